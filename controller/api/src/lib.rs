@@ -1,0 +1,1 @@
+//! The Kubernetes kinds of KULTA: types, names, validation, CRD generation.

@@ -1,0 +1,1 @@
+//! Every decision of KULTA, pure: the time is an argument.

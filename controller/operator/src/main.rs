@@ -1,0 +1,3 @@
+//! The kulta binary: observe, decide, apply, report.
+
+fn main() {}

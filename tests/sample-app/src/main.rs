@@ -1,0 +1,3 @@
+//! The application that the demo and the tests roll out.
+
+fn main() {}

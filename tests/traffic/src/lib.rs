@@ -1,0 +1,1 @@
+//! Open-loop HTTP load with a strict count of what failed.
