@@ -1,0 +1,290 @@
+//! What was seen of the cluster: the only input of [`decide`](crate::decide) besides the time.
+//!
+//! These are projections: no pod template, no managed field is kept here. Whoever fills them reads the cluster, and
+//! adds nothing that two readings of the same cluster would not share.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::revision::TemplateDigest;
+use crate::spec::{Problem, RouteReference, Spec, Weight};
+use crate::status::Status;
+
+/// Everything one decision looks at.
+#[derive(Debug, Clone)]
+pub struct Observed {
+    /// The Rollout's own metadata.
+    pub rollout: RolloutView,
+    /// Its spec, or everything that is wrong with it.
+    pub spec: Result<Spec, Vec<Problem>>,
+    /// Its status as last written.
+    pub status: Status,
+    /// Its pod template.
+    pub template: TemplateView,
+    /// The ReplicaSets that are the Rollout's or match its selector and have no owner.
+    pub replica_sets: Vec<ReplicaSetView>,
+    /// The stable Service: None when the spec names none.
+    pub stable_service: Option<Presence<ServiceView>>,
+    /// The canary Service: None when the spec names none.
+    pub canary_service: Option<Presence<ServiceView>>,
+    /// The routes the spec names, in its order.
+    pub routes: Vec<(RouteReference, Presence<RouteView>)>,
+    /// An older Rollout whose selector overlaps with this one's.
+    pub overlaps_with: Option<String>,
+    /// What the last plan could not do, if it failed just now.
+    pub failure: Option<ApplyFailure>,
+    /// The operator's settings.
+    pub settings: Settings,
+}
+
+/// An object that is referred to by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Presence<T> {
+    /// No such object.
+    Missing,
+    /// The object as seen.
+    Present(T),
+}
+
+impl<T> Presence<T> {
+    /// The object, when it is there.
+    pub fn present(&self) -> Option<&T> {
+        match self {
+            Self::Missing => None,
+            Self::Present(object) => Some(object),
+        }
+    }
+}
+
+/// The Rollout's own metadata.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RolloutView {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// `metadata.generation`.
+    pub generation: i64,
+    /// The annotation `rollout.argoproj.io/revision`.
+    pub revision: Option<u64>,
+}
+
+/// The Rollout's pod template: its identity and what the API server says of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TemplateView {
+    /// Identity of the template.
+    pub digest: TemplateDigest,
+    /// What is known of it.
+    pub check: TemplateCheck,
+}
+
+/// What a server-side dry run said of a template that no ReplicaSet carries yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TemplateCheck {
+    /// A ReplicaSet carries this digest already: nothing was asked.
+    Known,
+    /// Valid and new. `name_taken`: the ReplicaSet's name belongs to an object that is not ours.
+    New {
+        /// The name of the ReplicaSet to create exists with another template or owner.
+        name_taken: bool,
+    },
+    /// Written differently, but equal after the API server's defaulting to the template of this ReplicaSet.
+    Equal {
+        /// Name of that ReplicaSet.
+        replica_set: String,
+    },
+    /// The API server refuses the template (400, 422).
+    Invalid {
+        /// Its message.
+        message: String,
+    },
+    /// A quota or policy refuses the ReplicaSet (403).
+    Refused {
+        /// Its message.
+        message: String,
+    },
+    /// No answer for now (timeouts, 409, 429, 5xx): asked again.
+    Unknown {
+        /// What went wrong.
+        message: String,
+    },
+}
+
+/// A ReplicaSet, without its template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplicaSetView {
+    /// Its name.
+    pub name: String,
+    /// Its UID: preconditions of writes.
+    pub uid: String,
+    /// Its resourceVersion: preconditions of writes.
+    pub resource_version: String,
+    /// Label `rollouts-pod-template-hash`.
+    pub hash: String,
+    /// Annotation with the full digest of the Rollout's template it was made from; None when another controller made it.
+    pub digest: Option<TemplateDigest>,
+    /// Annotation `rollout.argoproj.io/revision`; 0 when there is none.
+    pub revision: u64,
+    /// Creation time.
+    pub created: Timestamp,
+    /// Whether the Rollout owns it (else it is an orphan that matches).
+    pub owned: bool,
+    /// `spec.replicas`.
+    pub spec_replicas: u32,
+    /// `status.replicas`: pods that exist.
+    pub replicas: u32,
+    /// `status.readyReplicas`.
+    pub ready: u32,
+    /// `status.availableReplicas`.
+    pub available: u32,
+    /// Annotation `scale-down-deadline`.
+    pub scale_down_deadline: Option<Timestamp>,
+    /// Annotation `rollout.argoproj.io/desired-replicas`.
+    pub desired_replicas: Option<u32>,
+    /// Message of a true condition `ReplicaFailure`: pods can't be created.
+    pub failure: Option<String>,
+}
+
+impl ReplicaSetView {
+    /// Available pods that the current `spec.replicas` will keep: after a scale-down `status` lags behind.
+    #[must_use]
+    pub fn lasting_available(&self) -> u32 {
+        self.available.min(self.spec_replicas)
+    }
+
+    /// All wanted pods exist and are available, and there is at least one.
+    #[must_use]
+    pub fn saturated(&self) -> bool {
+        self.spec_replicas > 0 && self.lasting_available() == self.spec_replicas
+    }
+}
+
+/// A Service that a Rollout directs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceView {
+    /// Its name.
+    pub name: String,
+    /// Its resourceVersion: precondition of writes.
+    pub resource_version: String,
+    /// `spec.selector` without the hash.
+    pub selector: BTreeMap<String, String>,
+    /// `spec.selector["rollouts-pod-template-hash"]`: which revision it selects.
+    pub selects: Option<String>,
+    /// Annotation `argo-rollouts.argoproj.io/managed-by-rollouts`.
+    pub managed_by: Option<String>,
+    /// The ports it serves.
+    pub ports: Vec<u16>,
+    /// Ready endpoints (from EndpointSlices) by the hash of the ReplicaSet whose pods they are.
+    pub ready_endpoints: BTreeMap<String, u32>,
+}
+
+/// An `HTTPRoute`, as far as its split is concerned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteView {
+    /// `metadata.generation`: precondition of writes, and what acceptance must refer to.
+    pub generation: i64,
+    /// Every backendRef of every rule.
+    pub backends: Vec<BackendView>,
+    /// `spec.parentRefs`, as text `namespace/name[/section][:port]`, resolved.
+    pub parents: Vec<String>,
+    /// `status.parents`.
+    pub reports: Vec<ParentReport>,
+    /// Who last wrote `spec.rules`, from managedFields; None when unknown.
+    pub rules_manager: Option<String>,
+}
+
+/// One backendRef of a route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackendView {
+    /// Index of its rule.
+    pub rule: usize,
+    /// Index within the rule's `backendRefs`.
+    pub index: usize,
+    /// Whether it refers to a core Service (group "" and kind Service), rather than anything else of that name.
+    pub is_service: bool,
+    /// Resolved namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// Port, if written.
+    pub port: Option<u16>,
+    /// The weight, None when it is not written (the Gateway API then means 1).
+    pub weight: Option<u32>,
+}
+
+/// What one controller says of a route for one of its parents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParentReport {
+    /// The parent, as in [`RouteView::parents`].
+    pub parent: String,
+    /// Condition `Accepted`, if reported.
+    pub accepted: Option<Verdict>,
+    /// Condition `ResolvedRefs`, if reported.
+    pub resolved_refs: Option<Verdict>,
+}
+
+/// A condition of a route's parent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// Status is True.
+    pub holds: bool,
+    /// The route's generation that it is about.
+    pub observed_generation: i64,
+    /// Reason and message as one text.
+    pub message: String,
+}
+
+/// A write that failed, and what it was for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApplyFailure {
+    /// Which kind of write.
+    pub kind: FailureKind,
+    /// The API server's message.
+    pub message: String,
+}
+
+/// What a failed write was for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureKind {
+    /// Creating the new ReplicaSet.
+    CreateReplicaSet,
+    /// Writing a route's weights.
+    Traffic,
+    /// Any other write.
+    Other,
+}
+
+/// Settings of the operator that decisions depend on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// How long a parent of a route may stay silent about a new weight.
+    pub route_acceptance_deadline: SignedDuration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        // Gateway controllers answer within seconds; a minute also covers one that is just being restarted.
+        Self { route_acceptance_deadline: SignedDuration::from_secs(60) }
+    }
+}
+
+/// Which of the two versions a backend stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The stable version.
+    Stable,
+    /// The canary.
+    Canary,
+}
+
+impl Side {
+    /// The weight of this side when the canary's is `canary`.
+    #[must_use]
+    pub fn weight(self, canary: Weight) -> Weight {
+        match self {
+            Self::Stable => canary.rest(),
+            Self::Canary => canary,
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! What a decision answers: the writes to do, in order, the status to report, and when to look again.
+
+use jiff::Timestamp;
+
+use crate::history::Fact;
+use crate::revision::TemplateDigest;
+use crate::spec::RouteReference;
+use crate::status::Status;
+
+/// The answer of [`decide`](crate::decide).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// The writes, in the order in which they must be done. The first that fails ends the plan.
+    pub actions: Vec<Action>,
+    /// The status to write after them.
+    pub status: Status,
+    /// What is new in `status.history`: the transitions that this plan makes.
+    pub transitions: Vec<Fact>,
+    /// When to decide again even if nothing is seen to change.
+    pub wake_at: Option<Timestamp>,
+}
+
+/// One write. Each carries its own precondition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Take an orphan ReplicaSet that matches the selector.
+    AdoptReplicaSet {
+        /// Its name.
+        name: String,
+        /// Precondition.
+        uid: String,
+        /// Precondition.
+        resource_version: String,
+    },
+    /// Create the ReplicaSet of the current template, with 0 replicas.
+    CreateReplicaSet {
+        /// Its name.
+        name: String,
+        /// Its hash label.
+        hash: String,
+        /// Digest of the template it must be made from; another one now: a conflict.
+        digest: TemplateDigest,
+        /// Its revision number.
+        revision: u64,
+        /// `spec.minReadySeconds`.
+        min_ready_seconds: u32,
+        /// `spec.replicas` of the Rollout.
+        desired_replicas: u32,
+    },
+    /// Annotate a ReplicaSet that carries the current template again (or in other words) with its new number and
+    /// the template's digest.
+    RecordRevision {
+        /// Its name.
+        name: String,
+        /// Precondition.
+        resource_version: String,
+        /// The revision number.
+        revision: u64,
+        /// The digest of the Rollout's template.
+        digest: TemplateDigest,
+    },
+    /// Write the revision number on the Rollout.
+    AnnotateRollout {
+        /// The revision number.
+        revision: u64,
+    },
+    /// Change the size of a ReplicaSet.
+    ScaleReplicaSet {
+        /// Its name.
+        name: String,
+        /// Precondition.
+        resource_version: String,
+        /// The number of its revision, for the event.
+        revision: u64,
+        /// The size now.
+        from: u32,
+        /// The size to be.
+        to: u32,
+        /// `spec.replicas` of the Rollout, kept as an annotation.
+        desired_replicas: u32,
+    },
+    /// Set or remove the time after which a ReplicaSet goes to 0.
+    SetScaleDownDeadline {
+        /// Its name.
+        name: String,
+        /// Precondition.
+        resource_version: String,
+        /// None: remove it.
+        deadline: Option<Timestamp>,
+    },
+    /// Delete an old, empty ReplicaSet.
+    DeleteReplicaSet {
+        /// Its name.
+        name: String,
+        /// Precondition.
+        uid: String,
+        /// Precondition.
+        resource_version: String,
+    },
+    /// Make a Service select one revision.
+    PointService {
+        /// Its name.
+        name: String,
+        /// Precondition.
+        resource_version: String,
+        /// The revision it selects now.
+        from: Option<String>,
+        /// The revision it is to select.
+        to: String,
+    },
+    /// Change weights of one route, and nothing else of it.
+    SetRouteWeights {
+        /// Which route.
+        route: RouteReference,
+        /// Precondition: `metadata.generation`.
+        generation: i64,
+        /// The refs to change.
+        changes: Vec<WeightChange>,
+    },
+}
+
+/// A backendRef whose weight changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WeightChange {
+    /// Index of the rule.
+    pub rule: usize,
+    /// Index within `backendRefs`.
+    pub index: usize,
+    /// Name of the ref: precondition.
+    pub name: String,
+    /// The weight as written now: precondition (None: not written).
+    pub from: Option<u32>,
+    /// The weight to be.
+    pub to: u32,
+}

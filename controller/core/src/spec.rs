@@ -1,0 +1,283 @@
+//! The validated form of a Rollout's spec: what every decision reads.
+//!
+//! A value of these types has passed validation ("parse, don't validate"): weights are within range, every step has
+//! exactly one meaning, durations are not negative. The raw form, as users write it, lives in `kulta-api`.
+
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// A share of traffic in percent, 0 to 100.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(try_from = "u32", into = "u32")]
+pub struct Weight(u32);
+
+/// A weight outside of 0 to 100.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("must be between 0 and 100, is {0}")]
+pub struct WeightOutOfRange(pub u32);
+
+impl Weight {
+    /// No traffic.
+    pub const ZERO: Self = Self(0);
+    /// All traffic.
+    pub const FULL: Self = Self(100);
+
+    /// Makes a weight of `percent`.
+    ///
+    /// # Errors
+    /// When `percent` is above 100.
+    pub const fn new(percent: u32) -> Result<Self, WeightOutOfRange> {
+        if percent > 100 { Err(WeightOutOfRange(percent)) } else { Ok(Self(percent)) }
+    }
+
+    /// The weight in percent.
+    #[must_use]
+    pub const fn percent(self) -> u32 {
+        self.0
+    }
+
+    /// What remains of the whole: 100 minus this weight.
+    #[must_use]
+    pub const fn rest(self) -> Self {
+        Self(100 - self.0)
+    }
+
+    /// This share of `replicas`, rounded up.
+    #[must_use]
+    pub const fn of(self, replicas: u32) -> u32 {
+        let scaled = (self.0 as u64 * replicas as u64).div_ceil(100);
+        // A share of at most 100 % never exceeds `replicas`, so it fits.
+        #[expect(clippy::cast_possible_truncation, reason = "at most `replicas`, which is a u32")]
+        {
+            scaled as u32
+        }
+    }
+}
+
+impl TryFrom<u32> for Weight {
+    type Error = WeightOutOfRange;
+    fn try_from(percent: u32) -> Result<Self, Self::Error> {
+        Self::new(percent)
+    }
+}
+
+impl From<Weight> for u32 {
+    fn from(weight: Weight) -> Self {
+        weight.0
+    }
+}
+
+impl std::fmt::Display for Weight {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+/// A number of pods, absolute or relative to `spec.replicas`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Amount {
+    /// So many pods.
+    Pods(u32),
+    /// So many percent of `spec.replicas` (may exceed 100 for a surge).
+    Percent(u32),
+}
+
+impl Amount {
+    /// The number of pods for `replicas`, rounded up.
+    #[must_use]
+    pub fn ceil(self, replicas: u32) -> u32 {
+        match self {
+            Self::Pods(pods) => pods,
+            Self::Percent(percent) => {
+                u32::try_from((u64::from(percent) * u64::from(replicas)).div_ceil(100)).unwrap_or(u32::MAX)
+            }
+        }
+    }
+
+    /// The number of pods for `replicas`, rounded down.
+    #[must_use]
+    pub fn floor(self, replicas: u32) -> u32 {
+        match self {
+            Self::Pods(pods) => pods,
+            Self::Percent(percent) => {
+                u32::try_from(u64::from(percent) * u64::from(replicas) / 100).unwrap_or(u32::MAX)
+            }
+        }
+    }
+}
+
+/// What a step of kind `setCanaryScale` asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CanaryScale {
+    /// Exactly so many canary pods; may exceed `spec.replicas`.
+    Replicas(u32),
+    /// So many percent of `spec.replicas`, rounded up.
+    Weight(Weight),
+    /// As many as the traffic weight asks for again: ends an earlier scale.
+    MatchTrafficWeight,
+}
+
+/// One step of a canary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Send this share of traffic (or pods, without traffic routing) to the canary.
+    SetWeight(Weight),
+    /// Wait: for the duration, or (None) until somebody resumes.
+    Pause(Option<SignedDuration>),
+    /// Size the canary apart from its weight. Needs traffic routing.
+    SetCanaryScale(CanaryScale),
+}
+
+impl std::fmt::Display for Step {
+    /// The text that Argo Rollouts writes in its events for this step.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::SetWeight(weight) => write!(formatter, "setWeight: {weight}"),
+            Self::Pause(None) => formatter.write_str("pause"),
+            Self::Pause(Some(duration)) => write!(formatter, "pause: {}s", duration.as_secs()),
+            Self::SetCanaryScale(CanaryScale::Replicas(replicas)) => {
+                write!(formatter, "setCanaryScale{{replicas: {replicas}}}")
+            }
+            Self::SetCanaryScale(CanaryScale::Weight(weight)) => {
+                write!(formatter, "setCanaryScale{{weight: {weight}}}")
+            }
+            Self::SetCanaryScale(CanaryScale::MatchTrafficWeight) => {
+                formatter.write_str("setCanaryScale{matchTrafficWeight: true}")
+            }
+        }
+    }
+}
+
+/// A route that splits traffic between the stable and the canary Service.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RouteReference {
+    /// The namespace of the route (resolved: the Rollout's own when none was written).
+    pub namespace: String,
+    /// The name of the `HTTPRoute`.
+    pub name: String,
+}
+
+impl std::fmt::Display for RouteReference {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// Traffic routing: the two Services and the routes between them. All three are needed for a routed canary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrafficRouting {
+    /// At least one route.
+    pub routes: Vec<RouteReference>,
+    /// The Service of the stable version.
+    pub stable_service: String,
+    /// The Service of the canary.
+    pub canary_service: String,
+    /// How long old pods stay up after traffic has left them.
+    pub scale_down_delay: SignedDuration,
+    /// How long canary pods stay up after an abort; None: for ever.
+    pub abort_scale_down_delay: Option<SignedDuration>,
+    /// Whether the stable version shrinks as traffic leaves it.
+    pub dynamic_stable_scale: bool,
+    /// The least number of pods of a version that has any, at most `spec.replicas`. 0: no such floor.
+    pub min_pods_per_replica_set: u32,
+}
+
+/// How the pods of the canary come up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Method {
+    /// Traffic is split by route weights, apart from the number of pods.
+    Routed(TrafficRouting),
+    /// The number of pods is the split (basic canary, a rolling update with steps).
+    Basic {
+        /// The Service that follows the stable version, if there is one.
+        stable_service: Option<String>,
+        /// The Service that follows the canary, if there is one.
+        canary_service: Option<String>,
+        /// Pods above `spec.replicas`, rounded up.
+        max_surge: Amount,
+        /// Pods that may be unavailable, rounded down. Not 0 together with `max_surge`.
+        max_unavailable: Amount,
+    },
+}
+
+/// A validated Rollout spec.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spec {
+    /// Wanted number of pods.
+    pub replicas: u32,
+    /// The label selector as text (`status.selector`, read by the horizontal autoscaler).
+    pub selector: String,
+    /// The labels of the pod template: what a Service's selector must match.
+    pub template_labels: std::collections::BTreeMap<String, String>,
+    /// How long a pod must be ready before it counts as available.
+    pub min_ready_seconds: u32,
+    /// Number of old, empty ReplicaSets to keep.
+    pub revision_history_limit: u32,
+    /// The user holds the rollout where it is.
+    pub paused: bool,
+    /// Without progress for so long the rollout is reported as Degraded.
+    pub progress_deadline: SignedDuration,
+    /// The steps; empty: straight to the new version.
+    pub steps: Vec<Step>,
+    /// Identity of the steps (`revision::steps_hash`).
+    pub steps_hash: String,
+    /// Routed or basic.
+    pub method: Method,
+}
+
+impl Spec {
+    /// The traffic routing, if this canary has one.
+    #[must_use]
+    pub fn routing(&self) -> Option<&TrafficRouting> {
+        match &self.method {
+            Method::Routed(routing) => Some(routing),
+            Method::Basic { .. } => None,
+        }
+    }
+
+    /// The names of the stable and the canary Service, where there are any.
+    #[must_use]
+    pub fn services(&self) -> (Option<&str>, Option<&str>) {
+        match &self.method {
+            Method::Routed(routing) => (Some(&routing.stable_service), Some(&routing.canary_service)),
+            Method::Basic { stable_service, canary_service, .. } => {
+                (stable_service.as_deref(), canary_service.as_deref())
+            }
+        }
+    }
+
+    /// The number of steps, as an index.
+    #[must_use]
+    pub fn step_count(&self) -> u32 {
+        u32::try_from(self.steps.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The step at `index`, None past the end.
+    #[must_use]
+    pub fn step(&self, index: u32) -> Option<&Step> {
+        self.steps.get(usize::try_from(index).ok()?)
+    }
+}
+
+/// One thing wrong with an object: where, what, and how to mend it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The field path, such as `spec.strategy.canary.steps[2].setWeight`.
+    pub path: String,
+    /// What is wrong and what to write instead.
+    pub message: String,
+}
+
+impl Problem {
+    /// A problem at `path`.
+    pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { path: path.into(), message: message.into() }
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}: {}", self.path, self.message)
+    }
+}

@@ -1,0 +1,268 @@
+//! The status of a Rollout: the whole memory between two decisions.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::history::Fact;
+use crate::spec::Weight;
+
+/// The status as decisions see it. Each API group has its own shape of it in `kulta-api`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Status {
+    /// The generation that this status tells about.
+    pub observed_generation: Option<i64>,
+    /// The phase in a word.
+    pub phase: Phase,
+    /// Why it is in that phase.
+    pub message: String,
+    /// The user (or a deadline) asked to go back to the stable version.
+    pub abort: bool,
+    /// When the abort was seen.
+    pub aborted_at: Option<Timestamp>,
+    /// The user asked to skip what remains of the steps.
+    pub promote_full: bool,
+    /// Why the rollout waits for time or for the user.
+    pub pause_conditions: Vec<PauseCondition>,
+    /// The controller has set a pause; with no condition left, the user has resumed.
+    pub controller_pause: bool,
+    /// Hash of the revision that the spec asks for.
+    pub current_pod_hash: Option<String>,
+    /// Identity of the steps that `current_step_index` counts.
+    pub current_step_hash: Option<String>,
+    /// The step under way; the number of steps when all are done; None without steps.
+    pub current_step_index: Option<u32>,
+    /// Hash of the revision that is trusted with all traffic.
+    pub stable_hash: Option<String>,
+    /// Salt against equal hashes of different templates.
+    pub collision_count: u32,
+    /// Pods of all revisions.
+    pub replicas: u32,
+    /// Pods of the current revision.
+    pub updated_replicas: u32,
+    /// Ready pods of all revisions.
+    pub ready_replicas: u32,
+    /// Available pods of all revisions.
+    pub available_replicas: u32,
+    /// The selector as text, for the horizontal autoscaler.
+    pub selector: String,
+    /// The split of traffic; None without traffic routing.
+    pub traffic: Option<Traffic>,
+    /// When anything last moved: where the progress deadline is measured from.
+    pub last_progress_time: Option<Timestamp>,
+    /// Conditions.
+    pub conditions: Vec<Condition>,
+    /// What happened, oldest first.
+    pub history: Vec<Fact>,
+}
+
+/// A pause of the rollout.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PauseCondition {
+    /// Why.
+    pub reason: PauseReason,
+    /// Since when.
+    pub start_time: Timestamp,
+}
+
+/// Why a rollout is paused by its own steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PauseReason {
+    /// A `pause` step.
+    CanaryPauseStep,
+}
+
+/// The split of traffic between the two Services.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Traffic {
+    /// The canary's weight that was last asked for.
+    pub requested: Weight,
+    /// When it was asked for.
+    pub requested_at: Timestamp,
+    /// The canary's weight that was last in force: written in every route and accepted for its current generation.
+    pub in_force: Option<Weight>,
+    /// `requested` is in force now.
+    pub verified: bool,
+    /// Somebody else who keeps writing the weights.
+    pub contest: Option<Contest>,
+}
+
+/// A fight over the weights of a route.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Contest {
+    /// `namespace/name` of the route.
+    pub route: String,
+    /// The other field manager.
+    pub manager: String,
+    /// How often its weights were corrected.
+    pub corrections: u32,
+    /// When they were last corrected.
+    pub corrected_at: Timestamp,
+}
+
+/// The phase of a Rollout.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Phase {
+    /// On its way.
+    #[default]
+    Progressing,
+    /// Waiting for time or for the user.
+    Paused,
+    /// The stable version is the one the spec asks for, and all its pods are available.
+    Healthy,
+    /// Something is wrong: see the message.
+    Degraded,
+}
+
+impl Phase {
+    /// The phase as written in the status.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Progressing => "Progressing",
+            Self::Paused => "Paused",
+            Self::Healthy => "Healthy",
+            Self::Degraded => "Degraded",
+        }
+    }
+}
+
+/// A condition of a Rollout.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Condition {
+    /// Which condition.
+    #[serde(rename = "type")]
+    pub kind: ConditionType,
+    /// True, False or Unknown.
+    pub status: Truth,
+    /// The reason in one word.
+    pub reason: Reason,
+    /// The message.
+    pub message: String,
+    /// When `status` last changed.
+    pub last_transition_time: Timestamp,
+}
+
+/// The value of a condition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Truth {
+    /// It holds.
+    True,
+    /// It does not.
+    False,
+    /// It can't be said.
+    Unknown,
+}
+
+impl From<bool> for Truth {
+    fn from(holds: bool) -> Self {
+        if holds { Self::True } else { Self::False }
+    }
+}
+
+/// The types of conditions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ConditionType {
+    /// The spec, or something it refers to, can't be worked with. Absent when all is well.
+    InvalidSpec,
+    /// At least `spec.replicas` pods are available.
+    Available,
+    /// The rollout moves, or has come to its end.
+    Progressing,
+    /// The rollout waits for time or for the user.
+    Paused,
+    /// The stable revision is the one the spec asks for.
+    Completed,
+    /// Completed, and all pods of the revision are available.
+    Healthy,
+    /// Pods can't be created. Absent when they can.
+    ReplicaFailure,
+    /// A gateway rejects a route or says nothing about it. Absent when all is well.
+    RouteNotAccepted,
+    /// Somebody else keeps writing a route's weights. Absent when nobody does.
+    RouteContested,
+    /// kstatus: the object is as its spec says.
+    Ready,
+    /// kstatus: work is under way.
+    Reconciling,
+    /// kstatus: work can't go on without help.
+    Stalled,
+}
+
+/// The reasons of conditions; those that Argo Rollouts has are spelt as there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "each is a word that explains itself, and the message says the rest")]
+pub enum Reason {
+    InvalidSpec,
+    AvailableReason,
+    NewReplicaSetCreated,
+    FoundNewReplicaSet,
+    ReplicaSetUpdated,
+    NewReplicaSetAvailable,
+    RolloutPaused,
+    RolloutRetry,
+    RolloutAborted,
+    RolloutCompleted,
+    RolloutHealthy,
+    ProgressDeadlineExceeded,
+    ReplicaSetCreateError,
+    TrafficRoutingError,
+    FailedCreate,
+    RouteRejected,
+    RouteSilent,
+    ForeignManager,
+    Progressing,
+    Degraded,
+}
+
+impl Status {
+    /// The condition of type `kind`.
+    #[must_use]
+    pub fn condition(&self, kind: ConditionType) -> Option<&Condition> {
+        self.conditions.iter().find(|condition| condition.kind == kind)
+    }
+
+    /// Sets a condition; the transition time moves only when its value does.
+    pub fn set_condition(
+        &mut self,
+        kind: ConditionType,
+        status: Truth,
+        reason: Reason,
+        message: impl Into<String>,
+        now: Timestamp,
+    ) {
+        let message = message.into();
+        if let Some(condition) = self.conditions.iter_mut().find(|condition| condition.kind == kind) {
+            if condition.status != status {
+                condition.last_transition_time = now;
+            }
+            condition.status = status;
+            condition.reason = reason;
+            condition.message = message;
+        } else {
+            let last_transition_time = now;
+            self.conditions.push(Condition { kind, status, reason, message, last_transition_time });
+        }
+    }
+
+    /// Takes a condition away.
+    pub fn remove_condition(&mut self, kind: ConditionType) {
+        self.conditions.retain(|condition| condition.kind != kind);
+    }
+
+    /// The pause of a step, if one is under way.
+    #[must_use]
+    pub fn step_pause(&self) -> Option<&PauseCondition> {
+        self.pause_conditions.iter().find(|pause| pause.reason == PauseReason::CanaryPauseStep)
+    }
+
+    /// Whether the stable revision is the one that the spec asks for.
+    #[must_use]
+    pub fn fully_promoted(&self) -> bool {
+        self.stable_hash.is_some() && self.stable_hash == self.current_pod_hash
+    }
+}

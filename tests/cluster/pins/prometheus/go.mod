@@ -1,0 +1,3 @@
+module kulta.io/tests/cluster/prometheus
+
+go 1.26.0
