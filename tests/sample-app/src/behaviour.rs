@@ -116,16 +116,22 @@ mod duration_text {
     use serde::{Deserialize as _, Deserializer, Serializer};
 
     #[expect(clippy::ref_option, reason = "the signature that serde's `with` calls")]
-    pub(super) fn serialize<S: Serializer>(value: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(
+        value: &Option<Duration>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         match value {
             Some(duration) => serializer.collect_str(&humantime::format_duration(*duration)),
             None => serializer.serialize_none(),
         }
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Duration>, D::Error> {
         let text = Option::<String>::deserialize(deserializer)?;
-        text.map(|text| humantime::parse_duration(&text).map_err(D::Error::custom)).transpose()
+        text.map(|text| humantime::parse_duration(&text).map_err(D::Error::custom))
+            .transpose()
     }
 }
 
@@ -136,7 +142,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn it_is_ready_when_its_readiness_delay_has_passed() {
         let readiness_delay = Duration::from_secs(3);
-        let behaviour = Behaviour::new(&Settings { readiness_delay, ..Settings::default() });
+        let behaviour = Behaviour::new(&Settings {
+            readiness_delay,
+            ..Settings::default()
+        });
         assert!(!behaviour.is_ready());
         tokio::time::advance(readiness_delay).await;
         assert!(behaviour.is_ready());
@@ -145,8 +154,14 @@ mod tests {
     #[tokio::test]
     async fn being_told_ready_ends_the_readiness_delay() {
         let readiness_delay = Duration::from_hours(1);
-        let behaviour = Behaviour::new(&Settings { readiness_delay, ..Settings::default() });
-        behaviour.change(&Control { ready: Some(true), ..Control::default() });
+        let behaviour = Behaviour::new(&Settings {
+            readiness_delay,
+            ..Settings::default()
+        });
+        behaviour.change(&Control {
+            ready: Some(true),
+            ..Control::default()
+        });
         assert!(behaviour.is_ready());
     }
 
@@ -154,7 +169,11 @@ mod tests {
     async fn the_delay_lies_between_the_latency_and_latency_plus_jitter() {
         let latency = Duration::from_millis(10);
         let latency_jitter = Duration::from_millis(5);
-        let behaviour = Behaviour::new(&Settings { latency, latency_jitter, ..Settings::default() });
+        let behaviour = Behaviour::new(&Settings {
+            latency,
+            latency_jitter,
+            ..Settings::default()
+        });
         for _ in 0..1_000 {
             let delay = behaviour.treat_next().delay;
             assert!((latency..=latency + latency_jitter).contains(&delay), "{delay:?}");
@@ -164,7 +183,10 @@ mod tests {
     #[tokio::test]
     async fn what_a_control_leaves_out_stays() {
         let latency = Duration::from_millis(10);
-        let behaviour = Behaviour::new(&Settings { latency, ..Settings::default() });
+        let behaviour = Behaviour::new(&Settings {
+            latency,
+            ..Settings::default()
+        });
         let after = behaviour.change(&serde_json::from_str(r#"{"error_rate": 0.5}"#).unwrap());
         assert_eq!(after.latency, Some(latency));
         assert_eq!(after.error_rate, Some("0.5".parse().unwrap()));

@@ -29,7 +29,10 @@ impl Client {
     pub(crate) async fn connect(address: SocketAddr) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        Ok(Self { sender, connection: tokio::spawn(connection) })
+        Ok(Self {
+            sender,
+            connection: tokio::spawn(connection),
+        })
     }
 
     pub(crate) async fn get(&mut self, path: &str) -> anyhow::Result<Answer> {
@@ -52,7 +55,11 @@ impl Client {
         self.sender.ready().await?;
         let (head, body) = self.sender.send_request(request).await?.into_parts();
         let body = String::from_utf8(body.collect().await?.to_bytes().into())?;
-        Ok(Answer { code: head.status, headers: head.headers, body })
+        Ok(Answer {
+            code: head.status,
+            headers: head.headers,
+            body,
+        })
     }
 }
 

@@ -34,7 +34,11 @@ impl TryFrom<f64> for ErrorRate {
             return Err(ErrorRateError::OutOfRange(share));
         }
         let scaled = (share * f64::from(WHOLE)).round();
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and WHOLE here")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "between 0 and WHOLE here"
+        )]
         let parts_per_million = scaled as u32;
         Ok(Self { parts_per_million })
     }
@@ -44,7 +48,9 @@ impl FromStr for ErrorRate {
     type Err = ErrorRateError;
 
     fn from_str(text: &str) -> Result<Self, ErrorRateError> {
-        let share: f64 = text.parse().map_err(|_| ErrorRateError::NotANumber(text.to_owned()))?;
+        let share: f64 = text
+            .parse()
+            .map_err(|_| ErrorRateError::NotANumber(text.to_owned()))?;
         Self::try_from(share)
     }
 }
@@ -122,6 +128,9 @@ mod tests {
 
     #[test]
     fn text_that_is_no_number_is_named_in_the_error() {
-        assert_eq!("half".parse::<ErrorRate>(), Err(ErrorRateError::NotANumber("half".to_owned())));
+        assert_eq!(
+            "half".parse::<ErrorRate>(),
+            Err(ErrorRateError::NotANumber("half".to_owned()))
+        );
     }
 }

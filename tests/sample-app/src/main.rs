@@ -1,5 +1,6 @@
 //! The sample application's process: flags, signals, exit code.
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -19,7 +20,11 @@ enum Leave {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<ExitCode> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
     let settings = Settings::parse();
     // As process 1 of a container a signal without a handler is ignored, so the handlers come before the listening.
     let terminate = signal(SignalKind::terminate()).context("no handler for SIGTERM")?;

@@ -43,14 +43,25 @@ impl Metrics {
         let help = "Time from a request's head to its answer";
         registry.register_with_unit("http_request_duration", help, Unit::Seconds, durations.clone());
         let in_flight = Gauge::<i64>::default();
-        registry.register("http_requests_in_flight", "Requests not yet answered", in_flight.clone());
-        Self { registry, requests, durations, in_flight }
+        registry.register(
+            "http_requests_in_flight",
+            "Requests not yet answered",
+            in_flight.clone(),
+        );
+        Self {
+            registry,
+            requests,
+            durations,
+            in_flight,
+        }
     }
 
     /// Counts a request as in flight until the guard is dropped, answered or not.
     pub(crate) fn request_begins(&self) -> InFlight {
         self.in_flight.inc();
-        InFlight { gauge: self.in_flight.clone() }
+        InFlight {
+            gauge: self.in_flight.clone(),
+        }
     }
 
     /// Counts an answer.
@@ -90,8 +101,14 @@ mod tests {
         metrics.answered(StatusCode::OK, Duration::from_millis(3));
         metrics.answered(StatusCode::INTERNAL_SERVER_ERROR, Duration::from_millis(3));
         let text = metrics.text().unwrap();
-        assert!(text.contains(r#"http_requests_total{version="v2",code="200"} 2"#), "{text}");
-        assert!(text.contains(r#"http_requests_total{version="v2",code="500"} 1"#), "{text}");
+        assert!(
+            text.contains(r#"http_requests_total{version="v2",code="200"} 2"#),
+            "{text}"
+        );
+        assert!(
+            text.contains(r#"http_requests_total{version="v2",code="500"} 1"#),
+            "{text}"
+        );
     }
 
     #[test]
@@ -99,8 +116,14 @@ mod tests {
         let metrics = Metrics::new("v1");
         metrics.answered(StatusCode::OK, Duration::from_millis(3));
         let text = metrics.text().unwrap();
-        assert!(text.contains(r#"http_request_duration_seconds_bucket{le="0.002",version="v1"} 0"#), "{text}");
-        assert!(text.contains(r#"http_request_duration_seconds_bucket{le="0.004",version="v1"} 1"#), "{text}");
+        assert!(
+            text.contains(r#"http_request_duration_seconds_bucket{version="v1",le="0.002"} 0"#),
+            "{text}"
+        );
+        assert!(
+            text.contains(r#"http_request_duration_seconds_bucket{version="v1",le="0.004"} 1"#),
+            "{text}"
+        );
     }
 
     #[test]
@@ -109,7 +132,12 @@ mod tests {
         let first = metrics.request_begins();
         let second = metrics.request_begins();
         drop(first);
-        assert!(metrics.text().unwrap().contains(r#"http_requests_in_flight{version="v1"} 1"#));
+        assert!(
+            metrics
+                .text()
+                .unwrap()
+                .contains(r#"http_requests_in_flight{version="v1"} 1"#)
+        );
         drop(second);
     }
 }

@@ -46,9 +46,13 @@ impl Application {
             "/control" => self.control(request).await,
             _ => self.greet().await,
         };
-        response.headers_mut().insert(VERSION_HEADER, self.version.clone());
+        response
+            .headers_mut()
+            .insert(VERSION_HEADER, self.version.clone());
         if *self.draining.borrow() {
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            response
+                .headers_mut()
+                .insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }
@@ -61,7 +65,11 @@ impl Application {
         if !treatment.delay.is_zero() {
             tokio::time::sleep(treatment.delay).await;
         }
-        let code = if treatment.fails { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK };
+        let code = if treatment.fails {
+            StatusCode::INTERNAL_SERVER_ERROR
+        } else {
+            StatusCode::OK
+        };
         self.metrics.answered(code, begun.elapsed());
         respond(code, JSON, self.greeting.clone())
     }
@@ -91,7 +99,10 @@ impl Application {
         if request.method() != Method::POST {
             return plain(StatusCode::METHOD_NOT_ALLOWED, "POST a JSON object");
         }
-        let body = match Limited::new(request.into_body(), CONTROL_BODY_LIMIT).collect().await {
+        let body = match Limited::new(request.into_body(), CONTROL_BODY_LIMIT)
+            .collect()
+            .await
+        {
             Ok(body) => body.aggregate(),
             Err(error) => return plain(StatusCode::BAD_REQUEST, error.to_string()),
         };
@@ -111,6 +122,8 @@ fn plain(code: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
 fn respond(code: StatusCode, content_type: &'static str, body: Bytes) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(body));
     *response.status_mut() = code;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }

@@ -77,18 +77,27 @@ impl Server {
         let application = Application {
             behaviour: Behaviour::new(settings),
             metrics: Metrics::new(label),
-            version: HeaderValue::from_str(label)
-                .map_err(|source| ServerError::VersionLabel { label: label.to_owned(), source })?,
+            version: HeaderValue::from_str(label).map_err(|source| ServerError::VersionLabel {
+                label: label.to_owned(),
+                source,
+            })?,
             greeting: Bytes::from(greeting),
             draining: drain_seen,
         };
         let wanted = settings.listen_on();
-        let listen_error = |source| ServerError::Listen { address: wanted, source };
+        let listen_error = |source| ServerError::Listen {
+            address: wanted,
+            source,
+        };
         let listener = TcpListener::bind(wanted).await.map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
         tracing::info!(%address, version = label, pod = settings.pod, "listening");
         let task = tokio::spawn(serve(listener, Arc::new(application), settings.drain));
-        Ok(Self { address, draining, task })
+        Ok(Self {
+            address,
+            draining,
+            task,
+        })
     }
 
     /// The address and port it listens on.
@@ -125,7 +134,10 @@ async fn serve(listener: TcpListener, application: Arc<Application>, drain: Dura
         answer_on(stream, &application, &connections);
     }
     drop(listener);
-    if tokio::time::timeout(CLOSE_LIMIT, connections.shutdown()).await.is_err() {
+    if tokio::time::timeout(CLOSE_LIMIT, connections.shutdown())
+        .await
+        .is_err()
+    {
         tracing::warn!(limit = ?CLOSE_LIMIT, "connections still busy, closing anyway");
     }
     tracing::info!("closed");
@@ -171,7 +183,9 @@ fn answer_on(stream: TcpStream, application: &Arc<Application>, open: &GracefulS
     });
     // No limit on idle connections: the one that ends an idle connection is the one that would have used it,
     // otherwise the close can cross a request.
-    let connection = http1::Builder::new().header_read_timeout(None).serve_connection(TokioIo::new(stream), service);
+    let connection = http1::Builder::new()
+        .header_read_timeout(None)
+        .serve_connection(TokioIo::new(stream), service);
     let connection = open.watch(connection);
     tokio::spawn(async move {
         if let Err(error) = connection.await {

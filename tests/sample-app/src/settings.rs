@@ -19,7 +19,11 @@ const DEFAULT_DRAIN: Duration = Duration::from_secs(5);
 /// Environment names carry a prefix and never end in `_PORT` or `_HOST` after a plausible Service name: the kubelet
 /// sets variables of that form for every Service.
 #[derive(Clone, Debug, PartialEq, Parser)]
-#[command(name = "kulta-sample-app", about = "The application that the demo and the tests roll out", version)]
+#[command(
+    name = "kulta-sample-app",
+    about = "The application that the demo and the tests roll out",
+    version
+)]
 pub struct Settings {
     /// What `/` and the header `x-version` answer
     #[arg(long, env = "SAMPLE_VERSION_LABEL", default_value = "v1")]
@@ -101,7 +105,8 @@ mod tests {
 
     #[test]
     fn durations_are_read_with_their_units() {
-        let parsed = Settings::try_parse_from(["kulta-sample-app", "--latency", "20ms", "--crash-after", "2m"]);
+        let parsed =
+            Settings::try_parse_from(["kulta-sample-app", "--latency", "20ms", "--crash-after", "2m"]);
         let parsed = parsed.unwrap();
         assert_eq!(parsed.latency, Duration::from_millis(20));
         assert_eq!(parsed.crash_after, Some(Duration::from_mins(2)));
