@@ -3,9 +3,27 @@
 //! Read [`decide`] first: the whole product is that function. Its input is [`observed::Observed`], its answer a
 //! [`plan::Plan`].
 
+mod acceptance;
+mod basic;
+mod cleanup;
+mod condition;
+mod decide;
+mod draft;
 pub mod history;
+mod intent;
 pub mod observed;
 pub mod plan;
+mod reference;
 pub mod revision;
+mod revisions;
+mod routed;
+mod scale;
+mod service;
 pub mod spec;
 pub mod status;
+mod step;
+mod traffic;
+mod transition;
+
+pub use decide::decide;
+pub use traffic::FIELD_MANAGER;

@@ -175,7 +175,7 @@ pub struct ServiceView {
     pub managed_by: Option<String>,
     /// The ports it serves.
     pub ports: Vec<u16>,
-    /// Ready endpoints (from EndpointSlices) by the hash of the ReplicaSet whose pods they are.
+    /// Ready endpoints (from its `EndpointSlice`s) by the hash of the ReplicaSet whose pods they are.
     pub ready_endpoints: BTreeMap<String, u32>,
 }
 
@@ -265,7 +265,9 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         // Gateway controllers answer within seconds; a minute also covers one that is just being restarted.
-        Self { route_acceptance_deadline: SignedDuration::from_secs(60) }
+        Self {
+            route_acceptance_deadline: SignedDuration::from_secs(60),
+        }
     }
 }
 

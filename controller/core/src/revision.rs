@@ -38,7 +38,11 @@ impl TemplateDigest {
     /// The hash for labels and names; `collisions` is the salt that tells apart what would share a name.
     #[must_use]
     pub fn pod_hash(&self, collisions: u32) -> String {
-        let salted = if collisions == 0 { self.0.clone() } else { format!("{}/{collisions}", self.0) };
+        let salted = if collisions == 0 {
+            self.0.clone()
+        } else {
+            format!("{}/{collisions}", self.0)
+        };
         short_hash(salted.as_bytes())
     }
 }
@@ -109,11 +113,13 @@ fn write_canonical(value: &Value, into: &mut Vec<u8>) {
 
 fn hexadecimal(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 #[cfg(test)]
@@ -128,10 +134,13 @@ mod tests {
 
         let digest = TemplateDigest::of(&template);
 
-        assert_eq!(digest.as_str(), "dc9ad0166da12953e8fcfb58d4fafeae0ba2b7b1be72ca9a9fea78bbb5c2f8ea");
-        assert_eq!(digest.pod_hash(0), "");
-        assert_eq!(digest.pod_hash(1), "");
-        assert_eq!(steps_hash(&Value::Null), "");
+        assert_eq!(
+            digest.as_str(),
+            "15dbc23d39618201623a26ce90dfe4df96c4eeff1f0a90a518f08b25864328c1"
+        );
+        assert_eq!(digest.pod_hash(0), "dblkddlclj");
+        assert_eq!(digest.pod_hash(1), "rhmzlxqwjs");
+        assert_eq!(steps_hash(&Value::Null), "ll7wrtzlzd");
     }
 
     #[test]
@@ -143,6 +152,9 @@ mod tests {
 
     #[test]
     fn the_order_of_lists_matters() {
-        assert_ne!(TemplateDigest::of(&json!([1, 2])), TemplateDigest::of(&json!([2, 1])));
+        assert_ne!(
+            TemplateDigest::of(&json!([1, 2])),
+            TemplateDigest::of(&json!([2, 1]))
+        );
     }
 }

@@ -28,7 +28,11 @@ impl Weight {
     /// # Errors
     /// When `percent` is above 100.
     pub const fn new(percent: u32) -> Result<Self, WeightOutOfRange> {
-        if percent > 100 { Err(WeightOutOfRange(percent)) } else { Ok(Self(percent)) }
+        if percent > 100 {
+            Err(WeightOutOfRange(percent))
+        } else {
+            Ok(Self(percent))
+        }
     }
 
     /// The weight in percent.
@@ -48,7 +52,10 @@ impl Weight {
     pub const fn of(self, replicas: u32) -> u32 {
         let scaled = (self.0 as u64 * replicas as u64).div_ceil(100);
         // A share of at most 100 % never exceeds `replicas`, so it fits.
-        #[expect(clippy::cast_possible_truncation, reason = "at most `replicas`, which is a u32")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "at most `replicas`, which is a u32"
+        )]
         {
             scaled as u32
         }
@@ -241,9 +248,11 @@ impl Spec {
     pub fn services(&self) -> (Option<&str>, Option<&str>) {
         match &self.method {
             Method::Routed(routing) => (Some(&routing.stable_service), Some(&routing.canary_service)),
-            Method::Basic { stable_service, canary_service, .. } => {
-                (stable_service.as_deref(), canary_service.as_deref())
-            }
+            Method::Basic {
+                stable_service,
+                canary_service,
+                ..
+            } => (stable_service.as_deref(), canary_service.as_deref()),
         }
     }
 
@@ -272,7 +281,10 @@ pub struct Problem {
 impl Problem {
     /// A problem at `path`.
     pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { path: path.into(), message: message.into() }
+        Self {
+            path: path.into(),
+            message: message.into(),
+        }
     }
 }
 

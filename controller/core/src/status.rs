@@ -195,7 +195,10 @@ pub enum ConditionType {
 
 /// The reasons of conditions; those that Argo Rollouts has are spelt as there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "each is a word that explains itself, and the message says the rest")]
+#[expect(
+    missing_docs,
+    reason = "each is a word that explains itself, and the message says the rest"
+)]
 pub enum Reason {
     InvalidSpec,
     AvailableReason,
@@ -211,6 +214,7 @@ pub enum Reason {
     ProgressDeadlineExceeded,
     ReplicaSetCreateError,
     TrafficRoutingError,
+    WriteFailed,
     FailedCreate,
     RouteRejected,
     RouteSilent,
@@ -236,7 +240,11 @@ impl Status {
         now: Timestamp,
     ) {
         let message = message.into();
-        if let Some(condition) = self.conditions.iter_mut().find(|condition| condition.kind == kind) {
+        if let Some(condition) = self
+            .conditions
+            .iter_mut()
+            .find(|condition| condition.kind == kind)
+        {
             if condition.status != status {
                 condition.last_transition_time = now;
             }
@@ -245,7 +253,13 @@ impl Status {
             condition.message = message;
         } else {
             let last_transition_time = now;
-            self.conditions.push(Condition { kind, status, reason, message, last_transition_time });
+            self.conditions.push(Condition {
+                kind,
+                status,
+                reason,
+                message,
+                last_transition_time,
+            });
         }
     }
 
@@ -257,7 +271,9 @@ impl Status {
     /// The pause of a step, if one is under way.
     #[must_use]
     pub fn step_pause(&self) -> Option<&PauseCondition> {
-        self.pause_conditions.iter().find(|pause| pause.reason == PauseReason::CanaryPauseStep)
+        self.pause_conditions
+            .iter()
+            .find(|pause| pause.reason == PauseReason::CanaryPauseStep)
     }
 
     /// Whether the stable revision is the one that the spec asks for.

@@ -1,0 +1,369 @@
+//! Conditions, counts and phase: what a status says of the state that the decision left.
+
+use jiff::SignedDuration;
+
+use crate::draft::{Draft, after};
+use crate::observed::TemplateCheck;
+use crate::revisions::Revisions;
+use crate::spec::{Problem, Spec};
+use crate::status::{ConditionType, Phase, Reason, Status, Truth};
+
+/// The status of a Rollout whose spec can't be worked with: nothing else is touched.
+pub(crate) fn invalid_spec(draft: &mut Draft<'_>, problems: &[Problem]) {
+    draft.status.observed_generation = Some(draft.observed.rollout.generation);
+    set_problems(draft, problems);
+    let message = draft
+        .status
+        .condition(ConditionType::InvalidSpec)
+        .map(|condition| condition.message.clone());
+    set_phase(
+        draft,
+        Phase::Degraded,
+        format!("InvalidSpec: {}", message.unwrap_or_default()),
+    );
+    summarise(draft);
+}
+
+/// After a write failed: Stalled, with the API server's words.
+pub(crate) fn summarise_failure(draft: &mut Draft<'_>, reason: Reason, message: &str) {
+    set_phase(draft, Phase::Degraded, format!("{reason:?}: {message}"));
+    summarise(draft);
+}
+
+/// Counts pods, sets all conditions and the phase.
+pub(crate) fn settle(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>, problems: &[Problem]) {
+    draft.status.observed_generation = Some(draft.observed.rollout.generation);
+    if spec.routing().is_none() {
+        draft.status.traffic = None;
+        draft.status.remove_condition(ConditionType::RouteNotAccepted);
+        draft.status.remove_condition(ConditionType::RouteContested);
+    }
+    count(draft, spec, revisions);
+    note_progress(draft);
+    set_problems(draft, problems);
+    set_availability(draft, spec);
+    set_replica_failure(draft, revisions);
+    set_paused(draft, spec);
+    set_progressing(draft, spec, revisions);
+    set_completed(draft, spec, revisions);
+    let (phase, message) = phase(draft, spec, revisions);
+    set_phase(draft, phase, message);
+    summarise(draft);
+}
+
+fn count(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) {
+    let all = revisions.all();
+    let status = &mut draft.status;
+    status.replicas = all.iter().map(|replica_set| replica_set.replicas).sum();
+    status.ready_replicas = all.iter().map(|replica_set| replica_set.ready).sum();
+    status.available_replicas = all.iter().map(|replica_set| replica_set.available).sum();
+    status.updated_replicas = revisions.current.map_or(0, |current| current.replicas);
+    status.selector.clone_from(&spec.selector);
+}
+
+/// Moves the start of the progress deadline when anything has moved.
+fn note_progress(draft: &mut Draft<'_>) {
+    let (old, new) = (&draft.observed.status, &draft.status);
+    let weights = |status: &Status| {
+        status
+            .traffic
+            .as_ref()
+            .map(|traffic| (traffic.requested, traffic.in_force))
+    };
+    let old_pods = |status: &Status| status.replicas.saturating_sub(status.updated_replicas);
+    let moved = old.updated_replicas != new.updated_replicas
+        || old_pods(new) < old_pods(old)
+        || new.ready_replicas > old.ready_replicas
+        || new.available_replicas > old.available_replicas
+        || old.stable_hash != new.stable_hash
+        || old.current_step_index != new.current_step_index
+        || old.pause_conditions != new.pause_conditions
+        || weights(old) != weights(new);
+    if moved || new.last_progress_time.is_none() {
+        draft.status.last_progress_time = Some(draft.now);
+    }
+}
+
+fn set_problems(draft: &mut Draft<'_>, problems: &[Problem]) {
+    if problems.is_empty() {
+        draft.status.remove_condition(ConditionType::InvalidSpec);
+        return;
+    }
+    let name = &draft.observed.rollout.name;
+    let list: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    let message = format!("The Rollout \"{name}\" is invalid: {}", list.join("; "));
+    let now = draft.now;
+    draft.status.set_condition(
+        ConditionType::InvalidSpec,
+        Truth::True,
+        Reason::InvalidSpec,
+        message,
+        now,
+    );
+}
+
+fn set_availability(draft: &mut Draft<'_>, spec: &Spec) {
+    let available = draft.status.available_replicas >= spec.replicas;
+    let message = if available {
+        "Rollout has minimum availability"
+    } else {
+        "Rollout does not have minimum availability"
+    };
+    let now = draft.now;
+    draft.status.set_condition(
+        ConditionType::Available,
+        available.into(),
+        Reason::AvailableReason,
+        message,
+        now,
+    );
+}
+
+fn set_replica_failure(draft: &mut Draft<'_>, revisions: &Revisions<'_>) {
+    let failing = revisions
+        .current
+        .into_iter()
+        .chain(revisions.all())
+        .find_map(|replica_set| {
+            replica_set
+                .failure
+                .as_ref()
+                .map(|message| (&replica_set.name, message))
+        });
+    let now = draft.now;
+    match failing {
+        Some((name, message)) => {
+            let message = format!("ReplicaSet \"{name}\": {message}");
+            draft.status.set_condition(
+                ConditionType::ReplicaFailure,
+                Truth::True,
+                Reason::FailedCreate,
+                message,
+                now,
+            );
+        }
+        None => draft.status.remove_condition(ConditionType::ReplicaFailure),
+    }
+}
+
+fn set_paused(draft: &mut Draft<'_>, spec: &Spec) {
+    let paused = is_paused(&draft.status, spec);
+    let message = if paused {
+        "Rollout is paused"
+    } else {
+        "Rollout is not paused"
+    };
+    let now = draft.now;
+    draft.status.set_condition(
+        ConditionType::Paused,
+        paused.into(),
+        Reason::RolloutPaused,
+        message,
+        now,
+    );
+}
+
+fn is_paused(status: &Status, spec: &Spec) -> bool {
+    spec.paused || !status.pause_conditions.is_empty()
+}
+
+fn set_progressing(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) {
+    let now = draft.now;
+    let name = revisions.current.map_or_else(
+        || crate::revision::replica_set_name(&draft.observed.rollout.name, &revisions.current_hash),
+        |current| current.name.clone(),
+    );
+    let (truth, reason, message) = if let TemplateCheck::Refused { message } = &draft.observed.template.check
+    {
+        (Truth::False, Reason::ReplicaSetCreateError, message.clone())
+    } else if draft.status.abort {
+        let revision = revisions.current.map_or(0, |current| current.revision);
+        (
+            Truth::False,
+            Reason::RolloutAborted,
+            format!("Rollout aborted update to revision {revision}"),
+        )
+    } else if is_done(&draft.status, spec, revisions) {
+        (
+            Truth::True,
+            Reason::NewReplicaSetAvailable,
+            format!("ReplicaSet \"{name}\" has successfully progressed."),
+        )
+    } else if is_paused(&draft.status, spec) {
+        (
+            Truth::Unknown,
+            Reason::RolloutPaused,
+            "Rollout is paused".to_owned(),
+        )
+    } else if let Some(deadline) = exceeded_deadline(draft, spec, revisions) {
+        let seconds = deadline.as_secs();
+        let message = format!(
+            "ReplicaSet \"{name}\" has timed out progressing: nothing has moved for {seconds} s \
+             (spec.progressDeadlineSeconds)"
+        );
+        (Truth::False, Reason::ProgressDeadlineExceeded, message)
+    } else if revisions.current.is_none() {
+        (
+            Truth::True,
+            Reason::NewReplicaSetCreated,
+            format!("Created new replica set \"{name}\""),
+        )
+    } else {
+        (
+            Truth::True,
+            Reason::ReplicaSetUpdated,
+            format!("ReplicaSet \"{name}\" is progressing."),
+        )
+    };
+    draft
+        .status
+        .set_condition(ConditionType::Progressing, truth, reason, message, now);
+}
+
+/// The progress deadline, when it has passed. Not measured while an old revision only waits for its delay.
+fn exceeded_deadline(
+    draft: &mut Draft<'_>,
+    spec: &Spec,
+    revisions: &Revisions<'_>,
+) -> Option<SignedDuration> {
+    if revisions
+        .others
+        .iter()
+        .any(|other| other.scale_down_deadline.is_some())
+    {
+        return None;
+    }
+    let end = after(draft.status.last_progress_time?, spec.progress_deadline);
+    if draft.now < end {
+        draft.wake_at(end);
+        return None;
+    }
+    Some(spec.progress_deadline)
+}
+
+/// The stable revision is the one asked for, with all its pods, and traffic is where it belongs.
+fn is_done(status: &Status, spec: &Spec, revisions: &Revisions<'_>) -> bool {
+    let settled = status
+        .traffic
+        .as_ref()
+        .is_none_or(|traffic| traffic.verified && traffic.requested == crate::spec::Weight::ZERO);
+    let basic_rest = spec.routing().is_some() || status.replicas <= status.updated_replicas;
+    status.fully_promoted()
+        && settled
+        && basic_rest
+        && revisions.current.is_some_and(|current| {
+            current.spec_replicas == spec.replicas
+                && current.replicas == spec.replicas
+                && current.lasting_available() == spec.replicas
+        })
+}
+
+fn set_completed(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) {
+    let now = draft.now;
+    let completed = draft.status.fully_promoted();
+    let healthy = is_done(&draft.status, spec, revisions) && !draft.hold;
+    let status = &mut draft.status;
+    let message = if completed {
+        "RolloutCompleted"
+    } else {
+        "the stable revision is not the one asked for"
+    };
+    status.set_condition(
+        ConditionType::Completed,
+        completed.into(),
+        Reason::RolloutCompleted,
+        message,
+        now,
+    );
+    let message = if healthy {
+        "Rollout is healthy"
+    } else {
+        "Rollout is not healthy"
+    };
+    status.set_condition(
+        ConditionType::Healthy,
+        healthy.into(),
+        Reason::RolloutHealthy,
+        message,
+        now,
+    );
+}
+
+fn phase(draft: &Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) -> (Phase, String) {
+    let status = &draft.status;
+    if let Some(invalid) = status.condition(ConditionType::InvalidSpec) {
+        return (Phase::Degraded, format!("InvalidSpec: {}", invalid.message));
+    }
+    let progressing = status
+        .condition(ConditionType::Progressing)
+        .filter(|condition| condition.status == Truth::False);
+    if let Some(failed) = progressing {
+        return (
+            Phase::Degraded,
+            format!("{:?}: {}", failed.reason, failed.message),
+        );
+    }
+    if spec.paused {
+        return (Phase::Paused, "manually paused".to_owned());
+    }
+    if let Some(pause) = status.pause_conditions.first() {
+        return (Phase::Paused, format!("{:?}", pause.reason));
+    }
+    if is_done(status, spec, revisions) {
+        return (Phase::Healthy, String::new());
+    }
+    (
+        Phase::Progressing,
+        what_is_missing(status, spec, revisions).to_owned(),
+    )
+}
+
+fn what_is_missing(status: &Status, spec: &Spec, revisions: &Revisions<'_>) -> &'static str {
+    if status.updated_replicas < spec.replicas {
+        "more replicas need to be updated"
+    } else if revisions.current_available() < status.updated_replicas {
+        "updated replicas are still becoming available"
+    } else if spec.routing().is_none() && status.replicas > status.updated_replicas {
+        "old replicas are pending termination"
+    } else if status.fully_promoted() {
+        "waiting for traffic to settle on the stable Service"
+    } else {
+        "waiting for all steps to complete"
+    }
+}
+
+fn set_phase(draft: &mut Draft<'_>, phase: Phase, message: String) {
+    draft.status.phase = phase;
+    draft.status.message = message;
+}
+
+/// The three conditions of kstatus, from the phase.
+fn summarise(draft: &mut Draft<'_>) {
+    let now = draft.now;
+    let message = draft.status.message.clone();
+    let phase = draft.status.phase;
+    let stalled = phase == Phase::Degraded;
+    let reason = match phase {
+        Phase::Degraded => Reason::Degraded,
+        Phase::Healthy => Reason::RolloutHealthy,
+        Phase::Paused => Reason::RolloutPaused,
+        Phase::Progressing => Reason::Progressing,
+    };
+    let status = &mut draft.status;
+    status.set_condition(
+        ConditionType::Ready,
+        (phase == Phase::Healthy).into(),
+        reason,
+        message.clone(),
+        now,
+    );
+    let reconciling = matches!(phase, Phase::Progressing | Phase::Paused);
+    status.set_condition(
+        ConditionType::Reconciling,
+        reconciling.into(),
+        reason,
+        message.clone(),
+        now,
+    );
+    status.set_condition(ConditionType::Stalled, stalled.into(), reason, message, now);
+}

@@ -1,0 +1,163 @@
+//! The decision: from what was seen to what is to be done. Everything else in this crate is a part of it.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::draft::{Draft, after};
+use crate::observed::{FailureKind, Observed, TemplateCheck};
+use crate::plan::{Action, Plan};
+use crate::revisions::Revisions;
+use crate::spec::{Method, Problem, Spec};
+use crate::status::{ConditionType, Reason, Truth};
+use crate::{basic, cleanup, condition, intent, reference, routed, step};
+
+/// How soon to ask again when the API server had no answer about a template.
+const TEMPLATE_RETRY: SignedDuration = SignedDuration::from_secs(5);
+
+/// Decides what to do about one Rollout.
+///
+/// The same observation and time give the same plan. A plan whose actions were carried out in full, in part or not at
+/// all, with or without its status, leads from the next observation to the same end. At most one step forward is
+/// made in a plan.
+#[must_use]
+pub fn decide(observed: &Observed, now: Timestamp) -> Plan {
+    let mut draft = Draft::new(observed, now);
+    if let Some(failure) = &observed.failure {
+        report_failure(&mut draft, failure.kind, &failure.message);
+        return draft.finish();
+    }
+    match &observed.spec {
+        Err(problems) => condition::invalid_spec(&mut draft, problems),
+        Ok(spec) => match &observed.overlaps_with {
+            Some(other) => condition::invalid_spec(&mut draft, &[overlap(other)]),
+            None => work(&mut draft, spec),
+        },
+    }
+    draft.finish()
+}
+
+/// The work on a Rollout whose spec makes sense.
+fn work(draft: &mut Draft<'_>, spec: &Spec) {
+    if adopt_orphans(draft) {
+        return;
+    }
+    let mut problems = reference::problems(draft.observed, spec);
+    let accepted = template_accepted(draft, &mut problems);
+    let Some(revisions) = Revisions::find(draft.observed, accepted) else {
+        condition::settle(draft, spec, &Revisions::none(draft.observed), &problems);
+        return;
+    };
+    draft.hold = !accepted || !problems.is_empty();
+    if accepted && create_or_number(draft, spec, &revisions) == Flow::Stop {
+        return;
+    }
+    if intent::update(draft, spec, &revisions, accepted) == Flow::Go {
+        let reached = match &spec.method {
+            Method::Routed(routing) => routed::reconcile(draft, spec, routing, &revisions),
+            Method::Basic { .. } => basic::reconcile(draft, spec, &revisions),
+        };
+        cleanup::old_revisions(draft, spec, &revisions);
+        step::advance(draft, spec, &revisions, reached);
+    }
+    condition::settle(draft, spec, &revisions, &problems);
+}
+
+/// Whether a decision goes on in this round, or waits for what it has written to be seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flow {
+    /// Go on.
+    Go,
+    /// Enough for this round.
+    Stop,
+}
+
+fn report_failure(draft: &mut Draft<'_>, kind: FailureKind, message: &str) {
+    let reason = match kind {
+        FailureKind::CreateReplicaSet => Reason::ReplicaSetCreateError,
+        FailureKind::Traffic => Reason::TrafficRoutingError,
+        FailureKind::Other => Reason::WriteFailed,
+    };
+    let now = draft.now;
+    draft
+        .status
+        .set_condition(ConditionType::Progressing, Truth::False, reason, message, now);
+    condition::summarise_failure(draft, reason, message);
+}
+
+fn overlap(other: &str) -> Problem {
+    Problem::new(
+        "spec.selector",
+        format!(
+            "overlaps with the selector of the older Rollout \"{other}\": both would claim the same pods; give one of \
+             them a label of its own in spec.selector and spec.template.metadata.labels"
+        ),
+    )
+}
+
+/// Takes ReplicaSets that match and have no owner. True: wait until they are seen as owned.
+fn adopt_orphans(draft: &mut Draft<'_>) -> bool {
+    for orphan in draft
+        .observed
+        .replica_sets
+        .iter()
+        .filter(|replica_set| !replica_set.owned)
+    {
+        draft.act(Action::AdoptReplicaSet {
+            name: orphan.name.clone(),
+            uid: orphan.uid.clone(),
+            resource_version: orphan.resource_version.clone(),
+        });
+    }
+    draft.acts()
+}
+
+/// Whether the spec's template can be worked with; what speaks against it becomes a problem or a condition.
+fn template_accepted(draft: &mut Draft<'_>, problems: &mut Vec<Problem>) -> bool {
+    match &draft.observed.template.check {
+        TemplateCheck::Known | TemplateCheck::New { .. } | TemplateCheck::Equal { .. } => true,
+        TemplateCheck::Invalid { message } => {
+            problems.push(Problem::new("spec.template", message));
+            false
+        }
+        TemplateCheck::Refused { .. } => false,
+        TemplateCheck::Unknown { .. } => {
+            let retry = after(draft.now, TEMPLATE_RETRY);
+            draft.wake_at(retry);
+            false
+        }
+    }
+}
+
+/// Creates the ReplicaSet of the current template, or gives an existing one its number.
+fn create_or_number(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) -> Flow {
+    let observed = draft.observed;
+    let Some(current) = revisions.current else {
+        if observed.template.check == (TemplateCheck::New { name_taken: true }) {
+            draft.status.collision_count += 1;
+            return Flow::Stop;
+        }
+        draft.act(Action::CreateReplicaSet {
+            name: crate::revision::replica_set_name(&observed.rollout.name, &revisions.current_hash),
+            hash: revisions.current_hash.clone(),
+            digest: observed.template.digest.clone(),
+            revision: revisions.next_number(),
+            min_ready_seconds: spec.min_ready_seconds,
+            desired_replicas: spec.replicas,
+        });
+        return Flow::Go;
+    };
+    let newest = revisions.newest_number_but(current);
+    let renumber = current.revision <= newest;
+    if renumber || current.digest.as_ref() != Some(&observed.template.digest) {
+        draft.act(Action::RecordRevision {
+            name: current.name.clone(),
+            resource_version: current.resource_version.clone(),
+            revision: if renumber { newest + 1 } else { current.revision },
+            digest: observed.template.digest.clone(),
+        });
+    } else if observed.rollout.revision != Some(current.revision) {
+        draft.act(Action::AnnotateRollout {
+            revision: current.revision,
+        });
+    }
+    Flow::Go
+}

@@ -1,0 +1,160 @@
+//! What is wanted: changes of the spec, what users ask for on the status, and which revision is the stable one.
+
+use crate::decide::Flow;
+use crate::draft::Draft;
+use crate::observed::{Observed, Presence, ReplicaSetView};
+use crate::revisions::Revisions;
+use crate::spec::Spec;
+
+/// Brings the status in line with what is wanted. `Stop`: the status must be written before anything else is done.
+pub(crate) fn update(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>, accepted: bool) -> Flow {
+    if accepted && choose_stable(draft, spec, revisions) == Flow::Stop {
+        return Flow::Stop;
+    }
+    if accepted && take_spec_change(draft, spec, revisions) == Flow::Stop {
+        return Flow::Stop;
+    }
+    take_user_actions(draft, spec);
+    Flow::Go
+}
+
+/// Chooses the stable revision where none is known: in a first deploy, after the status or its ReplicaSet was lost.
+fn choose_stable(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) -> Flow {
+    if revisions.stable.is_some() || (draft.status.fully_promoted() && revisions.current.is_none()) {
+        return Flow::Go;
+    }
+    let stable = find_stable(draft.observed, revisions);
+    if draft.status.stable_hash.as_deref() == Some(stable.as_str()) {
+        return Flow::Go;
+    }
+    draft.status.stable_hash = Some(stable);
+    draft.status.current_pod_hash = Some(revisions.current_hash.clone());
+    begin(draft, spec);
+    Flow::Stop
+}
+
+/// The revision to trust: the one that the stable Service selects, else the newest fully available one that is not
+/// current, else any available one; the current revision only where nothing else has available pods.
+fn find_stable(observed: &Observed, revisions: &Revisions<'_>) -> String {
+    let is_available = |replica_set: &&ReplicaSetView| replica_set.lasting_available() > 0;
+    let selected = observed
+        .stable_service
+        .as_ref()
+        .and_then(Presence::present)
+        .and_then(|service| service.selects.as_deref())
+        .and_then(|hash| {
+            revisions
+                .all()
+                .iter()
+                .find(|replica_set| replica_set.hash == hash)
+        })
+        .filter(is_available);
+    let others = || {
+        revisions
+            .all()
+            .iter()
+            .filter(|replica_set| replica_set.hash != revisions.current_hash)
+    };
+    let newest = |replica_set: &&ReplicaSetView| (replica_set.revision, replica_set.created);
+    selected
+        .or_else(|| {
+            others()
+                .filter(|replica_set| replica_set.saturated())
+                .max_by_key(newest)
+        })
+        .or_else(|| others().filter(is_available).max_by_key(newest))
+        .map_or_else(|| revisions.current_hash.clone(), |stable| stable.hash.clone())
+}
+
+/// Begins again at the first step when the template or the steps have changed.
+fn take_spec_change(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) -> Flow {
+    let status = &draft.status;
+    let template_changed = status.current_pod_hash.as_deref() != Some(revisions.current_hash.as_str());
+    let steps_changed = status.current_step_hash.as_deref() != Some(spec.steps_hash.as_str());
+    if !template_changed && !steps_changed {
+        return Flow::Go;
+    }
+    draft.status.current_pod_hash = Some(revisions.current_hash.clone());
+    begin(draft, spec);
+    Flow::Stop
+}
+
+/// The state at the beginning of a rollout; at its end at once, where the stable revision is the one asked for.
+fn begin(draft: &mut Draft<'_>, spec: &Spec) {
+    let now = draft.now;
+    let status = &mut draft.status;
+    status.abort = false;
+    status.aborted_at = None;
+    status.promote_full = false;
+    status.current_step_hash = Some(spec.steps_hash.clone());
+    status.last_progress_time = Some(now);
+    clear_pauses(draft);
+    draft.status.current_step_index = first_step(
+        spec,
+        if draft.status.fully_promoted() {
+            spec.step_count()
+        } else {
+            0
+        },
+    );
+}
+
+fn first_step(spec: &Spec, index: u32) -> Option<u32> {
+    (!spec.steps.is_empty()).then_some(index)
+}
+
+/// Forgets pauses that the controller made.
+pub(crate) fn clear_pauses(draft: &mut Draft<'_>) {
+    draft.status.pause_conditions.clear();
+    draft.status.controller_pause = false;
+}
+
+/// Takes up what users wrote on the status: abort, retry, full promotion, another step.
+fn take_user_actions(draft: &mut Draft<'_>, spec: &Spec) {
+    let now = draft.now;
+    if draft.status.fully_promoted() {
+        // Nothing is under way: there is nothing to abort, to retry or to promote.
+        draft.status.abort = false;
+        draft.status.aborted_at = None;
+        draft.status.promote_full = false;
+        draft.status.current_step_index = first_step(spec, spec.step_count());
+        clear_pauses(draft);
+        return;
+    }
+    let status = &mut draft.status;
+    match (status.abort, status.aborted_at) {
+        (true, None) => {
+            status.aborted_at = Some(now);
+            status.promote_full = false;
+            restart_steps(draft, spec);
+        }
+        // An abort ends a full promotion, so this one was asked for afterwards.
+        (true, Some(_)) if status.promote_full => {
+            status.abort = false;
+            status.aborted_at = None;
+            status.last_progress_time = Some(now);
+        }
+        (false, Some(_)) => {
+            status.aborted_at = None;
+            status.last_progress_time = Some(now);
+            restart_steps(draft, spec);
+        }
+        (true, Some(_)) | (false, None) => {}
+    }
+    if draft.status.promote_full {
+        clear_pauses(draft);
+    }
+    draft.status.current_step_index = first_step(
+        spec,
+        draft
+            .status
+            .current_step_index
+            .unwrap_or(0)
+            .min(spec.step_count()),
+    );
+}
+
+fn restart_steps(draft: &mut Draft<'_>, spec: &Spec) {
+    clear_pauses(draft);
+    draft.status.current_step_index = first_step(spec, 0);
+}

@@ -1,0 +1,159 @@
+//! What a Rollout refers to: Services and routes that must exist and fit together.
+
+use crate::observed::{BackendView, Observed, Presence, RouteView, ServiceView};
+use crate::spec::{Problem, RouteReference, Spec};
+
+/// Everything wrong with what the spec refers to.
+pub(crate) fn problems(observed: &Observed, spec: &Spec) -> Vec<Problem> {
+    let (stable_name, canary_name) = spec.services();
+    let mut problems = Vec::new();
+    let canary = "spec.strategy.canary";
+    check_service(
+        &mut problems,
+        observed,
+        spec,
+        &format!("{canary}.stableService"),
+        stable_name,
+        observed.stable_service.as_ref(),
+    );
+    check_service(
+        &mut problems,
+        observed,
+        spec,
+        &format!("{canary}.canaryService"),
+        canary_name,
+        observed.canary_service.as_ref(),
+    );
+    for (index, (reference, route)) in observed.routes.iter().enumerate() {
+        let path = format!("{canary}.trafficRouting.gatewayAPI.httpRoutes[{index}]");
+        match route {
+            Presence::Missing => problems.push(Problem::new(
+                path,
+                format!(
+                    "HTTPRoute \"{reference}\" not found; create it, with a rule that names both Services"
+                ),
+            )),
+            Presence::Present(route) => check_route(&mut problems, observed, spec, &path, reference, route),
+        }
+    }
+    problems
+}
+
+fn check_service(
+    problems: &mut Vec<Problem>,
+    observed: &Observed,
+    spec: &Spec,
+    path: &str,
+    name: Option<&str>,
+    service: Option<&Presence<ServiceView>>,
+) {
+    let Some(name) = name else { return };
+    let Some(Presence::Present(service)) = service else {
+        problems.push(Problem::new(
+            path,
+            format!(
+                "Service \"{name}\" not found in namespace \"{}\"; create it",
+                observed.rollout.namespace
+            ),
+        ));
+        return;
+    };
+    for (key, value) in &service.selector {
+        if spec.template_labels.get(key) != Some(value) {
+            problems.push(Problem::new(
+                path,
+                format!(
+                    "Service \"{name}\" has unmatch label \"{key}\" in rollout; its selector {key}={value} must be \
+                     among spec.template.metadata.labels"
+                ),
+            ));
+        }
+    }
+    if let Some(owner) = service
+        .managed_by
+        .as_ref()
+        .filter(|owner| **owner != observed.rollout.name)
+    {
+        problems.push(Problem::new(
+            path,
+            format!("Service \"{name}\" is managed by another Rollout, \"{owner}\"; give each Rollout Services of its own"),
+        ));
+    }
+}
+
+fn check_route(
+    problems: &mut Vec<Problem>,
+    observed: &Observed,
+    spec: &Spec,
+    path: &str,
+    reference: &RouteReference,
+    route: &RouteView,
+) {
+    let Some(routing) = spec.routing() else { return };
+    let namespace = &observed.rollout.namespace;
+    if pairs(route, namespace, &routing.stable_service, &routing.canary_service).is_empty() {
+        problems.push(Problem::new(
+            path,
+            format!(
+                "no rule of HTTPRoute \"{reference}\" names both Service \"{}\" and Service \"{}\" of namespace \
+                 \"{namespace}\" in its backendRefs; add both to the rule whose traffic is to be split",
+                routing.stable_service, routing.canary_service
+            ),
+        ));
+    }
+    let services = [&observed.stable_service, &observed.canary_service];
+    for service in services.into_iter().flatten().filter_map(Presence::present) {
+        for backend in route
+            .backends
+            .iter()
+            .filter(|backend| refers_to(backend, namespace, &service.name))
+        {
+            if let Some(port) = backend.port.filter(|port| !service.ports.contains(port)) {
+                problems.push(Problem::new(
+                    path,
+                    format!(
+                        "HTTPRoute \"{reference}\" sends traffic to port {port} of Service \"{}\", which serves only \
+                         {:?}; correct rules[{}].backendRefs[{}].port",
+                        service.name, service.ports, backend.rule, backend.index
+                    ),
+                ));
+            }
+        }
+    }
+}
+
+/// A rule's backendRefs of the two Services.
+pub(crate) struct Pair<'a> {
+    /// The refs of the stable Service.
+    pub(crate) stable: Vec<&'a BackendView>,
+    /// The refs of the canary Service.
+    pub(crate) canary: Vec<&'a BackendView>,
+}
+
+/// The refs of the two Services in every rule that names both. A rule that names only one of them is somebody's own
+/// (a pinned version) and is left alone.
+pub(crate) fn pairs<'a>(route: &'a RouteView, namespace: &str, stable: &str, canary: &str) -> Vec<Pair<'a>> {
+    let rules: std::collections::BTreeSet<usize> =
+        route.backends.iter().map(|backend| backend.rule).collect();
+    rules
+        .into_iter()
+        .map(|rule| {
+            let named = |name: &str| {
+                route
+                    .backends
+                    .iter()
+                    .filter(|backend| backend.rule == rule && refers_to(backend, namespace, name))
+                    .collect::<Vec<_>>()
+            };
+            Pair {
+                stable: named(stable),
+                canary: named(canary),
+            }
+        })
+        .filter(|pair| !pair.stable.is_empty() && !pair.canary.is_empty())
+        .collect()
+}
+
+fn refers_to(backend: &BackendView, namespace: &str, service: &str) -> bool {
+    backend.is_service && backend.namespace == namespace && backend.name == service
+}

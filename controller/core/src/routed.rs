@@ -1,0 +1,379 @@
+//! The canary with traffic routing: weights by routes, pods apart from weights.
+
+use jiff::SignedDuration;
+
+use crate::draft::{Draft, after};
+use crate::observed::{Presence, ReplicaSetView, ServiceView};
+use crate::plan::Action;
+use crate::revisions::Revisions;
+use crate::scale::{scale, set_deadline};
+use crate::service::{self, Selection};
+use crate::spec::{CanaryScale, Spec, Step, TrafficRouting, Weight};
+use crate::step::Reached;
+use crate::traffic::{self, Readiness, Split, View};
+
+/// Brings traffic, Services and sizes in line with the status, and says what of it has been reached.
+pub(crate) fn reconcile(
+    draft: &mut Draft<'_>,
+    spec: &Spec,
+    routing: &TrafficRouting,
+    revisions: &Revisions<'_>,
+) -> Reached {
+    let view = View::of(draft.observed, routing);
+    let sizes = Sizes::wanted(draft, spec, routing, revisions, view.split);
+    let wanted = wanted_weight(draft, spec, revisions, &sizes);
+    let weight = safe_weight(draft, spec, routing, revisions, view.split, wanted, &sizes);
+    traffic::reconcile(draft, &view, weight);
+    let verified = draft
+        .status
+        .traffic
+        .as_ref()
+        .is_some_and(|traffic| traffic.verified);
+    point_services(draft, revisions, view.split, verified);
+    resize(
+        draft,
+        spec,
+        routing,
+        revisions,
+        &sizes,
+        verified && weight == Weight::ZERO,
+    );
+    drain_others(draft, spec, routing, revisions, view.split, verified);
+    let empty = spec.replicas == 0;
+    Reached {
+        counts: sizes.reached(revisions, routing),
+        weight: weight == wanted && verified || empty,
+        full: weight == Weight::FULL && verified || empty,
+        available: revisions.current_available() >= spec.replicas,
+    }
+}
+
+/// Wanted numbers of pods.
+struct Sizes {
+    canary: u32,
+    stable: u32,
+}
+
+impl Sizes {
+    fn wanted(
+        draft: &Draft<'_>,
+        spec: &Spec,
+        routing: &TrafficRouting,
+        revisions: &Revisions<'_>,
+        split: Split,
+    ) -> Self {
+        if revisions.stable_is_current() {
+            return Self {
+                canary: spec.replicas,
+                stable: spec.replicas,
+            };
+        }
+        let floor = |pods: u32| {
+            if pods == 0 {
+                0
+            } else {
+                pods.max(routing.min_pods_per_replica_set.min(spec.replicas))
+            }
+        };
+        // Until a lower weight is in force, pods are needed for the higher one.
+        let (canary_share, stable_share) = carried(draft, revisions, split);
+        let canary = match canary_scale(draft, spec) {
+            Some(CanaryScale::Replicas(pods)) => pods,
+            Some(CanaryScale::Weight(weight)) => floor(weight.of(spec.replicas)),
+            Some(CanaryScale::MatchTrafficWeight) | None => {
+                floor(canary_share.max(step_weight(draft, spec)).of(spec.replicas))
+            }
+        };
+        let stable = if routing.dynamic_stable_scale && !draft.status.abort {
+            floor(
+                stable_share
+                    .max(step_weight(draft, spec).rest())
+                    .of(spec.replicas),
+            )
+        } else {
+            spec.replicas
+        };
+        Self { canary, stable }
+    }
+
+    /// Both versions have the size they should have.
+    fn reached(&self, revisions: &Revisions<'_>, routing: &TrafficRouting) -> bool {
+        let canary = revisions.current.is_some_and(|current| {
+            current.spec_replicas == self.canary && current.lasting_available() == self.canary
+        });
+        let stable = routing.dynamic_stable_scale
+            || revisions
+                .stable
+                .is_some_and(|stable| stable.spec_replicas == self.stable && stable.replicas == self.stable);
+        canary && stable
+    }
+}
+
+/// The shares that the canary and the stable version may be carrying now: what is written, what was last in force.
+fn carried(draft: &Draft<'_>, revisions: &Revisions<'_>, split: Split) -> (Weight, Weight) {
+    let unsettled = draft.status.traffic.as_ref().filter(|traffic| !traffic.verified);
+    let in_force = unsettled.and_then(|traffic| traffic.in_force);
+    let canary = in_force.map_or(split.canary(), |weight| weight.max(split.canary()));
+    let stable = in_force.map_or(split.stable(), |weight| weight.rest().max(split.stable()));
+    // While the canary Service still selects the revision before, its share is not the current revision's.
+    let is_current = Selection::of(draft.observed).selects_canary(&revisions.current_hash);
+    (if is_current { canary } else { Weight::ZERO }, stable)
+}
+
+/// The scale step in force: the nearest at or before the current step; none past the end.
+fn canary_scale(draft: &Draft<'_>, spec: &Spec) -> Option<CanaryScale> {
+    let index = draft.status.current_step_index?;
+    if index >= spec.step_count() || draft.status.promote_full {
+        return None;
+    }
+    // A user's pause holds steps that are not done yet.
+    let last = if spec.paused { index.checked_sub(1)? } else { index };
+    (0..=last).rev().find_map(|index| match spec.step(index) {
+        Some(Step::SetCanaryScale(scale)) => Some(*scale),
+        _ => None,
+    })
+}
+
+/// The weight that the steps ask for, apart from whether anything is ready for it.
+fn step_weight(draft: &Draft<'_>, spec: &Spec) -> Weight {
+    let in_force = || {
+        draft
+            .status
+            .traffic
+            .as_ref()
+            .and_then(|traffic| traffic.in_force)
+            .unwrap_or(Weight::ZERO)
+    };
+    if draft.status.abort || draft.status.fully_promoted() {
+        return Weight::ZERO;
+    }
+    if spec.paused {
+        return in_force();
+    }
+    if draft.status.promote_full {
+        return Weight::FULL;
+    }
+    match draft.status.current_step_index {
+        None => Weight::FULL,
+        Some(index) if index >= spec.step_count() => Weight::FULL,
+        Some(index) => weight_at(spec, index),
+    }
+}
+
+/// The last weight set at or before the step `index`.
+fn weight_at(spec: &Spec, index: u32) -> Weight {
+    (0..=index)
+        .rev()
+        .find_map(|index| match spec.step(index) {
+            Some(Step::SetWeight(weight)) => Some(*weight),
+            _ => None,
+        })
+        .unwrap_or(Weight::ZERO)
+}
+
+/// The weight to have now, once it is safe.
+fn wanted_weight(draft: &Draft<'_>, spec: &Spec, revisions: &Revisions<'_>, sizes: &Sizes) -> Weight {
+    if draft.status.abort || revisions.stable_is_current() || revisions.current_available() == 0 {
+        return Weight::ZERO;
+    }
+    let target = step_weight(draft, spec);
+    let previous = draft
+        .status
+        .traffic
+        .as_ref()
+        .map_or(Weight::ZERO, |traffic| traffic.requested);
+    let needed = if target == Weight::FULL {
+        spec.replicas.max(sizes.canary)
+    } else {
+        sizes.canary
+    };
+    // A step that lowers the weight does not wait for pods.
+    if revisions.current_available() >= needed || target <= previous {
+        target
+    } else {
+        previous.min(before(draft, spec))
+    }
+}
+
+/// The highest weight that the steps before the current one have earned.
+fn before(draft: &Draft<'_>, spec: &Spec) -> Weight {
+    match draft.status.current_step_index {
+        _ if draft.status.promote_full => Weight::FULL,
+        None | Some(0) => Weight::ZERO,
+        Some(index) => weight_at(spec, index - 1),
+    }
+}
+
+/// The nearest weight to `wanted` for which ready endpoints are there: neither side is given traffic that it can't take.
+fn safe_weight(
+    draft: &Draft<'_>,
+    spec: &Spec,
+    routing: &TrafficRouting,
+    revisions: &Revisions<'_>,
+    split: Split,
+    wanted: Weight,
+    sizes: &Sizes,
+) -> Weight {
+    let current = draft
+        .status
+        .traffic
+        .as_ref()
+        .map_or_else(|| split.canary(), |traffic| traffic.requested);
+    let ready = Readiness {
+        canary: traffic::ready_endpoints(draft.observed.canary_service.as_ref(), &revisions.current_hash),
+        stable: revisions.stable.map_or(0, |stable| {
+            traffic::ready_endpoints(draft.observed.stable_service.as_ref(), &stable.hash)
+        }),
+    };
+    if wanted > current {
+        let needed = sizes.canary.min(spec.replicas).max(1);
+        let blocked = draft.hold || ready.canary < needed;
+        return if blocked { current } else { wanted };
+    }
+    if wanted < current || split.canary() > wanted {
+        return lowered(draft, spec, routing, revisions, &ready, wanted, current);
+    }
+    wanted
+}
+
+/// A lower canary weight, as far as the stable version can take over.
+fn lowered(
+    draft: &Draft<'_>,
+    spec: &Spec,
+    routing: &TrafficRouting,
+    revisions: &Revisions<'_>,
+    ready: &Readiness,
+    wanted: Weight,
+    current: Weight,
+) -> Weight {
+    let first_deploy = draft.status.traffic.is_none();
+    if first_deploy {
+        return wanted;
+    }
+    // After a promotion the Service has just been pointed at the new pods: all that are available must be behind it.
+    let needed = if revisions.stable_is_current() {
+        revisions.stable_available().max(1)
+    } else {
+        1
+    };
+    if ready.stable < needed {
+        return current;
+    }
+    if !routing.dynamic_stable_scale || spec.replicas == 0 {
+        return wanted;
+    }
+    let capacity = u64::from(revisions.stable_available().min(ready.stable).min(spec.replicas)) * 100
+        / u64::from(spec.replicas);
+    let carries = u32::try_from(capacity)
+        .ok()
+        .and_then(|percent| Weight::new(percent).ok())
+        .unwrap_or(Weight::FULL);
+    wanted.max(carries.rest()).min(current)
+}
+
+/// Points the two Services at their revisions, when no traffic is torn away by it.
+fn point_services(draft: &mut Draft<'_>, revisions: &Revisions<'_>, split: Split, verified: bool) {
+    let observed = draft.observed;
+    if let (Some(stable), Some(target)) = (present(observed.stable_service.as_ref()), revisions.stable) {
+        service::point(draft, stable, target);
+    }
+    let Some(canary) = present(observed.canary_service.as_ref()) else {
+        return;
+    };
+    let target = if draft.status.abort || revisions.stable_is_current() {
+        revisions.stable
+    } else {
+        revisions.current
+    };
+    let Some(target) = target else { return };
+    let idle = verified && split == Split::Agreed(Weight::ZERO);
+    let selected = canary
+        .selects
+        .as_deref()
+        .map(|hash| traffic::ready_endpoints(observed.canary_service.as_ref(), hash));
+    if idle || selected.is_none_or(|ready| ready == 0) {
+        service::point(draft, canary, target);
+    }
+}
+
+fn present(service: Option<&Presence<ServiceView>>) -> Option<&ServiceView> {
+    service.and_then(Presence::present)
+}
+
+/// Gives the current and the stable revision their sizes.
+fn resize(
+    draft: &mut Draft<'_>,
+    spec: &Spec,
+    routing: &TrafficRouting,
+    revisions: &Revisions<'_>,
+    sizes: &Sizes,
+    all_on_stable: bool,
+) {
+    if let Some(stable) = revisions.stable {
+        scale(draft, spec, stable, sizes.stable);
+        set_deadline(draft, stable, None);
+    }
+    let Some(current) = revisions.current.filter(|_| !revisions.stable_is_current()) else {
+        return;
+    };
+    if !draft.status.abort {
+        scale(draft, spec, current, sizes.canary);
+        set_deadline(draft, current, None);
+        return;
+    }
+    let selected = Selection::of(draft.observed).selects_canary(&current.hash);
+    let safe = all_on_stable && !selected && revisions.stable_available() >= spec.replicas;
+    if let Some(delay) = routing.abort_scale_down_delay.filter(|_| safe) {
+        scale_down_after(draft, spec, current, delay);
+    }
+}
+
+/// Sends a ReplicaSet that carries no traffic to 0 when its time has come.
+fn scale_down_after(draft: &mut Draft<'_>, spec: &Spec, replica_set: &ReplicaSetView, delay: SignedDuration) {
+    if replica_set.spec_replicas == 0 || draft.hold {
+        return;
+    }
+    let deadline = replica_set
+        .scale_down_deadline
+        .unwrap_or_else(|| after(draft.now, delay));
+    if draft.now >= deadline {
+        scale(draft, spec, replica_set, 0);
+    } else {
+        set_deadline(draft, replica_set, Some(deadline));
+        draft.wake_at(deadline);
+    }
+}
+
+/// Takes down revisions that are neither current nor stable, once traffic has left them.
+fn drain_others(
+    draft: &mut Draft<'_>,
+    spec: &Spec,
+    routing: &TrafficRouting,
+    revisions: &Revisions<'_>,
+    split: Split,
+    verified: bool,
+) {
+    let selection = Selection::of(draft.observed);
+    for other in &revisions.others {
+        let canary = selection.selects_canary(&other.hash) && split.canary() > Weight::ZERO;
+        let stable = selection.selects_stable(&other.hash) && split.stable() > Weight::ZERO;
+        let unused = other.replicas == 0 && other.available == 0;
+        if unused || (verified && !canary && !stable) {
+            scale_down_after(draft, spec, other, routing.scale_down_delay);
+        }
+    }
+    if draft.hold {
+        return;
+    }
+    for other in revisions
+        .others
+        .iter()
+        .filter(|other| other.spec_replicas == 0 && other.scale_down_deadline.is_some())
+    {
+        draft.act(Action::SetScaleDownDeadline {
+            name: other.name.clone(),
+            resource_version: other.resource_version.clone(),
+            deadline: None,
+        });
+    }
+}

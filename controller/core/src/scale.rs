@@ -1,0 +1,40 @@
+//! Writes that change the size of a ReplicaSet, or the time at which it will.
+
+use jiff::Timestamp;
+
+use crate::draft::Draft;
+use crate::observed::ReplicaSetView;
+use crate::plan::Action;
+use crate::spec::Spec;
+
+/// Gives `replica_set` the size `to`; while something is wrong around the Rollout it can only grow.
+pub(crate) fn scale(draft: &mut Draft<'_>, spec: &Spec, replica_set: &ReplicaSetView, to: u32) {
+    let to = if draft.hold {
+        to.max(replica_set.spec_replicas)
+    } else {
+        to
+    };
+    let annotated = replica_set.desired_replicas == Some(spec.replicas);
+    if to == replica_set.spec_replicas && (annotated || to == 0) {
+        return;
+    }
+    draft.act(Action::ScaleReplicaSet {
+        name: replica_set.name.clone(),
+        resource_version: replica_set.resource_version.clone(),
+        revision: replica_set.revision,
+        from: replica_set.spec_replicas,
+        to,
+        desired_replicas: spec.replicas,
+    });
+}
+
+/// Sets or removes the time at which `replica_set` goes to 0.
+pub(crate) fn set_deadline(draft: &mut Draft<'_>, replica_set: &ReplicaSetView, deadline: Option<Timestamp>) {
+    if replica_set.scale_down_deadline != deadline {
+        draft.act(Action::SetScaleDownDeadline {
+            name: replica_set.name.clone(),
+            resource_version: replica_set.resource_version.clone(),
+            deadline,
+        });
+    }
+}
