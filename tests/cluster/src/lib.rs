@@ -1,1 +1,27 @@
 //! A real Kubernetes on one Linux machine, from package registries alone.
+//!
+//! etcd, the control plane, a kubelet with containerd, kube-proxy, `CoreDNS`, a Gateway API gateway (Contour and
+//! Envoy) and Prometheus run as processes inside namespaces of their own. The README says how, and why so.
+
+mod artifacts;
+mod cache;
+mod certificates;
+mod cluster;
+mod command;
+mod component;
+mod configuration;
+pub mod image;
+mod layout;
+mod network;
+mod pins;
+mod process;
+pub mod progress;
+mod requirements;
+mod sandbox;
+pub mod settings;
+mod startup;
+pub mod wait;
+
+pub use cache::Cache;
+pub use cluster::{Cluster, ClusterOptions};
+pub use component::Component;

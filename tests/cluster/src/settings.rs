@@ -1,0 +1,69 @@
+//! Every name, address, port and limit of a cluster, with its reason.
+
+use std::time::Duration;
+
+/// The cluster that is meant when none is named.
+pub const DEFAULT_CLUSTER: &str = "kulta";
+/// A name becomes part of cgroup paths and socket paths, which are short.
+pub const CLUSTER_NAME_LIMIT: usize = 20;
+
+/// The node, and with it every part that is a process. All networks are from RFC 2544's benchmark range, which is
+/// never a real host; and not loopback, which `EndpointSlice` rejects.
+pub const NODE_ADDRESS: &str = "198.18.0.1";
+pub(crate) const NODE_NETWORK_LENGTH: u8 = 24;
+/// A bridge and not a dummy: some kernels have no `dummy` module.
+pub(crate) const NODE_DEVICE: &str = "node0";
+/// The only node's name.
+pub const NODE_NAME: &str = "node";
+pub(crate) const SERVICE_NETWORK: &str = "198.18.16.0/22";
+/// The first address of the service network: the service `kubernetes`.
+pub(crate) const API_SERVICE_ADDRESS: &str = "198.18.16.1";
+pub(crate) const POD_NETWORK: &str = "198.18.32.0/20";
+/// The domain of service names.
+pub const CLUSTER_DOMAIN: &str = "cluster.local";
+
+pub(crate) const API_SERVER_PORT: u16 = 6443;
+pub(crate) const CONTROLLER_MANAGER_PORT: u16 = 10257;
+pub(crate) const SCHEDULER_PORT: u16 = 10259;
+pub(crate) const KUBELET_HEALTH_PORT: u16 = 10248;
+pub(crate) const KUBE_PROXY_HEALTH_PORT: u16 = 10256;
+pub(crate) const ETCD_PORT: u16 = 2379;
+pub(crate) const ETCD_PEER_PORT: u16 = 2380;
+/// Kept off 8080, which is Envoy's.
+pub(crate) const DNS_HEALTH_PORT: u16 = 8054;
+pub(crate) const CONTOUR_XDS_PORT: u16 = 8001;
+/// Contour tells Envoy to open this one; nothing else may take it.
+pub(crate) const ENVOY_STATS_PORT: u16 = 8002;
+pub(crate) const CONTOUR_METRICS_PORT: u16 = 8003;
+pub(crate) const CONTOUR_HEALTH_PORT: u16 = 8004;
+/// Contour maps the listener port 80 to this one.
+pub(crate) const GATEWAY_PORT: u16 = 8080;
+pub(crate) const PROMETHEUS_PORT: u16 = 9090;
+
+/// The Gateway and its class.
+pub const GATEWAY_NAME: &str = "kulta";
+/// The namespace of the Gateway.
+pub const GATEWAY_NAMESPACE: &str = "gateway-system";
+
+/// Sockets live inside the cluster's own `/run`, so that their paths stay under the kernel's 107 characters.
+pub(crate) const CONTAINERD_SOCKET: &str = "/run/containerd/containerd.sock";
+pub(crate) const ENVOY_ADMIN_SOCKET: &str = "/run/envoy-admin.sock";
+/// The containerd namespace that the kubelet looks into.
+pub(crate) const IMAGE_NAMESPACE: &str = "k8s.io";
+/// Never the tag `latest`: it would always be pulled.
+pub(crate) const PAUSE_IMAGE: &str = "kulta.local/pause:1";
+
+/// Short, so that a demo need not wait for its measurements; Prometheus wants at least two samples in a range.
+pub(crate) const SCRAPE_INTERVAL: &str = "2s";
+
+/// What the servers say they are: without it they call themselves v0.0.0-master and clients see a wrong skew.
+pub(crate) const KUBERNETES_VERSION_SYMBOLS: &str = "k8s.io/component-base/version";
+
+/// From a start to being healthy; generous, because the machine may be busy with a build.
+pub(crate) const HEALTHY_WITHIN: Duration = Duration::from_secs(90);
+/// From SIGTERM to SIGKILL.
+pub(crate) const STOPPED_WITHIN: Duration = Duration::from_secs(15);
+/// How long the kernel may take to bury everything once the first process is gone.
+pub(crate) const BURIED_WITHIN: Duration = Duration::from_secs(30);
+/// One request of a health check.
+pub(crate) const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
