@@ -1,1 +1,11 @@
-//! The Kubernetes kinds of KULTA: types, names, validation, CRD generation.
+//! The Kubernetes kinds of KULTA: names, types, validation, status shapes, CRD generation.
+//!
+//! Read [`rollout`] first: what users write, and [`rollout::parse`], which turns it into what decisions read.
+//! [`status`] is the way back.
+
+pub mod crd;
+mod duration;
+pub mod names;
+pub mod rollout;
+pub mod selector;
+pub mod status;

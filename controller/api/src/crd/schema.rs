@@ -1,0 +1,114 @@
+//! Schemas of what the Rust types can't say by themselves.
+
+use schemars::{Schema, SchemaGenerator, json_schema};
+
+pub(crate) use super::template::pod_template;
+
+/// A number or a text.
+pub(crate) fn int_or_string(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"x-kubernetes-int-or-string": true})
+}
+
+/// A label selector that can't be changed: the ReplicaSets that exist were made with it.
+pub(crate) fn label_selector(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "x-kubernetes-map-type": "atomic",
+        "x-kubernetes-validations": [{
+            "rule": "self == oldSelf",
+            "message": "selector can't be changed; delete the Rollout with --cascade=orphan and create it again",
+        }],
+        "properties": {
+            "matchLabels": {"type": "object", "additionalProperties": {"type": "string"}},
+            "matchExpressions": {
+                "type": "array",
+                "x-kubernetes-list-type": "atomic",
+                "items": {
+                    "type": "object",
+                    "required": ["key", "operator"],
+                    "properties": {
+                        "key": {"type": "string"},
+                        "operator": {"type": "string"},
+                        "values": {
+                            "type": "array",
+                            "x-kubernetes-list-type": "atomic",
+                            "items": {"type": "string"},
+                        },
+                    },
+                },
+            },
+        },
+    })
+}
+
+/// A time.
+pub(crate) fn time(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "format": "date-time"})
+}
+
+/// A time or nothing.
+pub(crate) fn optional_time(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "format": "date-time", "nullable": true})
+}
+
+/// Conditions, as Kubernetes' own kinds have them.
+pub(crate) fn conditions(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "nullable": true,
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["type"],
+        "items": {
+            "type": "object",
+            "required": ["type", "status", "reason", "message", "lastTransitionTime"],
+            "properties": {
+                "type": {"type": "string"},
+                "status": {"type": "string", "enum": ["True", "False", "Unknown"]},
+                "reason": {"type": "string"},
+                "message": {"type": "string"},
+                "observedGeneration": {"type": "integer", "format": "int64"},
+                "lastTransitionTime": {"type": "string", "format": "date-time"},
+            },
+        },
+    })
+}
+
+/// The facts of the history.
+pub(crate) fn history(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "nullable": true,
+        "x-kubernetes-list-type": "atomic",
+        "items": {
+            "type": "object",
+            "required": ["sequence", "time", "kind", "cause"],
+            "properties": {
+                "sequence": {"type": "integer", "format": "int64", "minimum": 0},
+                "time": {"type": "string", "format": "date-time"},
+                "kind": {"type": "string"},
+                "revision": {"type": "string"},
+                "from": {"type": "string"},
+                "step": {"type": "integer", "format": "int64", "minimum": 0},
+                "weight": {"type": "integer", "format": "int32", "minimum": 0, "maximum": 100},
+                "phase": {"type": "string"},
+                "cause": {"type": "string"},
+                "message": {"type": "string"},
+            },
+        },
+    })
+}
+
+/// Somebody else who keeps writing a route's weights.
+pub(crate) fn contest(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "nullable": true,
+        "required": ["route", "manager", "corrections", "correctedAt"],
+        "properties": {
+            "route": {"type": "string"},
+            "manager": {"type": "string"},
+            "corrections": {"type": "integer", "format": "int64", "minimum": 0},
+            "correctedAt": {"type": "string", "format": "date-time"},
+        },
+    })
+}

@@ -1,0 +1,41 @@
+//! Names that are part of the contract with users and their tools: labels, annotations, the field manager.
+//!
+//! Those that Argo Rollouts has are spelt as there, so that its users' queries, dashboards and policies go on working.
+
+/// Label of ReplicaSets and pods, and key of the selectors of Services: the hash of the revision.
+pub const HASH_LABEL: &str = "rollouts-pod-template-hash";
+
+/// Annotation of Rollouts and ReplicaSets: the number of the revision.
+pub const REVISION_ANNOTATION: &str = "rollout.argoproj.io/revision";
+
+/// Annotation of ReplicaSets: the numbers they had before, separated by commas.
+pub const REVISION_HISTORY_ANNOTATION: &str = "rollout.argoproj.io/revision-history";
+
+/// Annotation of ReplicaSets: `spec.replicas` of the Rollout when they were last scaled.
+pub const DESIRED_REPLICAS_ANNOTATION: &str = "rollout.argoproj.io/desired-replicas";
+
+/// Annotation of ReplicaSets: the time (RFC 3339) at which they go to 0.
+pub const SCALE_DOWN_DEADLINE_ANNOTATION: &str = "scale-down-deadline";
+
+/// Annotation of Services: the Rollout that sets their selector.
+pub const MANAGED_BY_ANNOTATION: &str = "argo-rollouts.argoproj.io/managed-by-rollouts";
+
+/// Annotation of ReplicaSets: the whole digest of the Rollout's template they were made from.
+pub const TEMPLATE_DIGEST_ANNOTATION: &str = "kulta.io/template-digest";
+
+/// Annotation that `kubectl apply` leaves: never copied to ReplicaSets.
+pub const LAST_APPLIED_ANNOTATION: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// Annotations of a Rollout that are about the Rollout itself and are not copied to its ReplicaSets.
+pub const ANNOTATIONS_NOT_COPIED: [&str; 4] = [
+    LAST_APPLIED_ANNOTATION,
+    REVISION_ANNOTATION,
+    REVISION_HISTORY_ANNOTATION,
+    DESIRED_REPLICAS_ANNOTATION,
+];
+
+/// The name under which KULTA writes (`metadata.managedFields[].manager`).
+pub const FIELD_MANAGER: &str = "kulta";
+
+/// The name under which KULTA reports Kubernetes Events.
+pub const EVENT_REPORTER: &str = "kulta.io/controller";

@@ -1,0 +1,213 @@
+//! The kind Rollout: what users write, in the shape of Argo Rollouts.
+//!
+//! These types say what can be written; [`parse`] says what it means and what is wrong with it.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use kube::core::ApiResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::crd::schema;
+
+mod canary;
+mod parse;
+mod steps;
+#[cfg(test)]
+mod tests;
+
+pub use parse::{parse, selector, template};
+
+/// The API group of KULTA's own kinds.
+pub const GROUP: &str = "kulta.io";
+/// The version of the kind.
+pub const VERSION: &str = "v1alpha1";
+/// The kind.
+pub const KIND: &str = "Rollout";
+/// The resource's name in URLs.
+pub const PLURAL: &str = "rollouts";
+
+/// The resource, for a client.
+#[must_use]
+pub fn api_resource() -> ApiResource {
+    ApiResource {
+        group: GROUP.to_owned(),
+        version: VERSION.to_owned(),
+        api_version: format!("{GROUP}/{VERSION}"),
+        kind: KIND.to_owned(),
+        plural: PLURAL.to_owned(),
+    }
+}
+
+/// `spec` of a Rollout as written.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RolloutSpec {
+    /// Wanted number of pods. Default: 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub replicas: Option<i32>,
+    /// Which pods are the Rollout's. Must match the labels of the template; can't be changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::label_selector")]
+    pub selector: Option<LabelSelector>,
+    /// The pods, as in a Deployment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::pod_template")]
+    pub template: Option<Value>,
+    /// Seconds that a pod must be ready before it counts as available. Default: 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub min_ready_seconds: Option<i32>,
+    /// Number of old, empty ReplicaSets to keep. Default: 10.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub revision_history_limit: Option<i32>,
+    /// Holds the rollout where it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paused: Option<bool>,
+    /// Seconds without progress after which the rollout is Degraded; more than minReadySeconds. Default: 600.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub progress_deadline_seconds: Option<i32>,
+    /// How a new version replaces the old one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<Strategy>,
+}
+
+/// How a new version replaces the old one: exactly one of its fields.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+pub struct Strategy {
+    /// Brings the new version up beside the old one and gives it a growing share.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Canary>,
+    /// Known so that it can be refused with a reason; no part of the schema.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
+    pub blue_green: Option<Value>,
+}
+
+/// The canary strategy.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+pub struct Canary {
+    /// The Service that selects the pods of the new version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub canary_service: Option<String>,
+    /// The Service that selects the pods of the stable version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stable_service: Option<String>,
+    /// Splits traffic by the weights of routes instead of by the number of pods.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub traffic_routing: Option<TrafficRouting>,
+    /// What to do, in this order. Without steps: straight to the new version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1000))]
+    pub steps: Option<Vec<Step>>,
+    /// Pods above replicas, a number or a percentage; without traffic routing. Default: 25%.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::int_or_string")]
+    pub max_surge: Option<IntOrString>,
+    /// Pods that may be unavailable, a number or a percentage; without traffic routing. Default: 25%.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::int_or_string")]
+    pub max_unavailable: Option<IntOrString>,
+    /// Seconds that old pods stay up after traffic has left them; with traffic routing only. Default: 30.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub scale_down_delay_seconds: Option<i32>,
+    /// Seconds that canary pods stay up after an abort, 0: for ever; with traffic routing only. Default: 30.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub abort_scale_down_delay_seconds: Option<i32>,
+    /// Shrinks the stable version as traffic leaves it; with traffic routing only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dynamic_stable_scale: Option<bool>,
+    /// Least number of pods of a version that has any; with traffic routing only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub min_pods_per_replica_set: Option<i32>,
+}
+
+/// Where traffic is split.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+pub struct TrafficRouting {
+    /// By routes of the Gateway API.
+    #[serde(rename = "gatewayAPI", skip_serializing_if = "Option::is_none")]
+    pub gateway_api: Option<GatewayApi>,
+}
+
+/// Routes of the Gateway API.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+pub struct GatewayApi {
+    /// The `HTTPRoute`s whose rules name both Services; only their weights are changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub http_routes: Option<Vec<HttpRoute>>,
+}
+
+/// A reference to an `HTTPRoute`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+pub struct HttpRoute {
+    /// Its name.
+    pub name: String,
+    /// Its namespace. Default: the Rollout's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+}
+
+/// One step: exactly one of its fields.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+pub struct Step {
+    /// Percent of traffic (of pods, without traffic routing) for the new version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 100))]
+    pub set_weight: Option<i32>,
+    /// Waits for a time, or without a duration until somebody resumes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pause: Option<PauseStep>,
+    /// Sizes the new version apart from its weight; with traffic routing only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub set_canary_scale: Option<SetCanaryScale>,
+}
+
+/// A pause.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+pub struct PauseStep {
+    /// How long: seconds, or a text such as 1m30s. Without it: until somebody resumes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::int_or_string")]
+    pub duration: Option<IntOrString>,
+}
+
+/// The size of the new version: exactly one of its fields.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+pub struct SetCanaryScale {
+    /// So many pods.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub replicas: Option<i32>,
+    /// So many percent of replicas.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 100))]
+    pub weight: Option<i32>,
+    /// As many as the weight asks for again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub match_traffic_weight: Option<bool>,
+}

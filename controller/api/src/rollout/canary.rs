@@ -1,0 +1,256 @@
+//! What `strategy.canary` means.
+
+use std::collections::BTreeSet;
+
+use jiff::SignedDuration;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use kulta_core::spec::{Amount, Method, Problem, RouteReference, Step, TrafficRouting};
+
+use super::parse::natural;
+use super::{Canary, GatewayApi, Strategy, steps};
+
+const PATH: &str = "spec.strategy.canary";
+
+// Defaults of Argo Rollouts.
+const DEFAULT_AMOUNT: Amount = Amount::Percent(25);
+const DEFAULT_SCALE_DOWN_DELAY: SignedDuration = SignedDuration::from_secs(30);
+const DEFAULT_ABORT_SCALE_DOWN_DELAY: SignedDuration = SignedDuration::from_secs(30);
+
+/// The canary strategy, when it is the only one.
+pub(super) fn select<'spec>(
+    strategy: Option<&'spec Strategy>,
+    problems: &mut Vec<Problem>,
+) -> Option<&'spec Canary> {
+    let canary = strategy.and_then(|strategy| strategy.canary.as_ref());
+    let blue_green = strategy.is_some_and(|strategy| strategy.blue_green.is_some());
+    let problem = match (canary, blue_green) {
+        (Some(canary), false) => return Some(canary),
+        (Some(_), true) => Problem::new(
+            "spec.strategy",
+            "Multiple Strategies can not be listed; take blueGreen out",
+        ),
+        (None, true) => Problem::new(
+            "spec.strategy.blueGreen",
+            "this version of KULTA does not have the blueGreen strategy; write strategy.canary",
+        ),
+        (None, false) => Problem::new(
+            "spec.strategy",
+            "Rollout has missing field '.spec.strategy.canary or .spec.strategy.blueGreen'; write strategy.canary, \
+             the strategy that this version of KULTA has",
+        ),
+    };
+    problems.push(problem);
+    None
+}
+
+/// The steps and the method of a canary; no method where `problems` tells why.
+pub(super) fn validate(
+    namespace: &str,
+    canary: &Canary,
+    problems: &mut Vec<Problem>,
+) -> (Vec<Step>, Option<Method>) {
+    let stable_service = service(canary.stable_service.as_deref());
+    let canary_service = service(canary.canary_service.as_deref());
+    if stable_service.is_some() && stable_service == canary_service {
+        problems.push(Problem::new(
+            format!("{PATH}.stableService"),
+            "This rollout uses the same service for the stable and canary services, but two different services are \
+             required.",
+        ));
+    }
+    let steps = steps::validate(canary, PATH, problems);
+    // Checked with traffic routing as well: Argo Rollouts does so, and a wrong amount would wait there unseen.
+    let amounts = amounts(canary, problems);
+    let method = if canary.traffic_routing.is_some() {
+        routed(namespace, canary, stable_service, canary_service, problems).map(Method::Routed)
+    } else {
+        refuse_routed_only(canary, problems);
+        amounts.map(|(max_surge, max_unavailable)| Method::Basic {
+            stable_service,
+            canary_service,
+            max_surge,
+            max_unavailable,
+        })
+    };
+    (steps, method)
+}
+
+/// An empty name is no name, as in Argo Rollouts.
+fn service(name: Option<&str>) -> Option<String> {
+    name.filter(|name| !name.is_empty()).map(str::to_owned)
+}
+
+fn routed(
+    namespace: &str,
+    canary: &Canary,
+    stable_service: Option<String>,
+    canary_service: Option<String>,
+    problems: &mut Vec<Problem>,
+) -> Option<TrafficRouting> {
+    for (field, name) in [
+        ("stableService", &stable_service),
+        ("canaryService", &canary_service),
+    ] {
+        if name.is_none() {
+            let message =
+                "Canary service and Stable service must to be set to use Traffic Routing; name a Service";
+            problems.push(Problem::new(format!("{PATH}.{field}"), message));
+        }
+    }
+    let gateway_api = canary
+        .traffic_routing
+        .as_ref()
+        .and_then(|routing| routing.gateway_api.as_ref());
+    let routes = routes(namespace, gateway_api, problems);
+    let dynamic_stable_scale = canary.dynamic_stable_scale.unwrap_or(false);
+    let (scale_down_delay, abort_scale_down_delay) = delays(canary, dynamic_stable_scale, problems);
+    let min_pods = natural(
+        canary.min_pods_per_replica_set,
+        &format!("{PATH}.minPodsPerReplicaSet"),
+        problems,
+    );
+    Some(TrafficRouting {
+        routes,
+        stable_service: stable_service?,
+        canary_service: canary_service?,
+        scale_down_delay,
+        abort_scale_down_delay,
+        dynamic_stable_scale,
+        min_pods_per_replica_set: min_pods.unwrap_or(0),
+    })
+}
+
+fn routes(
+    namespace: &str,
+    gateway_api: Option<&GatewayApi>,
+    problems: &mut Vec<Problem>,
+) -> Vec<RouteReference> {
+    let path = format!("{PATH}.trafficRouting.gatewayAPI.httpRoutes");
+    let written = gateway_api
+        .and_then(|gateway_api| gateway_api.http_routes.as_deref())
+        .unwrap_or_default();
+    if written.is_empty() {
+        problems.push(Problem::new(
+            path,
+            "trafficRouting needs at least one route; write the name of an HTTPRoute, or leave trafficRouting out",
+        ));
+        return Vec::new();
+    }
+    let mut seen = BTreeSet::new();
+    let mut routes = Vec::new();
+    for (index, route) in written.iter().enumerate() {
+        let own_namespace = route
+            .namespace
+            .as_deref()
+            .filter(|namespace| !namespace.is_empty());
+        let reference = RouteReference {
+            namespace: own_namespace.unwrap_or(namespace).to_owned(),
+            name: route.name.clone(),
+        };
+        if route.name.is_empty() {
+            let message = "must not be empty; write the name of an HTTPRoute";
+            problems.push(Problem::new(format!("{path}[{index}].name"), message));
+        } else if !seen.insert(reference.clone()) {
+            let message = format!("{reference} is listed twice; take one out");
+            problems.push(Problem::new(format!("{path}[{index}]"), message));
+        } else {
+            routes.push(reference);
+        }
+    }
+    routes
+}
+
+fn delays(
+    canary: &Canary,
+    dynamic_stable_scale: bool,
+    problems: &mut Vec<Problem>,
+) -> (SignedDuration, Option<SignedDuration>) {
+    let path = format!("{PATH}.scaleDownDelaySeconds");
+    let scale_down_delay = natural(canary.scale_down_delay_seconds, &path, problems);
+    if dynamic_stable_scale && canary.scale_down_delay_seconds.is_some() {
+        problems.push(Problem::new(
+            format!("{PATH}.dynamicStableScale"),
+            "Canary dynamicStableScale cannot be used with scaleDownDelaySeconds; take one out",
+        ));
+    }
+    let path = format!("{PATH}.abortScaleDownDelaySeconds");
+    let abort_scale_down_delay = match natural(canary.abort_scale_down_delay_seconds, &path, problems) {
+        Some(0) => None,
+        Some(seconds) => Some(SignedDuration::from_secs(i64::from(seconds))),
+        // With dynamicStableScale the canary shrinks as traffic leaves it, unless a delay is asked for.
+        None if dynamic_stable_scale => Some(SignedDuration::ZERO),
+        None => Some(DEFAULT_ABORT_SCALE_DOWN_DELAY),
+    };
+    let scale_down_delay = scale_down_delay.map_or(DEFAULT_SCALE_DOWN_DELAY, |seconds| {
+        SignedDuration::from_secs(i64::from(seconds))
+    });
+    (scale_down_delay, abort_scale_down_delay)
+}
+
+fn refuse_routed_only(canary: &Canary, problems: &mut Vec<Problem>) {
+    let routed_only = [
+        ("scaleDownDelaySeconds", canary.scale_down_delay_seconds.is_some()),
+        (
+            "abortScaleDownDelaySeconds",
+            canary.abort_scale_down_delay_seconds.is_some(),
+        ),
+        ("dynamicStableScale", canary.dynamic_stable_scale == Some(true)),
+        ("minPodsPerReplicaSet", canary.min_pods_per_replica_set.is_some()),
+    ];
+    for (field, _) in routed_only.into_iter().filter(|(_, written)| *written) {
+        let message = format!(
+            "Canary {field} can only be used with traffic routing; write trafficRouting.gatewayAPI.httpRoutes or take \
+             {field} out"
+        );
+        problems.push(Problem::new(format!("{PATH}.{field}"), message));
+    }
+}
+
+fn amounts(canary: &Canary, problems: &mut Vec<Problem>) -> Option<(Amount, Amount)> {
+    let max_surge = amount(canary.max_surge.as_ref(), "maxSurge", problems);
+    let max_unavailable = amount(canary.max_unavailable.as_ref(), "maxUnavailable", problems);
+    if matches!(max_unavailable, Some(Amount::Percent(percent)) if percent > 100) {
+        let message = "must not be greater than 100%; all pods are 100%";
+        problems.push(Problem::new(format!("{PATH}.maxUnavailable"), message));
+    }
+    let (max_surge, max_unavailable) = (max_surge?, max_unavailable?);
+    if is_zero(max_surge) && is_zero(max_unavailable) {
+        problems.push(Problem::new(
+            format!("{PATH}.maxSurge"),
+            "MaxSurge and MaxUnavailable both can not be zero; allow at least one pod more or one pod less",
+        ));
+    }
+    Some((max_surge, max_unavailable))
+}
+
+fn is_zero(amount: Amount) -> bool {
+    matches!(amount, Amount::Pods(0) | Amount::Percent(0))
+}
+
+fn amount(written: Option<&IntOrString>, field: &str, problems: &mut Vec<Problem>) -> Option<Amount> {
+    let path = format!("{PATH}.{field}");
+    match written {
+        None => Some(DEFAULT_AMOUNT),
+        Some(IntOrString::Int(pods)) => natural(Some(*pods), &path, problems).map(Amount::Pods),
+        Some(IntOrString::String(text)) => {
+            let percent = percent(text);
+            if percent.is_none() {
+                let message = format!(
+                    "{text:?} is not a number of pods and not a percentage; write 25 for 25 pods or \"25%\" for a \
+                     quarter of replicas"
+                );
+                problems.push(Problem::new(path, message));
+            }
+            percent.map(Amount::Percent)
+        }
+    }
+}
+
+fn percent(text: &str) -> Option<u32> {
+    let digits = text.strip_suffix('%')?;
+    if digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        digits.parse().ok()
+    } else {
+        None
+    }
+}

@@ -1,0 +1,227 @@
+//! From a spec as written to the spec that decisions read, with everything that is wrong with it.
+
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use kulta_core::revision::steps_hash;
+use kulta_core::spec::{Problem, Spec};
+use serde::Deserialize as _;
+use serde_json::Value;
+use serde_path_to_error::Segment;
+
+use super::{RolloutSpec, canary};
+use crate::names::HASH_LABEL;
+use crate::selector;
+
+// Defaults of Argo Rollouts (and of Deployments).
+const DEFAULT_REPLICAS: u32 = 1;
+const DEFAULT_MIN_READY_SECONDS: u32 = 0;
+const DEFAULT_REVISION_HISTORY_LIMIT: u32 = 10;
+const DEFAULT_PROGRESS_DEADLINE_SECONDS: u32 = 600;
+
+/// Reading stops after so many fields that can't be read: nobody mends more at once, and a message has its limits.
+const MAX_UNREADABLE_FIELDS: usize = 20;
+
+/// The pod template of a Rollout's `spec`, as written.
+#[must_use]
+pub fn template(spec: &Value) -> Option<&Value> {
+    spec.get("template").filter(|template| !template.is_null())
+}
+
+/// The label selector of a Rollout's `spec`, None when there is none that can be read.
+#[must_use]
+pub fn selector(spec: &Value) -> Option<LabelSelector> {
+    LabelSelector::deserialize(spec.get("selector")?).ok()
+}
+
+/// What the `spec` of a Rollout in `namespace` means.
+///
+/// # Errors
+/// Everything that is wrong with it, each with its full path and how to mend it. Where fields can't be read (unknown
+/// or of the wrong type), they alone are told: what they do to the others is not known yet.
+pub fn parse(namespace: &str, spec: &Value) -> Result<Spec, Vec<Problem>> {
+    let raw = decode(spec)?;
+    let mut problems = Vec::new();
+    let spec = validate(namespace, spec, &raw, &mut problems);
+    if problems.is_empty() {
+        spec.ok_or(problems)
+    } else {
+        Err(problems)
+    }
+}
+
+/// Reads the fields. One that can't be read is told and left out, so that the next one is found as well.
+fn decode(spec: &Value) -> Result<RolloutSpec, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut rest = spec.clone();
+    while problems.len() < MAX_UNREADABLE_FIELDS {
+        let error = match serde_path_to_error::deserialize::<_, RolloutSpec>(&rest) {
+            Ok(raw) if problems.is_empty() => return Ok(raw),
+            Ok(_) => break,
+            Err(error) => error,
+        };
+        problems.push(Problem::new(rooted(error.path()), error.inner().to_string()));
+        if !remove(&mut rest, error.path()) {
+            break;
+        }
+    }
+    Err(problems)
+}
+
+fn rooted(path: &serde_path_to_error::Path) -> String {
+    if path.iter().next().is_none() {
+        "spec".to_owned()
+    } else {
+        format!("spec.{path}")
+    }
+}
+
+/// Takes the field at `path` away; false when it can't be (list entries stay, their neighbours would be renumbered).
+fn remove(value: &mut Value, path: &serde_path_to_error::Path) -> bool {
+    let segments: Vec<_> = path.iter().collect();
+    let Some((Segment::Map { key: last }, parents)) = segments.split_last() else {
+        return false;
+    };
+    let mut parent = Some(value);
+    for segment in parents {
+        parent = match segment {
+            Segment::Map { key } => parent.and_then(|value| value.get_mut(key)),
+            Segment::Seq { index } => parent.and_then(|value| value.get_mut(index)),
+            Segment::Enum { .. } | Segment::Unknown => None,
+        };
+    }
+    parent
+        .and_then(Value::as_object_mut)
+        .and_then(|object| object.remove(last))
+        .is_some()
+}
+
+/// Returns None only where `problems` tells why.
+fn validate(
+    namespace: &str,
+    written: &Value,
+    raw: &RolloutSpec,
+    problems: &mut Vec<Problem>,
+) -> Option<Spec> {
+    let replicas = natural(raw.replicas, "spec.replicas", problems).unwrap_or(DEFAULT_REPLICAS);
+    let min_ready_seconds = natural(raw.min_ready_seconds, "spec.minReadySeconds", problems);
+    let min_ready_seconds = min_ready_seconds.unwrap_or(DEFAULT_MIN_READY_SECONDS);
+    let revision_history_limit = natural(raw.revision_history_limit, "spec.revisionHistoryLimit", problems);
+    let progress_deadline = progress_deadline(raw, min_ready_seconds, problems);
+    let template_labels = template_labels(raw.template.as_ref(), problems);
+    let selector = validate_selector(raw.selector.as_ref(), template_labels.as_ref(), problems);
+    let canary = canary::select(raw.strategy.as_ref(), problems);
+    let (steps, method) = canary
+        .map(|canary| canary::validate(namespace, canary, problems))
+        .unzip();
+    Some(Spec {
+        replicas,
+        selector: selector?,
+        template_labels: template_labels?,
+        min_ready_seconds,
+        revision_history_limit: revision_history_limit.unwrap_or(DEFAULT_REVISION_HISTORY_LIMIT),
+        paused: raw.paused.unwrap_or(false),
+        progress_deadline,
+        steps: steps?,
+        steps_hash: steps_hash(written.pointer("/strategy/canary/steps").unwrap_or(&Value::Null)),
+        method: method??,
+    })
+}
+
+/// A number that must not be negative; None when it is not written (or is wrong, which `problems` then tells).
+pub(super) fn natural(written: Option<i32>, path: &str, problems: &mut Vec<Problem>) -> Option<u32> {
+    let written = written?;
+    let natural = u32::try_from(written).ok();
+    if natural.is_none() {
+        problems.push(Problem::new(
+            path,
+            format!("must be greater than or equal to 0, is {written}"),
+        ));
+    }
+    natural
+}
+
+fn progress_deadline(
+    raw: &RolloutSpec,
+    min_ready_seconds: u32,
+    problems: &mut Vec<Problem>,
+) -> SignedDuration {
+    let path = "spec.progressDeadlineSeconds";
+    let seconds =
+        natural(raw.progress_deadline_seconds, path, problems).unwrap_or(DEFAULT_PROGRESS_DEADLINE_SECONDS);
+    if seconds <= min_ready_seconds {
+        let message = format!(
+            "must be greater than minReadySeconds, is {seconds}; write more than {min_ready_seconds}, for pods need \
+             that long to become available"
+        );
+        problems.push(Problem::new(path, message));
+    }
+    SignedDuration::from_secs(i64::from(seconds))
+}
+
+fn template_labels(
+    template: Option<&Value>,
+    problems: &mut Vec<Problem>,
+) -> Option<BTreeMap<String, String>> {
+    let Some(template) = template else {
+        problems.push(Problem::new(
+            "spec.template",
+            "Rollout has missing field '.spec.template'; write the pod template that a Deployment would have",
+        ));
+        return None;
+    };
+    let labels = template
+        .pointer("/metadata/labels")
+        .filter(|labels| !labels.is_null());
+    let Some(labels) = labels else {
+        return Some(BTreeMap::new());
+    };
+    match serde_path_to_error::deserialize(labels) {
+        Ok(labels) => Some(labels),
+        Err(error) => {
+            let path = format!("spec.template.metadata.labels.{}", error.path());
+            problems.push(Problem::new(
+                path,
+                format!("{}; labels are texts, quote them", error.inner()),
+            ));
+            None
+        }
+    }
+}
+
+fn validate_selector(
+    selector: Option<&LabelSelector>,
+    template_labels: Option<&BTreeMap<String, String>>,
+    problems: &mut Vec<Problem>,
+) -> Option<String> {
+    let path = "spec.selector";
+    let Some(selector) = selector else {
+        let message =
+            "Rollout has missing field '.spec.selector'; write matchLabels with labels of the pod template";
+        problems.push(Problem::new(path, message));
+        return None;
+    };
+    let unreadable = selector::check(selector, path);
+    if !unreadable.is_empty() {
+        problems.extend(unreadable);
+        return None;
+    }
+    if selector::keys(selector).next().is_none() {
+        problems.push(Problem::new(
+            path,
+            "This rollout is selecting all pods. A non-empty selector is required. Write matchLabels with labels of \
+             the pod template",
+        ));
+    } else if template_labels.is_some_and(|labels| !selector::selector_matches(selector, labels)) {
+        problems.push(Problem::new(
+            "spec.template.metadata.labels",
+            "`selector` does not match template `labels`; give the template the labels that spec.selector asks for",
+        ));
+    }
+    if selector::keys(selector).any(|key| key == HASH_LABEL) {
+        let message = format!("must not ask for {HASH_LABEL}: KULTA sets this label itself; take it out");
+        problems.push(Problem::new(path, message));
+    }
+    selector::selector_text(selector)
+}

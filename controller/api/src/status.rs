@@ -1,0 +1,372 @@
+//! The status of a Rollout of the group `kulta.io`, and the way between it and the status that decisions read.
+//!
+//! Fields that Argo Rollouts has are named as there. Users edit a status by hand (abort, resume, promote); what they
+//! leave out or set to null is read as "not set".
+
+use jiff::Timestamp;
+use kulta_core::history::Fact;
+use kulta_core::spec::Weight;
+use kulta_core::status::{Condition, Contest, PauseCondition, PauseReason, Phase, Status, Traffic};
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::crd::schema;
+
+#[cfg(test)]
+mod tests;
+
+/// A status that can't be read: nobody knows how far the rollout is.
+#[derive(Debug, Error)]
+#[error("can't read status.{path}: {source}; mend it, or remove the status to let it be found out again")]
+pub struct StatusError {
+    /// The field, below `status`.
+    pub path: String,
+    /// What is wrong with it.
+    #[source]
+    pub source: serde_json::Error,
+}
+
+/// What the written status tells besides the decision's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WriteContext<'spec> {
+    /// The generation of the spec that the decision read: `observedGeneration` of the conditions.
+    pub generation: i64,
+    /// The name of the stable Service, if the spec names one.
+    pub stable_service: Option<&'spec str>,
+    /// The name of the canary Service, if the spec names one.
+    pub canary_service: Option<&'spec str>,
+}
+
+/// The status as decisions read it.
+///
+/// # Errors
+/// When a field has a value that means nothing. Missing fields, nulls, unknown fields and conditions of others are
+/// no error.
+pub fn read(status: &Value) -> Result<Status, StatusError> {
+    let known = without_nulls(status);
+    if known.is_null() {
+        return Ok(Status::default());
+    }
+    let written: RolloutStatus = serde_path_to_error::deserialize(known).map_err(|error| StatusError {
+        path: error.path().to_string(),
+        source: error.into_inner(),
+    })?;
+    Ok(written.into_core())
+}
+
+/// The status as written into the Rollout.
+#[must_use]
+pub fn write(status: &Status, context: &WriteContext<'_>) -> Value {
+    // Texts, numbers, and lists and maps of them: nothing in it can fail to be written.
+    serde_json::to_value(RolloutStatus::of(status, context)).unwrap_or_default()
+}
+
+/// `status` of a Rollout as written.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RolloutStatus {
+    /// The generation that this status tells about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Progressing, Paused, Healthy or Degraded.
+    #[schemars(with = "String")]
+    pub phase: Phase,
+    /// Why it is in that phase.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub message: String,
+    /// Set it to go back to the stable version, unset it to try again.
+    #[serde(skip_serializing_if = "is_false")]
+    pub abort: bool,
+    /// When the abort was seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::optional_time")]
+    pub aborted_at: Option<Timestamp>,
+    /// Set it to skip what remains of the steps.
+    #[serde(skip_serializing_if = "is_false")]
+    pub promote_full: bool,
+    /// Why the rollout waits; empty it to go on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pause_conditions: Vec<Pause>,
+    /// The controller has set a pause.
+    #[serde(skip_serializing_if = "is_false")]
+    pub controller_pause: bool,
+    /// Hash of the revision that the spec asks for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub current_pod_hash: Option<String>,
+    /// Identity of the steps that currentStepIndex counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub current_step_hash: Option<String>,
+    /// The step under way; the number of steps when all are done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub current_step_index: Option<u32>,
+    /// Hash of the revision that is trusted with all traffic.
+    #[serde(rename = "stableRS", skip_serializing_if = "Option::is_none")]
+    pub stable_rs: Option<String>,
+    /// Salt against equal hashes of different templates.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub collision_count: u32,
+    /// Pods of all revisions.
+    pub replicas: u32,
+    /// Pods of the current revision.
+    pub updated_replicas: u32,
+    /// Ready pods of all revisions.
+    pub ready_replicas: u32,
+    /// Available pods of all revisions.
+    pub available_replicas: u32,
+    /// Pods that the horizontal autoscaler counts.
+    #[serde(rename = "HPAReplicas")]
+    pub hpa_replicas: u32,
+    /// The selector as text, for the horizontal autoscaler.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub selector: String,
+    /// The split of traffic.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub canary: Option<CanaryStatus>,
+    /// When anything last moved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::optional_time")]
+    pub last_progress_time: Option<Timestamp>,
+    /// Conditions.
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "known_conditions")]
+    #[schemars(schema_with = "schema::conditions")]
+    pub conditions: Vec<RolloutCondition>,
+    /// What happened, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::history")]
+    pub history: Vec<Fact>,
+}
+
+/// A pause of the rollout.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Pause {
+    /// Why.
+    #[schemars(with = "String")]
+    pub reason: PauseReason,
+    /// Since when.
+    #[schemars(schema_with = "schema::time")]
+    pub start_time: Timestamp,
+}
+
+/// The split of traffic.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CanaryStatus {
+    /// The weights that were last asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights: Option<Weights>,
+    /// When they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::optional_time")]
+    pub requested_at: Option<Timestamp>,
+    /// The canary's weight that was last written in every route and accepted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<u32>", range(min = 0, max = 100))]
+    pub in_force: Option<Weight>,
+    /// Somebody else who keeps writing a route's weights.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::contest")]
+    pub contest: Option<Contest>,
+}
+
+/// The weights that were last asked for.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Weights {
+    /// Of the canary.
+    pub canary: Destination,
+    /// Of the stable version.
+    pub stable: Destination,
+    /// They are in force now.
+    pub verified: bool,
+}
+
+/// One side of the split.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Destination {
+    /// Percent of traffic.
+    #[schemars(with = "u32", range(min = 0, max = 100))]
+    pub weight: Weight,
+    /// The Service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_name: Option<String>,
+    /// The revision that the Service is to select.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod_template_hash: Option<String>,
+}
+
+/// A condition, with the generation that it tells about.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RolloutCondition {
+    /// The condition.
+    #[serde(flatten)]
+    pub condition: Condition,
+    /// The generation of the spec that it tells about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+}
+
+impl RolloutStatus {
+    fn of(status: &Status, context: &WriteContext<'_>) -> Self {
+        let conditions = status.conditions.iter().map(|condition| RolloutCondition {
+            condition: condition.clone(),
+            observed_generation: Some(context.generation),
+        });
+        Self {
+            observed_generation: status.observed_generation,
+            phase: status.phase,
+            message: status.message.clone(),
+            abort: status.abort,
+            aborted_at: status.aborted_at,
+            promote_full: status.promote_full,
+            pause_conditions: status.pause_conditions.iter().map(Pause::from).collect(),
+            controller_pause: status.controller_pause,
+            current_pod_hash: status.current_pod_hash.clone(),
+            current_step_hash: status.current_step_hash.clone(),
+            current_step_index: status.current_step_index,
+            stable_rs: status.stable_hash.clone(),
+            collision_count: status.collision_count,
+            replicas: status.replicas,
+            updated_replicas: status.updated_replicas,
+            ready_replicas: status.ready_replicas,
+            available_replicas: status.available_replicas,
+            hpa_replicas: status.replicas,
+            selector: status.selector.clone(),
+            canary: status
+                .traffic
+                .as_ref()
+                .map(|traffic| CanaryStatus::of(traffic, status, context)),
+            last_progress_time: status.last_progress_time,
+            conditions: conditions.collect(),
+            history: status.history.clone(),
+        }
+    }
+
+    fn into_core(self) -> Status {
+        Status {
+            observed_generation: self.observed_generation,
+            phase: self.phase,
+            message: self.message,
+            abort: self.abort,
+            aborted_at: self.aborted_at,
+            promote_full: self.promote_full,
+            pause_conditions: self
+                .pause_conditions
+                .into_iter()
+                .map(PauseCondition::from)
+                .collect(),
+            controller_pause: self.controller_pause,
+            current_pod_hash: self.current_pod_hash,
+            current_step_hash: self.current_step_hash,
+            current_step_index: self.current_step_index,
+            stable_hash: self.stable_rs,
+            collision_count: self.collision_count,
+            replicas: self.replicas,
+            updated_replicas: self.updated_replicas,
+            ready_replicas: self.ready_replicas,
+            available_replicas: self.available_replicas,
+            selector: self.selector,
+            traffic: self.canary.and_then(CanaryStatus::into_core),
+            last_progress_time: self.last_progress_time,
+            conditions: self.conditions.into_iter().map(|entry| entry.condition).collect(),
+            history: self.history,
+        }
+    }
+}
+
+impl CanaryStatus {
+    fn of(traffic: &Traffic, status: &Status, context: &WriteContext<'_>) -> Self {
+        let Traffic {
+            requested,
+            requested_at,
+            in_force,
+            verified,
+            contest,
+        } = traffic.clone();
+        let canary = Destination {
+            weight: requested,
+            service_name: context.canary_service.map(str::to_owned),
+            pod_template_hash: status.current_pod_hash.clone(),
+        };
+        let stable = Destination {
+            weight: requested.rest(),
+            service_name: context.stable_service.map(str::to_owned),
+            pod_template_hash: status.stable_hash.clone(),
+        };
+        let weights = Some(Weights {
+            canary,
+            stable,
+            verified,
+        });
+        Self {
+            weights,
+            requested_at: Some(requested_at),
+            in_force,
+            contest,
+        }
+    }
+
+    /// None when somebody took the weights or their time away: they are asked for again.
+    fn into_core(self) -> Option<Traffic> {
+        let weights = self.weights?;
+        Some(Traffic {
+            requested: weights.canary.weight,
+            requested_at: self.requested_at?,
+            in_force: self.in_force,
+            verified: weights.verified,
+            contest: self.contest,
+        })
+    }
+}
+
+impl From<&PauseCondition> for Pause {
+    fn from(PauseCondition { reason, start_time }: &PauseCondition) -> Self {
+        Self {
+            reason: *reason,
+            start_time: *start_time,
+        }
+    }
+}
+
+impl From<Pause> for PauseCondition {
+    fn from(Pause { reason, start_time }: Pause) -> Self {
+        Self { reason, start_time }
+    }
+}
+
+/// Leaves out conditions that others wrote: they mean nothing to a decision.
+fn known_conditions<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<RolloutCondition>, D::Error> {
+    let entries = Vec::<Value>::deserialize(deserializer)?;
+    Ok(entries
+        .into_iter()
+        .filter_map(|entry| serde_json::from_value(entry).ok())
+        .collect())
+}
+
+fn without_nulls(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let set = fields.iter().filter(|(_, field)| !field.is_null());
+            Value::Object(
+                set.map(|(name, field)| (name.clone(), without_nulls(field)))
+                    .collect(),
+            )
+        }
+        Value::Array(entries) => Value::Array(entries.iter().map(without_nulls).collect()),
+        scalar => scalar.clone(),
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+const fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+const fn is_zero(value: &u32) -> bool {
+    *value == 0
+}
