@@ -32,7 +32,9 @@ pub(crate) fn summarise_failure(draft: &mut Draft<'_>, reason: Reason, message: 
 
 /// Counts pods, sets all conditions and the phase.
 pub(crate) fn settle(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>, problems: &[Problem]) {
-    draft.status.observed_generation = Some(draft.observed.rollout.generation);
+    if unchecked(draft).is_none() {
+        draft.status.observed_generation = Some(draft.observed.rollout.generation);
+    }
     if spec.routing().is_none() {
         draft.status.traffic = None;
         draft.status.remove_condition(ConditionType::RouteNotAccepted);
@@ -49,6 +51,14 @@ pub(crate) fn settle(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'
     let (phase, message) = phase(draft, spec, revisions);
     set_phase(draft, phase, message);
     summarise(draft);
+}
+
+/// Why the pod template could not be checked yet: until it is, this generation is not dealt with.
+fn unchecked<'a>(draft: &Draft<'a>) -> Option<&'a str> {
+    match &draft.observed.template.check {
+        TemplateCheck::Unknown { message } => Some(message),
+        _ => None,
+    }
 }
 
 fn count(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) {
@@ -308,6 +318,9 @@ fn phase(draft: &Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) -> (Phase, S
     }
     if let Some(pause) = status.pause_conditions.first() {
         return (Phase::Paused, format!("{:?}", pause.reason));
+    }
+    if let Some(message) = unchecked(draft) {
+        return (Phase::Progressing, format!("the pod template could not be checked yet: {message}"));
     }
     if is_done(status, spec, revisions) {
         return (Phase::Healthy, String::new());
