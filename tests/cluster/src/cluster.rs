@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use nix::sys::signal::Signal;
 
 use crate::artifacts::Artifacts;
@@ -267,7 +267,12 @@ impl Cluster {
 
     pub(crate) fn wait_until_healthy(&self, component: Component) -> Result<()> {
         let what = format!("{} to be healthy", component.name());
-        wait::until(&what, settings::HEALTHY_WITHIN, || self.check(component).map(Some))
+        wait::until(&what, settings::HEALTHY_WITHIN, || match (self.pid(component), self.check(component)) {
+            // Waiting longer would not bring it back.
+            (None, _) => Ok(Some(Err(anyhow!("it ended by itself")))),
+            (Some(_), check) => check.map(|()| Some(Ok(()))),
+        })
+        .flatten()
             .with_context(|| format!("see {}", self.layout.log(component.name()).display()))
     }
 

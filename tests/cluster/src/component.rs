@@ -243,14 +243,14 @@ pub(crate) fn envoy_bootstrap(layout: &Layout) -> Vec<String> {
 }
 
 fn envoy(layout: &Layout) -> Vec<String> {
-    vec![
-        format!("--config-path={}", file(layout, "envoy.json")),
-        String::from("--service-cluster=contour"),
-        String::from("--service-node=envoy"),
-        // Shared memory under a fixed name would tie two clusters together.
-        String::from("--disable-hot-restart"),
-        String::from("--log-level=warning"),
-    ]
+    let configuration = file(layout, "envoy.json");
+    // Shared memory under a fixed name would tie two clusters together, hence no hot restart. Its parser wants an
+    // option and its value in two words.
+    ["--config-path", &configuration, "--service-cluster", "contour", "--service-node", "envoy"]
+        .into_iter()
+        .chain(["--disable-hot-restart", "--log-level", "warning"])
+        .map(str::to_owned)
+        .collect()
 }
 
 fn prometheus(layout: &Layout) -> Vec<String> {

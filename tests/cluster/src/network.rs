@@ -64,19 +64,19 @@ impl Network {
         })
     }
 
-    /// One request without keep-alive.
+    /// One request on a connection of its own.
     pub(crate) fn get(&self, address: &str, host: &str, path: &str) -> Result<Answer> {
         self.within(|| get(address, host, path, PROBE_TIMEOUT))
     }
 }
 
-/// A plain HTTP request from where the caller is.
+/// A plain HTTP request from where the caller is; Envoy wants version 1.1.
 pub(crate) fn get(address: &str, host: &str, path: &str, timeout: Duration) -> Result<Answer> {
     let address: SocketAddr = address.parse()?;
     let mut stream = TcpStream::connect_timeout(&address, timeout)?;
     stream.set_read_timeout(Some(timeout))?;
     stream.set_write_timeout(Some(timeout))?;
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: {host}\r\nConnection: close\r\n\r\n")?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes)?;
     parse(&String::from_utf8_lossy(&bytes))
@@ -86,7 +86,24 @@ fn parse(answer: &str) -> Result<Answer> {
     let Some((head, body)) = answer.split_once("\r\n\r\n") else { bail!("not an HTTP answer: {answer:?}") };
     let status = head.split_whitespace().nth(1).and_then(|word| word.parse().ok());
     let status = status.with_context(|| format!("no status in {head:?}"))?;
-    Ok(Answer { status, body: body.to_owned() })
+    let chunked = head.to_ascii_lowercase().contains("\r\ntransfer-encoding: chunked");
+    Ok(Answer { status, body: if chunked { joined(body) } else { body.to_owned() } })
+}
+
+/// Takes the chunk sizes out of a chunked body.
+fn joined(body: &str) -> String {
+    let mut whole = String::new();
+    let mut rest = body;
+    while let Some((size, chunks)) = rest.split_once("\r\n") {
+        let size = usize::from_str_radix(size.trim(), 16).unwrap_or(0);
+        let (Some(chunk), Some(next)) = (chunks.get(..size), chunks.get(size..)) else { break };
+        if size == 0 {
+            break;
+        }
+        whole.push_str(chunk);
+        rest = next.trim_start_matches("\r\n");
+    }
+    whole
 }
 
 #[cfg(test)]
@@ -97,6 +114,8 @@ mod tests {
     fn an_answer_is_read() {
         let answer = parse("HTTP/1.1 503 Service Unavailable\r\nServer: envoy\r\n\r\nno healthy upstream").unwrap();
         assert_eq!((answer.status, answer.body.as_str()), (503, "no healthy upstream"));
+        let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n1\r\nd\r\n0\r\n\r\n";
+        assert_eq!(parse(chunked).unwrap().body, "abcd");
         assert!(parse("").is_err());
         assert!(parse("HTTP/1.1\r\n\r\n").is_err());
     }
