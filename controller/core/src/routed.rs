@@ -246,8 +246,8 @@ fn lowered(
     wanted: Weight,
     current: Weight,
 ) -> Weight {
-    let first_deploy = draft.status.traffic.is_none();
-    if first_deploy {
+    // A Service that was never pointed at a revision has the pods of all of them: there is nothing to wait for.
+    if present(draft.observed.stable_service.as_ref()).is_some_and(|service| service.selects.is_none()) {
         return wanted;
     }
     // After a promotion the Service has just been pointed at the new pods: all that are available must be behind it.
