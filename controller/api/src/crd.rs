@@ -1,4 +1,190 @@
-//! The `CustomResourceDefinition`s, generated from the Rust types.
+//! The `CustomResourceDefinition` of the Rollout, generated from the Rust types.
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceColumnDefinition, CustomResourceDefinition, CustomResourceDefinitionNames,
+    CustomResourceDefinitionSpec, CustomResourceDefinitionVersion, CustomResourceSubresourceScale,
+    CustomResourceSubresourceStatus, CustomResourceSubresources, CustomResourceValidation, JSONSchemaProps,
+};
+use kube::core::ObjectMeta;
+use serde_json::{Value, json};
+use thiserror::Error;
+
+use crate::rollout::{GROUP, KIND, PLURAL, RolloutSpec, VERSION};
+use crate::status::RolloutStatus;
 
 pub(crate) mod schema;
+mod structural;
 mod template;
+#[cfg(test)]
+mod tests;
+
+/// How the committed file is made; its first line says so.
+pub const REGENERATE: &str = "cargo run -p kulta-operator -- crd > deploy/crds/rollouts.kulta.io.yaml";
+
+/// A definition that can't be made: a mistake in the Rust types, found by the tests of this crate.
+#[derive(Debug, Error)]
+pub enum CrdError {
+    /// The generated schema is none that a definition can hold.
+    #[error("the schema generated from the Rust types is not an OpenAPI schema")]
+    Schema(#[source] serde_json::Error),
+    /// The definition can't be written as YAML.
+    #[error("the definition can't be written as YAML")]
+    Yaml(#[source] serde_saphyr::ser::Error),
+}
+
+/// The definition of the kind Rollout of the group `kulta.io`.
+///
+/// # Errors
+/// When the generated schema is no OpenAPI schema.
+pub fn rollout() -> Result<CustomResourceDefinition, CrdError> {
+    let version = CustomResourceDefinitionVersion {
+        name: VERSION.to_owned(),
+        served: true,
+        storage: true,
+        schema: Some(CustomResourceValidation {
+            open_api_v3_schema: Some(open_api_schema()?),
+        }),
+        subresources: Some(subresources()),
+        additional_printer_columns: Some(printer_columns()),
+        ..CustomResourceDefinitionVersion::default()
+    };
+    Ok(CustomResourceDefinition {
+        metadata: ObjectMeta {
+            name: Some(format!("{PLURAL}.{GROUP}")),
+            ..ObjectMeta::default()
+        },
+        spec: CustomResourceDefinitionSpec {
+            group: GROUP.to_owned(),
+            names: CustomResourceDefinitionNames {
+                kind: KIND.to_owned(),
+                list_kind: Some(format!("{KIND}List")),
+                plural: PLURAL.to_owned(),
+                singular: Some(KIND.to_lowercase()),
+                short_names: Some(vec!["kr".to_owned()]),
+                categories: Some(vec!["all".to_owned(), "kulta".to_owned()]),
+            },
+            scope: "Namespaced".to_owned(),
+            versions: vec![version],
+            ..CustomResourceDefinitionSpec::default()
+        },
+        status: None,
+    })
+}
+
+/// The definition as YAML, as it is committed.
+///
+/// # Errors
+/// As [`rollout`], and when it can't be written as YAML.
+pub fn yaml() -> Result<String, CrdError> {
+    let definition = serde_json::to_value(rollout()?).map_err(CrdError::Schema)?;
+    let definition =
+        serde_saphyr::to_string(&structural::whole_numbers(definition)).map_err(CrdError::Yaml)?;
+    Ok(format!("# Generated, do not edit: {REGENERATE}\n{definition}"))
+}
+
+fn open_api_schema() -> Result<JSONSchemaProps, CrdError> {
+    let schema = json!({
+        "type": "object",
+        "description": "Replaces a Deployment: a new version of its pods comes up beside the old one and gets a \
+                        growing share of the traffic.",
+        "required": ["spec"],
+        "properties": {
+            "apiVersion": {"type": "string"},
+            "kind": {"type": "string"},
+            "metadata": {"type": "object"},
+            "spec": structural::of_spec::<RolloutSpec>(),
+            "status": structural::of_status::<RolloutStatus>(),
+        },
+    });
+    serde_json::from_value::<JSONSchemaProps>(schema).map_err(CrdError::Schema)
+}
+
+fn subresources() -> CustomResourceSubresources {
+    CustomResourceSubresources {
+        status: Some(CustomResourceSubresourceStatus(Value::Object(
+            serde_json::Map::new(),
+        ))),
+        scale: Some(CustomResourceSubresourceScale {
+            spec_replicas_path: ".spec.replicas".to_owned(),
+            status_replicas_path: ".status.HPAReplicas".to_owned(),
+            label_selector_path: Some(".status.selector".to_owned()),
+        }),
+    }
+}
+
+fn printer_columns() -> Vec<CustomResourceColumnDefinition> {
+    /// Columns of this priority are shown with `-o wide` only.
+    const WIDE: i32 = 1;
+    let columns = [
+        ("Desired", "integer", ".spec.replicas", "Wanted number of pods", 0),
+        (
+            "Current",
+            "integer",
+            ".status.replicas",
+            "Pods of all revisions",
+            0,
+        ),
+        (
+            "Up-to-date",
+            "integer",
+            ".status.updatedReplicas",
+            "Pods of the current revision",
+            0,
+        ),
+        (
+            "Available",
+            "integer",
+            ".status.availableReplicas",
+            "Available pods of all revisions",
+            0,
+        ),
+        (
+            "Phase",
+            "string",
+            ".status.phase",
+            "Progressing, Paused, Healthy or Degraded",
+            0,
+        ),
+        (
+            "Weight",
+            "integer",
+            ".status.canary.weights.canary.weight",
+            "Percent of traffic for the canary",
+            0,
+        ),
+        (
+            "Age",
+            "date",
+            ".metadata.creationTimestamp",
+            "Time since it was created",
+            0,
+        ),
+        (
+            "Step",
+            "integer",
+            ".status.currentStepIndex",
+            "The step under way, from 0",
+            WIDE,
+        ),
+        (
+            "Message",
+            "string",
+            ".status.message",
+            "Why it is in its phase",
+            WIDE,
+        ),
+    ];
+    columns
+        .into_iter()
+        .map(
+            |(name, type_, json_path, description, priority)| CustomResourceColumnDefinition {
+                name: name.to_owned(),
+                type_: type_.to_owned(),
+                json_path: json_path.to_owned(),
+                description: Some(description.to_owned()),
+                priority: Some(priority),
+                ..CustomResourceColumnDefinition::default()
+            },
+        )
+        .collect()
+}

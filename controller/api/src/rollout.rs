@@ -40,7 +40,7 @@ pub fn api_resource() -> ApiResource {
     }
 }
 
-/// `spec` of a Rollout as written.
+/// What is wanted.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RolloutSpec {
@@ -73,6 +73,7 @@ pub struct RolloutSpec {
     pub progress_deadline_seconds: Option<i32>,
     /// How a new version replaces the old one.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(required)]
     pub strategy: Option<Strategy>,
 }
 
@@ -80,6 +81,10 @@ pub struct RolloutSpec {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+#[schemars(extend("x-kubernetes-validations" = schema::rule(
+    "has(self.canary)",
+    "canary is the strategy that this version of KULTA has: write strategy.canary",
+)))]
 pub struct Strategy {
     /// Brings the new version up beside the old one and gives it a growing share.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -109,11 +114,11 @@ pub struct Canary {
     #[schemars(length(max = 1000))]
     pub steps: Option<Vec<Step>>,
     /// Pods above replicas, a number or a percentage; without traffic routing. Default: 25%.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::int_or_string")]
     pub max_surge: Option<IntOrString>,
     /// Pods that may be unavailable, a number or a percentage; without traffic routing. Default: 25%.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::int_or_string")]
     pub max_unavailable: Option<IntOrString>,
     /// Seconds that old pods stay up after traffic has left them; with traffic routing only. Default: 30.
@@ -170,6 +175,10 @@ pub struct HttpRoute {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+#[schemars(extend("x-kubernetes-validations" = schema::rule(
+    "(has(self.setWeight) ? 1 : 0) + (has(self.pause) ? 1 : 0) + (has(self.setCanaryScale) ? 1 : 0) == 1",
+    "a step has exactly one of setWeight, pause and setCanaryScale: look for a misspelt one or a second one",
+)))]
 pub struct Step {
     /// Percent of traffic (of pods, without traffic routing) for the new version.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -189,7 +198,7 @@ pub struct Step {
 #[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
 pub struct PauseStep {
     /// How long: seconds, or a text such as 1m30s. Without it: until somebody resumes.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::int_or_string")]
     pub duration: Option<IntOrString>,
 }
@@ -198,6 +207,11 @@ pub struct PauseStep {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+#[schemars(extend("x-kubernetes-validations" = schema::rule(
+    "(has(self.replicas) ? 1 : 0) + (has(self.weight) ? 1 : 0) \
+     + (has(self.matchTrafficWeight) && self.matchTrafficWeight ? 1 : 0) == 1",
+    "setCanaryScale has exactly one of replicas, weight and matchTrafficWeight: true",
+)))]
 pub struct SetCanaryScale {
     /// So many pods.
     #[serde(skip_serializing_if = "Option::is_none")]

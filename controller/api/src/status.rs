@@ -63,7 +63,7 @@ pub fn write(status: &Status, context: &WriteContext<'_>) -> Value {
     serde_json::to_value(RolloutStatus::of(status, context)).unwrap_or_default()
 }
 
-/// `status` of a Rollout as written.
+/// How far it is.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RolloutStatus {
@@ -81,7 +81,7 @@ pub struct RolloutStatus {
     pub abort: bool,
     /// When the abort was seen.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::optional_time")]
+    #[schemars(schema_with = "schema::time")]
     pub aborted_at: Option<Timestamp>,
     /// Set it to skip what remains of the steps.
     #[serde(skip_serializing_if = "is_false")]
@@ -126,7 +126,7 @@ pub struct RolloutStatus {
     pub canary: Option<CanaryStatus>,
     /// When anything last moved.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::optional_time")]
+    #[schemars(schema_with = "schema::time")]
     pub last_progress_time: Option<Timestamp>,
     /// Conditions.
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "known_conditions")]
@@ -159,7 +159,7 @@ pub struct CanaryStatus {
     pub weights: Option<Weights>,
     /// When they were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::optional_time")]
+    #[schemars(schema_with = "schema::time")]
     pub requested_at: Option<Timestamp>,
     /// The canary's weight that was last written in every route and accepted.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,8 +1,14 @@
 //! Schemas of what the Rust types can't say by themselves.
 
 use schemars::{Schema, SchemaGenerator, json_schema};
+use serde_json::{Value, json};
 
 pub(crate) use super::template::pod_template;
+
+/// A rule that the API server checks, and what it tells when it does not hold.
+pub(crate) fn rule(rule: &str, message: &str) -> Value {
+    json!([{"rule": rule, "message": message}])
+}
 
 /// A number or a text.
 pub(crate) fn int_or_string(_: &mut SchemaGenerator) -> Schema {
@@ -46,16 +52,10 @@ pub(crate) fn time(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "format": "date-time"})
 }
 
-/// A time or nothing.
-pub(crate) fn optional_time(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({"type": "string", "format": "date-time", "nullable": true})
-}
-
 /// Conditions, as Kubernetes' own kinds have them.
 pub(crate) fn conditions(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array",
-        "nullable": true,
         "x-kubernetes-list-type": "map",
         "x-kubernetes-list-map-keys": ["type"],
         "items": {
@@ -77,7 +77,6 @@ pub(crate) fn conditions(_: &mut SchemaGenerator) -> Schema {
 pub(crate) fn history(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array",
-        "nullable": true,
         "x-kubernetes-list-type": "atomic",
         "items": {
             "type": "object",
@@ -102,7 +101,6 @@ pub(crate) fn history(_: &mut SchemaGenerator) -> Schema {
 pub(crate) fn contest(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
-        "nullable": true,
         "required": ["route", "manager", "corrections", "correctedAt"],
         "properties": {
             "route": {"type": "string"},

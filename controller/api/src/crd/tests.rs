@@ -1,0 +1,68 @@
+//! The definition is what is committed, and is small.
+
+use super::*;
+
+/// `KULTA_BLESS=1 cargo test -p kulta-api` writes the file instead of comparing it.
+const BLESS: &str = "KULTA_BLESS";
+const COMMITTED: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../../deploy/crds/rollouts.kulta.io.yaml"
+);
+
+#[test]
+fn committed_definition_is_the_generated_one() {
+    let generated = yaml().expect("a definition");
+    if std::env::var_os(BLESS).is_some() {
+        std::fs::write(COMMITTED, &generated).expect("the file can be written");
+    }
+
+    let committed = std::fs::read_to_string(COMMITTED).expect("the committed definition");
+
+    assert!(committed == generated, "{COMMITTED} is stale; run: {REGENERATE}");
+}
+
+/// `kubectl apply` keeps a copy in an annotation, which may have 256 kB; a small definition also costs the API server
+/// less memory for each of its open API documents.
+#[test]
+fn definition_is_small() {
+    const MAX_BYTES: usize = 60_000;
+
+    let length = yaml().expect("a definition").len();
+
+    assert!(length < MAX_BYTES, "{length} bytes");
+}
+
+#[test]
+fn yaml_says_what_the_definition_says() {
+    let written: Value = serde_saphyr::from_str(&yaml().expect("a definition")).expect("YAML");
+
+    let definition = serde_json::to_value(rollout().expect("a definition")).expect("JSON");
+
+    assert_eq!(written, structural::whole_numbers(definition));
+}
+
+#[test]
+fn every_field_has_a_description() {
+    let definition = serde_json::to_value(rollout().expect("a definition")).expect("JSON");
+    let spec = definition
+        .pointer("/spec/versions/0/schema/openAPIV3Schema/properties/spec")
+        .expect("a spec schema");
+    let own = [
+        "/strategy",
+        "/strategy/properties/canary",
+        "/strategy/properties/canary/properties/steps/items",
+    ];
+
+    for path in std::iter::once(String::new()).chain(own.iter().map(|path| format!("/properties{path}"))) {
+        let fields = spec
+            .pointer(&format!("{path}/properties"))
+            .and_then(Value::as_object)
+            .expect("properties");
+        for (name, field) in fields {
+            assert!(
+                field.get("description").is_some(),
+                "{path}/{name} has no description"
+            );
+        }
+    }
+}
