@@ -35,7 +35,7 @@ pub enum CrdError {
 /// The definition of the kind Rollout of the group `kulta.io`.
 ///
 /// # Errors
-/// When the generated schema is no OpenAPI schema.
+/// When the generated schema is none that a definition can hold.
 pub fn rollout() -> Result<CustomResourceDefinition, CrdError> {
     let version = CustomResourceDefinitionVersion {
         name: VERSION.to_owned(),
@@ -113,78 +113,85 @@ fn subresources() -> CustomResourceSubresources {
 }
 
 fn printer_columns() -> Vec<CustomResourceColumnDefinition> {
-    /// Columns of this priority are shown with `-o wide` only.
-    const WIDE: i32 = 1;
-    let columns = [
-        ("Desired", "integer", ".spec.replicas", "Wanted number of pods", 0),
-        (
-            "Current",
-            "integer",
-            ".status.replicas",
-            "Pods of all revisions",
-            0,
-        ),
-        (
-            "Up-to-date",
-            "integer",
-            ".status.updatedReplicas",
-            "Pods of the current revision",
-            0,
-        ),
-        (
-            "Available",
-            "integer",
-            ".status.availableReplicas",
-            "Available pods of all revisions",
-            0,
-        ),
-        (
-            "Phase",
-            "string",
-            ".status.phase",
-            "Progressing, Paused, Healthy or Degraded",
-            0,
-        ),
-        (
-            "Weight",
-            "integer",
-            ".status.canary.weights.canary.weight",
-            "Percent of traffic for the canary",
-            0,
-        ),
-        (
-            "Age",
-            "date",
-            ".metadata.creationTimestamp",
-            "Time since it was created",
-            0,
-        ),
-        (
-            "Step",
-            "integer",
-            ".status.currentStepIndex",
-            "The step under way, from 0",
-            WIDE,
-        ),
-        (
-            "Message",
-            "string",
-            ".status.message",
-            "Why it is in its phase",
-            WIDE,
-        ),
-    ];
-    columns
-        .into_iter()
-        .map(
-            |(name, type_, json_path, description, priority)| CustomResourceColumnDefinition {
-                name: name.to_owned(),
-                type_: type_.to_owned(),
-                json_path: json_path.to_owned(),
-                description: Some(description.to_owned()),
-                priority: Some(priority),
-                ..CustomResourceColumnDefinition::default()
-            },
-        )
+    let shown = COLUMNS.iter().map(|column| (column, 0));
+    let shown_wide = WIDE_COLUMNS.iter().map(|column| (column, 1));
+    shown
+        .chain(shown_wide)
+        .map(|(column, priority)| CustomResourceColumnDefinition {
+            name: column.name.to_owned(),
+            type_: column.type_.to_owned(),
+            json_path: column.path.to_owned(),
+            description: Some(column.description.to_owned()),
+            priority: Some(priority),
+            ..CustomResourceColumnDefinition::default()
+        })
         .collect()
 }
+
+/// A column of `kubectl get`.
+struct Column {
+    name: &'static str,
+    type_: &'static str,
+    path: &'static str,
+    description: &'static str,
+}
+
+const fn column(
+    name: &'static str,
+    type_: &'static str,
+    path: &'static str,
+    description: &'static str,
+) -> Column {
+    Column {
+        name,
+        type_,
+        path,
+        description,
+    }
+}
+
+const COLUMNS: [Column; 7] = [
+    column("Desired", "integer", ".spec.replicas", "Wanted number of pods"),
+    column("Current", "integer", ".status.replicas", "Pods of all revisions"),
+    column(
+        "Up-to-date",
+        "integer",
+        ".status.updatedReplicas",
+        "Pods of the current revision",
+    ),
+    column(
+        "Available",
+        "integer",
+        ".status.availableReplicas",
+        "Available pods of all revisions",
+    ),
+    column(
+        "Phase",
+        "string",
+        ".status.phase",
+        "Progressing, Paused, Healthy or Degraded",
+    ),
+    column(
+        "Weight",
+        "integer",
+        ".status.canary.weights.canary.weight",
+        "Percent of traffic for the canary",
+    ),
+    column(
+        "Age",
+        "date",
+        ".metadata.creationTimestamp",
+        "Time since it was created",
+    ),
+];
+
+/// Shown with `-o wide` only.
+const WIDE_COLUMNS: [Column; 2] = [
+    column(
+        "Step",
+        "integer",
+        ".status.currentStepIndex",
+        "The step under way, from 0",
+    ),
+    column("Message", "string", ".status.message", "Why it is in its phase"),
+];

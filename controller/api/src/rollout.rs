@@ -46,7 +46,8 @@ pub fn api_resource() -> ApiResource {
 pub struct RolloutSpec {
     /// Wanted number of pods. Default: 1.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0))]
+    // Written by the API server where it is left out: the scale subresource fails without it.
+    #[schemars(range(min = 0), extend("default" = 1))]
     pub replicas: Option<i32>,
     /// Which pods are the Rollout's. Must match the labels of the template; can't be changed.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,1 +1,309 @@
-//! What is accepted and what is refused.
+//! What is accepted, what it means, and what is refused with which words.
+
+use jiff::SignedDuration;
+use kulta_core::revision::steps_hash;
+use kulta_core::spec::{Amount, CanaryScale, Method, Problem, RouteReference, Spec, Step as Meaning, Weight};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::parse;
+
+mod field_paths;
+mod refusals;
+
+/// The least that is valid: a basic canary without steps.
+fn basic() -> Value {
+    json!({
+        "selector": {"matchLabels": {"app": "web"}},
+        "template": {
+            "metadata": {"labels": {"app": "web", "tier": "front"}},
+            "spec": {"containers": [{"name": "web", "image": "web:1"}]},
+        },
+        "strategy": {"canary": {}},
+    })
+}
+
+/// The least that is valid with traffic routing.
+fn routed() -> Value {
+    let mut spec = basic();
+    spec["strategy"]["canary"] = json!({
+        "stableService": "stable",
+        "canaryService": "canary",
+        "trafficRouting": {"gatewayAPI": {"httpRoutes": [{"name": "web"}]}},
+    });
+    spec
+}
+
+/// `spec` with `value` at the JSON pointer `pointer`, whose parent exists.
+fn with(mut spec: Value, pointer: &str, value: Value) -> Value {
+    let (parent, field) = pointer.rsplit_once('/').expect("a pointer");
+    spec.pointer_mut(parent).expect("the parent")[field] = value;
+    spec
+}
+
+fn without(mut spec: Value, pointer: &str) -> Value {
+    let (parent, field) = pointer.rsplit_once('/').expect("a pointer");
+    spec.pointer_mut(parent)
+        .and_then(Value::as_object_mut)
+        .expect("the parent")
+        .remove(field);
+    spec
+}
+
+fn canary(spec: Value, field: &str, value: Value) -> Value {
+    with(spec, &format!("/strategy/canary/{field}"), value)
+}
+
+fn accepted(spec: &Value) -> Spec {
+    parse("shop", spec).unwrap_or_else(|problems| panic!("{problems:?}"))
+}
+
+fn refused(spec: &Value) -> Vec<Problem> {
+    parse("shop", spec).expect_err("refused")
+}
+
+/// The spec is refused for one reason: at `path`, with a message that contains `words`.
+#[track_caller]
+fn assert_refused(spec: &Value, path: &str, words: &str) {
+    let problems = refused(spec);
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert_eq!(problems[0].path, path, "{problems:?}");
+    assert!(problems[0].message.contains(words), "{problems:?}");
+}
+
+mod defaults {
+    use super::*;
+
+    #[test]
+    fn of_a_basic_canary_are_those_of_argo_rollouts() {
+        let spec = accepted(&basic());
+
+        assert_eq!(
+            (spec.replicas, spec.min_ready_seconds, spec.revision_history_limit),
+            (1, 0, 10)
+        );
+        assert_eq!(spec.progress_deadline, SignedDuration::from_secs(600));
+        assert!(!spec.paused);
+        assert_eq!(spec.selector, "app=web");
+        assert_eq!(spec.template_labels["tier"], "front");
+        assert_eq!(spec.steps, []);
+        assert_eq!(spec.steps_hash, steps_hash(&Value::Null));
+        let quarter = Amount::Percent(25);
+        let (stable_service, canary_service) = (None, None);
+        let method = Method::Basic {
+            stable_service,
+            canary_service,
+            max_surge: quarter,
+            max_unavailable: quarter,
+        };
+        assert_eq!(spec.method, method);
+    }
+
+    #[test]
+    fn of_a_routed_canary_are_those_of_argo_rollouts() {
+        let spec = accepted(&routed());
+
+        let routing = spec.routing().expect("a routed canary");
+        assert_eq!(
+            routing.routes,
+            [RouteReference {
+                namespace: "shop".into(),
+                name: "web".into()
+            }]
+        );
+        assert_eq!(routing.scale_down_delay, SignedDuration::from_secs(30));
+        assert_eq!(
+            routing.abort_scale_down_delay,
+            Some(SignedDuration::from_secs(30))
+        );
+        assert!(!routing.dynamic_stable_scale);
+        assert_eq!(routing.min_pods_per_replica_set, 0);
+        assert_eq!(spec.services(), (Some("stable"), Some("canary")));
+    }
+
+    #[test]
+    fn with_dynamic_stable_scale_the_canary_goes_at_once_after_an_abort() {
+        let spec = accepted(&canary(routed(), "dynamicStableScale", json!(true)));
+
+        let routing = spec.routing().expect("a routed canary");
+        assert!(routing.dynamic_stable_scale);
+        assert_eq!(routing.abort_scale_down_delay, Some(SignedDuration::ZERO));
+    }
+}
+
+mod accepts {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_step() {
+        let steps = json!([
+            {"setWeight": 0},
+            {"setWeight": 100},
+            {"pause": {}},
+            {"pause": {"duration": 30}},
+            {"pause": {"duration": "30"}},
+            {"pause": {"duration": "1m30s"}},
+            {"pause": {"duration": "500ms"}},
+            {"setCanaryScale": {"replicas": 0}},
+            {"setCanaryScale": {"weight": 50}},
+            {"setCanaryScale": {"matchTrafficWeight": true}},
+            {"setCanaryScale": {"replicas": 3, "matchTrafficWeight": false}},
+        ]);
+
+        let spec = accepted(&canary(routed(), "steps", steps.clone()));
+
+        let pause = |milliseconds| Meaning::Pause(Some(SignedDuration::from_millis(milliseconds)));
+        let half = Weight::new(50).expect("a weight");
+        let expected = [
+            Meaning::SetWeight(Weight::ZERO),
+            Meaning::SetWeight(Weight::FULL),
+            Meaning::Pause(None),
+            pause(30_000),
+            pause(30_000),
+            pause(90_000),
+            pause(500),
+            Meaning::SetCanaryScale(CanaryScale::Replicas(0)),
+            Meaning::SetCanaryScale(CanaryScale::Weight(half)),
+            Meaning::SetCanaryScale(CanaryScale::MatchTrafficWeight),
+            Meaning::SetCanaryScale(CanaryScale::Replicas(3)),
+        ];
+        assert_eq!(spec.steps, expected);
+        assert_eq!(spec.steps_hash, steps_hash(&steps));
+    }
+
+    #[test]
+    fn amounts_as_numbers_and_percentages() {
+        let cases = [
+            (json!(0), Amount::Pods(0)),
+            (json!(3), Amount::Pods(3)),
+            (json!("0%"), Amount::Percent(0)),
+            (json!("150%"), Amount::Percent(150)),
+        ];
+        for (written, meant) in cases {
+            let spec = accepted(&canary(basic(), "maxSurge", written));
+            let Method::Basic { max_surge, .. } = spec.method else {
+                panic!("a basic canary")
+            };
+            assert_eq!(max_surge, meant);
+        }
+    }
+
+    #[test]
+    fn routes_in_their_order_and_of_other_namespaces() {
+        let routes = json!([{"name": "web"}, {"name": "web", "namespace": "edge"}, {"name": "admin", "namespace": ""}]);
+
+        let spec = accepted(&with(
+            routed(),
+            "/strategy/canary/trafficRouting/gatewayAPI/httpRoutes",
+            routes,
+        ));
+
+        let routes: Vec<_> = spec
+            .routing()
+            .expect("routing")
+            .routes
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(routes, ["shop/web", "edge/web", "shop/admin"]);
+    }
+
+    #[test]
+    fn an_abort_delay_of_0_as_for_ever() {
+        let spec = accepted(&canary(routed(), "abortScaleDownDelaySeconds", json!(0)));
+
+        assert_eq!(spec.routing().expect("routing").abort_scale_down_delay, None);
+    }
+
+    #[test]
+    fn surge_and_unavailability_beside_traffic_routing_as_argo_rollouts_does() {
+        let spec = canary(canary(routed(), "maxSurge", json!(1)), "maxUnavailable", json!(0));
+
+        assert!(accepted(&spec).routing().is_some());
+    }
+
+    #[test]
+    fn services_without_traffic_routing() {
+        let spec = canary(
+            canary(basic(), "stableService", json!("stable")),
+            "canaryService",
+            json!(""),
+        );
+
+        assert_eq!(accepted(&spec).services(), (Some("stable"), None));
+    }
+
+    #[test]
+    fn pod_fields_that_nobody_knows() {
+        let spec = with(basic(), "/template/spec/fieldOfTheFuture", json!({"a": [1]}));
+
+        assert!(parse("shop", &spec).is_ok());
+    }
+}
+
+/// Any JSON, made of names that the spec has, so that it gets deep into it.
+fn near_spec() -> impl Strategy<Value = Value> {
+    let names = proptest::sample::select(vec![
+        "replicas",
+        "selector",
+        "matchLabels",
+        "matchExpressions",
+        "template",
+        "metadata",
+        "labels",
+        "strategy",
+        "canary",
+        "trafficRouting",
+        "gatewayAPI",
+        "httpRoutes",
+        "name",
+        "steps",
+        "setWeight",
+        "pause",
+        "duration",
+        "setCanaryScale",
+        "weight",
+        "maxSurge",
+        "maxUnavailable",
+        "blueGreen",
+        "key",
+        "operator",
+        "values",
+        "é",
+    ]);
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        (-2_i64..102).prop_map(Value::from),
+        "[-+0-9a-z%.µé]{0,6}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(8, 64, 6, move |inner| {
+        let object = proptest::collection::btree_map(names.clone(), inner.clone(), 0..6);
+        prop_oneof![
+            proptest::collection::vec(inner, 0..4).prop_map(Value::from),
+            object.prop_map(|fields| fields
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect()),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn never_panics_and_never_refuses_without_reason(strategy in near_spec(), spec in near_spec()) {
+        for spec in [spec, with(basic(), "/strategy", strategy.clone()), canary(routed(), "steps", strategy)] {
+            if let Err(problems) = parse("shop", &spec) {
+                prop_assert!(!problems.is_empty());
+                prop_assert!(problems.iter().all(|problem| problem.path.starts_with("spec")));
+            }
+        }
+    }
+
+    #[test]
+    fn keeps_every_weight_of_the_range_and_no_other(percent in any::<i32>()) {
+        let parsed = parse("shop", &canary(basic(), "steps", json!([{"setWeight": percent}])));
+        prop_assert_eq!(parsed.is_ok(), (0..=100).contains(&percent));
+    }
+}

@@ -1,1 +1,384 @@
-//! Reading and writing statuses.
+//! Reading what others wrote, and reading back what was written.
+
+use kulta_core::history::{Cause, FactKind};
+use kulta_core::status::{ConditionType, Reason, Truth};
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::json;
+
+use super::*;
+
+const CONTEXT: WriteContext<'static> = WriteContext {
+    generation: 7,
+    stable_service: Some("stable"),
+    canary_service: Some("canary"),
+};
+
+fn time(second: i64) -> Timestamp {
+    Timestamp::from_second(second).expect("a time")
+}
+
+fn routed() -> Status {
+    Status {
+        phase: Phase::Paused,
+        current_pod_hash: Some("new".into()),
+        stable_hash: Some("old".into()),
+        replicas: 5,
+        traffic: Some(Traffic {
+            requested: Weight::new(20).expect("a weight"),
+            requested_at: time(1_000_000_000),
+            in_force: Some(Weight::ZERO),
+            verified: false,
+            contest: None,
+        }),
+        ..Status::default()
+    }
+}
+
+mod write_gives {
+    use super::*;
+
+    #[test]
+    fn the_weights_in_the_shape_of_argo_rollouts() {
+        let written = write(&routed(), &CONTEXT);
+
+        let expected = json!({
+            "canary": {"weight": 20, "serviceName": "canary", "podTemplateHash": "new"},
+            "stable": {"weight": 80, "serviceName": "stable", "podTemplateHash": "old"},
+            "verified": false,
+        });
+        assert_eq!(written["canary"]["weights"], expected);
+        assert_eq!(written["canary"]["inForce"], json!(0));
+        assert_eq!(written["canary"]["requestedAt"], json!("2001-09-09T01:46:40Z"));
+    }
+
+    #[test]
+    fn what_the_scale_subresource_reads() {
+        let status = Status {
+            replicas: 5,
+            selector: "app=web".into(),
+            ..Status::default()
+        };
+
+        let written = write(&status, &CONTEXT);
+
+        assert_eq!(
+            (&written["HPAReplicas"], &written["selector"]),
+            (&json!(5), &json!("app=web"))
+        );
+    }
+
+    #[test]
+    fn conditions_with_the_generation_they_tell_about() {
+        let mut status = Status::default();
+        status.set_condition(
+            ConditionType::Ready,
+            Truth::True,
+            Reason::RolloutHealthy,
+            "well",
+            time(0),
+        );
+
+        let written = write(&status, &CONTEXT);
+
+        let expected = json!([{
+            "type": "Ready",
+            "status": "True",
+            "reason": "RolloutHealthy",
+            "message": "well",
+            "observedGeneration": 7,
+            "lastTransitionTime": "1970-01-01T00:00:00Z",
+        }]);
+        assert_eq!(written["conditions"], expected);
+    }
+
+    #[test]
+    fn no_field_that_is_not_set() {
+        let written = write(&Status::default(), &CONTEXT);
+
+        let names: Vec<_> = written
+            .as_object()
+            .expect("an object")
+            .keys()
+            .map(String::as_str)
+            .collect();
+        let expected = [
+            "HPAReplicas",
+            "availableReplicas",
+            "phase",
+            "readyReplicas",
+            "replicas",
+            "updatedReplicas",
+        ];
+        assert_eq!(names, expected);
+    }
+}
+
+mod read_accepts {
+    use super::*;
+
+    #[track_caller]
+    fn accepted(status: &Value) -> Status {
+        read(status).expect("a status")
+    }
+
+    #[test]
+    fn a_status_that_is_not_there() {
+        assert_eq!(accepted(&Value::Null), Status::default());
+        assert_eq!(accepted(&json!({})), Status::default());
+    }
+
+    #[test]
+    fn null_as_not_set() {
+        let status = json!({
+            "pauseConditions": null, "abort": null, "promoteFull": null, "canary": null, "conditions": null,
+            "history": null, "phase": null, "replicas": null, "currentStepIndex": null, "collisionCount": null,
+        });
+        assert_eq!(accepted(&status), Status::default());
+        let status = json!({"canary": {"weights": null, "requestedAt": null}});
+        assert_eq!(accepted(&status), Status::default());
+    }
+
+    #[test]
+    fn what_users_set_by_hand() {
+        let mut written = write(&routed(), &CONTEXT);
+        written["abort"] = json!(true);
+        written["promoteFull"] = json!(true);
+        written["currentStepIndex"] = json!(3);
+        written["pauseConditions"] = Value::Null;
+
+        let status = accepted(&written);
+
+        let expected = Status {
+            abort: true,
+            promote_full: true,
+            current_step_index: Some(3),
+            ..routed()
+        };
+        assert_eq!(status, expected);
+    }
+
+    #[test]
+    fn fields_that_nobody_knows() {
+        let mut written = write(&routed(), &CONTEXT);
+        written["delivered"] = json!({"sink": 4});
+        written["canary"]["weights"]["additional"] = json!([]);
+
+        assert_eq!(accepted(&written), routed());
+    }
+
+    #[test]
+    fn conditions_of_others_and_leaves_them_out() {
+        let mut status = Status::default();
+        status.set_condition(
+            ConditionType::Ready,
+            Truth::Unknown,
+            Reason::Progressing,
+            "",
+            time(0),
+        );
+        let mut written = write(&status, &CONTEXT);
+        let foreign = json!({"type": "Approved", "status": "True", "reason": "ByHand", "message": "",
+            "lastTransitionTime": "2026-01-01T00:00:00Z"});
+        written["conditions"]
+            .as_array_mut()
+            .expect("conditions")
+            .insert(0, foreign);
+
+        assert_eq!(accepted(&written), status);
+    }
+
+    #[test]
+    fn weights_without_their_time_as_not_asked_for() {
+        let mut written = write(&routed(), &CONTEXT);
+        written["canary"]
+            .as_object_mut()
+            .expect("an object")
+            .remove("requestedAt");
+
+        assert_eq!(accepted(&written).traffic, None);
+    }
+}
+
+#[test]
+fn read_refuses_values_without_meaning_and_names_their_place() {
+    let cases = [
+        (json!({"phase": "Resting"}), "phase"),
+        (json!({"abort": "yes"}), "abort"),
+        (json!({"currentStepIndex": -1}), "currentStepIndex"),
+        (
+            json!({"canary": {"weights": {"canary": {"weight": 101}}}}),
+            "canary.weights.canary.weight",
+        ),
+        // Left out, a pause would look like one that the user has ended.
+        (
+            json!({"pauseConditions": [{"reason": "Lunch", "startTime": "2026-01-01T12:00:00Z"}]}),
+            "pauseConditions[0].reason",
+        ),
+        // Left out, its number would be given twice.
+        (
+            json!({"history": [{"sequence": 1, "time": "2026-01-01T12:00:00Z", "kind": "Sung", "cause": "User"}]}),
+            "history[0].kind",
+        ),
+        (json!("Healthy"), "."),
+    ];
+    for (status, path) in cases {
+        let error = read(&status).expect_err(path);
+        assert_eq!(error.path, path, "{error}");
+    }
+}
+
+fn times() -> impl Strategy<Value = Timestamp> {
+    // The years 1970 to 9999, to the nanosecond.
+    (0_i64..253_402_207_200, 0_i32..1_000_000_000)
+        .prop_map(|(second, nanosecond)| Timestamp::new(second, nanosecond).expect("a time"))
+}
+
+fn weights() -> impl Strategy<Value = Weight> {
+    (0_u32..=100).prop_map(|percent| Weight::new(percent).expect("a weight"))
+}
+
+fn texts() -> impl Strategy<Value = String> {
+    any::<String>()
+}
+
+fn phases() -> impl Strategy<Value = Phase> {
+    select(vec![
+        Phase::Progressing,
+        Phase::Paused,
+        Phase::Healthy,
+        Phase::Degraded,
+    ])
+}
+
+fn pauses() -> impl Strategy<Value = PauseCondition> {
+    times().prop_map(|start_time| PauseCondition {
+        reason: PauseReason::CanaryPauseStep,
+        start_time,
+    })
+}
+
+fn traffics() -> impl Strategy<Value = Traffic> {
+    let contests =
+        (texts(), texts(), any::<u32>(), times()).prop_map(|(route, manager, corrections, corrected_at)| {
+            Contest {
+                route,
+                manager,
+                corrections,
+                corrected_at,
+            }
+        });
+    (
+        weights(),
+        times(),
+        option::of(weights()),
+        any::<bool>(),
+        option::of(contests),
+    )
+        .prop_map(|(requested, requested_at, in_force, verified, contest)| Traffic {
+            requested,
+            requested_at,
+            in_force,
+            verified,
+            contest,
+        })
+}
+
+fn conditions() -> impl Strategy<Value = Condition> {
+    let kinds = select(vec![
+        ConditionType::InvalidSpec,
+        ConditionType::RouteContested,
+        ConditionType::Stalled,
+    ]);
+    let truths = select(vec![Truth::True, Truth::False, Truth::Unknown]);
+    let reasons = select(vec![
+        Reason::InvalidSpec,
+        Reason::AvailableReason,
+        Reason::ForeignManager,
+    ]);
+    (kinds, truths, reasons, texts(), times()).prop_map(
+        |(kind, status, reason, message, last_transition_time)| Condition {
+            kind,
+            status,
+            reason,
+            message,
+            last_transition_time,
+        },
+    )
+}
+
+fn facts() -> impl Strategy<Value = Fact> {
+    let kinds = select(vec![
+        FactKind::Started,
+        FactKind::WeightInForce,
+        FactKind::PhaseChanged,
+    ]);
+    let causes = select(vec![Cause::Spec, Cause::User, Cause::Controller]);
+    let optional = (
+        option::of(texts()),
+        option::of(texts()),
+        option::of(any::<u32>()),
+        option::of(weights()),
+        option::of(phases()),
+    );
+    (any::<u64>(), times(), kinds, causes, texts(), optional).prop_map(
+        |(sequence, time, kind, cause, message, (revision, from, step, weight, phase))| Fact {
+            sequence,
+            time,
+            kind,
+            revision,
+            from,
+            step,
+            weight,
+            phase,
+            cause,
+            message,
+        },
+    )
+}
+
+prop_compose! {
+    fn identities()(
+        current_pod_hash in option::of(texts()),
+        current_step_hash in option::of(texts()),
+        current_step_index in option::of(any::<u32>()),
+        stable_hash in option::of(texts()),
+        collision_count in any::<u32>(),
+        selector in texts(),
+        observed_generation in option::of(any::<i64>()),
+        message in texts(),
+    ) -> Status {
+        Status {
+            current_pod_hash, current_step_hash, current_step_index, stable_hash, collision_count, selector,
+            observed_generation, message, ..Status::default()
+        }
+    }
+}
+
+prop_compose! {
+    fn statuses()(
+        identities in identities(),
+        phase in phases(),
+        (abort, promote_full, controller_pause) in any::<(bool, bool, bool)>(),
+        aborted_at in option::of(times()),
+        pause_conditions in proptest::collection::vec(pauses(), 0..3),
+        (replicas, updated_replicas, ready_replicas, available_replicas) in any::<(u32, u32, u32, u32)>(),
+        traffic in option::of(traffics()),
+        last_progress_time in option::of(times()),
+        conditions in proptest::collection::vec(conditions(), 0..4),
+        history in proptest::collection::vec(facts(), 0..4),
+    ) -> Status {
+        Status {
+            phase, abort, promote_full, controller_pause, aborted_at, pause_conditions, replicas, updated_replicas,
+            ready_replicas, available_replicas, traffic, last_progress_time, conditions, history, ..identities
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read_back(status in statuses()) {
+        prop_assert_eq!(read(&write(&status, &CONTEXT)).expect("a status"), status);
+    }
+}
