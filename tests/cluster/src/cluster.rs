@@ -137,7 +137,7 @@ impl Cluster {
     /// When kubectl fails, with what it said.
     pub fn apply(&self, manifests: &str) -> Result<String> {
         let mut kubectl = self.enter("kubectl");
-        kubectl.args(["apply", "--server-side", "--force-conflicts", "--filename=-"]);
+        kubectl.args(["apply", "--server-side", "--force-conflicts", "--validate=ignore", "--filename=-"]);
         command::output_with_input(&mut kubectl, manifests.as_bytes())
     }
 
