@@ -1,0 +1,262 @@
+use serde_json::json;
+
+use super::*;
+
+/// The requests of the Rollout shop/web.
+fn with<T>(build: impl FnOnce(Requests<'_>) -> T) -> T {
+    build(Requests {
+        rollout: &ObjectKey::new("shop", "web"),
+    })
+}
+
+/// The request for the route edge/web.
+fn weights(generation: i64, changes: &[WeightChange]) -> Request {
+    let route = RouteReference {
+        namespace: "edge".to_owned(),
+        name: "web".to_owned(),
+    };
+    set_route_weights(&route, generation, changes)
+}
+
+fn change(index: usize, name: &str, from: Option<u32>, to: u32) -> WeightChange {
+    WeightChange {
+        rule: 1,
+        index,
+        name: name.to_owned(),
+        from,
+        to,
+    }
+}
+
+fn merge(request: &Request) -> &Value {
+    match &request.operation {
+        Operation::Merge(patch) => patch,
+        other => panic!("no merge patch: {other:?}"),
+    }
+}
+
+fn operations(request: &Request) -> Value {
+    match &request.operation {
+        Operation::Test(patch) | Operation::TestStatus(patch) => serde_json::to_value(patch).unwrap(),
+        other => panic!("no JSON patch: {other:?}"),
+    }
+}
+
+fn apply_to(route: &mut Value, request: &Request) -> Result<(), json_patch::PatchError> {
+    match &request.operation {
+        Operation::Test(patch) | Operation::TestStatus(patch) => json_patch::patch(route, patch),
+        other => panic!("no JSON patch: {other:?}"),
+    }
+}
+
+fn route() -> Value {
+    json!({
+        "metadata": {"generation": 7},
+        "spec": {"rules": [
+            {"backendRefs": [{"name": "other"}]},
+            {
+                "filters": [{"type": "ExtensionRef", "unknown": true}],
+                "backendRefs": [
+                    {"name": "web-stable", "weight": 90, "port": 80},
+                    {"name": "web-canary", "port": 80},
+                    {"name": "legacy", "weight": 3},
+                ],
+            },
+        ]},
+    })
+}
+
+#[test]
+fn weights_are_the_only_fields_of_a_route_that_change() {
+    let mut patched = route();
+
+    let request = weights(
+        7,
+        &[
+            change(0, "web-stable", Some(90), 50),
+            change(1, "web-canary", None, 50),
+        ],
+    );
+    apply_to(&mut patched, &request).unwrap();
+
+    let mut expected = route();
+    expected["spec"]["rules"][1]["backendRefs"][0]["weight"] = json!(50);
+    expected["spec"]["rules"][1]["backendRefs"][1]["weight"] = json!(50);
+    assert_eq!(patched, expected);
+    assert_eq!(request.target.to_string(), "HTTPRoute edge/web");
+}
+
+#[test]
+fn a_written_weight_is_tested_before_it_is_replaced() {
+    let request = weights(7, &[change(0, "web-stable", Some(90), 50)]);
+
+    assert_eq!(
+        operations(&request),
+        json!([
+            {"op": "test", "path": "/metadata/generation", "value": 7},
+            {"op": "test", "path": "/spec/rules/1/backendRefs/0/name", "value": "web-stable"},
+            {"op": "test", "path": "/spec/rules/1/backendRefs/0/weight", "value": 90},
+            {"op": "replace", "path": "/spec/rules/1/backendRefs/0/weight", "value": 50},
+        ])
+    );
+}
+
+#[test]
+fn a_weight_that_was_not_written_is_added() {
+    let request = weights(7, &[change(1, "web-canary", None, 50)]);
+
+    assert_eq!(
+        operations(&request),
+        json!([
+            {"op": "test", "path": "/metadata/generation", "value": 7},
+            {"op": "test", "path": "/spec/rules/1/backendRefs/1/name", "value": "web-canary"},
+            {"op": "add", "path": "/spec/rules/1/backendRefs/1/weight", "value": 50},
+        ])
+    );
+}
+
+#[test]
+fn a_route_that_changed_is_left_alone() {
+    let cases = [
+        ("another generation", 6, change(0, "web-stable", Some(90), 50)),
+        (
+            "another ref at the index",
+            7,
+            change(2, "web-stable", Some(90), 50),
+        ),
+        ("another weight", 7, change(0, "web-stable", Some(80), 50)),
+        ("no such ref any more", 7, change(9, "web-stable", Some(90), 50)),
+    ];
+    for (name, generation, change) in cases {
+        let mut patched = route();
+
+        let result = apply_to(&mut patched, &weights(generation, &[change]));
+
+        assert!(result.is_err(), "{name}");
+        assert_eq!(patched, route(), "{name}");
+    }
+}
+
+#[test]
+fn a_service_keeps_the_rest_of_its_selector() {
+    let mut service = json!({"spec": {"selector": {"app": "web"}, "clusterIP": "10.0.0.1"}});
+
+    json_patch::merge(
+        &mut service,
+        merge(&with(|requests| {
+            requests.point_service("web-canary", "12", "abc")
+        })),
+    );
+
+    assert_eq!(
+        service,
+        json!({
+            "metadata": {"resourceVersion": "12", "annotations": {names::MANAGED_BY_ANNOTATION: "web"}},
+            "spec": {"selector": {"app": "web", names::HASH_LABEL: "abc"}, "clusterIP": "10.0.0.1"},
+        })
+    );
+}
+
+#[test]
+fn scaling_notes_the_desired_replicas_too() {
+    let request = with(|requests| requests.scale_replica_set("web-abc", "12", 3, 10));
+
+    assert_eq!(
+        merge(&request),
+        &json!({
+            "metadata": {"resourceVersion": "12", "annotations": {names::DESIRED_REPLICAS_ANNOTATION: "10"}},
+            "spec": {"replicas": 3},
+        })
+    );
+    assert_eq!(request.target.to_string(), "ReplicaSet shop/web-abc");
+}
+
+#[test]
+fn a_deadline_is_written_in_utc_or_taken_away() {
+    let deadline = "2026-03-01T13:30:00+01:00".parse().unwrap();
+    for (deadline, written) in [
+        (Some(deadline), json!("2026-03-01T12:30:00Z")),
+        (None, Value::Null),
+    ] {
+        let request = with(|requests| requests.set_scale_down_deadline("web-abc", "12", deadline));
+
+        let metadata = &merge(&request)["metadata"];
+        assert_eq!(
+            metadata["annotations"],
+            json!({names::SCALE_DOWN_DEADLINE_ANNOTATION: written})
+        );
+        assert_eq!(metadata["resourceVersion"], json!("12"));
+    }
+}
+
+#[test]
+fn revisions_are_noted_as_text() {
+    let digest = TemplateDigest::stored("d1gest");
+    let recorded = with(|requests| requests.record_revision("web-abc", "12", 4, Some("1,2"), &digest));
+    let annotated = with(|requests| requests.annotate_rollout("13", 4));
+
+    assert_eq!(
+        merge(&recorded)["metadata"],
+        json!({"resourceVersion": "12", "annotations": {
+            names::REVISION_ANNOTATION: "4",
+            names::REVISION_HISTORY_ANNOTATION: "1,2",
+            names::TEMPLATE_DIGEST_ANNOTATION: "d1gest",
+        }})
+    );
+    assert_eq!(
+        merge(&annotated)["metadata"],
+        json!({"resourceVersion": "13", "annotations": {names::REVISION_ANNOTATION: "4"}})
+    );
+    assert_eq!(annotated.target.to_string(), "Rollout shop/web");
+}
+
+#[test]
+fn a_delete_names_the_one_object_it_means() {
+    assert_eq!(
+        with(|requests| requests.delete_replica_set("web-abc", "uid-1", "12")).operation,
+        Operation::Delete {
+            uid: "uid-1".to_owned(),
+            resource_version: "12".to_owned()
+        }
+    );
+}
+
+#[test]
+fn an_adoption_writes_all_owners_under_uid_and_version() {
+    let owners = [
+        json!({"kind": "Other"}),
+        json!({"kind": "Rollout", "controller": true}),
+    ];
+
+    let request = with(|requests| requests.adopt_replica_set("web-abc", "uid-1", "12", &owners));
+
+    assert_eq!(
+        merge(&request),
+        &json!({"metadata": {"uid": "uid-1", "resourceVersion": "12", "ownerReferences": owners}})
+    );
+}
+
+#[test]
+fn a_status_is_replaced_as_a_whole() {
+    let mut rollout = json!({"metadata": {"resourceVersion": "12"}, "status": {"abort": true, "old": 1}});
+
+    apply_to(
+        &mut rollout,
+        &with(|requests| requests.replace_status("12", json!({"phase": "Healthy"}))),
+    )
+    .unwrap();
+
+    assert_eq!(rollout["status"], json!({"phase": "Healthy"}));
+}
+
+#[test]
+fn a_status_is_not_written_over_a_newer_object() {
+    let mut rollout = json!({"metadata": {"resourceVersion": "13"}});
+    assert!(
+        apply_to(
+            &mut rollout,
+            &with(|requests| requests.replace_status("12", json!({})))
+        )
+        .is_err()
+    );
+}

@@ -1,0 +1,274 @@
+use kulta_core::plan::WeightChange;
+use kulta_core::spec::RouteReference;
+use serde_json::json;
+
+use super::*;
+use crate::scenario::{Ended, Exchange, Reply, expect, plan, scenario, sighting};
+
+mod live;
+
+const PATCH_ROLLOUT: &str = "PATCH /apis/kulta.io/v1alpha1/namespaces/shop/rollouts/web?&fieldManager=kulta";
+const PATCH_OLD: &str = "PATCH /apis/apps/v1/namespaces/shop/replicasets/web-old?&fieldManager=kulta";
+const DELETE_OLD: &str = "DELETE /apis/apps/v1/namespaces/shop/replicasets/web-old?";
+const PATCH_SERVICE: &str = "PATCH /api/v1/namespaces/shop/services/web-canary?&fieldManager=kulta";
+const PATCH_ROUTE: &str =
+    "PATCH /apis/gateway.networking.k8s.io/v1/namespaces/edge/httproutes/web?&fieldManager=kulta";
+
+fn scale(from: u32, to: u32) -> Action {
+    Action::ScaleReplicaSet {
+        name: "web-old".to_owned(),
+        resource_version: "40".to_owned(),
+        revision: 1,
+        from,
+        to,
+        desired_replicas: 4,
+    }
+}
+
+fn point() -> Action {
+    Action::PointService {
+        name: "web-canary".to_owned(),
+        resource_version: "30".to_owned(),
+        from: Some("old".to_owned()),
+        to: "new".to_owned(),
+    }
+}
+
+fn split() -> Action {
+    Action::SetRouteWeights {
+        route: RouteReference {
+            namespace: "edge".to_owned(),
+            name: "web".to_owned(),
+        },
+        generation: 7,
+        changes: vec![WeightChange {
+            rule: 0,
+            index: 1,
+            name: "web-canary".to_owned(),
+            from: Some(0),
+            to: 25,
+        }],
+    }
+}
+
+async fn applied(actions: Vec<Action>, exchanges: Vec<Exchange>) -> Ended<Result<Applied, ApplyError>> {
+    scenario(exchanges, async |context| {
+        apply(context, &sighting(), &plan(actions)).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_plan_without_actions_asks_nothing_of_the_api_server() {
+    let ended = applied(Vec::new(), Vec::new()).await;
+    assert_eq!(ended.outcome.unwrap(), Applied::default());
+}
+
+#[tokio::test]
+async fn actions_are_carried_out_in_order_and_told() {
+    let ended = applied(
+        vec![scale(4, 2), point(), split()],
+        vec![
+            expect(PATCH_OLD, Reply::written("41")),
+            expect(PATCH_SERVICE, Reply::written("31")),
+            expect(PATCH_ROUTE, Reply::written("21")),
+        ],
+    )
+    .await;
+
+    ended.outcome.unwrap();
+    assert_eq!(
+        ended.events,
+        [
+            (
+                "ScalingReplicaSet".to_owned(),
+                "Scaled down ReplicaSet web-old (revision 1) from 4 to 2".to_owned()
+            ),
+            (
+                "SwitchService".to_owned(),
+                "Switched selector for service 'web-canary' from 'old' to 'new'".to_owned()
+            ),
+        ]
+    );
+    assert!(
+        ended
+            .metrics
+            .contains(r#"kulta_writes_total{action="PointService",result="written"} 1"#)
+    );
+}
+
+#[tokio::test]
+async fn nothing_is_done_after_the_first_action_that_fails() {
+    let refused = Reply::failure(403, "Forbidden", "quota exceeded", &[]);
+    let ended = applied(
+        vec![scale(4, 2), point(), split()],
+        vec![
+            expect(PATCH_OLD, Reply::written("41")),
+            expect(PATCH_SERVICE, refused),
+        ],
+    )
+    .await;
+
+    let failure = ended.outcome.unwrap_err().failure().unwrap();
+    assert_eq!(
+        failure,
+        ApplyFailure {
+            kind: FailureKind::Other,
+            message: "quota exceeded".to_owned()
+        }
+    );
+    assert_eq!(
+        ended.events.len(),
+        1,
+        "what was done before is told: {:?}",
+        ended.events
+    );
+}
+
+#[tokio::test]
+async fn every_write_is_expected_to_show_in_the_caches() {
+    let ended = scenario(
+        vec![
+            expect(PATCH_OLD, Reply::written("41")),
+            expect(DELETE_OLD, Reply::With(200, json!({"kind": "Status"}))),
+        ],
+        async |context| {
+            let rollout = sighting();
+            apply(context, &rollout, &plan(vec![scale(4, 2)])).await.unwrap();
+            let written = context.expectations.satisfied(&rollout.key, |_, _| None).unwrap();
+            let delete = Action::DeleteReplicaSet {
+                name: "web-old".to_owned(),
+                uid: "uid-old".to_owned(),
+                resource_version: "41".to_owned(),
+            };
+            apply(context, &rollout, &plan(vec![delete])).await.unwrap();
+            (written, context.expectations.satisfied(&rollout.key, |_, _| None))
+        },
+    )
+    .await;
+
+    let (written, after_delete) = ended.outcome;
+    assert_eq!(
+        written.write.outcome,
+        Outcome::Written {
+            resource_version: "41".to_owned()
+        }
+    );
+    assert_eq!(after_delete, None);
+}
+
+#[tokio::test]
+async fn a_delete_takes_the_pods_along_and_only_this_object() {
+    let delete = Action::DeleteReplicaSet {
+        name: "web-old".to_owned(),
+        uid: "uid-old".to_owned(),
+        resource_version: "40".to_owned(),
+    };
+    let body = json!({
+        "propagationPolicy": "Background",
+        "preconditions": {"uid": "uid-old", "resourceVersion": "40"},
+    });
+
+    let ended = applied(
+        vec![delete],
+        vec![expect(DELETE_OLD, Reply::With(200, json!({"kind": "Status"}))).with_body(body)],
+    )
+    .await;
+
+    ended.outcome.unwrap();
+}
+
+#[tokio::test]
+async fn answers_are_told_apart_by_what_to_do_next() {
+    let conflict = || Reply::failure(409, "Conflict", "the object has been modified", &[]);
+    let gone = || Reply::failure(404, "NotFound", "not found", &[]);
+    let invalid = || Reply::failure(422, "Invalid", "weight: must be less than 1000000", &["weight"]);
+    let cases = [
+        ("an older version", scale(4, 2), PATCH_OLD, conflict(), true),
+        ("deleted meanwhile", scale(4, 2), PATCH_OLD, gone(), true),
+        (
+            "a route that changed",
+            split(),
+            PATCH_ROUTE,
+            Reply::test_failed(),
+            true,
+        ),
+        ("an invalid weight", split(), PATCH_ROUTE, invalid(), false),
+        (
+            "a merge patch without causes",
+            scale(4, 2),
+            PATCH_OLD,
+            Reply::test_failed(),
+            false,
+        ),
+        (
+            "forbidden",
+            point(),
+            PATCH_SERVICE,
+            Reply::failure(403, "Forbidden", "no", &[]),
+            false,
+        ),
+        (
+            "overloaded",
+            point(),
+            PATCH_SERVICE,
+            Reply::failure(500, "InternalError", "no", &[]),
+            false,
+        ),
+    ];
+    for (name, action, request, reply, is_conflict) in cases {
+        let ended = applied(vec![action], vec![expect(request, reply)]).await;
+
+        let error = ended.outcome.unwrap_err();
+        assert_eq!(error.is_conflict(), is_conflict, "{name}: {error:?}");
+        assert_eq!(error.failure().is_none(), is_conflict, "{name}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_failed_weight_is_a_failure_of_traffic_in_the_api_servers_words() {
+    let refused = Reply::failure(403, "Forbidden", "httproutes is forbidden", &[]);
+
+    let ended = applied(vec![split()], vec![expect(PATCH_ROUTE, refused)]).await;
+
+    let failure = ended.outcome.unwrap_err().failure().unwrap();
+    let expected = "httproutes is forbidden".to_owned();
+    assert_eq!(
+        failure,
+        ApplyFailure {
+            kind: FailureKind::Traffic,
+            message: expected
+        }
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_without_an_answer_ends_in_time() {
+    let ended = applied(vec![split(), point()], vec![expect(PATCH_ROUTE, Reply::Silence)]).await;
+
+    let error = ended.outcome.unwrap_err();
+    assert!(!error.is_conflict());
+    assert_eq!(
+        error.failure().unwrap().message,
+        "no answer about HTTPRoute edge/web within 5 s"
+    );
+    assert!(
+        ended
+            .metrics
+            .contains(r#"kulta_writes_total{action="SetRouteWeights",result="timeout"} 1"#)
+    );
+}
+
+#[tokio::test]
+async fn annotating_the_rollout_tells_the_report_its_new_version() {
+    let ended = applied(
+        vec![Action::AnnotateRollout { revision: 2 }],
+        vec![expect(PATCH_ROLLOUT, Reply::written("51"))],
+    )
+    .await;
+
+    assert_eq!(
+        ended.outcome.unwrap().rollout_resource_version.as_deref(),
+        Some("51")
+    );
+}

@@ -1,0 +1,213 @@
+//! Actions that read the live objects before they write: creation, adoption, a new number for an old ReplicaSet.
+
+use kulta_core::revision::TemplateDigest;
+use serde_json::json;
+
+use super::{PATCH_OLD, applied};
+use crate::apply::*;
+use crate::scenario::{Reply, expect, live_rollout, template};
+
+const GET_ROLLOUT: &str = "GET /apis/kulta.io/v1alpha1/namespaces/shop/rollouts/web";
+const CREATE_REPLICA_SET: &str = "POST /apis/apps/v1/namespaces/shop/replicasets?&fieldManager=kulta";
+const GET_NEW: &str = "GET /apis/apps/v1/namespaces/shop/replicasets/web-new";
+const GET_OLD: &str = "GET /apis/apps/v1/namespaces/shop/replicasets/web-old";
+
+fn create() -> Action {
+    Action::CreateReplicaSet {
+        name: "web-new".to_owned(),
+        hash: "new".to_owned(),
+        digest: TemplateDigest::of(&template()),
+        revision: 2,
+        min_ready_seconds: 5,
+        desired_replicas: 4,
+    }
+}
+
+fn adopt() -> Action {
+    Action::AdoptReplicaSet {
+        name: "web-old".to_owned(),
+        uid: "uid-old".to_owned(),
+        resource_version: "40".to_owned(),
+    }
+}
+
+fn existing(owner: &str, digest: &TemplateDigest) -> Reply {
+    Reply::With(
+        200,
+        json!({"metadata": {
+            "name": "web-new", "uid": "uid-new", "resourceVersion": "41",
+            "annotations": {kulta_api::names::TEMPLATE_DIGEST_ANNOTATION: digest.as_str()},
+            "ownerReferences": [{
+                "apiVersion": "kulta.io/v1alpha1", "kind": "Rollout", "name": "web",
+                "uid": owner, "controller": true,
+            }],
+        }}),
+    )
+}
+
+fn already_exists() -> Reply {
+    Reply::failure(
+        409,
+        "AlreadyExists",
+        "replicasets.apps \"web-new\" already exists",
+        &[],
+    )
+}
+
+#[tokio::test]
+async fn a_replica_set_is_created_from_the_live_template() {
+    let ended = applied(
+        vec![create()],
+        vec![
+            expect(GET_ROLLOUT, Reply::With(200, live_rollout())),
+            expect(CREATE_REPLICA_SET, Reply::written("41")),
+        ],
+    )
+    .await;
+
+    ended.outcome.unwrap();
+    let told = (
+        "NewReplicaSetCreated".to_owned(),
+        "Created ReplicaSet web-new (revision 2)".to_owned(),
+    );
+    assert_eq!(ended.events, [told]);
+}
+
+#[tokio::test]
+async fn a_template_that_changed_meanwhile_is_a_conflict() {
+    let mut live = live_rollout();
+    live["spec"]["template"]["spec"]["containers"][0]["image"] = json!("web:3");
+
+    let ended = applied(vec![create()], vec![expect(GET_ROLLOUT, Reply::With(200, live))]).await;
+
+    assert!(ended.outcome.unwrap_err().is_conflict());
+}
+
+#[tokio::test]
+async fn a_rollout_created_anew_meanwhile_is_a_conflict() {
+    let mut live = live_rollout();
+    live["metadata"]["uid"] = json!("uid-2");
+
+    let ended = applied(vec![create()], vec![expect(GET_ROLLOUT, Reply::With(200, live))]).await;
+
+    assert!(ended.outcome.unwrap_err().is_conflict());
+}
+
+#[tokio::test]
+async fn a_replica_set_that_was_created_before_a_crash_is_taken_for_created() {
+    let digest = TemplateDigest::of(&template());
+    let ended = applied(
+        vec![create()],
+        vec![
+            expect(GET_ROLLOUT, Reply::With(200, live_rollout())),
+            expect(CREATE_REPLICA_SET, already_exists()),
+            expect(GET_NEW, existing("uid-1", &digest)),
+        ],
+    )
+    .await;
+
+    ended.outcome.unwrap();
+}
+
+#[tokio::test]
+async fn a_name_that_belongs_to_another_is_an_error_that_names_it() {
+    let same = TemplateDigest::of(&template());
+    for (owner, digest) in [("uid-2", same), ("uid-1", TemplateDigest::stored("other"))] {
+        let ended = applied(
+            vec![create()],
+            vec![
+                expect(GET_ROLLOUT, Reply::With(200, live_rollout())),
+                expect(CREATE_REPLICA_SET, already_exists()),
+                expect(GET_NEW, existing(owner, &digest)),
+            ],
+        )
+        .await;
+
+        let failure = ended.outcome.unwrap_err().failure().unwrap();
+        assert_eq!(failure.kind, FailureKind::CreateReplicaSet);
+        assert!(
+            failure.message.contains("ReplicaSet shop/web-new"),
+            "{}",
+            failure.message
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_orphan_gets_its_owner_beside_those_it_has() {
+    let audit = json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "audit", "uid": "uid-9"});
+    let orphan = json!({"metadata": {"name": "web-old", "ownerReferences": [audit]}});
+    let owner = json!({
+        "apiVersion": "kulta.io/v1alpha1", "kind": "Rollout", "name": "web", "uid": "uid-1",
+        "controller": true, "blockOwnerDeletion": true,
+    });
+    let body = json!({
+        "metadata": {"uid": "uid-old", "resourceVersion": "40", "ownerReferences": [audit, owner]},
+    });
+
+    let ended = applied(
+        vec![adopt()],
+        vec![
+            expect(GET_ROLLOUT, Reply::With(200, live_rollout())),
+            expect(GET_OLD, Reply::With(200, orphan)),
+            expect(PATCH_OLD, Reply::written("41")).with_body(body),
+        ],
+    )
+    .await;
+
+    ended.outcome.unwrap();
+}
+
+#[tokio::test]
+async fn an_orphan_that_another_controller_took_is_a_conflict() {
+    let owner = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": "uid-9", "controller": true});
+    let taken = json!({"metadata": {"name": "web-old", "ownerReferences": [owner]}});
+
+    let ended = applied(
+        vec![adopt()],
+        vec![
+            expect(GET_ROLLOUT, Reply::With(200, live_rollout())),
+            expect(GET_OLD, Reply::With(200, taken)),
+        ],
+    )
+    .await;
+
+    assert!(ended.outcome.unwrap_err().is_conflict());
+}
+
+#[tokio::test]
+async fn a_rollout_that_goes_adopts_nothing() {
+    let mut live = live_rollout();
+    live["metadata"]["deletionTimestamp"] = json!("2026-03-01T12:00:00Z");
+
+    let ended = applied(vec![adopt()], vec![expect(GET_ROLLOUT, Reply::With(200, live))]).await;
+
+    assert!(ended.outcome.unwrap_err().is_conflict());
+}
+
+#[tokio::test]
+async fn a_reused_replica_set_remembers_its_earlier_number() {
+    let record = Action::RecordRevision {
+        name: "web-old".to_owned(),
+        resource_version: "40".to_owned(),
+        revision: 3,
+        digest: TemplateDigest::stored("d1gest"),
+    };
+    let live = json!({"metadata": {"annotations": {kulta_api::names::REVISION_ANNOTATION: "1"}}});
+    let body = json!({"metadata": {"resourceVersion": "40", "annotations": {
+        kulta_api::names::REVISION_ANNOTATION: "3",
+        kulta_api::names::REVISION_HISTORY_ANNOTATION: "1",
+        kulta_api::names::TEMPLATE_DIGEST_ANNOTATION: "d1gest",
+    }}});
+
+    let ended = applied(
+        vec![record],
+        vec![
+            expect(GET_OLD, Reply::With(200, live)),
+            expect(PATCH_OLD, Reply::written("41")).with_body(body),
+        ],
+    )
+    .await;
+
+    ended.outcome.unwrap();
+}

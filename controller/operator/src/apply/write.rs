@@ -1,0 +1,232 @@
+//! Sending one request: with a time limit, and with an answer that says whether to observe again.
+
+use std::time::Duration;
+
+use k8s_openapi::api::apps::v1::ReplicaSet;
+use k8s_openapi::api::core::v1::Service;
+use kube::api::{
+    ApiResource, DeleteParams, DynamicObject, GetParams, Patch, PatchParams, PostParams, Preconditions,
+};
+use kube::core::response::Status;
+use kube::{Client, Resource as _};
+use kulta_api::names::FIELD_MANAGER;
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use thiserror::Error;
+
+use super::request::{Operation, Request, Target};
+use crate::expectations::{Kind, Outcome, Write};
+
+/// The API server answers a write in milliseconds. Longer than this it is overloaded or out of reach; the write is
+/// then taken for lost, and its precondition keeps a late one from doing harm.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A write that was not made, or of which nobody knows whether it was.
+#[derive(Debug, Error)]
+pub enum WriteError {
+    /// The object is not as it was observed: observe again, decide again.
+    #[error("{object} is not as it was observed: {message}")]
+    Conflict {
+        /// Kind, namespace and name.
+        object: String,
+        /// What the API server says.
+        message: String,
+    },
+    /// There is an object of that name already.
+    #[error("{object} exists already")]
+    AlreadyExists {
+        /// Kind, namespace and name.
+        object: String,
+    },
+    /// No answer in time: whether it was made shows the next observation.
+    #[error("no answer about {object} within {} s", WRITE_TIMEOUT.as_secs())]
+    Timeout {
+        /// Kind, namespace and name.
+        object: String,
+    },
+    /// The API server refused, or could not be reached.
+    #[error("{object} could not be written or read")]
+    Refused {
+        /// Kind, namespace and name.
+        object: String,
+        /// Its answer.
+        #[source]
+        source: kube::Error,
+    },
+}
+
+impl WriteError {
+    /// Whether the object changed since it was observed.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Conflict { .. })
+    }
+
+    /// What a condition says of it: the API server's own words where there are any.
+    #[must_use]
+    pub fn message(&self) -> String {
+        match self {
+            Self::Refused {
+                source: kube::Error::Api(status),
+                ..
+            } if !status.message.is_empty() => status.message.clone(),
+            Self::Refused { source, .. } => format!("{self}: {source}"),
+            Self::Conflict { .. } | Self::AlreadyExists { .. } | Self::Timeout { .. } => self.to_string(),
+        }
+    }
+}
+
+/// The metadata that an answer to a write is read for.
+#[derive(Debug, Deserialize)]
+struct Answer {
+    metadata: AnswerMetadata,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AnswerMetadata {
+    uid: String,
+    resource_version: String,
+}
+
+/// Sends `request` and answers what the object has become.
+pub(crate) async fn send(client: &Client, request: Request) -> Result<Write, WriteError> {
+    let Request { target, operation } = request;
+    let tests = operation.tests();
+    let collection = collection(&target);
+    let name = target.key.name.as_str();
+    let patching = PatchParams {
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
+    let built = match operation {
+        Operation::Create(manifest) => {
+            let creating = PostParams {
+                field_manager: Some(FIELD_MANAGER.to_owned()),
+                ..PostParams::default()
+            };
+            collection.create(&creating, manifest.to_string().into_bytes())
+        }
+        // Of the answer only metadata is wanted, and not the pod template of a ReplicaSet.
+        Operation::Merge(patch) => collection.patch_metadata(name, &patching, &Patch::Merge(patch)),
+        Operation::Test(patch) => collection.patch_metadata(name, &patching, &Patch::<()>::Json(patch)),
+        Operation::TestStatus(patch) => {
+            collection.patch_subresource("status", name, &patching, &Patch::<()>::Json(patch))
+        }
+        Operation::Delete {
+            uid,
+            resource_version,
+        } => {
+            return delete(client, target, uid, resource_version).await;
+        }
+    };
+    let Answer { metadata } = exchange(client, &target, tests, built).await?;
+    let outcome = Outcome::Written {
+        resource_version: metadata.resource_version,
+    };
+    Ok(Write {
+        kind: target.kind,
+        object: target.key,
+        uid: metadata.uid,
+        outcome,
+    })
+}
+
+async fn delete(
+    client: &Client,
+    target: Target,
+    uid: String,
+    resource_version: String,
+) -> Result<Write, WriteError> {
+    let preconditions = Preconditions {
+        uid: Some(uid.clone()),
+        resource_version: Some(resource_version),
+    };
+    let parameters = DeleteParams::background().preconditions(preconditions);
+    let built = collection(&target).delete(&target.key.name, &parameters);
+    let IgnoredAny = exchange(client, &target, false, built).await?;
+    Ok(Write {
+        kind: target.kind,
+        object: target.key,
+        uid,
+        outcome: Outcome::Deleted,
+    })
+}
+
+/// Reads an object as it is now: where a decision stands on more than the caches hold.
+pub(crate) async fn read<T: DeserializeOwned>(client: &Client, target: &Target) -> Result<T, WriteError> {
+    let built = collection(target).get(&target.key.name, &GetParams::default());
+    exchange(client, target, false, built).await
+}
+
+/// Reads the metadata of an object as it is now.
+pub(crate) async fn read_metadata<T: DeserializeOwned>(
+    client: &Client,
+    target: &Target,
+) -> Result<T, WriteError> {
+    let built = collection(target).get_metadata(&target.key.name, &GetParams::default());
+    exchange(client, target, false, built).await
+}
+
+async fn exchange<T: DeserializeOwned>(
+    client: &Client,
+    target: &Target,
+    tests: bool,
+    request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
+) -> Result<T, WriteError> {
+    let object = || target.to_string();
+    let request = request.map_err(|error| WriteError::Refused {
+        object: object(),
+        source: kube::Error::BuildRequest(error),
+    })?;
+    match tokio::time::timeout(WRITE_TIMEOUT, client.request(request)).await {
+        Err(_elapsed) => Err(WriteError::Timeout { object: object() }),
+        Ok(Err(error)) => Err(classified(error, object(), tests)),
+        Ok(Ok(answer)) => Ok(answer),
+    }
+}
+
+fn classified(error: kube::Error, object: String, tests: bool) -> WriteError {
+    match error {
+        kube::Error::Api(status) if status.is_already_exists() => WriteError::AlreadyExists { object },
+        kube::Error::Api(status)
+            if status.is_conflict() || status.is_not_found() || (tests && test_failed(&status)) =>
+        {
+            WriteError::Conflict {
+                object,
+                message: status.message,
+            }
+        }
+        source => WriteError::Refused { object, source },
+    }
+}
+
+/// A `test` that does not hold and a value that is invalid are both answered with 422; only the latter has causes.
+fn test_failed(status: &Status) -> bool {
+    status.is_invalid()
+        && status
+            .details
+            .as_ref()
+            .is_none_or(|details| details.causes.is_empty())
+}
+
+/// The resource of routes.
+fn http_route() -> ApiResource {
+    ApiResource {
+        group: "gateway.networking.k8s.io".to_owned(),
+        version: "v1".to_owned(),
+        api_version: "gateway.networking.k8s.io/v1".to_owned(),
+        kind: "HTTPRoute".to_owned(),
+        plural: "httproutes".to_owned(),
+    }
+}
+
+fn collection(target: &Target) -> kube::core::Request {
+    let namespace = Some(target.key.namespace.as_str());
+    kube::core::Request::new(match target.kind {
+        Kind::Rollout => DynamicObject::url_path(&kulta_api::rollout::api_resource(), namespace),
+        Kind::ReplicaSet => ReplicaSet::url_path(&(), namespace),
+        Kind::Service => Service::url_path(&(), namespace),
+        Kind::HttpRoute => DynamicObject::url_path(&http_route(), namespace),
+    })
+}

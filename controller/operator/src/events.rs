@@ -1,0 +1,267 @@
+//! Kubernetes Events: what a reconcile did and what came of it, in the words that users of Argo Rollouts know.
+//!
+//! Pure: from a fact or an action to the text. [`publish`] sends them.
+
+use kulta_core::history::{Fact, FactKind};
+use kulta_core::observed::{FailureKind, Observed};
+use kulta_core::plan::{Action, Plan};
+use kulta_core::spec::Weight;
+use kulta_core::status::{ConditionType, Phase, Reason as ConditionReason, Truth};
+
+pub mod publish;
+
+/// One event, before it is an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// Why it is told.
+    pub reason: Reason,
+    /// What is told.
+    pub note: String,
+}
+
+/// The reasons of events; those that Argo Rollouts has are spelt as there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    missing_docs,
+    reason = "each is a word that explains itself, and the note says the rest"
+)]
+pub enum Reason {
+    InvalidSpec,
+    NewReplicaSetCreated,
+    ProgressDeadlineExceeded,
+    ReplicaSetCreateError,
+    RolloutAborted,
+    RolloutCompleted,
+    RolloutDegraded,
+    RolloutNotCompleted,
+    RolloutPaused,
+    RolloutResumed,
+    RolloutRetry,
+    RolloutStepCompleted,
+    RolloutUpdated,
+    ScalingReplicaSet,
+    SkipSteps,
+    SwitchService,
+    TrafficRoutingError,
+    TrafficWeightUpdated,
+}
+
+impl Reason {
+    /// The reason as written.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidSpec => "InvalidSpec",
+            Self::NewReplicaSetCreated => "NewReplicaSetCreated",
+            Self::ProgressDeadlineExceeded => "ProgressDeadlineExceeded",
+            Self::ReplicaSetCreateError => "ReplicaSetCreateError",
+            Self::RolloutAborted => "RolloutAborted",
+            Self::RolloutCompleted => "RolloutCompleted",
+            Self::RolloutDegraded => "RolloutDegraded",
+            Self::RolloutNotCompleted => "RolloutNotCompleted",
+            Self::RolloutPaused => "RolloutPaused",
+            Self::RolloutResumed => "RolloutResumed",
+            Self::RolloutRetry => "RolloutRetry",
+            Self::RolloutStepCompleted => "RolloutStepCompleted",
+            Self::RolloutUpdated => "RolloutUpdated",
+            Self::ScalingReplicaSet => "ScalingReplicaSet",
+            Self::SkipSteps => "SkipSteps",
+            Self::SwitchService => "SwitchService",
+            Self::TrafficRoutingError => "TrafficRoutingError",
+            Self::TrafficWeightUpdated => "TrafficWeightUpdated",
+        }
+    }
+
+    /// Whether somebody may have to do something about it.
+    #[must_use]
+    pub const fn is_warning(self) -> bool {
+        matches!(
+            self,
+            Self::InvalidSpec
+                | Self::ProgressDeadlineExceeded
+                | Self::ReplicaSetCreateError
+                | Self::RolloutAborted
+                | Self::RolloutDegraded
+                | Self::TrafficRoutingError
+        )
+    }
+
+    fn note(self, note: impl Into<String>) -> Notice {
+        Notice {
+            reason: self,
+            note: note.into(),
+        }
+    }
+}
+
+/// What to tell of an action that was carried out; None for those that only keep the books.
+#[must_use]
+pub fn of_action(action: &Action) -> Option<Notice> {
+    match action {
+        Action::CreateReplicaSet { name, revision, .. } => Some(
+            Reason::NewReplicaSetCreated.note(format!("Created ReplicaSet {name} (revision {revision})")),
+        ),
+        Action::AnnotateRollout { revision } => {
+            Some(Reason::RolloutUpdated.note(format!("Rollout updated to revision {revision}")))
+        }
+        Action::ScaleReplicaSet {
+            name,
+            revision,
+            from,
+            to,
+            ..
+        } => {
+            let way = match to.cmp(from) {
+                std::cmp::Ordering::Greater => "up",
+                std::cmp::Ordering::Less => "down",
+                // Only the annotation changes.
+                std::cmp::Ordering::Equal => return None,
+            };
+            let note = format!("Scaled {way} ReplicaSet {name} (revision {revision}) from {from} to {to}");
+            Some(Reason::ScalingReplicaSet.note(note))
+        }
+        Action::PointService { name, from, to, .. } => {
+            let from = from.as_deref().unwrap_or_default();
+            let note = format!("Switched selector for service '{name}' from '{from}' to '{to}'");
+            Some(Reason::SwitchService.note(note))
+        }
+        // A changed split is told by its fact: once, whatever the number of routes.
+        Action::SetRouteWeights { .. }
+        | Action::AdoptReplicaSet { .. }
+        | Action::RecordRevision { .. }
+        | Action::SetScaleDownDeadline { .. }
+        | Action::DeleteReplicaSet { .. } => None,
+    }
+}
+
+/// What to tell of a fact; None where another fact or action tells it, or where it is for machines only.
+#[must_use]
+pub fn of_fact(fact: &Fact, observed: &Observed, plan: &Plan) -> Option<Notice> {
+    let revision = || revision_of(fact, observed, plan);
+    match fact.kind {
+        FactKind::Started => {
+            let note = format!("Rollout not completed, started update to revision {}", revision());
+            Some(Reason::RolloutNotCompleted.note(note))
+        }
+        FactKind::RolledBack => Some(Reason::SkipSteps.note("Rollback to stable ReplicaSets")),
+        FactKind::StepCompleted => step_completed(fact, observed),
+        FactKind::WeightRequested => {
+            let weight = fact.weight?;
+            let before = observed
+                .status
+                .traffic
+                .as_ref()
+                .map_or(Weight::ZERO, |traffic| traffic.requested);
+            let note = format!("Traffic weight updated from {before} to {weight}");
+            (before != weight).then(|| Reason::TrafficWeightUpdated.note(note))
+        }
+        FactKind::Paused => Some(Reason::RolloutPaused.note(match fact.message.as_str() {
+            "" => "Rollout is paused".to_owned(),
+            reason => format!("Rollout is paused ({reason})"),
+        })),
+        FactKind::Resumed => Some(Reason::RolloutResumed.note("Rollout is resumed")),
+        FactKind::Aborted => {
+            let note = format!("Rollout aborted update to revision {}", revision());
+            Some(Reason::RolloutAborted.note(with_message(note, &fact.message)))
+        }
+        FactKind::Retried => Some(Reason::RolloutRetry.note("Retrying Rollout after abort")),
+        FactKind::Promoted => {
+            let reason = promotion_reason(fact, observed);
+            let note = format!("Rollout completed update to revision {}: {reason}", revision());
+            Some(Reason::RolloutCompleted.note(note))
+        }
+        FactKind::PhaseChanged => degraded(fact, observed, plan),
+        FactKind::StepsChanged | FactKind::WeightInForce => None,
+    }
+}
+
+fn step_completed(fact: &Fact, observed: &Observed) -> Option<Notice> {
+    let spec = observed.spec.as_ref().ok()?;
+    let index = fact.step?;
+    let step = spec.step(index)?;
+    let note = format!(
+        "Rollout step {}/{} completed ({step})",
+        index + 1,
+        spec.step_count()
+    );
+    Some(Reason::RolloutStepCompleted.note(note))
+}
+
+fn promotion_reason(fact: &Fact, observed: &Observed) -> String {
+    if !fact.message.is_empty() {
+        fact.message.clone()
+    } else if fact.from.is_none() {
+        "Initial deploy".to_owned()
+    } else if observed.status.promote_full {
+        "Full promotion requested".to_owned()
+    } else {
+        let steps = observed.spec.as_ref().map_or(0, |spec| spec.steps.len());
+        format!("Completed all {steps} canary steps")
+    }
+}
+
+/// A warning when a Rollout comes to need help; an abort is told by its own fact.
+fn degraded(fact: &Fact, observed: &Observed, plan: &Plan) -> Option<Notice> {
+    if fact.phase != Some(Phase::Degraded) {
+        return None;
+    }
+    let holds = |kind, value| {
+        plan.status
+            .condition(kind)
+            .filter(|condition| condition.status == value)
+            .map(|condition| condition.reason)
+    };
+    let reason = if holds(ConditionType::InvalidSpec, Truth::True).is_some() {
+        Reason::InvalidSpec
+    } else if let Some(failure) = &observed.failure {
+        match failure.kind {
+            FailureKind::CreateReplicaSet => Reason::ReplicaSetCreateError,
+            FailureKind::Traffic => Reason::TrafficRoutingError,
+            FailureKind::Other => Reason::RolloutDegraded,
+        }
+    } else {
+        match holds(ConditionType::Progressing, Truth::False) {
+            Some(ConditionReason::RolloutAborted) => return None,
+            Some(ConditionReason::ProgressDeadlineExceeded) => Reason::ProgressDeadlineExceeded,
+            Some(ConditionReason::ReplicaSetCreateError) => Reason::ReplicaSetCreateError,
+            _ => Reason::RolloutDegraded,
+        }
+    };
+    Some(reason.note(plan.status.message.clone()))
+}
+
+/// `number (hash)`, or what is known of it.
+fn revision_of(fact: &Fact, observed: &Observed, plan: &Plan) -> String {
+    let Some(hash) = fact.revision.as_deref() else {
+        return "unknown".to_owned();
+    };
+    let replica_set = || observed.replica_sets.iter().find(|found| found.hash == hash);
+    let planned = plan.actions.iter().find_map(|action| match action {
+        Action::CreateReplicaSet {
+            hash: created,
+            revision,
+            ..
+        } if created == hash => Some(*revision),
+        Action::RecordRevision {
+            name: renumbered,
+            revision,
+            ..
+        } if replica_set().is_some_and(|found| found.name == *renumbered) => Some(*revision),
+        _ => None,
+    });
+    match planned.or_else(|| replica_set().map(|found| found.revision)) {
+        Some(number) => format!("{number} ({hash})"),
+        None => format!("({hash})"),
+    }
+}
+
+fn with_message(note: String, message: &str) -> String {
+    if message.is_empty() {
+        note
+    } else {
+        format!("{note}: {message}")
+    }
+}
+
+#[cfg(test)]
+mod tests;

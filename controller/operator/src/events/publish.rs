@@ -1,0 +1,159 @@
+//! Sending Kubernetes Events, apart from the reconciles that tell them: an API server that is slow to take an Event
+//! holds nobody up, and an Event that can't be sent is a warning and a number.
+//!
+//! kube's own recorder folds events of one reason into the first of them and loses the later texts; here every event
+//! is an object of its own, because every one tells something else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use kube::api::PostParams;
+use kube::{Api, Client};
+use kulta_api::names::{EVENT_REPORTER, FIELD_MANAGER};
+use tokio::sync::mpsc;
+
+use super::Notice;
+use crate::context::Sighting;
+use crate::metrics::{EventResult, Metrics};
+
+/// Events that may wait; at about 1 kB each they take 1 MB at most. Beyond that the API server is in trouble, and
+/// Events are the least of it.
+const QUEUE_LENGTH: usize = 1024;
+/// The API server takes an Event in milliseconds; after this time the next one gets its chance.
+const SEND_TIMEOUT: Duration = Duration::from_secs(5);
+/// The API server refuses a longer `note`.
+const NOTE_BYTES: usize = 1024;
+/// The API server refuses a longer `reportingInstance`.
+const INSTANCE_BYTES: usize = 128;
+
+/// Takes events to be sent. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Publisher {
+    queue: mpsc::Sender<Event>,
+    metrics: Arc<Metrics>,
+    instance: Arc<str>,
+}
+
+impl Publisher {
+    /// A publisher for this process (`instance`: the name of its pod), and the sending, which must be polled: it
+    /// ends when the last clone of the publisher is gone and everything is sent.
+    pub fn new(
+        client: Client,
+        metrics: Arc<Metrics>,
+        instance: &str,
+    ) -> (Self, impl Future<Output = ()> + Send + use<>) {
+        let (publisher, waiting) = Self::unsent(Arc::clone(&metrics), instance);
+        (publisher, send_all(client, metrics, waiting))
+    }
+
+    /// A publisher and the events that it takes.
+    pub(crate) fn unsent(metrics: Arc<Metrics>, instance: &str) -> (Self, mpsc::Receiver<Event>) {
+        let (queue, waiting) = mpsc::channel(QUEUE_LENGTH);
+        (
+            Self {
+                queue,
+                metrics,
+                instance: truncated(instance, INSTANCE_BYTES).into(),
+            },
+            waiting,
+        )
+    }
+
+    /// Tells `notices` about a Rollout; returns at once. When too many wait, the new ones are dropped and counted.
+    pub fn tell(&self, rollout: &Sighting, notices: impl IntoIterator<Item = Notice>) {
+        for notice in notices {
+            let event = event(rollout, &notice, &self.instance, Timestamp::now());
+            if self.queue.try_send(event).is_err() {
+                self.metrics.events(EventResult::Dropped, 1);
+                tracing::warn!(rollout = %rollout.key, reason = notice.reason.as_str(), "event dropped: too many wait");
+            }
+        }
+    }
+}
+
+fn event(rollout: &Sighting, notice: &Notice, instance: &str, now: Timestamp) -> Event {
+    let resource = kulta_api::rollout::api_resource();
+    let regarding = ObjectReference {
+        api_version: Some(resource.api_version),
+        kind: Some(resource.kind),
+        namespace: Some(rollout.key.namespace.clone()),
+        name: Some(rollout.key.name.clone()),
+        uid: Some(rollout.uid.clone()),
+        resource_version: Some(rollout.resource_version.clone()),
+        ..ObjectReference::default()
+    };
+    Event {
+        metadata: ObjectMeta {
+            namespace: Some(rollout.key.namespace.clone()),
+            // The API server shortens a long prefix and appends what makes it unique.
+            generate_name: Some(format!("{}.", rollout.key.name)),
+            ..ObjectMeta::default()
+        },
+        event_time: Some(MicroTime(now)),
+        reporting_controller: Some(EVENT_REPORTER.to_owned()),
+        reporting_instance: Some(instance.to_owned()),
+        action: Some(notice.reason.as_str().to_owned()),
+        reason: Some(notice.reason.as_str().to_owned()),
+        regarding: Some(regarding),
+        note: Some(truncated(&notice.note, NOTE_BYTES).to_owned()),
+        type_: Some(
+            if notice.reason.is_warning() {
+                "Warning"
+            } else {
+                "Normal"
+            }
+            .to_owned(),
+        ),
+        ..Event::default()
+    }
+}
+
+/// The first `bytes` bytes at most, whole characters only.
+fn truncated(text: &str, bytes: usize) -> &str {
+    text.get(..text.floor_char_boundary(bytes)).unwrap_or_default()
+}
+
+async fn send_all(client: Client, metrics: Arc<Metrics>, mut waiting: mpsc::Receiver<Event>) {
+    while let Some(event) = waiting.recv().await {
+        let sent = send(&client, &event).await;
+        if let Err(problem) = &sent {
+            let regarding = event.regarding.unwrap_or_default();
+            tracing::warn!(
+                namespace = regarding.namespace,
+                name = regarding.name,
+                reason = event.reason,
+                problem,
+                "event not published"
+            );
+        }
+        metrics.events(
+            if sent.is_ok() {
+                EventResult::Published
+            } else {
+                EventResult::Failed
+            },
+            1,
+        );
+    }
+}
+
+async fn send(client: &Client, event: &Event) -> Result<(), String> {
+    let namespace = event.metadata.namespace.as_deref().unwrap_or_default();
+    let events = Api::<Event>::namespaced(client.clone(), namespace);
+    let parameters = PostParams {
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+        ..PostParams::default()
+    };
+    match tokio::time::timeout(SEND_TIMEOUT, events.create(&parameters, event)).await {
+        Err(_elapsed) => Err(format!("no answer within {} s", SEND_TIMEOUT.as_secs())),
+        Ok(Err(error)) => Err(error.to_string()),
+        Ok(Ok(_created)) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

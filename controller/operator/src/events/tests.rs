@@ -1,0 +1,328 @@
+use kulta_core::history::Cause;
+use kulta_core::observed::ApplyFailure;
+use kulta_core::revision::TemplateDigest;
+use kulta_core::spec::RouteReference;
+use kulta_core::status::Traffic;
+
+use super::*;
+use crate::scenario::{plan, sighting};
+
+fn fact(kind: FactKind) -> Fact {
+    Fact {
+        sequence: 1,
+        time: "2026-03-01T12:00:00Z".parse().unwrap(),
+        kind,
+        revision: Some("new".to_owned()),
+        from: Some("old".to_owned()),
+        step: None,
+        weight: None,
+        phase: None,
+        cause: Cause::Controller,
+        message: String::new(),
+    }
+}
+
+fn create() -> Action {
+    Action::CreateReplicaSet {
+        name: "web-new".to_owned(),
+        hash: "new".to_owned(),
+        digest: TemplateDigest::stored("d1gest"),
+        revision: 2,
+        min_ready_seconds: 0,
+        desired_replicas: 4,
+    }
+}
+
+fn scale(from: u32, to: u32) -> Action {
+    Action::ScaleReplicaSet {
+        name: "web-old".to_owned(),
+        resource_version: "40".to_owned(),
+        revision: 1,
+        from,
+        to,
+        desired_replicas: 4,
+    }
+}
+
+fn point(from: Option<&str>) -> Action {
+    Action::PointService {
+        name: "web-canary".to_owned(),
+        resource_version: "30".to_owned(),
+        from: from.map(str::to_owned),
+        to: "new".to_owned(),
+    }
+}
+
+fn told(fact: &Fact) -> Option<(&'static str, String)> {
+    let notice = of_fact(fact, &sighting().observed, &plan(vec![create()]))?;
+    Some((notice.reason.as_str(), notice.note))
+}
+
+#[test]
+fn actions_are_told_in_argos_words() {
+    let cases = [
+        (
+            create(),
+            "NewReplicaSetCreated",
+            "Created ReplicaSet web-new (revision 2)",
+        ),
+        (
+            Action::AnnotateRollout { revision: 2 },
+            "RolloutUpdated",
+            "Rollout updated to revision 2",
+        ),
+        (
+            scale(0, 3),
+            "ScalingReplicaSet",
+            "Scaled up ReplicaSet web-old (revision 1) from 0 to 3",
+        ),
+        (
+            scale(3, 0),
+            "ScalingReplicaSet",
+            "Scaled down ReplicaSet web-old (revision 1) from 3 to 0",
+        ),
+        (
+            point(Some("old")),
+            "SwitchService",
+            "Switched selector for service 'web-canary' from 'old' to 'new'",
+        ),
+        (
+            point(None),
+            "SwitchService",
+            "Switched selector for service 'web-canary' from '' to 'new'",
+        ),
+    ];
+    for (action, reason, note) in cases {
+        let notice = of_action(&action).unwrap();
+        assert_eq!((notice.reason.as_str(), notice.note.as_str()), (reason, note));
+    }
+}
+
+#[test]
+fn actions_that_keep_the_books_are_not_told() {
+    let route = RouteReference {
+        namespace: "edge".to_owned(),
+        name: "web".to_owned(),
+    };
+    for action in [
+        scale(3, 3),
+        Action::SetRouteWeights {
+            route,
+            generation: 1,
+            changes: Vec::new(),
+        },
+        Action::SetScaleDownDeadline {
+            name: "web-old".to_owned(),
+            resource_version: "40".to_owned(),
+            deadline: None,
+        },
+    ] {
+        assert_eq!(of_action(&action), None, "{action:?}");
+    }
+}
+
+/// Facts of a rollout that goes its way.
+fn on_the_way() -> Vec<(Fact, &'static str, &'static str)> {
+    let step = Fact {
+        step: Some(0),
+        ..fact(FactKind::StepCompleted)
+    };
+    let weight = Fact {
+        weight: Some(Weight::new(25).unwrap()),
+        ..fact(FactKind::WeightRequested)
+    };
+    let pause = Fact {
+        message: "CanaryPauseStep".to_owned(),
+        ..fact(FactKind::Paused)
+    };
+    let started = "Rollout not completed, started update to revision 2 (new)";
+    vec![
+        (fact(FactKind::Started), "RolloutNotCompleted", started),
+        (
+            step,
+            "RolloutStepCompleted",
+            "Rollout step 1/2 completed (setWeight: 25)",
+        ),
+        (
+            weight,
+            "TrafficWeightUpdated",
+            "Traffic weight updated from 0 to 25",
+        ),
+        (pause, "RolloutPaused", "Rollout is paused (CanaryPauseStep)"),
+        (fact(FactKind::Paused), "RolloutPaused", "Rollout is paused"),
+        (fact(FactKind::Resumed), "RolloutResumed", "Rollout is resumed"),
+    ]
+}
+
+/// Facts of the ends that a rollout may come to.
+fn at_the_end() -> Vec<(Fact, &'static str, &'static str)> {
+    let first = Fact {
+        from: None,
+        ..fact(FactKind::Promoted)
+    };
+    let aborted = "Rollout aborted update to revision 2 (new)";
+    let all_steps = "Rollout completed update to revision 2 (new): Completed all 2 canary steps";
+    let first_deploy = "Rollout completed update to revision 2 (new): Initial deploy";
+    vec![
+        (
+            fact(FactKind::RolledBack),
+            "SkipSteps",
+            "Rollback to stable ReplicaSets",
+        ),
+        (fact(FactKind::Aborted), "RolloutAborted", aborted),
+        (
+            fact(FactKind::Retried),
+            "RolloutRetry",
+            "Retrying Rollout after abort",
+        ),
+        (fact(FactKind::Promoted), "RolloutCompleted", all_steps),
+        (first, "RolloutCompleted", first_deploy),
+    ]
+}
+
+#[test]
+fn facts_are_told_in_argos_words() {
+    for (fact, reason, note) in on_the_way().into_iter().chain(at_the_end()) {
+        assert_eq!(told(&fact), Some((reason, note.to_owned())));
+    }
+}
+
+#[test]
+fn the_number_of_a_revision_is_known_from_its_replica_set_too() {
+    let known = Fact {
+        revision: Some("old".to_owned()),
+        ..fact(FactKind::Aborted)
+    };
+    let unknown = Fact {
+        revision: Some("lost".to_owned()),
+        ..fact(FactKind::Aborted)
+    };
+
+    assert_eq!(
+        told(&known).unwrap().1,
+        "Rollout aborted update to revision 1 (old)"
+    );
+    assert_eq!(
+        told(&unknown).unwrap().1,
+        "Rollout aborted update to revision (lost)"
+    );
+}
+
+#[test]
+fn a_renumbered_revision_is_told_with_its_new_number() {
+    let renumber = Action::RecordRevision {
+        name: "web-old".to_owned(),
+        resource_version: "40".to_owned(),
+        revision: 3,
+        digest: TemplateDigest::stored("d1gest"),
+    };
+    let back = Fact {
+        revision: Some("old".to_owned()),
+        ..fact(FactKind::Started)
+    };
+
+    let notice = of_fact(&back, &sighting().observed, &plan(vec![renumber])).unwrap();
+
+    assert_eq!(
+        notice.note,
+        "Rollout not completed, started update to revision 3 (old)"
+    );
+}
+
+#[test]
+fn a_full_promotion_by_the_user_says_so() {
+    let mut observed = sighting().observed;
+    observed.status.promote_full = true;
+
+    let notice = of_fact(&fact(FactKind::Promoted), &observed, &plan(vec![create()])).unwrap();
+
+    assert_eq!(
+        notice.note,
+        "Rollout completed update to revision 2 (new): Full promotion requested"
+    );
+}
+
+#[test]
+fn a_weight_that_is_asked_for_again_is_not_told() {
+    let mut observed = sighting().observed;
+    let weight = Weight::new(25).unwrap();
+    observed.status.traffic = Some(Traffic {
+        requested: weight,
+        requested_at: "2026-03-01T12:00:00Z".parse().unwrap(),
+        in_force: None,
+        verified: false,
+        contest: None,
+    });
+    let again = Fact {
+        weight: Some(weight),
+        ..fact(FactKind::WeightRequested)
+    };
+
+    assert_eq!(of_fact(&again, &observed, &plan(Vec::new())), None);
+}
+
+#[test]
+fn a_rollout_that_comes_to_need_help_is_a_warning_with_the_reason() {
+    let now = "2026-03-01T12:00:00Z".parse().unwrap();
+    let progressing = |reason| (ConditionType::Progressing, Truth::False, reason);
+    let failed = |kind| {
+        Some(ApplyFailure {
+            kind,
+            message: "no".to_owned(),
+        })
+    };
+    let cases = [
+        (
+            (
+                ConditionType::InvalidSpec,
+                Truth::True,
+                ConditionReason::InvalidSpec,
+            ),
+            None,
+            Some("InvalidSpec"),
+        ),
+        (
+            progressing(ConditionReason::ProgressDeadlineExceeded),
+            None,
+            Some("ProgressDeadlineExceeded"),
+        ),
+        (
+            progressing(ConditionReason::ReplicaSetCreateError),
+            None,
+            Some("ReplicaSetCreateError"),
+        ),
+        (
+            progressing(ConditionReason::ReplicaSetUpdated),
+            failed(FailureKind::Traffic),
+            Some("TrafficRoutingError"),
+        ),
+        // Told by its own fact.
+        (progressing(ConditionReason::RolloutAborted), None, None),
+    ];
+    for ((kind, truth, reason), failure, expected) in cases {
+        let mut observed = sighting().observed;
+        observed.failure = failure;
+        let mut plan = plan(Vec::new());
+        plan.status.message = "why".to_owned();
+        plan.status.set_condition(kind, truth, reason, "why", now);
+        let degraded = Fact {
+            phase: Some(Phase::Degraded),
+            ..fact(FactKind::PhaseChanged)
+        };
+
+        let notice = of_fact(&degraded, &observed, &plan);
+
+        assert_eq!(notice.as_ref().map(|notice| notice.reason.as_str()), expected);
+        assert!(notice.is_none_or(|notice| notice.reason.is_warning() && notice.note == "why"));
+    }
+}
+
+#[test]
+fn other_phases_are_for_machines_only() {
+    let healthy = Fact {
+        phase: Some(Phase::Healthy),
+        ..fact(FactKind::PhaseChanged)
+    };
+    assert_eq!(told(&healthy), None);
+    assert_eq!(told(&fact(FactKind::WeightInForce)), None);
+}

@@ -1,0 +1,400 @@
+//! The controller's own metrics. Every label comes from a closed set: no names of objects, so that their number does
+//! not grow with the cluster.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::time::Duration;
+
+use kulta_core::plan::Action;
+use kulta_core::status::Phase;
+use parking_lot::Mutex;
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+/// What every metric's name begins with.
+const PREFIX: &str = "kulta";
+/// Upper bounds in seconds. A reconcile without writes takes microseconds and one with a few writes some 10 ms; the
+/// last bound is what two writes that time out take.
+const DURATION_BUCKETS: [f64; 10] = [0.000_1, 0.001, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 5.0, 10.0];
+/// Every phase, so that a phase no Rollout is in reads 0 instead of missing.
+const PHASES: [Phase; 4] = [Phase::Progressing, Phase::Paused, Phase::Healthy, Phase::Degraded];
+
+/// How a reconcile ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ReconcileResult {
+    /// As planned.
+    Ok,
+    /// Something changed meanwhile: observed and decided again.
+    Conflict,
+    /// A step failed: see the errors by step.
+    Error,
+}
+
+impl ReconcileResult {
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Conflict => "conflict",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// The step of a reconcile in which an error came up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ReconcileStep {
+    /// Reading the cluster.
+    Observe,
+    /// Carrying out a plan.
+    Apply,
+    /// Writing the status.
+    Report,
+}
+
+impl ReconcileStep {
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Observe => "observe",
+            Self::Apply => "apply",
+            Self::Report => "report",
+        }
+    }
+}
+
+/// How a write ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum WriteResult {
+    /// Done.
+    Written,
+    /// Refused: the object changed since it was observed.
+    Conflict,
+    /// No answer in time.
+    Timeout,
+    /// Refused for another reason.
+    Error,
+}
+
+impl WriteResult {
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Written => "written",
+            Self::Conflict => "conflict",
+            Self::Timeout => "timeout",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// Kinds of writes of a plan: the label of [`Action`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "named as the variants of `Action`")]
+pub enum ActionKind {
+    AdoptReplicaSet,
+    CreateReplicaSet,
+    RecordRevision,
+    AnnotateRollout,
+    ScaleReplicaSet,
+    SetScaleDownDeadline,
+    DeleteReplicaSet,
+    PointService,
+    SetRouteWeights,
+}
+
+impl ActionKind {
+    /// The kind as a label and in log lines.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AdoptReplicaSet => "AdoptReplicaSet",
+            Self::CreateReplicaSet => "CreateReplicaSet",
+            Self::RecordRevision => "RecordRevision",
+            Self::AnnotateRollout => "AnnotateRollout",
+            Self::ScaleReplicaSet => "ScaleReplicaSet",
+            Self::SetScaleDownDeadline => "SetScaleDownDeadline",
+            Self::DeleteReplicaSet => "DeleteReplicaSet",
+            Self::PointService => "PointService",
+            Self::SetRouteWeights => "SetRouteWeights",
+        }
+    }
+}
+
+impl std::fmt::Display for ActionKind {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+impl From<&Action> for ActionKind {
+    fn from(action: &Action) -> Self {
+        match action {
+            Action::AdoptReplicaSet { .. } => Self::AdoptReplicaSet,
+            Action::CreateReplicaSet { .. } => Self::CreateReplicaSet,
+            Action::RecordRevision { .. } => Self::RecordRevision,
+            Action::AnnotateRollout { .. } => Self::AnnotateRollout,
+            Action::ScaleReplicaSet { .. } => Self::ScaleReplicaSet,
+            Action::SetScaleDownDeadline { .. } => Self::SetScaleDownDeadline,
+            Action::DeleteReplicaSet { .. } => Self::DeleteReplicaSet,
+            Action::PointService { .. } => Self::PointService,
+            Action::SetRouteWeights { .. } => Self::SetRouteWeights,
+        }
+    }
+}
+
+/// What became of a Kubernetes Event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EventResult {
+    /// Accepted by the API server.
+    Published,
+    /// Refused, or no answer in time.
+    Failed,
+    /// Given up before it was sent: too many were waiting.
+    Dropped,
+}
+
+impl EventResult {
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Published => "published",
+            Self::Failed => "failed",
+            Self::Dropped => "dropped",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResultLabel {
+    result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StepLabel {
+    step: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WriteLabels {
+    action: &'static str,
+    result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PhaseLabel {
+    phase: &'static str,
+}
+
+/// All metrics and the registry that renders them.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    reconcile_duration: Family<ResultLabel, Histogram, fn() -> Histogram>,
+    reconcile_errors: Family<StepLabel, Counter<u64, AtomicU64>>,
+    writes: Family<WriteLabels, Counter<u64, AtomicU64>>,
+    status_writes: Family<ResultLabel, Counter<u64, AtomicU64>>,
+    events: Family<ResultLabel, Counter<u64, AtomicU64>>,
+    rollouts: Family<PhaseLabel, Gauge<i64, AtomicI64>>,
+    /// The phase in which each Rollout was last counted, by its UID.
+    counted: Mutex<HashMap<String, Phase>>,
+}
+
+impl Metrics {
+    /// Metrics that begin at 0; `version` is the version of this build.
+    #[must_use]
+    pub fn new(version: &'static str) -> Self {
+        let metrics = Self {
+            registry: Registry::with_prefix(PREFIX),
+            reconcile_duration: Family::new_with_constructor(|| Histogram::new(DURATION_BUCKETS)),
+            reconcile_errors: Family::default(),
+            writes: Family::default(),
+            status_writes: Family::default(),
+            events: Family::default(),
+            rollouts: Family::default(),
+            counted: Mutex::default(),
+        };
+        for phase in PHASES {
+            metrics.phase(phase);
+        }
+        metrics.registered(version)
+    }
+
+    fn registered(mut self, version: &'static str) -> Self {
+        let registry = &mut self.registry;
+        registry.register(
+            "build",
+            "The version of this build",
+            Info::new(vec![("version", version)]),
+        );
+        registry.register_with_unit(
+            "reconcile_duration",
+            "How long a reconcile took",
+            Unit::Seconds,
+            self.reconcile_duration.clone(),
+        );
+        registry.register(
+            "reconcile_errors",
+            "Reconciles that failed, by the step that failed",
+            self.reconcile_errors.clone(),
+        );
+        registry.register(
+            "writes",
+            "Writes of plans, by kind and result",
+            self.writes.clone(),
+        );
+        registry.register(
+            "status_writes",
+            "Writes of Rollout statuses, by result",
+            self.status_writes.clone(),
+        );
+        registry.register(
+            "events",
+            "Kubernetes Events, by what became of them",
+            self.events.clone(),
+        );
+        registry.register("rollouts", "Rollouts, by phase", self.rollouts.clone());
+        self
+    }
+
+    /// Counts a reconcile that took `duration`.
+    pub fn reconciled(&self, result: ReconcileResult, duration: Duration) {
+        self.reconcile_duration
+            .get_or_create(&ResultLabel {
+                result: result.label(),
+            })
+            .observe(duration.as_secs_f64());
+    }
+
+    /// Counts an error of `step`.
+    pub fn failed(&self, step: ReconcileStep) {
+        self.reconcile_errors
+            .get_or_create(&StepLabel { step: step.label() })
+            .inc();
+    }
+
+    /// Counts a write of a plan.
+    pub fn wrote(&self, action: ActionKind, result: WriteResult) {
+        self.writes
+            .get_or_create(&WriteLabels {
+                action: action.as_str(),
+                result: result.label(),
+            })
+            .inc();
+    }
+
+    /// Counts a write of a status.
+    pub fn wrote_status(&self, result: WriteResult) {
+        self.status_writes
+            .get_or_create(&ResultLabel {
+                result: result.label(),
+            })
+            .inc();
+    }
+
+    /// Counts `number` Kubernetes Events.
+    pub fn events(&self, result: EventResult, number: u64) {
+        self.events
+            .get_or_create(&ResultLabel {
+                result: result.label(),
+            })
+            .inc_by(number);
+    }
+
+    /// The Rollout with this UID is in `phase` now.
+    pub fn rollout_is(&self, uid: &str, phase: Phase) {
+        let mut counted = self.counted.lock();
+        let before = match counted.get_mut(uid) {
+            Some(known) => Some(std::mem::replace(known, phase)),
+            None => counted.insert(uid.to_owned(), phase),
+        };
+        if let Some(before) = before {
+            self.phase(before).dec();
+        }
+        self.phase(phase).inc();
+    }
+
+    /// The Rollout with this UID is gone.
+    pub fn rollout_gone(&self, uid: &str) {
+        if let Some(phase) = self.counted.lock().remove(uid) {
+            self.phase(phase).dec();
+        }
+    }
+
+    /// All metrics in the `OpenMetrics` text format.
+    ///
+    /// # Errors
+    /// When a metric cannot be written as text.
+    pub fn render(&self) -> Result<String, std::fmt::Error> {
+        let mut rendered = String::new();
+        text::encode(&mut rendered, &self.registry)?;
+        Ok(rendered)
+    }
+
+    fn phase(&self, phase: Phase) -> Gauge<i64, AtomicI64> {
+        self.rollouts.get_or_create_owned(&PhaseLabel {
+            phase: phase.as_str(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rendered(metrics: &Metrics) -> String {
+        metrics.render().unwrap()
+    }
+
+    #[test]
+    fn a_rollout_is_counted_in_one_phase_only() {
+        let metrics = Metrics::new("1.2.3");
+
+        metrics.rollout_is("uid-1", Phase::Progressing);
+        metrics.rollout_is("uid-1", Phase::Healthy);
+        metrics.rollout_is("uid-1", Phase::Healthy);
+
+        let text = rendered(&metrics);
+        assert!(
+            text.contains(r#"kulta_rollouts{phase="Progressing"} 0"#),
+            "{text}"
+        );
+        assert!(text.contains(r#"kulta_rollouts{phase="Healthy"} 1"#), "{text}");
+    }
+
+    #[test]
+    fn a_deleted_rollout_is_counted_no_more() {
+        let metrics = Metrics::new("1.2.3");
+        metrics.rollout_is("uid-1", Phase::Degraded);
+
+        metrics.rollout_gone("uid-1");
+        metrics.rollout_gone("uid-1");
+
+        let text = rendered(&metrics);
+        assert!(text.contains(r#"kulta_rollouts{phase="Degraded"} 0"#), "{text}");
+    }
+
+    #[test]
+    fn every_metric_has_its_labels_and_unit() {
+        let metrics = Metrics::new("1.2.3");
+
+        metrics.reconciled(ReconcileResult::Ok, Duration::from_millis(2));
+        metrics.failed(ReconcileStep::Observe);
+        metrics.wrote(ActionKind::SetRouteWeights, WriteResult::Conflict);
+        metrics.wrote_status(WriteResult::Written);
+        metrics.events(EventResult::Published, 3);
+
+        let text = rendered(&metrics);
+        for line in [
+            r#"kulta_build_info{version="1.2.3"} 1"#,
+            r#"kulta_reconcile_duration_seconds_count{result="ok"} 1"#,
+            r#"kulta_reconcile_errors_total{step="observe"} 1"#,
+            r#"kulta_writes_total{action="SetRouteWeights",result="conflict"} 1"#,
+            r#"kulta_status_writes_total{result="written"} 1"#,
+            r#"kulta_events_total{result="published"} 3"#,
+        ] {
+            assert!(text.contains(line), "no {line} in\n{text}");
+        }
+    }
+}

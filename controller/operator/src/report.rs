@@ -1,0 +1,94 @@
+//! The end of a reconcile: the status is written, if it changed, and what came of it is told.
+
+use kulta_api::status::{self, WriteContext};
+use kulta_core::plan::Plan;
+use thiserror::Error;
+
+use crate::apply::Applied;
+use crate::apply::request::Requests;
+use crate::apply::write::{self, WriteError};
+use crate::context::{Context, Sighting};
+use crate::events;
+use crate::metrics::WriteResult;
+
+/// The status was not written: the transitions that the plan makes did not happen and are decided again.
+#[derive(Debug, Error)]
+#[error("the status was not written")]
+pub struct ReportError(#[from] WriteError);
+
+impl ReportError {
+    /// Whether the Rollout changed since it was observed: nothing is wrong, observe and decide again.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        self.0.is_conflict()
+    }
+
+    fn result(&self) -> WriteResult {
+        match &self.0 {
+            WriteError::Conflict { .. } => WriteResult::Conflict,
+            WriteError::Timeout { .. } => WriteResult::Timeout,
+            WriteError::AlreadyExists { .. } | WriteError::Refused { .. } => WriteResult::Error,
+        }
+    }
+}
+
+/// Writes the status of `plan` over the one observed, unless they are the same, and then tells the transitions as
+/// Kubernetes Events: never of a change that was not written.
+///
+/// # Errors
+/// When the status can't be written.
+pub async fn report(
+    context: &Context,
+    rollout: &Sighting,
+    plan: &Plan,
+    applied: &Applied,
+) -> Result<(), ReportError> {
+    if plan.status != rollout.observed.status {
+        let written = write_status(context, rollout, plan, applied).await;
+        context.metrics.wrote_status(
+            written
+                .as_ref()
+                .map_or_else(ReportError::result, |()| WriteResult::Written),
+        );
+        written?;
+    }
+    context.metrics.rollout_is(&rollout.uid, plan.status.phase);
+    let notices = plan
+        .transitions
+        .iter()
+        .filter_map(|fact| events::of_fact(fact, &rollout.observed, plan));
+    context.events.tell(rollout, notices);
+    Ok(())
+}
+
+async fn write_status(
+    context: &Context,
+    rollout: &Sighting,
+    plan: &Plan,
+    applied: &Applied,
+) -> Result<(), ReportError> {
+    let (stable_service, canary_service) = rollout
+        .observed
+        .spec
+        .as_ref()
+        .map_or((None, None), |spec| spec.services());
+    let shape = WriteContext {
+        generation: rollout.observed.rollout.generation,
+        stable_service,
+        canary_service,
+    };
+    let resource_version = applied
+        .rollout_resource_version
+        .as_deref()
+        .unwrap_or(&rollout.resource_version);
+    let request = Requests {
+        rollout: &rollout.key,
+    }
+    .replace_status(resource_version, status::write(&plan.status, &shape));
+    let write = write::send(&context.client, request).await?;
+    context.expectations.wrote(&rollout.key, write);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,144 @@
+use kulta_core::history::{Cause, Fact, FactKind};
+use kulta_core::status::Phase;
+use serde_json::json;
+
+use super::*;
+use crate::scenario::{Ended, Exchange, Reply, expect, plan, scenario, sighting};
+
+const PATCH_STATUS: &str =
+    "PATCH /apis/kulta.io/v1alpha1/namespaces/shop/rollouts/web/status?&fieldManager=kulta";
+
+fn promoted() -> Plan {
+    let mut plan = plan(Vec::new());
+    plan.status.phase = Phase::Healthy;
+    plan.status.stable_hash = None;
+    plan.transitions = vec![Fact {
+        sequence: 1,
+        time: "2026-03-01T12:00:00Z".parse().unwrap(),
+        kind: FactKind::Resumed,
+        revision: None,
+        from: None,
+        step: None,
+        weight: None,
+        phase: None,
+        cause: Cause::User,
+        message: String::new(),
+    }];
+    plan
+}
+
+async fn reported(plan: Plan, applied: Applied, exchanges: Vec<Exchange>) -> Ended<Result<(), ReportError>> {
+    scenario(exchanges, async |context| {
+        report(context, &sighting(), &plan, &applied).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_status_that_did_not_change_is_not_sent() {
+    let ended = reported(plan(Vec::new()), Applied::default(), Vec::new()).await;
+
+    ended.outcome.unwrap();
+    assert!(
+        ended.metrics.contains(r#"kulta_rollouts{phase="Progressing"} 1"#),
+        "{}",
+        ended.metrics
+    );
+}
+
+#[tokio::test]
+async fn a_status_is_replaced_under_the_observed_version_so_that_fields_are_cleared() {
+    let plan = promoted();
+    let shape = WriteContext {
+        generation: 3,
+        stable_service: Some("web-stable"),
+        canary_service: Some("web-canary"),
+    };
+    let written = status::write(&plan.status, &shape);
+    assert_eq!(written.get("stableRS"), None, "cleared by leaving it out");
+    let body = json!([
+        {"op": "test", "path": "/metadata/resourceVersion", "value": "50"},
+        {"op": "add", "path": "/status", "value": written},
+    ]);
+
+    let ended = reported(
+        plan,
+        Applied::default(),
+        vec![expect(PATCH_STATUS, Reply::written("51")).with_body(body)],
+    )
+    .await;
+
+    ended.outcome.unwrap();
+    assert_eq!(
+        ended.events,
+        [("RolloutResumed".to_owned(), "Rollout is resumed".to_owned())]
+    );
+    assert!(
+        ended
+            .metrics
+            .contains(r#"kulta_status_writes_total{result="written"} 1"#)
+    );
+}
+
+#[tokio::test]
+async fn after_the_rollout_itself_was_written_its_new_version_is_tested() {
+    let plan = promoted();
+    let applied = Applied {
+        rollout_resource_version: Some("51".to_owned()),
+    };
+    let shape = WriteContext {
+        generation: 3,
+        stable_service: Some("web-stable"),
+        canary_service: Some("web-canary"),
+    };
+    let body = json!([
+        {"op": "test", "path": "/metadata/resourceVersion", "value": "51"},
+        {"op": "add", "path": "/status", "value": status::write(&plan.status, &shape)},
+    ]);
+
+    let ended = reported(
+        plan,
+        applied,
+        vec![expect(PATCH_STATUS, Reply::written("52")).with_body(body)],
+    )
+    .await;
+
+    ended.outcome.unwrap();
+}
+
+#[tokio::test]
+async fn transitions_that_were_not_written_are_not_told() {
+    let ended = reported(
+        promoted(),
+        Applied::default(),
+        vec![expect(PATCH_STATUS, Reply::test_failed())],
+    )
+    .await;
+
+    assert!(ended.outcome.unwrap_err().is_conflict());
+    assert_eq!(ended.events, []);
+    assert!(
+        ended
+            .metrics
+            .contains(r#"kulta_status_writes_total{result="conflict"} 1"#)
+    );
+}
+
+#[tokio::test]
+async fn an_invalid_status_is_an_error() {
+    let invalid = Reply::failure(
+        422,
+        "Invalid",
+        "status.phase: Unsupported value",
+        &["status.phase"],
+    );
+
+    let ended = reported(
+        promoted(),
+        Applied::default(),
+        vec![expect(PATCH_STATUS, invalid)],
+    )
+    .await;
+
+    assert!(!ended.outcome.unwrap_err().is_conflict());
+}

@@ -1,0 +1,113 @@
+//! Log lines: how they are written, and the one line that every decision leaves.
+
+use kulta_core::observed::Observed;
+use kulta_core::plan::Plan;
+use kulta_core::spec::Weight;
+use thiserror::Error;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
+
+use crate::metrics::ActionKind;
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    #[default]
+    Json,
+    /// For people at a terminal.
+    Text,
+}
+
+/// Log lines can't be written.
+#[derive(Debug, Error)]
+pub enum TelemetryError {
+    /// The filter is not one.
+    #[error("log filter {filter:?} is not of the form `level` or `target=level,...`")]
+    Filter {
+        /// As given.
+        filter: String,
+        /// What is wrong with it.
+        #[source]
+        source: tracing_subscriber::filter::ParseError,
+    },
+    /// Somebody in this process writes log lines already.
+    #[error("log lines are written already")]
+    Initialised(#[source] TryInitError),
+}
+
+/// Begins to write log lines to standard output; `filter` is in the syntax of `RUST_LOG`.
+///
+/// # Errors
+/// When `filter` is malformed, or when this is called twice.
+pub fn start(format: LogFormat, filter: &str) -> Result<(), TelemetryError> {
+    let filter = EnvFilter::try_new(filter).map_err(|source| TelemetryError::Filter {
+        filter: filter.to_owned(),
+        source,
+    })?;
+    let registry = tracing_subscriber::registry().with(filter);
+    match format {
+        LogFormat::Json => {
+            let lines = tracing_subscriber::fmt::layer().json().flatten_event(true);
+            registry.with(lines).try_init()
+        }
+        LogFormat::Text => registry.with(tracing_subscriber::fmt::layer()).try_init(),
+    }
+    .map_err(TelemetryError::Initialised)
+}
+
+/// Writes the line of one decision: what is to be done, and why. A decision that changes nothing is told at level
+/// debug only, so that an idle cluster is silent.
+pub fn decided(observed: &Observed, plan: &Plan) {
+    let rollout = &observed.rollout;
+    let actions: Vec<_> = plan
+        .actions
+        .iter()
+        .map(|action| ActionKind::from(action).as_str())
+        .collect();
+    let transitions: Vec<_> = plan
+        .transitions
+        .iter()
+        .map(|fact| format!("{:?} by {:?}", fact.kind, fact.cause))
+        .collect();
+    let status = &plan.status;
+    // A macro, because the level of a tracing line is part of its call site.
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(
+                namespace = rollout.namespace,
+                name = rollout.name,
+                generation = rollout.generation,
+                phase = status.phase.as_str(),
+                reason = status.message,
+                step = status.current_step_index,
+                weight = status
+                    .traffic
+                    .as_ref()
+                    .map(|traffic| traffic.requested)
+                    .map(Weight::percent),
+                actions = actions.join(", "),
+                transitions = transitions.join(", "),
+                wake_at = plan.wake_at.map(tracing::field::display),
+                "decided"
+            )
+        };
+    }
+    if actions.is_empty() && transitions.is_empty() && observed.status.phase == status.phase {
+        line!(debug);
+    } else {
+        line!(info);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_malformed_filter_is_refused_with_its_text() {
+        let refused = start(LogFormat::Text, "kulta=loud").unwrap_err();
+        assert!(refused.to_string().contains("kulta=loud"), "{refused}");
+    }
+}
