@@ -1,1 +1,24 @@
-//! End-to-end tests on the real cluster.
+//! The stage on which the end-to-end tests and the demo play: a namespace of its own on a real cluster, an application
+//! behind a real gateway, KULTA, and load that counts every failure.
+//!
+//! Start with [`Stage`]: what a scenario is given. [`App`] is what it puts there, [`Controller`] who moves the traffic,
+//! [`Traffic`] what is measured.
+
+pub mod app;
+mod controller;
+pub mod describe;
+pub mod images;
+mod install;
+pub mod rollout;
+mod settings;
+mod stage;
+mod traffic;
+mod wait;
+
+pub use app::{App, Version};
+pub use controller::Controller;
+pub use install::Installation;
+pub use rollout::Rollout;
+pub use settings::{AppImages, ControllerSource, GatewaySettings, StageSettings, limits};
+pub use stage::{NamespaceName, Stage, http_route_resource};
+pub use traffic::{Measurement, Traffic};

@@ -1,0 +1,350 @@
+//! The application on the stage: its versions, and the objects that bring it behind the gateway.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use k8s_openapi::api::core::v1::Service;
+use kube::api::{DynamicObject, PostParams};
+use serde_json::{Map, Value, json};
+
+use crate::rollout::Rollout;
+use crate::settings::AppImages;
+use crate::stage::Stage;
+
+/// Names that manifests and scenarios share.
+pub mod names {
+    /// The API group of Gateway, HTTPRoute and their kin.
+    pub const GATEWAY_GROUP: &str = "gateway.networking.k8s.io";
+    /// The version of HTTPRoute and Gateway.
+    pub const GATEWAY_VERSION: &str = "v1";
+    /// The label that selects all pods of an application.
+    pub const APP_LABEL: &str = "app";
+    /// The only container of a pod.
+    pub const CONTAINER: &str = "app";
+    /// The port that the sample application listens on unless it is told otherwise.
+    pub const CONTAINER_PORT: u16 = 8080;
+    /// The port of the Services.
+    pub const SERVICE_PORT: u16 = 80;
+}
+
+/// Above the sample application's drain (5 s) and the time it gives requests in flight (10 s).
+const GRACE_SECONDS: u32 = 30;
+/// Enough for each revision to have more than one pod at half the weight.
+const DEFAULT_REPLICAS: u32 = 4;
+
+/// A version of the application: the same program, told who it is and how to behave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// What it answers in the header `x-version`.
+    pub label: String,
+    /// Its image.
+    pub image: String,
+    /// Its behaviour, in the sample application's own variables.
+    pub environment: BTreeMap<String, String>,
+}
+
+impl Version {
+    /// The first version.
+    #[must_use]
+    pub fn v1(images: &AppImages) -> Self {
+        Self::new("v1", &images.v1)
+    }
+
+    /// A good second version.
+    #[must_use]
+    pub fn v2(images: &AppImages) -> Self {
+        Self::new("v2", &images.v2)
+    }
+
+    /// The third version, which is bad in the way that [`Version::with`] says.
+    #[must_use]
+    pub fn v3(images: &AppImages) -> Self {
+        Self::new("v3", &images.bad_v3)
+    }
+
+    fn new(label: &str, image: &str) -> Self {
+        Self { label: label.to_owned(), image: image.to_owned(), environment: BTreeMap::new() }
+    }
+
+    /// With one of the sample application's variables, for example `SAMPLE_LATENCY`.
+    #[must_use]
+    pub fn with(mut self, variable: &str, value: &str) -> Self {
+        self.environment.insert(variable.to_owned(), value.to_owned());
+        self
+    }
+
+    /// The pod template of this version.
+    #[must_use]
+    pub fn template(&self, app: &str) -> Value {
+        let own = std::iter::once(("SAMPLE_VERSION_LABEL", self.label.as_str()));
+        let behaviour = self.environment.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let environment: Vec<Value> =
+            own.chain(behaviour).map(|(name, value)| json!({ "name": name, "value": value })).collect();
+        json!({
+            "metadata": {
+                "labels": { names::APP_LABEL: app },
+                "annotations": {
+                    "prometheus.io/scrape": "true",
+                    "prometheus.io/port": names::CONTAINER_PORT.to_string(),
+                },
+            },
+            "spec": {
+                "terminationGracePeriodSeconds": GRACE_SECONDS,
+                "containers": [{
+                    "name": names::CONTAINER,
+                    "image": self.image,
+                    "imagePullPolicy": "IfNotPresent",
+                    "env": environment,
+                    "ports": [{ "name": "http", "containerPort": names::CONTAINER_PORT }],
+                    "readinessProbe": { "httpGet": { "path": "/readyz", "port": "http" }, "periodSeconds": 1 },
+                }],
+            },
+        })
+    }
+}
+
+/// Steps of a canary.
+pub mod step {
+    use super::{Value, json};
+
+    /// Gives the canary this share of the traffic, in percent.
+    #[must_use]
+    pub fn weight(percent: u8) -> Value {
+        json!({ "setWeight": percent })
+    }
+
+    /// Waits until somebody resumes.
+    #[must_use]
+    pub fn pause() -> Value {
+        json!({ "pause": {} })
+    }
+
+    /// Waits so many seconds.
+    #[must_use]
+    pub fn pause_for(seconds: u64) -> Value {
+        json!({ "pause": { "duration": seconds } })
+    }
+}
+
+/// An application as a user would deploy it: Services, an HTTPRoute on the shared Gateway and a Rollout.
+#[derive(Clone, Debug)]
+pub struct App {
+    name: String,
+    version: Version,
+    replicas: u32,
+    steps: Vec<Value>,
+    routed: bool,
+    canary_fields: Map<String, Value>,
+    spec_fields: Map<String, Value>,
+}
+
+impl App {
+    /// An application with four pods and no steps, whose traffic is split by its route.
+    #[must_use]
+    pub fn new(name: &str, version: Version) -> Self {
+        Self {
+            name: name.to_owned(),
+            version,
+            replicas: DEFAULT_REPLICAS,
+            steps: Vec::new(),
+            routed: true,
+            canary_fields: Map::new(),
+            spec_fields: Map::new(),
+        }
+    }
+
+    /// With so many pods.
+    #[must_use]
+    pub fn replicas(mut self, replicas: u32) -> Self {
+        self.replicas = replicas;
+        self
+    }
+
+    /// With these [`step`]s.
+    #[must_use]
+    pub fn steps(mut self, steps: impl IntoIterator<Item = Value>) -> Self {
+        self.steps = steps.into_iter().collect();
+        self
+    }
+
+    /// Without traffic routing: one Service selects the pods of all versions, and their number is the split.
+    #[must_use]
+    pub fn without_routing(mut self) -> Self {
+        self.routed = false;
+        self
+    }
+
+    /// With a field of `spec.strategy.canary`.
+    #[must_use]
+    pub fn canary_field(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.canary_fields.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// With a field of `spec`.
+    #[must_use]
+    pub fn spec_field(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.spec_fields.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// The host name that the route serves: unlike that of any other stage.
+    #[must_use]
+    pub fn host(&self, stage: &Stage) -> String {
+        format!("{}.{}.test", self.name, stage.namespace())
+    }
+
+    /// Makes the Services, the route and the Rollout.
+    ///
+    /// # Errors
+    /// When the API server refuses one of them.
+    pub async fn deploy(&self, stage: &Stage) -> Result<Rollout> {
+        self.deploy_surroundings(stage).await?;
+        create(&stage.rollouts(), self.rollout()).await?;
+        Ok(self.handle(stage))
+    }
+
+    /// Makes the Services and the route, without the Rollout.
+    ///
+    /// # Errors
+    /// When the API server refuses one of them.
+    pub async fn deploy_surroundings(&self, stage: &Stage) -> Result<()> {
+        let services = stage.api::<Service>();
+        for service in self.services() {
+            services.create(&PostParams::default(), &serde_json::from_value(service)?).await?;
+        }
+        create(&stage.routes(), self.route(stage)).await
+    }
+
+    /// The Rollout, made or not.
+    #[must_use]
+    pub fn handle(&self, stage: &Stage) -> Rollout {
+        Rollout::new(stage, &self.name, self.host(stage))
+    }
+
+    /// The name of the Service of the stable version.
+    #[must_use]
+    pub fn stable_service(&self) -> String {
+        if self.routed { format!("{}-stable", self.name) } else { self.name.clone() }
+    }
+
+    /// The name of the Service of the new version.
+    #[must_use]
+    pub fn canary_service(&self) -> String {
+        format!("{}-canary", self.name)
+    }
+
+    /// The manifests of the Services.
+    #[must_use]
+    pub fn services(&self) -> Vec<Value> {
+        let mut service_names = vec![self.stable_service()];
+        if self.routed {
+            service_names.push(self.canary_service());
+        }
+        let service = |name: String| {
+            json!({
+                "apiVersion": "v1",
+                "kind": "Service",
+                "metadata": { "name": name },
+                "spec": {
+                    "selector": { names::APP_LABEL: self.name },
+                    "ports": [{ "name": "http", "port": names::SERVICE_PORT, "targetPort": "http" }],
+                },
+            })
+        };
+        service_names.into_iter().map(service).collect()
+    }
+
+    /// The manifest of the route: everything to the stable Service.
+    #[must_use]
+    pub fn route(&self, stage: &Stage) -> Value {
+        let gateway = &stage.settings().gateway;
+        let backend = |name: String, weight: u8| json!({ "name": name, "port": names::SERVICE_PORT, "weight": weight });
+        let mut backends = vec![backend(self.stable_service(), 100)];
+        if self.routed {
+            backends.push(backend(self.canary_service(), 0));
+        }
+        json!({
+            "apiVersion": format!("{}/{}", names::GATEWAY_GROUP, names::GATEWAY_VERSION),
+            "kind": "HTTPRoute",
+            "metadata": { "name": self.name },
+            "spec": {
+                "parentRefs": [{ "namespace": gateway.namespace, "name": gateway.name }],
+                "hostnames": [self.host(stage)],
+                "rules": [{ "backendRefs": backends }],
+            },
+        })
+    }
+
+    /// The manifest of the Rollout.
+    #[must_use]
+    pub fn rollout(&self) -> Value {
+        let mut canary = self.canary_fields.clone();
+        if !self.steps.is_empty() {
+            canary.insert("steps".to_owned(), json!(self.steps));
+        }
+        if self.routed {
+            canary.insert("stableService".to_owned(), json!(self.stable_service()));
+            canary.insert("canaryService".to_owned(), json!(self.canary_service()));
+            canary.insert(
+                "trafficRouting".to_owned(),
+                json!({ "gatewayAPI": { "httpRoutes": [{ "name": self.name }] } }),
+            );
+        }
+        let mut spec = Map::new();
+        spec.insert("replicas".to_owned(), json!(self.replicas));
+        spec.insert("selector".to_owned(), json!({ "matchLabels": { names::APP_LABEL: self.name } }));
+        spec.insert("template".to_owned(), self.version.template(&self.name));
+        spec.insert("strategy".to_owned(), json!({ "canary": canary }));
+        spec.extend(self.spec_fields.clone());
+        let resource = kulta_api::rollout::api_resource();
+        json!({
+            "apiVersion": resource.api_version,
+            "kind": resource.kind,
+            "metadata": { "name": self.name },
+            "spec": spec,
+        })
+    }
+}
+
+async fn create(api: &kube::Api<DynamicObject>, manifest: Value) -> Result<()> {
+    let object: DynamicObject = serde_json::from_value(manifest)?;
+    let kind = object.types.as_ref().map(|types| types.kind.clone()).unwrap_or_default();
+    api.create(&PostParams::default(), &object).await.with_context(|| format!("making the {kind}"))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn images() -> AppImages {
+        AppImages { v1: "host/app:v1".to_owned(), v2: "host/app:v2".to_owned(), bad_v3: "host/app:v3".to_owned() }
+    }
+
+    #[test]
+    fn the_rollout_reads_as_a_valid_spec() {
+        let app = App::new("shop", Version::v1(&images())).steps([step::weight(10), step::pause_for(5)]);
+        let spec: kulta_api::rollout::RolloutSpec =
+            serde_json::from_value(app.rollout()["spec"].clone()).unwrap();
+        assert_eq!(spec.replicas, Some(4));
+        assert_eq!(spec.strategy.unwrap().canary.unwrap().steps.unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_version_says_who_it_is_in_its_template() {
+        let version = Version::v3(&images()).with("SAMPLE_LATENCY", "40ms");
+        let environment = version.template("shop")["spec"]["containers"][0]["env"].clone();
+        assert_eq!(
+            environment,
+            json!([{ "name": "SAMPLE_VERSION_LABEL", "value": "v3" }, { "name": "SAMPLE_LATENCY", "value": "40ms" }])
+        );
+    }
+
+    #[test]
+    fn without_routing_there_is_one_service_and_no_routing_field() {
+        let app = App::new("shop", Version::v1(&images())).without_routing();
+        assert_eq!(app.services().len(), 1);
+        assert!(app.rollout()["spec"]["strategy"]["canary"].get("trafficRouting").is_none());
+    }
+}

@@ -1,0 +1,138 @@
+//! The controller as a process beside the cluster: it can be killed and started again in milliseconds, and yet has no
+//! more rights than in its pod.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context, Result, ensure};
+use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::core::v1::ServiceAccount;
+use kube::api::PostParams;
+use kube::{Api, Client};
+use serde_json::{Value, json};
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+use crate::install::{Installation, kulta};
+use crate::settings::{StageSettings, limits};
+use crate::stage;
+
+/// The controller's process; ended when this is dropped.
+#[derive(Debug)]
+pub struct Controller {
+    program: PathBuf,
+    kubeconfig: PathBuf,
+    log: PathBuf,
+    child: Option<Child>,
+}
+
+impl Controller {
+    /// Installs KULTA's definitions and rights, ends a controller in the cluster if there is one, and starts the
+    /// program with the rights of the controller's service account.
+    ///
+    /// # Errors
+    /// When there is no program, or the cluster refuses.
+    pub async fn process(settings: &StageSettings) -> Result<Self> {
+        let program = settings.controller.program.clone().context("there is no program of the controller")?;
+        let client = stage::client(settings).await?;
+        Installation::apply_without_controller(settings, &client).await?;
+        let kubeconfig = settings.work.join("controller.kubeconfig");
+        let text = fs::read_to_string(&settings.kubeconfig)?;
+        fs::write(&kubeconfig, serde_json::to_vec(&own_kubeconfig(&text, &token(&client).await?)?)?)?;
+        let mut controller = Self { program, kubeconfig, log: log(settings), child: None };
+        controller.start()?;
+        Ok(controller)
+    }
+
+    /// Starts it; its log goes on where it ended.
+    ///
+    /// # Errors
+    /// When it runs already or cannot be started.
+    pub fn start(&mut self) -> Result<()> {
+        ensure!(self.child.is_none(), "the controller runs already");
+        let log = fs::File::options().create(true).append(true).open(&self.log)?;
+        let mut command = Command::new(&self.program);
+        command.arg("controller").env("KUBECONFIG", &self.kubeconfig).kill_on_drop(true);
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        self.child = Some(command.spawn().with_context(|| self.program.display().to_string())?);
+        Ok(())
+    }
+
+    /// Kills it with SIGKILL, as a crash would.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub async fn kill(&mut self) -> Result<()> {
+        let mut child = self.child.take().context("the controller does not run")?;
+        child.kill().await?;
+        Ok(())
+    }
+
+    /// Stops it with SIGTERM and waits for its end.
+    ///
+    /// # Errors
+    /// When it does not run, does not end in time, or ends with a failure.
+    pub async fn stop(&mut self) -> Result<()> {
+        let mut child = self.child.take().context("the controller does not run")?;
+        let pid = child.id().context("the controller has ended by itself")?;
+        let asked = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await?;
+        ensure!(asked.success(), "SIGTERM cannot be sent");
+        let ended = timeout(limits::CONTROLLER_STOPS_WITHIN, child.wait()).await;
+        let status = ended.context("the controller does not end")??;
+        ensure!(status.success(), "the controller ended with {status}:\n{}", last_words(&self.log));
+        Ok(())
+    }
+
+    /// Refuses a controller that has ended by itself.
+    ///
+    /// # Errors
+    /// When it has; its last words are in the error.
+    pub fn check(&mut self) -> Result<()> {
+        let ended = self.child.as_mut().map(Child::try_wait).transpose()?.flatten();
+        ensure!(ended.is_none(), "the controller ended by itself ({ended:?}):\n{}", last_words(&self.log));
+        Ok(())
+    }
+
+    /// The last lines of the log of the stage's controller.
+    #[must_use]
+    pub fn last_words_in(settings: &StageSettings) -> String {
+        last_words(&log(settings))
+    }
+}
+
+fn log(settings: &StageSettings) -> PathBuf {
+    settings.work.join("controller.log")
+}
+
+fn last_words(log: &Path) -> String {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    let from = lines.len().saturating_sub(limits::LOG_LINES_SHOWN);
+    lines.get(from..).unwrap_or_default().join("\n")
+}
+
+async fn token(client: &Client) -> Result<String> {
+    let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), kulta::NAMESPACE);
+    let request = TokenRequest {
+        spec: TokenRequestSpec { expiration_seconds: Some(limits::TOKEN_SECONDS), ..TokenRequestSpec::default() },
+        ..TokenRequest::default()
+    };
+    let issued = accounts.create_token_request(kulta::SERVICE_ACCOUNT, &PostParams::default(), &request).await?;
+    Ok(issued.status.context("no token was issued")?.token)
+}
+
+/// The administrator's kubeconfig with a token in place of its user.
+fn own_kubeconfig(administrator: &str, token: &str) -> Result<Value> {
+    let kubeconfig = kube::config::Kubeconfig::from_yaml(administrator)?;
+    let context = kubeconfig.current_context.clone().context("the kubeconfig has no current context")?;
+    let mut own = serde_json::to_value(kubeconfig)?;
+    let contexts = own.get("contexts").and_then(Value::as_array);
+    let current = contexts.into_iter().flatten().find(|entry| entry.get("name") == Some(&json!(context)));
+    let user = current.and_then(|entry| entry.pointer("/context/user")).cloned();
+    let user = user.context("the current context has no user")?;
+    if let Some(fields) = own.as_object_mut() {
+        fields.insert("users".to_owned(), json!([{ "name": user, "user": { "token": token } }]));
+    }
+    Ok(own)
+}

@@ -1,0 +1,141 @@
+//! A Rollout as its user handles it: release, abort, retry, resume, and wait for what it says.
+
+use anyhow::{Context, Result};
+use kube::api::{DynamicObject, Patch, PatchParams};
+use kulta_api::status::RolloutStatus;
+use serde_json::{Value, json};
+
+use crate::app::Version;
+use crate::stage::Stage;
+
+/// A Rollout of a stage.
+#[derive(Clone)]
+pub struct Rollout {
+    stage: Stage,
+    name: String,
+    host: String,
+}
+
+impl Rollout {
+    pub(crate) fn new(stage: &Stage, name: &str, host: String) -> Self {
+        Self { stage: stage.clone(), name: name.to_owned(), host }
+    }
+
+    /// Its stage.
+    #[must_use]
+    pub fn stage(&self) -> &Stage {
+        &self.stage
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The host name under which the gateway serves the application.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Asks for another version, as somebody does who edits the template.
+    ///
+    /// # Errors
+    /// When the API server refuses.
+    pub async fn release(&self, version: &Version) -> Result<()> {
+        self.patch_spec(&json!({ "template": version.template(&self.name) })).await
+    }
+
+    /// Merges fields into the spec.
+    ///
+    /// # Errors
+    /// When the API server refuses.
+    pub async fn patch_spec(&self, spec: &Value) -> Result<()> {
+        let patch = Patch::Merge(json!({ "spec": spec }));
+        let patched = self.stage.rollouts().patch(&self.name, &PatchParams::default(), &patch).await;
+        patched.map(drop).context("patching the Rollout")
+    }
+
+    /// Merges fields into the status, as users do to abort, retry or resume.
+    ///
+    /// # Errors
+    /// When the API server refuses.
+    pub async fn patch_status(&self, status: &Value) -> Result<()> {
+        let patch = Patch::Merge(json!({ "status": status }));
+        let patched = self.stage.rollouts().patch_status(&self.name, &PatchParams::default(), &patch).await;
+        patched.map(drop).context("patching the Rollout's status")
+    }
+
+    /// Asks to go back to the stable version.
+    ///
+    /// # Errors
+    /// When the API server refuses.
+    pub async fn abort(&self) -> Result<()> {
+        self.patch_status(&json!({ "abort": true })).await
+    }
+
+    /// Asks to try an aborted version again.
+    ///
+    /// # Errors
+    /// When the API server refuses.
+    pub async fn retry(&self) -> Result<()> {
+        self.patch_status(&json!({ "abort": false })).await
+    }
+
+    /// Ends a pause.
+    ///
+    /// # Errors
+    /// When the API server refuses.
+    pub async fn resume(&self) -> Result<()> {
+        self.patch_status(&json!({ "pauseConditions": null })).await
+    }
+
+    /// The status as it is now, whatever generation it is about.
+    ///
+    /// # Errors
+    /// When the Rollout cannot be read, or its status means nothing.
+    pub async fn status(&self) -> Result<RolloutStatus> {
+        let rollout = self.stage.rollouts().get(&self.name).await?;
+        status_of(&rollout).context("the status cannot be read")
+    }
+
+    /// Waits until the status is as it should be, and about the spec as it is now.
+    ///
+    /// # Errors
+    /// When that takes too long: the error shows what is in the namespace.
+    pub async fn until(&self, what: &str, condition: impl Fn(&RolloutStatus) -> bool) -> Result<RolloutStatus> {
+        let holds = |rollout: Option<&DynamicObject>| {
+            rollout.and_then(current_status).is_some_and(|status| condition(&status))
+        };
+        let found = self.stage.wait_for(self.stage.rollouts(), &self.name, what, holds).await?;
+        found.as_ref().and_then(current_status).context("the Rollout is gone")
+    }
+}
+
+/// The status of a Rollout; none where it cannot be read.
+#[must_use]
+pub fn status_of(rollout: &DynamicObject) -> Option<RolloutStatus> {
+    match rollout.data.get("status") {
+        Some(status) => serde_json::from_value(status.clone()).ok(),
+        None => Some(RolloutStatus::default()),
+    }
+}
+
+/// The canary's weight that was last asked for, in percent; none before any was.
+#[must_use]
+pub fn requested_weight(status: &RolloutStatus) -> Option<u32> {
+    let weights = status.canary.as_ref()?.weights.as_ref()?;
+    Some(weights.canary.weight.percent())
+}
+
+/// Whether this canary weight was asked for last and is in force.
+#[must_use]
+pub fn is_in_force(status: &RolloutStatus, percent: u8) -> bool {
+    let weights = status.canary.as_ref().and_then(|canary| canary.weights.as_ref());
+    weights.is_some_and(|weights| weights.verified && weights.canary.weight.percent() == u32::from(percent))
+}
+
+fn current_status(rollout: &DynamicObject) -> Option<RolloutStatus> {
+    status_of(rollout).filter(|status| status.observed_generation >= rollout.metadata.generation)
+}

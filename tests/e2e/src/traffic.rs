@@ -1,0 +1,157 @@
+//! Load through the gateway, and the split measured while a weight is in force.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use kulta_traffic::split::{self, Verdict};
+use kulta_traffic::{Config, Load, Report, Snapshot, Target};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use crate::rollout::{Rollout, is_in_force};
+use crate::settings::limits;
+use crate::stage::Stage;
+
+/// Steady load on one host behind the gateway. Dropping it stops it.
+#[derive(Debug)]
+pub struct Traffic {
+    load: Load,
+    rate: u32,
+}
+
+/// What was measured while one weight was in force.
+#[derive(Clone, Debug)]
+pub struct Measurement {
+    /// The version that the weight is about.
+    pub version: String,
+    /// Its weight, in percent.
+    pub weight: u8,
+    /// What was counted meanwhile.
+    pub window: Snapshot,
+    /// Whether the split matches the weight.
+    pub verdict: Verdict,
+}
+
+impl Traffic {
+    /// Waits until the gateway serves the host, and starts `rate` requests per second, half on fresh connections. From
+    /// then on every failure counts.
+    ///
+    /// # Errors
+    /// When the host is not served in time.
+    pub async fn start(stage: &Stage, host: &str, rate: u32) -> Result<Self> {
+        let warm_up = Self::begin(stage, host, limits::WARM_UP_RATE)?;
+        let mut from = warm_up.snapshot();
+        warm_up
+            .until(limits::WITHIN, |snapshot| {
+                if snapshot.since(&from).failed_total() > 0 {
+                    from = snapshot.clone();
+                }
+                snapshot.since(&from).ok >= limits::WARM_UP_ANSWERS
+            })
+            .await
+            .with_context(|| format!("the gateway does not serve {host}:\n{}", warm_up.snapshot()))?;
+        warm_up.stop().await;
+        Self::begin(stage, host, rate)
+    }
+
+    fn begin(stage: &Stage, host: &str, rate: u32) -> Result<Self> {
+        let target =
+            Target { address: stage.gateway_address(), host: host.to_owned(), path: String::from("/") };
+        let config = Config::new(target, rate);
+        // The user has named the gateway of a cluster of his own.
+        let allow_any_target = stage.settings().cluster.is_none();
+        let max_requests = u64::from(rate).saturating_mul(config.max_duration.as_secs());
+        Ok(Self { load: Load::start(Config { allow_any_target, max_requests, ..config })?, rate })
+    }
+
+    /// Requests per second that this machine can make, serve and carry.
+    #[must_use]
+    pub fn rate_of_machine() -> u32 {
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let processors = u32::try_from(processors).unwrap_or(u32::MAX);
+        processors.saturating_mul(limits::RATE_PER_PROCESSOR).min(limits::RATE_LIMIT)
+    }
+
+    /// Everything counted so far.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        self.load.snapshot()
+    }
+
+    /// How long so many requests take.
+    #[must_use]
+    pub fn time_for(&self, requests: u64) -> Duration {
+        Duration::from_secs(requests.div_ceil(u64::from(self.rate.max(1))))
+    }
+
+    /// Waits until so many requests were sent since the start.
+    ///
+    /// # Errors
+    /// When the load does not keep its pace.
+    pub async fn sent(&self, requests: u64) -> Result<Snapshot> {
+        let missing = requests.saturating_sub(self.snapshot().sent);
+        self.until(self.time_for(missing) + limits::WITHIN, |snapshot| snapshot.sent >= requests).await
+    }
+
+    /// Waits until `version` has its weight in force, and measures the split over so many answers.
+    ///
+    /// What is sent in the first second is left out: the gateway says that it has accepted a weight shortly before its
+    /// data plane works by it.
+    ///
+    /// # Errors
+    /// When the weight does not come into force, does not stay, or the load does not keep its pace.
+    pub async fn measure(&self, rollout: &Rollout, version: &str, weight: u8, answers: u64) -> Result<Measurement> {
+        let what = format!("to have {weight} % in force");
+        rollout.until(&what, |status| is_in_force(status, weight)).await?;
+        let begun = self.sent(self.snapshot().sent + u64::from(self.rate)).await?;
+        let patience = self.time_for(answers) + limits::WITHIN;
+        let ended = self.until(patience, |snapshot| snapshot.answers() >= begun.answers() + answers).await?;
+        let stayed = is_in_force(&rollout.status().await?, weight);
+        ensure!(stayed, "the weight of {weight} % did not stay for the {answers} answers it was measured over");
+        let window = ended.since(&begun);
+        let verdict =
+            split::within(window.answers_of(version), window.answers(), weight, split::DEFAULT_SIGMAS);
+        Ok(Measurement { version: version.to_owned(), weight, window, verdict })
+    }
+
+    /// Ends the load, waits for the requests in flight and gives the whole count.
+    pub async fn stop(self) -> Report {
+        self.load.stop().await
+    }
+
+    /// Ends the load and refuses any failure at all.
+    ///
+    /// # Errors
+    /// When a request failed: the error is the report.
+    pub async fn stop_without_failure(self) -> Result<Report> {
+        let report = self.stop().await;
+        ensure!(report.total.sent > 0 && report.total.ok == report.total.sent, "requests failed:\n{report}");
+        Ok(report)
+    }
+
+    /// The counters are this process's own and have nothing to subscribe to, so they are looked at.
+    async fn until(&self, within: Duration, mut holds: impl FnMut(&Snapshot) -> bool) -> Result<Snapshot> {
+        let mut looks = interval(limits::LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let looking = async {
+            loop {
+                looks.tick().await;
+                let snapshot = self.snapshot();
+                if holds(&snapshot) {
+                    return snapshot;
+                }
+            }
+        };
+        timeout(within, looking).await.with_context(|| format!("waited {} s for answers", within.as_secs()))
+    }
+}
+
+impl Measurement {
+    /// Refuses a split that does not match the weight.
+    ///
+    /// # Errors
+    /// When it does not match.
+    pub fn check(&self) -> Result<()> {
+        ensure!(self.verdict.is_within(), "{} at {} %: {}", self.version, self.weight, self.verdict);
+        Ok(())
+    }
+}
