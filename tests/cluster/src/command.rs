@@ -14,7 +14,10 @@ const LAST_WORDS: usize = 25;
 /// When the program cannot be started or fails.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let said = described(command);
-    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot run {said}"))?;
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("cannot run {said}"))?;
     succeeded(&said, &output)
 }
 
@@ -94,13 +97,18 @@ mod tests {
 
     #[test]
     fn a_failure_says_what_was_run_and_what_it_said() {
-        let error = output(Command::new("ls").arg("/there/is/no/such/file")).unwrap_err().to_string();
+        let error = output(Command::new("ls").arg("/there/is/no/such/file"))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("`ls /there/is/no/such/file` failed"), "{error}");
         assert!(error.contains("No such file"), "{error}");
     }
 
     #[test]
     fn input_reaches_the_program() {
-        assert_eq!(output_with_input(&mut Command::new("cat"), b"seven").unwrap(), "seven");
+        assert_eq!(
+            output_with_input(&mut Command::new("cat"), b"seven").unwrap(),
+            "seven"
+        );
     }
 }

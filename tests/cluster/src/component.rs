@@ -151,13 +151,28 @@ fn api_server(layout: &Layout) -> Vec<String> {
         format!("--client-ca-file={}", certificate(layout, "ca.crt")),
         format!("--tls-cert-file={}", certificate(layout, "api-server.crt")),
         format!("--tls-private-key-file={}", certificate(layout, "api-server.key")),
-        format!("--kubelet-certificate-authority={}", certificate(layout, "ca.crt")),
-        format!("--kubelet-client-certificate={}", certificate(layout, "api-client.crt")),
+        format!(
+            "--kubelet-certificate-authority={}",
+            certificate(layout, "ca.crt")
+        ),
+        format!(
+            "--kubelet-client-certificate={}",
+            certificate(layout, "api-client.crt")
+        ),
         format!("--kubelet-client-key={}", certificate(layout, "api-client.key")),
         String::from("--kubelet-preferred-address-types=InternalIP"),
-        format!("--service-account-issuer=https://kubernetes.default.svc.{}", settings::CLUSTER_DOMAIN),
-        format!("--service-account-key-file={}", certificate(layout, "service-accounts.pub")),
-        format!("--service-account-signing-key-file={}", certificate(layout, "service-accounts.key")),
+        format!(
+            "--service-account-issuer=https://kubernetes.default.svc.{}",
+            settings::CLUSTER_DOMAIN
+        ),
+        format!(
+            "--service-account-key-file={}",
+            certificate(layout, "service-accounts.pub")
+        ),
+        format!(
+            "--service-account-signing-key-file={}",
+            certificate(layout, "service-accounts.key")
+        ),
         format!("--audit-policy-file={}", file(layout, "audit-policy.yaml")),
         format!("--audit-log-path={}", layout.log("audit").display()),
         // The log must not slow down what it measures.
@@ -169,7 +184,10 @@ fn controller_manager(layout: &Layout) -> Vec<String> {
     let mut arguments = with_kubeconfig(layout, certificates::CONTROLLER_MANAGER);
     arguments.extend([
         format!("--root-ca-file={}", certificate(layout, "ca.crt")),
-        format!("--service-account-private-key-file={}", certificate(layout, "service-accounts.key")),
+        format!(
+            "--service-account-private-key-file={}",
+            certificate(layout, "service-accounts.key")
+        ),
         String::from("--use-service-account-credentials"),
         format!("--cluster-signing-cert-file={}", certificate(layout, "ca.crt")),
         format!("--cluster-signing-key-file={}", certificate(layout, "ca.key")),
@@ -201,14 +219,20 @@ fn with_kubeconfig(layout: &Layout, user: &str) -> Vec<String> {
         String::from("--leader-elect=false"),
         String::from("--bind-address=127.0.0.1"),
         format!("--tls-cert-file={}", certificate(layout, "node-server.crt")),
-        format!("--tls-private-key-file={}", certificate(layout, "node-server.key")),
+        format!(
+            "--tls-private-key-file={}",
+            certificate(layout, "node-server.key")
+        ),
     ]
 }
 
 fn kubelet(layout: &Layout) -> Vec<String> {
     vec![
         format!("--config={}", file(layout, "kubelet.yaml")),
-        format!("--kubeconfig={}", layout.kubeconfig(certificates::KUBELET).display()),
+        format!(
+            "--kubeconfig={}",
+            layout.kubeconfig(certificates::KUBELET).display()
+        ),
         format!("--hostname-override={}", settings::NODE_NAME),
         format!("--node-ip={NODE_ADDRESS}"),
     ]
@@ -217,7 +241,10 @@ fn kubelet(layout: &Layout) -> Vec<String> {
 fn contour(layout: &Layout) -> Vec<String> {
     vec![
         String::from("serve"),
-        format!("--kubeconfig={}", layout.kubeconfig(certificates::GATEWAY).display()),
+        format!(
+            "--kubeconfig={}",
+            layout.kubeconfig(certificates::GATEWAY).display()
+        ),
         format!("--config-path={}", file(layout, "contour.yaml")),
         // Only this namespace can reach it.
         String::from("--insecure"),
@@ -246,18 +273,28 @@ fn envoy(layout: &Layout) -> Vec<String> {
     let configuration = file(layout, "envoy.json");
     // Shared memory under a fixed name would tie two clusters together, hence no hot restart. Its parser wants an
     // option and its value in two words.
-    ["--config-path", &configuration, "--service-cluster", "contour", "--service-node", "envoy"]
-        .into_iter()
-        .chain(["--disable-hot-restart", "--log-level", "warning"])
-        .map(str::to_owned)
-        .collect()
+    [
+        "--config-path",
+        &configuration,
+        "--service-cluster",
+        "contour",
+        "--service-node",
+        "envoy",
+    ]
+    .into_iter()
+    .chain(["--disable-hot-restart", "--log-level", "warning"])
+    .map(str::to_owned)
+    .collect()
 }
 
 fn prometheus(layout: &Layout) -> Vec<String> {
     vec![
         format!("--config.file={}", file(layout, "prometheus.yaml")),
         format!("--storage.tsdb.path={}", layout.data("prometheus").display()),
-        format!("--web.listen-address={NODE_ADDRESS}:{}", settings::PROMETHEUS_PORT),
+        format!(
+            "--web.listen-address={NODE_ADDRESS}:{}",
+            settings::PROMETHEUS_PORT
+        ),
     ]
 }
 

@@ -42,16 +42,25 @@ pub(crate) fn write_all(layout: &Layout, artifacts: &Artifacts) -> Result<()> {
     for user in USERS {
         let values = [
             ("cluster", layout.name().to_owned()),
-            ("server", format!("https://{}:{}", settings::NODE_ADDRESS, settings::API_SERVER_PORT)),
+            (
+                "server",
+                format!("https://{}:{}", settings::NODE_ADDRESS, settings::API_SERVER_PORT),
+            ),
             ("certificates", layout.certificates().display().to_string()),
             ("user", user.file.to_owned()),
         ];
         fs::write(layout.kubeconfig(user.file), render(KUBECONFIG, &values)?)?;
     }
     // Pods ask the cluster's own name server, which asks nobody.
-    fs::write(folder.join("resolv.conf"), format!("nameserver {}\n", settings::NODE_ADDRESS))?;
+    fs::write(
+        folder.join("resolv.conf"),
+        format!("nameserver {}\n", settings::NODE_ADDRESS),
+    )?;
     for (name, template) in FILES {
-        fs::write(folder.join(name), render(template, &values(name, layout, artifacts))?)?;
+        fs::write(
+            folder.join(name),
+            render(template, &values(name, layout, artifacts))?,
+        )?;
     }
     Ok(())
 }
@@ -102,7 +111,11 @@ fn values(file: &str, layout: &Layout, artifacts: &Artifacts) -> Vec<(&'static s
 fn snapshotter(layout: &Layout) -> &'static str {
     let known = fs::read_to_string("/proc/filesystems").is_ok_and(|names| names.contains("\toverlay\n"));
     let below = nix::sys::statfs::statfs(layout.root()).map(|status| status.filesystem_type());
-    if known && below.is_ok_and(|kind| kind != nix::sys::statfs::OVERLAYFS_SUPER_MAGIC) { "overlayfs" } else { "native" }
+    if known && below.is_ok_and(|kind| kind != nix::sys::statfs::OVERLAYFS_SUPER_MAGIC) {
+        "overlayfs"
+    } else {
+        "native"
+    }
 }
 
 /// Fills in a template; what is not filled in is an error, because the part would read nonsense.
@@ -112,7 +125,10 @@ fn render(template: &str, values: &[(&str, String)]) -> Result<String> {
         text = text.replace(&format!("{{{{{key}}}}}"), value);
     }
     if let Some((_, rest)) = text.split_once("{{") {
-        bail!("nothing to fill in for {{{{{}", rest.split_inclusive("}}").next().unwrap_or_default());
+        bail!(
+            "nothing to fill in for {{{{{}",
+            rest.split_inclusive("}}").next().unwrap_or_default()
+        );
     }
     Ok(text)
 }
@@ -125,12 +141,16 @@ mod tests {
     #[test]
     fn a_hole_in_a_template_is_an_error() {
         assert_eq!(render("a: {{b}}", &[("b", "c".to_owned())]).unwrap(), "a: c");
-        assert_eq!(render("a: {{b}}\n", &[]).unwrap_err().to_string(), "nothing to fill in for {{b}}");
+        assert_eq!(
+            render("a: {{b}}\n", &[]).unwrap_err().to_string(),
+            "nothing to fill in for {{b}}"
+        );
     }
 
     #[test]
     fn every_file_is_filled_in() {
-        let cache = Cache::at(&std::env::temp_dir().join(format!("kulta-config-{}", std::process::id()))).unwrap();
+        let cache =
+            Cache::at(&std::env::temp_dir().join(format!("kulta-config-{}", std::process::id()))).unwrap();
         let layout = Layout::new(&cache, "one").unwrap();
         fs::create_dir_all(layout.root()).unwrap();
         let artifacts = Artifacts::find(&cache).unwrap();
@@ -140,7 +160,10 @@ mod tests {
         }
         let admin = fs::read_to_string(layout.kubeconfig(certificates::ADMIN)).unwrap();
         let admin: serde_json::Value = serde_json::from_str(&admin).unwrap();
-        assert_eq!(admin["clusters"][0]["cluster"]["server"], "https://198.18.0.1:6443");
+        assert_eq!(
+            admin["clusters"][0]["cluster"]["server"],
+            "https://198.18.0.1:6443"
+        );
         assert!(gateway().unwrap().contains("name: kulta"));
         remove_tree(cache.root()).unwrap();
     }

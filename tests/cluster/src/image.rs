@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use anyhow::{Result, ensure};
 use serde::Serialize;
 use serde_json::json;
-use sha2::{Digest, Sha256};
+
+use crate::digest::sha256;
 
 /// The user of the distroless images, which is no user of any system.
 const USER: u32 = 65532;
@@ -50,8 +51,12 @@ impl Image {
     /// than `latest` (`kulta.local/sample-app:1`), and use it with `imagePullPolicy: IfNotPresent` or `Never`.
     #[must_use]
     pub fn new(name: &str, path: &str, program: Vec<u8>) -> Self {
-        Self { name: name.to_owned(), entrypoint: path.to_owned(), ..Self::default() }
-            .with(path, EXECUTABLE, program)
+        Self {
+            name: name.to_owned(),
+            entrypoint: path.to_owned(),
+            ..Self::default()
+        }
+        .with(path, EXECUTABLE, program)
     }
 
     /// With a further file.
@@ -79,9 +84,21 @@ impl Image {
     /// # Errors
     /// When the name has no tag, or the tag `latest`, which would always be pulled.
     pub fn archive(&self) -> Result<Archive> {
-        let tag = self.name.rsplit_once('/').and_then(|(_, last)| last.split_once(':')).map(|(_, tag)| tag);
-        ensure!(tag.is_some_and(|tag| !tag.is_empty()), "{}: an image is named HOST/NAME:TAG", self.name);
-        ensure!(tag != Some("latest"), "{}: the tag `latest` would always be pulled", self.name);
+        let tag = self
+            .name
+            .rsplit_once('/')
+            .and_then(|(_, last)| last.split_once(':'))
+            .map(|(_, tag)| tag);
+        ensure!(
+            tag.is_some_and(|tag| !tag.is_empty()),
+            "{}: an image is named HOST/NAME:TAG",
+            self.name
+        );
+        ensure!(
+            tag != Some("latest"),
+            "{}: the tag `latest` would always be pulled",
+            self.name
+        );
         let layer = self.layer()?;
         let config = serde_json::to_vec(&self.config(&sha256(&layer)))?;
         let manifest = serde_json::to_vec(&json!({
@@ -93,21 +110,42 @@ impl Image {
         let mut listed = descriptor(MANIFEST_TYPE, &manifest);
         let digest = listed.digest.clone();
         // The first is containerd's, the second that of everybody else.
-        listed.annotations.insert("io.containerd.image.name", self.name.clone());
-        listed.annotations.insert("org.opencontainers.image.ref.name", tag.unwrap_or_default().to_owned());
-        let index =
-            serde_json::to_vec(&json!({ "schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [listed] }))?;
+        listed
+            .annotations
+            .insert("io.containerd.image.name", self.name.clone());
+        listed.annotations.insert(
+            "org.opencontainers.image.ref.name",
+            tag.unwrap_or_default().to_owned(),
+        );
+        let index = serde_json::to_vec(
+            &json!({ "schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [listed] }),
+        )?;
         let mut tar = tar::Builder::new(Vec::new());
-        append(&mut tar, "oci-layout", READABLE, br#"{"imageLayoutVersion":"1.0.0"}"#)?;
+        append(
+            &mut tar,
+            "oci-layout",
+            READABLE,
+            br#"{"imageLayoutVersion":"1.0.0"}"#,
+        )?;
         for blob in [&layer, &config, &manifest] {
-            append(&mut tar, &format!("blobs/sha256/{}", sha256(blob)), READABLE, blob)?;
+            append(
+                &mut tar,
+                &format!("blobs/sha256/{}", sha256(blob)),
+                READABLE,
+                blob,
+            )?;
         }
         append(&mut tar, "index.json", READABLE, &index)?;
-        Ok(Archive { name: self.name.clone(), digest, bytes: tar.into_inner()? })
+        Ok(Archive {
+            name: self.name.clone(),
+            digest,
+            bytes: tar.into_inner()?,
+        })
     }
 
     fn with(mut self, path: &str, mode: u32, content: Vec<u8>) -> Self {
-        self.files.insert(path.trim_start_matches('/').to_owned(), (mode, content));
+        self.files
+            .insert(path.trim_start_matches('/').to_owned(), (mode, content));
         self
     }
 
@@ -120,10 +158,16 @@ impl Image {
     }
 
     fn config(&self, layer: &str) -> serde_json::Value {
-        let environment: Vec<String> =
-            self.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let ports: BTreeMap<String, serde_json::Value> =
-            self.ports.iter().map(|port| (format!("{port}/tcp"), json!({}))).collect();
+        let environment: Vec<String> = self
+            .environment
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let ports: BTreeMap<String, serde_json::Value> = self
+            .ports
+            .iter()
+            .map(|port| (format!("{port}/tcp"), json!({})))
+            .collect();
         json!({
             "architecture": architecture(),
             "os": "linux",
@@ -161,7 +205,12 @@ impl Archive {
 
 fn descriptor(media_type: &'static str, blob: &[u8]) -> Descriptor {
     let digest = format!("sha256:{}", sha256(blob));
-    Descriptor { media_type, digest, size: blob.len(), annotations: BTreeMap::new() }
+    Descriptor {
+        media_type,
+        digest,
+        size: blob.len(),
+        annotations: BTreeMap::new(),
+    }
 }
 
 /// No time, no owner: nothing but the content decides the bytes.
@@ -171,10 +220,6 @@ fn append(tar: &mut tar::Builder<Vec<u8>>, path: &str, mode: u32, content: &[u8]
     header.set_mode(mode);
     header.set_mtime(0);
     Ok(tar.append_data(&mut header, path, content)?)
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Go's names, which are those of images.
@@ -191,7 +236,10 @@ mod tests {
     use super::*;
 
     fn image() -> Image {
-        Image::new("kulta.local/app:1", "/app", b"program".to_vec()).environment("B", "2").environment("A", "1").port(80)
+        Image::new("kulta.local/app:1", "/app", b"program".to_vec())
+            .environment("B", "2")
+            .environment("A", "1")
+            .port(80)
     }
 
     #[test]
@@ -199,7 +247,9 @@ mod tests {
         let (one, two) = (image().archive().unwrap(), image().archive().unwrap());
         assert_eq!(one.bytes(), two.bytes());
         assert_eq!(one.digest(), two.digest());
-        let other = Image::new("kulta.local/app:1", "/app", b"another".to_vec()).archive().unwrap();
+        let other = Image::new("kulta.local/app:1", "/app", b"another".to_vec())
+            .archive()
+            .unwrap();
         assert_ne!(one.digest(), other.digest());
     }
 
@@ -219,13 +269,21 @@ mod tests {
                 index = serde_json::from_slice(&content).unwrap();
             }
         }
-        assert_eq!(index["manifests"][0]["annotations"]["io.containerd.image.name"], "kulta.local/app:1");
+        assert_eq!(
+            index["manifests"][0]["annotations"]["io.containerd.image.name"],
+            "kulta.local/app:1"
+        );
         assert_eq!(index["manifests"][0]["digest"], archive.digest());
     }
 
     #[test]
     fn a_name_that_would_be_pulled_is_refused() {
-        for name in ["kulta.local/app", "kulta.local/app:latest", "app", "localhost:5000/app"] {
+        for name in [
+            "kulta.local/app",
+            "kulta.local/app:latest",
+            "app",
+            "localhost:5000/app",
+        ] {
             assert!(Image::new(name, "/app", Vec::new()).archive().is_err(), "{name}");
         }
     }

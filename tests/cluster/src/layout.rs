@@ -17,13 +17,18 @@ pub(crate) struct Layout {
 
 impl Layout {
     pub(crate) fn new(cache: &Cache, name: &str) -> Result<Self> {
-        let lower = |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || character == '-';
+        let lower = |character: char| {
+            character.is_ascii_lowercase() || character.is_ascii_digit() || character == '-'
+        };
         ensure!(
             !name.is_empty() && name.len() <= settings::CLUSTER_NAME_LIMIT && name.chars().all(lower),
             "a cluster's name is 1 to {} of a-z, 0-9 and -: {name:?}",
             settings::CLUSTER_NAME_LIMIT,
         );
-        Ok(Self { name: name.to_owned(), root: cache.clusters().join(name) })
+        Ok(Self {
+            name: name.to_owned(),
+            root: cache.clusters().join(name),
+        })
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -81,7 +86,10 @@ impl Layout {
 
     /// The cgroup above all pods; two caches may each have a cluster of the same name.
     pub(crate) fn cgroup(&self) -> String {
-        pins::key(&format!("/kulta-{}", self.name), &[&self.root.display().to_string()])
+        pins::key(
+            &format!("/kulta-{}", self.name),
+            &[&self.root.display().to_string()],
+        )
     }
 }
 

@@ -34,7 +34,10 @@ impl Network {
     /// A command that runs a program inside.
     pub(crate) fn enter(&self, program: &str) -> Command {
         let mut command = Command::new("nsenter");
-        command.arg(format!("--net={}", self.file.display())).arg("--").arg(program);
+        command
+            .arg(format!("--net={}", self.file.display()))
+            .arg("--")
+            .arg(program);
         command
     }
 
@@ -47,7 +50,10 @@ impl Network {
             format!("link set {NODE_DEVICE} up"),
             format!("route add default dev {NODE_DEVICE}"),
         ];
-        command::output_with_input(self.enter("ip").args(["-batch", "-"]), lines.join("\n").as_bytes())?;
+        command::output_with_input(
+            self.enter("ip").args(["-batch", "-"]),
+            lines.join("\n").as_bytes(),
+        )?;
         // `/proc/sys/net` is that of the thread that looks.
         self.within(|| Ok(fs::write("/proc/sys/net/ipv4/ip_forward", "1")?))
     }
@@ -60,7 +66,9 @@ impl Network {
                 setns(&file, CloneFlags::CLONE_NEWNET)?;
                 run()
             });
-            inside.join().map_err(|_| anyhow!("a thread inside the cluster died"))?
+            inside
+                .join()
+                .map_err(|_| anyhow!("a thread inside the cluster died"))?
         })
     }
 
@@ -76,18 +84,28 @@ pub(crate) fn get(address: &str, host: &str, path: &str, timeout: Duration) -> R
     let mut stream = TcpStream::connect_timeout(&address, timeout)?;
     stream.set_read_timeout(Some(timeout))?;
     stream.set_write_timeout(Some(timeout))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+    )?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes)?;
     parse(&String::from_utf8_lossy(&bytes))
 }
 
 fn parse(answer: &str) -> Result<Answer> {
-    let Some((head, body)) = answer.split_once("\r\n\r\n") else { bail!("not an HTTP answer: {answer:?}") };
+    let Some((head, body)) = answer.split_once("\r\n\r\n") else {
+        bail!("not an HTTP answer: {answer:?}")
+    };
     let status = head.split_whitespace().nth(1).and_then(|word| word.parse().ok());
     let status = status.with_context(|| format!("no status in {head:?}"))?;
-    let chunked = head.to_ascii_lowercase().contains("\r\ntransfer-encoding: chunked");
-    Ok(Answer { status, body: if chunked { joined(body) } else { body.to_owned() } })
+    let chunked = head
+        .to_ascii_lowercase()
+        .contains("\r\ntransfer-encoding: chunked");
+    Ok(Answer {
+        status,
+        body: if chunked { joined(body) } else { body.to_owned() },
+    })
 }
 
 /// Takes the chunk sizes out of a chunked body.
@@ -96,7 +114,9 @@ fn joined(body: &str) -> String {
     let mut rest = body;
     while let Some((size, chunks)) = rest.split_once("\r\n") {
         let size = usize::from_str_radix(size.trim(), 16).unwrap_or(0);
-        let (Some(chunk), Some(next)) = (chunks.get(..size), chunks.get(size..)) else { break };
+        let (Some(chunk), Some(next)) = (chunks.get(..size), chunks.get(size..)) else {
+            break;
+        };
         if size == 0 {
             break;
         }
@@ -112,8 +132,12 @@ mod tests {
 
     #[test]
     fn an_answer_is_read() {
-        let answer = parse("HTTP/1.1 503 Service Unavailable\r\nServer: envoy\r\n\r\nno healthy upstream").unwrap();
-        assert_eq!((answer.status, answer.body.as_str()), (503, "no healthy upstream"));
+        let answer =
+            parse("HTTP/1.1 503 Service Unavailable\r\nServer: envoy\r\n\r\nno healthy upstream").unwrap();
+        assert_eq!(
+            (answer.status, answer.body.as_str()),
+            (503, "no healthy upstream")
+        );
         let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n1\r\nd\r\n0\r\n\r\n";
         assert_eq!(parse(chunked).unwrap().body, "abcd");
         assert!(parse("").is_err());

@@ -1,10 +1,13 @@
 //! What is built and fetched, in which version: the lock files under `pins/`, and the cache key of each part.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
+
+use crate::digest::hexadecimal;
 
 /// Enough of a digest to tell parts apart in a folder name.
 const KEY_LENGTH: usize = 16;
@@ -67,7 +70,10 @@ pub(crate) const GO_MODULES: [GoModule; 6] = [
         go_sum: pinned!("kubernetes/go.sum"),
         programs: &[
             ("k8s.io/kubernetes/cmd/kube-apiserver", "kube-apiserver"),
-            ("k8s.io/kubernetes/cmd/kube-controller-manager", "kube-controller-manager"),
+            (
+                "k8s.io/kubernetes/cmd/kube-controller-manager",
+                "kube-controller-manager",
+            ),
             ("k8s.io/kubernetes/cmd/kube-scheduler", "kube-scheduler"),
             ("k8s.io/kubernetes/cmd/kubelet", "kubelet"),
             ("k8s.io/kubernetes/cmd/kube-proxy", "kube-proxy"),
@@ -90,7 +96,11 @@ pub(crate) const GO_MODULES: [GoModule; 6] = [
         go_sum: pinned!("gateway-api/go.sum"),
         programs: &[],
         // Contour insists on the experimental channel (TCPRoute); the two channels must not be mixed.
-        files: &[("sigs.k8s.io/gateway-api", "config/crd/experimental", "definitions")],
+        files: &[(
+            "sigs.k8s.io/gateway-api",
+            "config/crd/experimental",
+            "definitions",
+        )],
         tags: "",
     },
     GoModule {
@@ -98,7 +108,11 @@ pub(crate) const GO_MODULES: [GoModule; 6] = [
         go_mod: pinned!("contour/go.mod"),
         go_sum: pinned!("contour/go.sum"),
         programs: &[("github.com/projectcontour/contour/cmd/contour", "contour")],
-        files: &[("github.com/projectcontour/contour", "examples/contour/01-crds.yaml", "definitions.yaml")],
+        files: &[(
+            "github.com/projectcontour/contour",
+            "examples/contour/01-crds.yaml",
+            "definitions.yaml",
+        )],
         tags: "",
     },
     GoModule {
@@ -132,7 +146,7 @@ pub(crate) fn key(name: &str, inputs: &[&str]) -> String {
         digest.update((input.len() as u64).to_be_bytes());
         digest.update(input.as_bytes());
     }
-    let digest: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = hexadecimal(&digest.finalize());
     format!("{name}-{}", digest.get(..KEY_LENGTH).unwrap_or(&digest))
 }
 
@@ -140,14 +154,26 @@ pub(crate) fn key(name: &str, inputs: &[&str]) -> String {
 pub(crate) fn required_version<'a>(go_mod: &'a str, module: &str) -> Option<&'a str> {
     go_mod.lines().find_map(|line| {
         let mut words = line.trim_start_matches("require ").split_whitespace();
-        (words.next() == Some(module)).then(|| words.next()).flatten().filter(|word| word.starts_with('v'))
+        (words.next() == Some(module))
+            .then(|| words.next())
+            .flatten()
+            .filter(|word| word.starts_with('v'))
     })
 }
 
 impl GoModule {
     pub(crate) fn key(&self) -> String {
-        let programs = format!("{:?}{:?}{}{}", self.programs, self.files, self.tags, self.linker_flags());
-        key(self.name, &[self.go_mod, self.go_sum, &programs, std::env::consts::ARCH])
+        let programs = format!(
+            "{:?}{:?}{}{}",
+            self.programs,
+            self.files,
+            self.tags,
+            self.linker_flags()
+        );
+        key(
+            self.name,
+            &[self.go_mod, self.go_sum, &programs, std::env::consts::ARCH],
+        )
     }
 
     pub(crate) fn linker_flags(&self) -> String {
@@ -156,11 +182,15 @@ impl GoModule {
             let mut numbers = version.trim_start_matches('v').split('.');
             let major = numbers.next().unwrap_or_default();
             let minor = numbers.next().unwrap_or_default();
-            for (symbol, value) in
-                [("gitVersion", version), ("gitMajor", major), ("gitMinor", minor), ("gitTreeState", "clean")]
-            {
+            for (symbol, value) in [
+                ("gitVersion", version),
+                ("gitMajor", major),
+                ("gitMinor", minor),
+                ("gitTreeState", "clean"),
+            ] {
                 let symbols = crate::settings::KUBERNETES_VERSION_SYMBOLS;
-                flags.push_str(&format!(" -X {symbols}.{symbol}={value}"));
+                // Writing to a string cannot fail.
+                let _ = write!(flags, " -X {symbols}.{symbol}={value}");
             }
         }
         flags
@@ -203,14 +233,24 @@ mod tests {
 
     #[test]
     fn the_servers_say_the_pinned_version() {
-        let kubernetes = GO_MODULES.iter().find(|module| module.name == "kubernetes").unwrap();
+        let kubernetes = GO_MODULES
+            .iter()
+            .find(|module| module.name == "kubernetes")
+            .unwrap();
         let version = required_version(kubernetes.go_mod, "k8s.io/kubernetes").unwrap();
-        assert!(kubernetes.linker_flags().contains(&format!("gitVersion={version}")));
+        assert!(
+            kubernetes
+                .linker_flags()
+                .contains(&format!("gitVersion={version}"))
+        );
     }
 
     #[test]
     fn a_required_version_is_found_in_a_block_and_on_a_line() {
-        assert_eq!(required_version("require (\n\ta.b/c v1.2.3 // indirect\n)", "a.b/c"), Some("v1.2.3"));
+        assert_eq!(
+            required_version("require (\n\ta.b/c v1.2.3 // indirect\n)", "a.b/c"),
+            Some("v1.2.3")
+        );
         assert_eq!(required_version("require a.b/c v4.5.6", "a.b/c"), Some("v4.5.6"));
         assert_eq!(required_version("replace a.b/c => a.b/c v1.0.0", "a.b/c"), None);
     }

@@ -41,7 +41,10 @@ impl Identity {
 
     pub(crate) fn arguments(self) -> Vec<String> {
         let bytes = fs::read(format!("/proc/{}/cmdline", self.pid)).unwrap_or_default();
-        bytes.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect()
+        bytes
+            .split(|byte| *byte == 0)
+            .map(|word| String::from_utf8_lossy(word).into_owned())
+            .collect()
     }
 
     pub(crate) fn runs(self, program: &Path) -> bool {
@@ -59,13 +62,16 @@ impl Identity {
 
     /// Whether it is the first process of a process namespace below this one.
     pub(crate) fn is_first_of_namespace(self) -> bool {
-        fs::read_to_string(format!("/proc/{}/status", self.pid)).is_ok_and(|status| first_of_namespace(&status))
+        fs::read_to_string(format!("/proc/{}/status", self.pid))
+            .is_ok_and(|status| first_of_namespace(&status))
     }
 }
 
 /// All processes that can be seen from here.
 pub(crate) fn all() -> Vec<Identity> {
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
     entries
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .filter_map(Identity::of)
@@ -113,7 +119,10 @@ mod tests {
     fn a_recycled_number_is_another_process() {
         let own = Identity::of(i32::try_from(std::process::id()).unwrap()).unwrap();
         assert!(own.is_alive());
-        let earlier = Identity { started: own.started - 1, ..own };
+        let earlier = Identity {
+            started: own.started - 1,
+            ..own
+        };
         assert!(!earlier.is_alive());
         // It would end this test.
         earlier.signal(Signal::SIGKILL).unwrap();

@@ -32,7 +32,10 @@ impl Progress {
             bar.enable_steady_tick(TICK);
             bar
         });
-        Self { bar, started: Instant::now() }
+        Self {
+            bar,
+            started: Instant::now(),
+        }
     }
 
     /// This many more steps are known of.

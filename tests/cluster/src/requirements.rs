@@ -26,7 +26,10 @@ pub(crate) fn check() -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    let lines: Vec<String> = missing.iter().map(|(program, source)| format!("  {program}: {source}")).collect();
+    let lines: Vec<String> = missing
+        .iter()
+        .map(|(program, source)| format!("  {program}: {source}"))
+        .collect();
     bail!("these programs are missing:\n{}", lines.join("\n"))
 }
 
@@ -43,8 +46,15 @@ pub(crate) fn check_owner() -> Result<()> {
 }
 
 fn missing(search_path: &str) -> Vec<(&'static str, &'static str)> {
-    let found = |program: &str| search_path.split(':').any(|folder| Path::new(folder).join(program).is_file());
-    PROGRAMS.into_iter().filter(|(program, _)| !found(program)).collect()
+    let found = |program: &str| {
+        search_path
+            .split(':')
+            .any(|folder| Path::new(folder).join(program).is_file())
+    };
+    PROGRAMS
+        .into_iter()
+        .filter(|(program, _)| !found(program))
+        .collect()
 }
 
 #[cfg(test)]

@@ -57,11 +57,16 @@ impl Sandbox {
     /// The sandbox of this cluster, if it is whole and made for these parts.
     pub(crate) fn find(layout: &Layout, parts: Option<&str>) -> Option<Self> {
         let record: Record = serde_json::from_slice(&fs::read(layout.record()).ok()?).ok()?;
-        let keeper = keepers(layout).into_iter().find(|keeper| *keeper == record.keeper)?;
+        let keeper = keepers(layout)
+            .into_iter()
+            .find(|keeper| *keeper == record.keeper)?;
         if parts.is_some_and(|parts| parts != record.parts) {
             return None;
         }
-        Some(Self { keeper, processes: keeper.namespace("pid")? })
+        Some(Self {
+            keeper,
+            processes: keeper.namespace("pid")?,
+        })
     }
 
     /// Puts the walls up, after burying whatever is left of earlier ones.
@@ -72,21 +77,46 @@ impl Sandbox {
             fs::create_dir_all(layout.machine(folder))?;
         }
         let mut unshare = Command::new("setsid");
-        unshare.args(["--fork", "unshare", "--mount", "--pid", "--net", "--fork", "--kill-child=KILL"]);
-        unshare.args(["--mount-proc", "--propagation", "private", "--"]).arg(program).arg(layout.root());
-        unshare.current_dir("/").stdin(Stdio::null()).stdout(Stdio::null());
+        unshare.args([
+            "--fork",
+            "unshare",
+            "--mount",
+            "--pid",
+            "--net",
+            "--fork",
+            "--kill-child=KILL",
+        ]);
+        unshare
+            .args(["--mount-proc", "--propagation", "private", "--"])
+            .arg(program)
+            .arg(layout.root());
+        unshare
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
         unshare.stderr(fs::File::create(layout.log("keeper"))?);
         ensure!(unshare.status()?.success(), "the namespaces cannot be created");
         let sandbox = wait::until("the cluster's first process", KEEPER_WITHIN, || {
-            let Some(keeper) = keepers(layout).pop() else { return Ok(None) };
-            Ok(keeper.namespace("pid").map(|processes| Self { keeper, processes }))
+            let Some(keeper) = keepers(layout).pop() else {
+                return Ok(None);
+            };
+            Ok(keeper
+                .namespace("pid")
+                .map(|processes| Self { keeper, processes }))
         })
         .with_context(|| fs::read_to_string(layout.log("keeper")).unwrap_or_default())?;
         sandbox.mask(cache, layout)?;
         sandbox.network().set_up()?;
-        let record = Record { keeper: sandbox.keeper, parts: parts.to_owned() };
+        let record = Record {
+            keeper: sandbox.keeper,
+            parts: parts.to_owned(),
+        };
         fs::write(layout.record(), serde_json::to_vec(&record)?)?;
         Ok(sandbox)
+    }
+
+    pub(crate) fn keeper(&self) -> Identity {
+        self.keeper
     }
 
     pub(crate) fn network(&self) -> Network {
@@ -96,7 +126,10 @@ impl Sandbox {
     /// A command that runs a program inside all namespaces.
     pub(crate) fn inside(&self, program: &Path) -> Command {
         let mut command = Command::new("nsenter");
-        command.arg(format!("--target={}", self.keeper.pid)).args(["--mount", "--pid", "--net", "--"]).arg(program);
+        command
+            .arg(format!("--target={}", self.keeper.pid))
+            .args(["--mount", "--pid", "--net", "--"])
+            .arg(program);
         command
     }
 
@@ -108,19 +141,35 @@ impl Sandbox {
         environment: &[(&str, String)],
         log: &Path,
     ) -> Result<()> {
-        ensure!(program.is_file(), "{} is missing: `cargo xtask cluster up` makes it", program.display());
+        ensure!(
+            program.is_file(),
+            "{} is missing: `cargo xtask cluster up` makes it",
+            program.display()
+        );
         let log = fs::File::options().create(true).append(true).open(log)?;
         let mut command = self.inside(Path::new("setsid"));
-        command.arg("--fork").arg(program).args(arguments).envs(environment.iter().cloned()).current_dir("/");
+        command
+            .arg("--fork")
+            .arg(program)
+            .args(arguments)
+            .envs(environment.iter().cloned())
+            .current_dir("/");
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        ensure!(command.status()?.success(), "{} cannot be started", program.display());
+        ensure!(
+            command.status()?.success(),
+            "{} cannot be started",
+            program.display()
+        );
         Ok(())
     }
 
     /// The processes inside that run this program.
     pub(crate) fn running(&self, program: &Path) -> Vec<Identity> {
         let inside = |process: &Identity| process.namespace("pid").as_ref() == Some(&self.processes);
-        process::all().into_iter().filter(|process| process.runs(program) && inside(process)).collect()
+        process::all()
+            .into_iter()
+            .filter(|process| process.runs(program) && inside(process))
+            .collect()
     }
 
     fn mask(&self, cache: &Cache, layout: &Layout) -> Result<()> {
@@ -154,16 +203,25 @@ impl Sandbox {
 /// Ends everything inside and removes what the kernel leaves: the cgroups and the cluster's `/run`.
 pub(crate) fn destroy(layout: &Layout) -> Result<()> {
     let keepers = keepers(layout);
-    let namespaces: Vec<PathBuf> = keepers.iter().filter_map(|keeper| keeper.namespace("pid")).collect();
+    let namespaces: Vec<PathBuf> = keepers
+        .iter()
+        .filter_map(|keeper| keeper.namespace("pid"))
+        .collect();
     for keeper in keepers {
         keeper.signal(Signal::SIGKILL)?;
     }
     wait::until("the cluster's processes to end", BURIED_WITHIN, || {
-        let left = |process: &Identity| process.namespace("pid").is_some_and(|one| namespaces.contains(&one));
+        let left = |process: &Identity| {
+            process
+                .namespace("pid")
+                .is_some_and(|one| namespaces.contains(&one))
+        };
         Ok((!process::all().iter().any(left)).then_some(()))
     })?;
     for folder in cgroups(layout)? {
-        wait::until("the cluster's cgroups to empty", BURIED_WITHIN, || Ok(remove_cgroup(&folder).ok()))?;
+        wait::until("the cluster's cgroups to empty", BURIED_WITHIN, || {
+            Ok(remove_cgroup(&folder).ok())
+        })?;
     }
     if layout.record().exists() {
         fs::remove_file(layout.record())?;
@@ -177,7 +235,9 @@ fn keepers(layout: &Layout) -> Vec<Identity> {
     let root = layout.root().display().to_string();
     let ours = |process: &Identity| {
         let arguments = process.arguments();
-        arguments.first().is_some_and(|program| program.ends_with("/kulta-pause"))
+        arguments
+            .first()
+            .is_some_and(|program| program.ends_with("/kulta-pause"))
             && arguments.get(1) == Some(&root)
             && process.is_first_of_namespace()
     };

@@ -17,17 +17,38 @@ use crate::settings;
 /// Starts what does not run, in the order of need, and waits until all of it is well.
 pub(crate) fn start(cluster: &Cluster, progress: &Progress) -> Result<()> {
     progress.expect(Component::ALL.len());
-    launch(cluster, progress, &[Component::Etcd, Component::ApiServer, Component::Containerd])?;
+    launch(
+        cluster,
+        progress,
+        &[Component::Etcd, Component::ApiServer, Component::Containerd],
+    )?;
     cluster.wait_until_healthy(Component::Containerd)?;
     // Before the kubelet wants it.
     load_pause_image(cluster)?;
     progress.begin("waiting for the API server");
     cluster.wait_until_healthy(Component::ApiServer)?;
-    launch(cluster, progress, &[Component::ControllerManager, Component::Scheduler, Component::Kubelet])?;
+    launch(
+        cluster,
+        progress,
+        &[
+            Component::ControllerManager,
+            Component::Scheduler,
+            Component::Kubelet,
+        ],
+    )?;
     progress.begin("applying roles, definitions and the gateway");
     apply(cluster)?;
     envoy_bootstrap(cluster)?;
-    launch(cluster, progress, &[Component::Dns, Component::Contour, Component::Envoy, Component::Prometheus])?;
+    launch(
+        cluster,
+        progress,
+        &[
+            Component::Dns,
+            Component::Contour,
+            Component::Envoy,
+            Component::Prometheus,
+        ],
+    )?;
     progress.begin("waiting for the node");
     // kube-proxy gives up for long seconds where its node is not there yet.
     wait_for(cluster, "create", "node", settings::NODE_NAME)?;
@@ -41,7 +62,15 @@ pub(crate) fn start(cluster: &Cluster, progress: &Progress) -> Result<()> {
     wait_for(cluster, "condition=Ready", "node", settings::NODE_NAME)?;
     let gateway = format!("gateway/{}", settings::GATEWAY_NAME);
     let namespace = format!("--namespace={}", settings::GATEWAY_NAMESPACE);
-    cluster.kubectl(&["wait", "--for=condition=Programmed", &gateway, &namespace, &timeout()]).map(drop)
+    cluster
+        .kubectl(&[
+            "wait",
+            "--for=condition=Programmed",
+            &gateway,
+            &namespace,
+            &timeout(),
+        ])
+        .map(drop)
 }
 
 fn launch(cluster: &Cluster, progress: &Progress, components: &[Component]) -> Result<()> {
@@ -62,7 +91,10 @@ fn apply(cluster: &Cluster) -> Result<()> {
     let definitions = cluster.artifacts.file("gateway-api", "definitions");
     let contour = fs::read_to_string(cluster.artifacts.file("contour", "definitions.yaml"))?;
     let gateway = configuration::gateway()?;
-    let key = pins::key("manifests", &[configuration::ACCESS, &gateway, &cluster.artifacts.key()]);
+    let key = pins::key(
+        "manifests",
+        &[configuration::ACCESS, &gateway, &cluster.artifacts.key()],
+    );
     if fs::read_to_string(cluster.layout.applied()).is_ok_and(|applied| applied == key) {
         return Ok(());
     }
@@ -75,20 +107,29 @@ fn apply(cluster: &Cluster) -> Result<()> {
         }
     }
     cluster.apply(&text.join("\n---\n"))?;
-    wait_for(cluster, "condition=Established", "crd", "gateways.gateway.networking.k8s.io")?;
+    wait_for(
+        cluster,
+        "condition=Established",
+        "crd",
+        "gateways.gateway.networking.k8s.io",
+    )?;
     cluster.apply(&gateway)?;
     fs::write(cluster.layout.applied(), key)?;
     Ok(())
 }
 
 fn envoy_bootstrap(cluster: &Cluster) -> Result<()> {
-    let mut contour = cluster.sandbox.inside(&Component::Contour.program(&cluster.artifacts));
+    let mut contour = cluster
+        .sandbox
+        .inside(&Component::Contour.program(&cluster.artifacts));
     command::output(contour.args(component::envoy_bootstrap(&cluster.layout))).map(drop)
 }
 
 fn wait_for(cluster: &Cluster, condition: &str, kind: &str, name: &str) -> Result<()> {
     let condition = format!("--for={condition}");
-    cluster.kubectl(&["wait", &condition, &format!("{kind}/{name}"), &timeout()]).map(drop)
+    cluster
+        .kubectl(&["wait", &condition, &format!("{kind}/{name}"), &timeout()])
+        .map(drop)
 }
 
 fn timeout() -> String {

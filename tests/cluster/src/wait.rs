@@ -28,7 +28,10 @@ pub fn until<T>(what: &str, within: Duration, mut ask: impl FnMut() -> Result<Op
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the pause between two looks at a condition")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the pause between two looks at a condition"
+)]
 fn pause() {
     std::thread::sleep(INTERVAL);
 }

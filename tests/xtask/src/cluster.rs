@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use kulta_test_cluster::image::Image;
 use kulta_test_cluster::progress::{Progress, answer};
-use kulta_test_cluster::{Cluster, ClusterOptions, Component, settings};
+use kulta_test_cluster::{Cluster, ClusterOptions, Component, selfcheck, settings};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -36,6 +36,8 @@ pub(crate) enum Command {
         /// The program.
         program: PathBuf,
     },
+    /// Check all of it on two clusters of its own; takes some minutes.
+    Selfcheck,
 }
 
 #[derive(Args)]
@@ -48,14 +50,33 @@ pub(crate) struct Which {
 pub(crate) fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Up(which) => up(&which.options()?),
-        Command::Down(which) => Cluster::down(&which.options()?, &Progress::new()).map(|()| ExitCode::SUCCESS),
+        Command::Down(which) => {
+            Cluster::down(&which.options()?, &Progress::new()).map(|()| ExitCode::SUCCESS)
+        }
         Command::Status(which) => status(&which.options()?),
         Command::Kubeconfig(which) => {
-            answer(&Cluster::attach(&which.options()?)?.kubeconfig().display().to_string());
+            answer(
+                &Cluster::attach(&which.options()?)?
+                    .kubeconfig()
+                    .display()
+                    .to_string(),
+            );
             Ok(ExitCode::SUCCESS)
         }
         Command::Exec { which, words } => exec(&which.options()?, &words),
-        Command::LoadImage { which, image, program } => load_image(&which.options()?, &image, &program),
+        Command::LoadImage {
+            which,
+            image,
+            program,
+        } => load_image(&which.options()?, &image, &program),
+        Command::Selfcheck => {
+            let options = [
+                ClusterOptions::named("selfcheck-1")?,
+                ClusterOptions::named("selfcheck-2")?,
+            ];
+            let [first, second] = &options;
+            selfcheck::run(first, second, &Progress::new()).map(|()| ExitCode::SUCCESS)
+        }
     }
 }
 
@@ -68,7 +89,11 @@ impl Which {
 fn up(options: &ClusterOptions) -> Result<ExitCode> {
     let progress = Progress::new();
     let cluster = Cluster::up(options, &progress)?;
-    progress.note(&format!("the cluster {} is up; its logs are in {}", options.name, cluster.logs().display()));
+    progress.note(&format!(
+        "the cluster {} is up; its logs are in {}",
+        options.name,
+        cluster.logs().display()
+    ));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -83,21 +108,34 @@ fn status(options: &ClusterOptions) -> Result<ExitCode> {
                 format!("{error:#}").replace('\n', " ")
             }
         };
-        let pid = cluster.pid(component).map_or_else(|| String::from("-"), |pid| pid.to_string());
+        let pid = cluster
+            .pid(component)
+            .map_or_else(|| String::from("-"), |pid| pid.to_string());
         answer(&format!("{:<24} {pid:>8}  {state}", component.name()));
     }
-    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn exec(options: &ClusterOptions, words: &[String]) -> Result<ExitCode> {
     let (program, arguments) = words.split_first().context("which program?")?;
-    let status = Cluster::attach(options)?.enter(program).args(arguments).status()?;
+    let status = Cluster::attach(options)?
+        .enter(program)
+        .args(arguments)
+        .status()?;
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
 fn load_image(options: &ClusterOptions, image: &str, program: &std::path::Path) -> Result<ExitCode> {
-    let name = program.file_name().context("the program has no name")?.to_string_lossy().into_owned();
+    let name = program
+        .file_name()
+        .context("the program has no name")?
+        .to_string_lossy()
+        .into_owned();
     let content = std::fs::read(program).with_context(|| program.display().to_string())?;
     let archive = Image::new(image, &format!("/{name}"), content).archive()?;
     Cluster::attach(options)?.load_image(&archive)?;

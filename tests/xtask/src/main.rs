@@ -7,7 +7,11 @@ use clap::{Parser, Subcommand};
 mod cluster;
 
 #[derive(Parser)]
-#[command(name = "cargo xtask", about = "The commands of this repository", disable_help_subcommand = true)]
+#[command(
+    name = "cargo xtask",
+    about = "The commands of this repository",
+    disable_help_subcommand = true
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

@@ -20,7 +20,8 @@ pub(super) fn build(module: &GoModule, folder: &Path, progress: &Progress) -> Re
         let title = format!("building {program} with go");
         progress.begin(&title);
         let mut go = go(&source);
-        go.args(["build", "-v", "-trimpath", "-tags", module.tags, "-ldflags"]).arg(module.linker_flags());
+        go.args(["build", "-v", "-trimpath", "-tags", module.tags, "-ldflags"])
+            .arg(module.linker_flags());
         go.arg("-o").arg(folder.join("bin").join(program)).arg(package);
         command::streamed(&mut go, |compiled| progress.detail(&title, compiled))?;
     }
@@ -60,6 +61,9 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 fn go(source: &Path) -> Command {
     let mut go = Command::new("go");
     // Static programs; and no flag or workspace of the user's changes what is built.
-    go.current_dir(source).env("CGO_ENABLED", "0").env("GOFLAGS", "").env("GOWORK", "off");
+    go.current_dir(source)
+        .env("CGO_ENABLED", "0")
+        .env("GOFLAGS", "")
+        .env("GOWORK", "off");
     go
 }

