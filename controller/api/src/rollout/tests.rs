@@ -241,6 +241,20 @@ mod accepts {
     }
 }
 
+#[test]
+fn the_example_is_valid() {
+    let example = include_str!("../../../../deploy/examples/canary.yaml");
+    let objects: Vec<Value> = serde_saphyr::from_multiple(example).expect("YAML");
+    let rollout = objects
+        .iter()
+        .find(|object| object["kind"] == super::KIND)
+        .expect("a Rollout");
+
+    let spec = accepted(&rollout["spec"]);
+
+    assert_eq!(spec.services(), (Some("web-stable"), Some("web-canary")));
+}
+
 /// Any JSON, made of names that the spec has, so that it gets deep into it.
 fn near_spec() -> impl Strategy<Value = Value> {
     let names = proptest::sample::select(vec![
