@@ -20,8 +20,10 @@ pub(crate) fn reconcile(
     revisions: &Revisions<'_>,
 ) -> Reached {
     let view = View::of(draft.observed, routing);
-    let sizes = Sizes::wanted(draft, spec, routing, revisions, view.split);
+    let mut sizes = Sizes::wanted(draft, spec, routing, revisions, view.split);
     let wanted = wanted_weight(draft, spec, revisions, &sizes);
+    // Whatever leaves the canary, the stable version must be able to take.
+    sizes.stable = sizes.stable.max(wanted.rest().of(spec.replicas));
     let weight = safe_weight(draft, spec, routing, revisions, view.split, wanted, &sizes);
     traffic::reconcile(draft, &view, weight);
     let verified = draft
@@ -36,14 +38,14 @@ pub(crate) fn reconcile(
         routing,
         revisions,
         &sizes,
-        verified && weight == Weight::ZERO,
+        weight.filter(|_| verified),
     );
     drain_others(draft, spec, routing, revisions, view.split, verified);
     let empty = spec.replicas == 0;
     Reached {
         counts: sizes.reached(revisions, routing),
-        weight: weight == wanted && verified || empty,
-        full: weight == Weight::FULL && verified || empty,
+        weight: weight == Some(wanted) && verified || empty,
+        full: weight == Some(Weight::FULL) && verified || empty,
         available: revisions.current_available() >= spec.replicas,
     }
 }
@@ -111,7 +113,9 @@ impl Sizes {
 
 /// The shares that the canary and the stable version may be carrying now: what is written, what was last in force.
 fn carried(draft: &Draft<'_>, revisions: &Revisions<'_>, split: Split) -> (Weight, Weight) {
-    let unsettled = draft.status.traffic.as_ref().filter(|traffic| !traffic.verified);
+    let settled =
+        |traffic: &&crate::status::Traffic| traffic.verified && split == Split::Agreed(traffic.requested);
+    let unsettled = draft.status.traffic.as_ref().filter(|traffic| !settled(traffic));
     let in_force = unsettled.and_then(|traffic| traffic.in_force);
     let canary = in_force.map_or(split.canary(), |weight| weight.max(split.canary()));
     let stable = in_force.map_or(split.stable(), |weight| weight.rest().max(split.stable()));
@@ -173,7 +177,12 @@ fn weight_at(spec: &Spec, index: u32) -> Weight {
 
 /// The weight to have now, once it is safe.
 fn wanted_weight(draft: &Draft<'_>, spec: &Spec, revisions: &Revisions<'_>, sizes: &Sizes) -> Weight {
-    if draft.status.abort || revisions.stable_is_current() || revisions.current_available() == 0 {
+    if draft.status.abort || revisions.stable_is_current() || spec.replicas == 0 {
+        return Weight::ZERO;
+    }
+    // The canary Service can be pointed at the current revision only when no traffic goes through it.
+    let selected = Selection::of(draft.observed).selects_canary(&revisions.current_hash);
+    if !selected || revisions.current_available() == 0 || sizes.canary == 0 {
         return Weight::ZERO;
     }
     let target = step_weight(draft, spec);
@@ -204,7 +213,9 @@ fn before(draft: &Draft<'_>, spec: &Spec) -> Weight {
     }
 }
 
-/// The nearest weight to `wanted` for which ready endpoints are there: neither side is given traffic that it can't take.
+/// The nearest weight to `wanted` for which ready endpoints are there: neither side is given traffic that it can't
+/// take. What counts is what is written in the routes, not what was last asked for: a plan may have been cut off, or
+/// somebody else have written. None: nothing can be written safely.
 fn safe_weight(
     draft: &Draft<'_>,
     spec: &Spec,
@@ -213,42 +224,37 @@ fn safe_weight(
     split: Split,
     wanted: Weight,
     sizes: &Sizes,
-) -> Weight {
-    let current = draft
-        .status
-        .traffic
-        .as_ref()
-        .map_or_else(|| split.canary(), |traffic| traffic.requested);
+) -> Option<Weight> {
     let ready = Readiness {
         canary: traffic::ready_endpoints(draft.observed.canary_service.as_ref(), &revisions.current_hash),
         stable: revisions.stable.map_or(0, |stable| {
             traffic::ready_endpoints(draft.observed.stable_service.as_ref(), &stable.hash)
         }),
     };
-    if wanted > current {
-        let needed = sizes.canary.min(spec.replicas).max(1);
-        let blocked = draft.hold || ready.canary < needed;
-        return if blocked { current } else { wanted };
+    let can_rise = !draft.hold && ready.canary >= sizes.canary.min(spec.replicas).max(1);
+    let raised = if can_rise { wanted } else { wanted.min(split.stable().rest()) };
+    let floor = lowest(draft, spec, routing, revisions, &ready).min(split.canary());
+    // Where rules differ, one that is below the floor must not rise because another may not fall.
+    if raised < floor && split.stable().rest() < floor {
+        return None;
     }
-    if wanted < current || split.canary() > wanted {
-        return lowered(draft, spec, routing, revisions, &ready, wanted, current);
-    }
-    wanted
+    Some(raised.max(floor))
 }
 
-/// A lower canary weight, as far as the stable version can take over.
-fn lowered(
+/// The lowest canary weight for which the stable version can take the rest.
+fn lowest(
     draft: &Draft<'_>,
     spec: &Spec,
     routing: &TrafficRouting,
     revisions: &Revisions<'_>,
     ready: &Readiness,
-    wanted: Weight,
-    current: Weight,
 ) -> Weight {
-    // A Service that was never pointed at a revision has the pods of all of them: there is nothing to wait for.
-    if present(draft.observed.stable_service.as_ref()).is_some_and(|service| service.selects.is_none()) {
-        return wanted;
+    // A Service that was never pointed at a revision has the pods of all of them, and one whose Rollout wants no pods
+    // will have none: there is nothing to wait for.
+    let unpointed =
+        present(draft.observed.stable_service.as_ref()).is_some_and(|service| service.selects.is_none());
+    if unpointed || spec.replicas == 0 {
+        return Weight::ZERO;
     }
     // After a promotion the Service has just been pointed at the new pods: all that are available must be behind it.
     let needed = if revisions.stable_is_current() {
@@ -257,10 +263,10 @@ fn lowered(
         1
     };
     if ready.stable < needed {
-        return current;
+        return Weight::FULL;
     }
-    if !routing.dynamic_stable_scale || spec.replicas == 0 {
-        return wanted;
+    if !routing.dynamic_stable_scale {
+        return Weight::ZERO;
     }
     let capacity = u64::from(revisions.stable_available().min(ready.stable).min(spec.replicas)) * 100
         / u64::from(spec.replicas);
@@ -268,7 +274,7 @@ fn lowered(
         .ok()
         .and_then(|percent| Weight::new(percent).ok())
         .unwrap_or(Weight::FULL);
-    wanted.max(carries.rest()).min(current)
+    carries.rest()
 }
 
 /// Points the two Services at their revisions, when no traffic is torn away by it.
@@ -300,28 +306,35 @@ fn present(service: Option<&Presence<ServiceView>>) -> Option<&ServiceView> {
     service.and_then(Presence::present)
 }
 
-/// Gives the current and the stable revision their sizes.
+/// Gives the current and the stable revision their sizes. While no weight is in force for sure, neither gets smaller:
+/// requests may still go where an earlier weight, perhaps one that was never seen in force, sends them.
 fn resize(
     draft: &mut Draft<'_>,
     spec: &Spec,
     routing: &TrafficRouting,
     revisions: &Revisions<'_>,
     sizes: &Sizes,
-    all_on_stable: bool,
+    in_force: Option<Weight>,
 ) {
+    let kept = |wanted: u32, replica_set: &ReplicaSetView| match in_force {
+        // No pods at all only after all traffic has left.
+        Some(weight) if wanted > 0 || weight == Weight::ZERO => wanted,
+        Some(_) | None => wanted.max(replica_set.spec_replicas.min(spec.replicas)),
+    };
     if let Some(stable) = revisions.stable {
-        scale(draft, spec, stable, sizes.stable);
+        scale(draft, spec, stable, kept(sizes.stable, stable));
         set_deadline(draft, stable, None);
     }
     let Some(current) = revisions.current.filter(|_| !revisions.stable_is_current()) else {
         return;
     };
     if !draft.status.abort {
-        scale(draft, spec, current, sizes.canary);
+        scale(draft, spec, current, kept(sizes.canary, current));
         set_deadline(draft, current, None);
         return;
     }
     let selected = Selection::of(draft.observed).selects_canary(&current.hash);
+    let all_on_stable = in_force == Some(Weight::ZERO);
     let safe = all_on_stable && !selected && revisions.stable_available() >= spec.replicas;
     if let Some(delay) = routing.abort_scale_down_delay.filter(|_| safe) {
         scale_down_after(draft, spec, current, delay);
@@ -357,7 +370,8 @@ fn drain_others(
     for other in &revisions.others {
         let canary = selection.selects_canary(&other.hash) && split.canary() > Weight::ZERO;
         let stable = selection.selects_stable(&other.hash) && split.stable() > Weight::ZERO;
-        let unused = other.replicas == 0 && other.available == 0;
+        // A Rollout that wants no pods serves nobody.
+        let unused = other.replicas == 0 && other.available == 0 || spec.replicas == 0;
         if unused || (verified && !canary && !stable) {
             scale_down_after(draft, spec, other, routing.scale_down_delay);
         }

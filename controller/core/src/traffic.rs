@@ -187,18 +187,22 @@ pub(crate) fn ready_endpoints(service: Option<&Presence<ServiceView>>, hash: &st
         .unwrap_or(0)
 }
 
-/// Writes `desired` into the routes where it is not there yet, and records in the status what is in force.
-pub(crate) fn reconcile(draft: &mut Draft<'_>, view: &View<'_>, desired: Weight) {
+/// Writes `desired` into the routes where it is not there yet, and records in the status what is in force. None: the
+/// routes are left as they are.
+pub(crate) fn reconcile(draft: &mut Draft<'_>, view: &View<'_>, desired: Option<Weight>) {
     let previous = draft.status.traffic.clone();
     let now = draft.now;
-    let mut writing = if view.complete {
+    let frozen = desired.is_none();
+    let asked_before = || previous.as_ref().map_or(Weight::ZERO, |traffic| traffic.requested);
+    let desired = desired.unwrap_or_else(asked_before);
+    let mut writing = if view.complete && !frozen {
         Writing::Unneeded
     } else {
         Writing::Withheld
     };
     let mut contest = previous.as_ref().and_then(|traffic| traffic.contest.clone());
     contest = contest.filter(|contest| now < after(contest.corrected_at, CONTEST_MEMORY));
-    for (reference, route, pairs) in &view.routes {
+    for (reference, route, pairs) in view.routes.iter().filter(|_| !frozen) {
         let changes: Vec<_> = pairs.iter().flat_map(|pair| changes(pair, desired)).collect();
         if changes.is_empty() {
             continue;

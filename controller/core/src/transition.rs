@@ -45,13 +45,13 @@ pub(crate) fn record(history: &mut Vec<Fact>, facts: &[Fact]) {
     history.drain(..surplus);
 }
 
-/// The number of the next fact. Where a history was lost, counting goes on from the time in seconds: facts come more
-/// slowly than one a second on average, so no number is used twice.
+/// The number of the next fact. Where a history was lost, counting goes on from the time in milliseconds: facts come
+/// more slowly than one a millisecond, so no number is used twice.
 fn next_sequence(old: &Status, observed: &Observed, now: Timestamp) -> u64 {
     match old.history.last() {
         Some(last) => last.sequence + 1,
-        None if observed.replica_sets.is_empty() => 1,
-        None => u64::try_from(now.as_second()).unwrap_or(1),
+        None if observed.replica_sets.is_empty() && observed.rollout.revision.is_none() => 1,
+        None => u64::try_from(now.as_millisecond()).unwrap_or(1),
     }
 }
 
