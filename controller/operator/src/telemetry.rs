@@ -103,7 +103,67 @@ pub fn decided(observed: &Observed, plan: &Plan) {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+    use std::sync::Arc;
+
+    use kulta_core::status::Phase;
+    use parking_lot::Mutex;
+    use serde_json::Value;
+
     use super::*;
+    use crate::scenario::{plan, sighting};
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// The lines at level info that deciding on `plan` leaves.
+    fn lines_of(plan: &Plan) -> Vec<Value> {
+        let written = Written::default();
+        let target = written.clone();
+        let lines = tracing_subscriber::fmt::layer()
+            .json()
+            .flatten_event(true)
+            .with_writer(move || target.clone());
+        let subscriber = tracing_subscriber::registry()
+            .with(EnvFilter::new("info"))
+            .with(lines);
+        tracing::subscriber::with_default(subscriber, || decided(&sighting().observed, plan));
+        let bytes = written.0.lock().clone();
+        serde_json::Deserializer::from_slice(&bytes)
+            .into_iter()
+            .map(Result::unwrap)
+            .collect()
+    }
+
+    #[test]
+    fn a_decision_is_one_line_with_its_reason() {
+        let mut plan = plan(Vec::new());
+        plan.status.phase = Phase::Degraded;
+        plan.status.message = "ProgressDeadlineExceeded: nothing moves".to_owned();
+
+        let lines = lines_of(&plan);
+
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert_eq!(lines[0]["name"], "web");
+        assert_eq!(lines[0]["phase"], "Degraded");
+        assert_eq!(lines[0]["reason"], "ProgressDeadlineExceeded: nothing moves");
+    }
+
+    #[test]
+    fn a_decision_that_changes_nothing_is_silent() {
+        assert_eq!(lines_of(&plan(Vec::new())), Vec::<Value>::new());
+    }
 
     #[test]
     fn a_malformed_filter_is_refused_with_its_text() {

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::core::v1::Service;
-use kube::api::{
-    ApiResource, DeleteParams, DynamicObject, GetParams, Patch, PatchParams, PostParams, Preconditions,
-};
+use kube::api::{DeleteParams, DynamicObject, GetParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::response::Status;
 use kube::{Client, Resource as _};
 use kulta_api::names::FIELD_MANAGER;
@@ -16,6 +14,7 @@ use thiserror::Error;
 
 use super::request::{Operation, Request, Target};
 use crate::expectations::{Kind, Outcome, Write};
+use crate::watch::{HttpRoute, Projection as _};
 
 /// The API server answers a write in milliseconds. Longer than this it is overloaded or out of reach; the write is
 /// then taken for lost, and its precondition keeps a late one from doing harm.
@@ -210,23 +209,12 @@ fn test_failed(status: &Status) -> bool {
             .is_none_or(|details| details.causes.is_empty())
 }
 
-/// The resource of routes.
-fn http_route() -> ApiResource {
-    ApiResource {
-        group: "gateway.networking.k8s.io".to_owned(),
-        version: "v1".to_owned(),
-        api_version: "gateway.networking.k8s.io/v1".to_owned(),
-        kind: "HTTPRoute".to_owned(),
-        plural: "httproutes".to_owned(),
-    }
-}
-
 fn collection(target: &Target) -> kube::core::Request {
     let namespace = Some(target.key.namespace.as_str());
     kube::core::Request::new(match target.kind {
         Kind::Rollout => DynamicObject::url_path(&kulta_api::rollout::api_resource(), namespace),
         Kind::ReplicaSet => ReplicaSet::url_path(&(), namespace),
         Kind::Service => Service::url_path(&(), namespace),
-        Kind::HttpRoute => DynamicObject::url_path(&http_route(), namespace),
+        Kind::HttpRoute => DynamicObject::url_path(&HttpRoute::api_resource(), namespace),
     })
 }
