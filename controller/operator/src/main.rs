@@ -1,3 +1,67 @@
 //! The kulta binary: observe, decide, apply, report.
 
-fn main() {}
+use std::error::Error;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use kulta_operator::arguments::{Arguments, Command, ControllerArguments};
+use kulta_operator::run::run;
+use kulta_operator::signals::Signals;
+use kulta_operator::telemetry;
+use tokio_util::sync::CancellationToken;
+
+/// Reconciles wait for the API server nearly all of the time, and every thread costs memory.
+const WORKER_THREADS: usize = 2;
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Controller(arguments) => controller(arguments),
+        Command::Crd => crd(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nothing is left to be done when even this can't be written.
+            let _ = writeln!(io::stderr(), "kulta: {}", with_sources(error.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn crd() -> Result<(), Box<dyn Error>> {
+    io::stdout()
+        .lock()
+        .write_all(kulta_api::crd::yaml()?.as_bytes())?;
+    Ok(())
+}
+
+fn controller(arguments: ControllerArguments) -> Result<(), Box<dyn Error>> {
+    telemetry::start(arguments.log_format, &arguments.log_filter)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKER_THREADS)
+        .enable_all()
+        .build()?;
+    let done = runtime.block_on(async {
+        let stop = CancellationToken::new();
+        let signals = Signals::catch()?;
+        tokio::select! {
+            done = run(arguments, stop.clone()) => done.map_err(Into::into),
+            () = signals.second(stop) => Err("stopped before everything was finished".into()),
+        }
+    });
+    // What is still under way is not waited for: it had its time.
+    runtime.shutdown_background();
+    done
+}
+
+fn with_sources(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}

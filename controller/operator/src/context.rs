@@ -1,0 +1,45 @@
+//! What every step of a reconcile works with.
+
+use std::sync::Arc;
+
+use kube::Client;
+use kulta_core::observed::{Observed, Settings};
+
+use crate::events::publish::Publisher;
+use crate::expectations::Expectations;
+use crate::key::ObjectKey;
+use crate::metrics::Metrics;
+use crate::observe::template::TemplateChecks;
+use crate::watch::Caches;
+
+/// The one context of the process, shared by all reconciles.
+#[derive(Clone)]
+pub struct Context {
+    /// The API server.
+    pub client: Client,
+    /// What the watches have seen: projections only.
+    pub caches: Arc<Caches>,
+    /// Own writes that the caches do not show yet. Whoever writes calls [`Expectations::wrote`].
+    pub expectations: Arc<Expectations>,
+    /// What the API server said of templates.
+    pub template_checks: Arc<TemplateChecks>,
+    /// Kubernetes Events.
+    pub events: Publisher,
+    /// The controller's own metrics.
+    pub metrics: Arc<Metrics>,
+    /// Settings that decisions depend on.
+    pub settings: Settings,
+}
+
+/// One Rollout as observed: what is decided on, and the identity and version that writes refer to.
+#[derive(Debug, Clone)]
+pub struct Sighting {
+    /// Namespace and name.
+    pub key: ObjectKey,
+    /// `metadata.uid`: owner references, events.
+    pub uid: String,
+    /// `metadata.resourceVersion` of the observed version: precondition of the status write.
+    pub resource_version: String,
+    /// What is decided on.
+    pub observed: Observed,
+}

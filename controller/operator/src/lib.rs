@@ -1,0 +1,26 @@
+//! The `kulta` binary: observe, decide, apply, report.
+//!
+//! Read [`reconcile`] first: one Rollout, one direction, four steps. [`watch`] is what is seen, [`controller`] is how
+//! the parts run together.
+
+pub mod apply;
+pub mod arguments;
+pub mod backoff;
+pub mod context;
+pub mod controller;
+pub mod events;
+pub mod expectations;
+pub mod key;
+pub mod metrics;
+pub mod observe;
+pub mod queue;
+pub mod reconcile;
+pub mod replica_set;
+pub mod report;
+pub mod run;
+#[cfg(test)]
+mod scenario;
+pub mod server;
+pub mod signals;
+pub mod telemetry;
+pub mod watch;

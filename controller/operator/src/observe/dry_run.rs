@@ -1,0 +1,97 @@
+//! The dry run of creating a ReplicaSet.
+
+use kube::api::{DynamicObject, PostParams};
+use kube::core::Request;
+use kube::core::request;
+use kube::{Client, Error};
+use kulta_api::names::FIELD_MANAGER;
+use serde_json::Value;
+use thiserror::Error;
+
+use super::read::{self, ReadError};
+use crate::key::ObjectKey;
+use crate::watch::{Projection as _, ReplicaSet};
+
+/// Unknown and repeated fields are errors: a misspelt pod field must not pass silently.
+const STRICT: &str = "&fieldValidation=Strict";
+
+/// Why there is no defaulted template.
+#[derive(Debug, Error)]
+pub(super) enum DryRunError {
+    /// The API server refuses the template.
+    #[error("{message}")]
+    Invalid {
+        /// Its message.
+        message: String,
+    },
+    /// A quota, a policy or missing rights refuse the ReplicaSet.
+    #[error("{message}")]
+    Refused {
+        /// The API server's message.
+        message: String,
+    },
+    /// No answer that says anything of the template.
+    #[error("the API server gave no answer about the template: {message}")]
+    Unanswered {
+        /// What came instead.
+        message: String,
+    },
+}
+
+/// The name under which the ReplicaSet `name` is created in a dry run: the name itself may be taken by the very
+/// ReplicaSet that the answer is compared with.
+pub(super) fn throw_away_name(name: &str) -> String {
+    format!("{name}-dry-run")
+}
+
+/// The ReplicaSet as the API server would store it.
+pub(super) async fn create(
+    client: &Client,
+    rollout: &ObjectKey,
+    manifest: &Value,
+) -> Result<DynamicObject, DryRunError> {
+    let request = request(&rollout.namespace, manifest).map_err(|error| unanswered(&error))?;
+    read::within_limit(client.request(request))
+        .await
+        .map_err(|error| classified(&error))
+}
+
+fn request(namespace: &str, manifest: &Value) -> Result<http::Request<Vec<u8>>, RequestError> {
+    let resource = ReplicaSet::api_resource();
+    let url = <DynamicObject as kube::Resource>::url_path(&resource, Some(namespace));
+    let parameters = PostParams {
+        dry_run: true,
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+    };
+    let mut request = Request::new(url).create(&parameters, serde_json::to_vec(manifest)?)?;
+    *request.uri_mut() = format!("{}{STRICT}", request.uri()).parse()?;
+    Ok(request)
+}
+
+#[derive(Debug, Error)]
+enum RequestError {
+    #[error("the manifest can't be written as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("the request can't be built: {0}")]
+    Build(#[from] request::Error),
+    #[error("the address can't be built: {0}")]
+    Address(#[from] http::uri::InvalidUri),
+}
+
+fn unanswered(error: &dyn std::error::Error) -> DryRunError {
+    DryRunError::Unanswered {
+        message: error.to_string(),
+    }
+}
+
+fn classified(error: &ReadError) -> DryRunError {
+    let ReadError::Request(Error::Api(status)) = error else {
+        return unanswered(error);
+    };
+    let message = status.message.clone();
+    match status.code {
+        400 | 422 => DryRunError::Invalid { message },
+        403 => DryRunError::Refused { message },
+        _ => DryRunError::Unanswered { message },
+    }
+}

@@ -1,0 +1,126 @@
+//! Whether the caches show the own writes.
+
+use super::{ObserveError, read};
+use crate::context::Context;
+use crate::key::ObjectKey;
+
+/// Confirms that the caches are not older than the last write made for this Rollout.
+///
+/// # Errors
+/// When they are, or when the API server can't be asked about a write that should have been seen long since.
+pub(super) async fn confirm(context: &Context, rollout: &ObjectKey) -> Result<(), ObserveError> {
+    while let Some(unseen) = context
+        .expectations
+        .satisfied(rollout, |kind, key| context.caches.version(kind, key))
+    {
+        let write = unseen.write;
+        let stale = || ObserveError::Stale {
+            object: write.object.clone(),
+        };
+        if !unseen.overdue {
+            return Err(stale());
+        }
+        // Deleted or created anew before the watch showed it? Then the cache is right, and the write history.
+        let actual = read::version(&context.client, write.kind, &write.object).await?;
+        if actual != context.caches.version(write.kind, &write.object) {
+            return Err(stale());
+        }
+        context.expectations.settle(rollout, &write);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::backoff::Retry;
+    use crate::expectations::{Kind, Outcome, Write};
+    use crate::scenario::{Reply, expect, scenario};
+    use crate::watch::{Projection as _, ReplicaSet, samples};
+
+    /// Longer than any watch takes.
+    const LONG: Duration = Duration::from_mins(1);
+    const READ: &str = "GET /apis/apps/v1/namespaces/shop/replicasets/web-abc";
+
+    fn rollout() -> ObjectKey {
+        ObjectKey::new("shop", "web")
+    }
+
+    fn expect_version(context: &Context, resource_version: &str) {
+        let write = Write {
+            kind: Kind::ReplicaSet,
+            object: ObjectKey::new("shop", "web-abc"),
+            uid: "uid-web-abc".to_owned(),
+            outcome: Outcome::Written {
+                resource_version: resource_version.to_owned(),
+            },
+        };
+        context.expectations.wrote(&rollout(), write);
+    }
+
+    /// A ReplicaSet at version 100.
+    fn see(context: &Context) {
+        let replica_set = ReplicaSet::project(&samples::replica_set("web", "abc")).unwrap();
+        context
+            .caches
+            .apply(&ObjectKey::new("shop", "web-abc"), &Arc::new(replica_set));
+    }
+
+    fn at_version(resource_version: &str) -> Value {
+        let mut replica_set = samples::replica_set("web", "abc");
+        replica_set["metadata"]["resourceVersion"] = json!(resource_version);
+        replica_set
+    }
+
+    #[tokio::test]
+    async fn a_cache_older_than_the_own_write_is_waited_for() {
+        let ended = scenario(Vec::new(), async |context| {
+            see(context);
+            expect_version(context, "101");
+            confirm(context, &rollout()).await
+        })
+        .await;
+        assert_eq!(ended.outcome.unwrap_err().retry(), Retry::Stale);
+    }
+
+    #[tokio::test]
+    async fn a_cache_with_the_own_write_is_fresh() {
+        let ended = scenario(Vec::new(), async |context| {
+            see(context);
+            expect_version(context, "100");
+            confirm(context, &rollout()).await
+        })
+        .await;
+        assert!(ended.outcome.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_object_that_vanished_before_it_was_seen_is_asked_for_and_settled() {
+        let missing = Reply::failure(404, "NotFound", "not found", &[]);
+        let ended = scenario(vec![expect(READ, missing)], async |context| {
+            expect_version(context, "101");
+            tokio::time::advance(LONG).await;
+            confirm(context, &rollout()).await
+        })
+        .await;
+        assert!(ended.outcome.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watch_that_lags_for_long_is_still_waited_for() {
+        let newer = Reply::With(200, at_version("101"));
+        let ended = scenario(vec![expect(READ, newer)], async |context| {
+            see(context);
+            expect_version(context, "101");
+            tokio::time::advance(LONG).await;
+            confirm(context, &rollout()).await
+        })
+        .await;
+        assert_eq!(ended.outcome.unwrap_err().retry(), Retry::Stale);
+    }
+}

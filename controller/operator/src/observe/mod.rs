@@ -1,0 +1,100 @@
+//! The first step of a reconcile: everything that a decision looks at, and nothing that is older than the own writes.
+
+mod dry_run;
+mod freshness;
+mod neighbourhood;
+mod read;
+pub mod template;
+
+use std::sync::Arc;
+
+use kulta_core::observed::{Observed, TemplateCheck, TemplateView};
+use thiserror::Error;
+
+pub use read::ReadError;
+
+use self::neighbourhood::Neighbourhood;
+use crate::backoff::Retry;
+use crate::context::{Context, Sighting};
+use crate::key::ObjectKey;
+use crate::replica_set::ManifestError;
+
+/// Why a Rollout can't be decided on now.
+#[derive(Debug, Error)]
+pub enum ObserveError {
+    /// A cache does not show an own write yet.
+    #[error("the own last write to {object} is not seen yet")]
+    Stale {
+        /// The object.
+        object: ObjectKey,
+    },
+    /// The Rollout is not what the cache shows.
+    #[error("the Rollout has changed meanwhile")]
+    Changed,
+    /// No ReplicaSet can be made of the Rollout.
+    #[error("its template can't be checked")]
+    Manifest(#[source] ManifestError),
+    /// The API server could not be asked.
+    #[error("the cluster can't be read")]
+    Read(#[from] ReadError),
+}
+
+impl ObserveError {
+    /// How soon to try again.
+    #[must_use]
+    pub fn retry(&self) -> Retry {
+        match self {
+            Self::Stale { .. } | Self::Changed => Retry::Stale,
+            Self::Manifest(_) | Self::Read(_) => Retry::Error,
+        }
+    }
+}
+
+/// Observes one Rollout. None: there is nothing to decide, it is gone or going.
+///
+/// # Errors
+/// When the caches are not recent enough, or the API server can't be asked what they do not hold.
+pub async fn observe(context: &Context, key: &ObjectKey) -> Result<Option<Sighting>, ObserveError> {
+    freshness::confirm(context, key).await?;
+    let Some(seen) = context.caches.read(|tables| Neighbourhood::of(tables, key)) else {
+        return Ok(None);
+    };
+    let rollout = Arc::clone(&seen.rollout);
+    let check = match (&rollout.spec, &seen.overlaps_with) {
+        (Ok(spec), None) => {
+            let question = template::Question {
+                key,
+                rollout: &rollout,
+                spec,
+                replica_sets: &seen.replica_sets,
+            };
+            template::check(context, question).await?
+        }
+        // Nothing is decided on the template of a Rollout that can't be worked with.
+        _ => TemplateCheck::Unknown {
+            message: "not asked".to_owned(),
+        },
+    };
+    let observed = Observed {
+        rollout: rollout.view.clone(),
+        spec: rollout.spec.clone(),
+        status: rollout.status.clone(),
+        template: TemplateView {
+            digest: rollout.digest.clone(),
+            check,
+        },
+        replica_sets: seen.replica_sets,
+        stable_service: seen.stable_service,
+        canary_service: seen.canary_service,
+        routes: seen.routes,
+        overlaps_with: seen.overlaps_with,
+        failure: None,
+        settings: context.settings,
+    };
+    Ok(Some(Sighting {
+        key: key.clone(),
+        uid: rollout.uid.clone(),
+        resource_version: rollout.resource_version.clone(),
+        observed,
+    }))
+}

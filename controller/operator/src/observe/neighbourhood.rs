@@ -1,0 +1,337 @@
+//! A Rollout and everything around it, as the caches had it at one moment.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use kulta_core::observed::{Presence, ReplicaSetView, RouteView, ServiceView};
+use kulta_core::spec::RouteReference;
+
+use crate::key::ObjectKey;
+use crate::watch::{Ownership, ReplicaSet, Rollout, Tables, pod_prefix};
+
+/// A Rollout and everything around it.
+#[derive(Debug)]
+pub(super) struct Neighbourhood {
+    pub(super) rollout: Arc<Rollout>,
+    pub(super) replica_sets: Vec<ReplicaSetView>,
+    pub(super) stable_service: Option<Presence<ServiceView>>,
+    pub(super) canary_service: Option<Presence<ServiceView>>,
+    pub(super) routes: Vec<(RouteReference, Presence<RouteView>)>,
+    pub(super) overlaps_with: Option<String>,
+}
+
+impl Neighbourhood {
+    /// The neighbourhood of the Rollout `key`; None when it is gone or being deleted.
+    pub(super) fn of(tables: &Tables, key: &ObjectKey) -> Option<Self> {
+        let rollout = Arc::clone(tables.rollouts.get(key).filter(|rollout| !rollout.deleting)?);
+        let replica_sets = replica_sets(tables, key, &rollout);
+        let spec = rollout.spec.as_ref().ok();
+        let service = |name: &str| service(tables, &ObjectKey::new(&key.namespace, name), &replica_sets);
+        let (stable, canary) = spec.map_or((None, None), |spec| spec.services());
+        let (stable_service, canary_service) = (stable.map(service), canary.map(service));
+        let routes = spec
+            .and_then(|spec| spec.routing())
+            .map_or(&[][..], |routing| &routing.routes);
+        let routes = routes
+            .iter()
+            .map(|reference| (reference.clone(), route(tables, reference)))
+            .collect();
+        let overlaps_with = oldest_that_overlaps(tables, key, &rollout);
+        Some(Self {
+            rollout,
+            replica_sets,
+            stable_service,
+            canary_service,
+            routes,
+            overlaps_with,
+        })
+    }
+}
+
+/// The ReplicaSets that the Rollout owns, and those it may adopt.
+fn replica_sets(tables: &Tables, key: &ObjectKey, rollout: &Rollout) -> Vec<ReplicaSetView> {
+    let look_up = |name: &ObjectKey| {
+        tables
+            .replica_sets
+            .get(name)
+            .filter(|replica_set| !replica_set.deleting)
+    };
+    let owned = tables
+        .relations
+        .replica_sets_of(&rollout.uid)
+        .filter_map(look_up)
+        .filter(|replica_set| {
+            // The UID alone would do; the name guards against an owner reference that was written by hand.
+            matches!(&replica_set.ownership, Ownership::Rollout { name, .. } if *name == key.name)
+        });
+    let adoptable = tables
+        .relations
+        .orphans_in(&key.namespace)
+        .filter_map(look_up)
+        .filter(|replica_set| rollout.selects(&replica_set.labels));
+    let view = |replica_set: &Arc<ReplicaSet>, owned| ReplicaSetView {
+        owned,
+        ..replica_set.view.clone()
+    };
+    owned
+        .map(|replica_set| view(replica_set, true))
+        .chain(adoptable.map(|replica_set| view(replica_set, false)))
+        .collect()
+}
+
+fn service(tables: &Tables, key: &ObjectKey, replica_sets: &[ReplicaSetView]) -> Presence<ServiceView> {
+    let Some(service) = tables.services.get(key) else {
+        return Presence::Missing;
+    };
+    let ready = ready_pods(tables, key);
+    let ready_endpoints = replica_sets
+        .iter()
+        .filter(|replica_set| bears_its_pods(replica_set, replica_sets, service.view.selects.as_deref()))
+        .filter_map(|replica_set| {
+            Some((
+                replica_set.hash.clone(),
+                *ready.get(&pod_prefix(&replica_set.name))?,
+            ))
+        })
+        .collect();
+    Presence::Present(ServiceView {
+        ready_endpoints,
+        ..service.view.clone()
+    })
+}
+
+/// Whether the pods whose names begin as those of `replica_set` count as its own. Where a long name was cut, the
+/// beginnings of two may be equal; then the pods count for the revision that the Service selects.
+fn bears_its_pods(replica_set: &ReplicaSetView, all: &[ReplicaSetView], selects: Option<&str>) -> bool {
+    let prefix = pod_prefix(&replica_set.name);
+    let alone = all
+        .iter()
+        .all(|other| other.name == replica_set.name || pod_prefix(&other.name) != prefix);
+    alone || selects == Some(&replica_set.hash)
+}
+
+/// Ready pods behind a Service by the prefix of their names.
+fn ready_pods(tables: &Tables, service: &ObjectKey) -> BTreeMap<String, u32> {
+    let mut by_address_type: BTreeMap<&str, BTreeMap<&str, u32>> = BTreeMap::new();
+    for slice in tables
+        .relations
+        .slices_of(service)
+        .filter_map(|slice| tables.endpoint_slices.get(slice))
+    {
+        let counts = by_address_type.entry(&slice.address_type).or_default();
+        for (prefix, count) in &slice.ready {
+            *counts.entry(prefix).or_default() += count;
+        }
+    }
+    // A pod with an IPv4 and an IPv6 address is one pod.
+    let mut ready = BTreeMap::new();
+    for (prefix, count) in by_address_type.into_values().flatten() {
+        let most: &mut u32 = ready.entry(prefix.to_owned()).or_default();
+        *most = count.max(*most);
+    }
+    ready
+}
+
+fn route(tables: &Tables, reference: &RouteReference) -> Presence<RouteView> {
+    tables
+        .routes
+        .get(&reference.into())
+        .map_or(Presence::Missing, |route| Presence::Present(route.view.clone()))
+}
+
+/// The oldest of the Rollouts that were there before this one and whose pods could be taken for its own.
+fn oldest_that_overlaps(tables: &Tables, key: &ObjectKey, rollout: &Rollout) -> Option<String> {
+    tables
+        .rollouts_in(&key.namespace)
+        .filter(|(other, _)| *other != key)
+        .filter(|(_, other)| other.is_older_than(rollout) && other.overlaps(rollout))
+        .min_by_key(|(_, other)| (other.created, &other.view.name))
+        .map(|(other, _)| other.name.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::watch::{Cached, Caches, EndpointSlice, HttpRoute, Service, samples};
+
+    fn key(name: &str) -> ObjectKey {
+        ObjectKey::new("shop", name)
+    }
+
+    fn put<P: Cached>(caches: &Caches, object: &Value) {
+        let name = object["metadata"]["name"].as_str().unwrap();
+        caches.apply(&key(name), &Arc::new(P::project(object).unwrap()));
+    }
+
+    fn caches() -> Caches {
+        let caches = Caches::default();
+        put::<Rollout>(&caches, &samples::rollout("web"));
+        caches
+    }
+
+    fn of(caches: &Caches, name: &str) -> Neighbourhood {
+        caches
+            .read(|tables| Neighbourhood::of(tables, &key(name)))
+            .unwrap()
+    }
+
+    fn pod(name: &str) -> Value {
+        json!({"conditions": {"ready": true}, "targetRef": {"kind": "Pod", "name": name}})
+    }
+
+    #[test]
+    fn a_rollout_that_is_gone_or_going_has_none() {
+        let caches = caches();
+        assert!(
+            caches
+                .read(|tables| Neighbourhood::of(tables, &key("gone")))
+                .is_none()
+        );
+        let mut going = samples::rollout("web");
+        going["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        put::<Rollout>(&caches, &going);
+
+        assert!(
+            caches
+                .read(|tables| Neighbourhood::of(tables, &key("web")))
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn what_the_spec_names_and_is_not_there_is_missing() {
+        let seen = of(&caches(), "web");
+
+        assert_eq!(
+            (seen.stable_service, seen.canary_service),
+            (Some(Presence::Missing), Some(Presence::Missing))
+        );
+        assert_eq!(seen.routes.len(), 1);
+        assert_eq!(seen.routes[0].1, Presence::Missing);
+    }
+
+    #[test]
+    fn services_and_routes_are_found() {
+        let caches = caches();
+        put::<Service>(&caches, &samples::service("web-stable"));
+        put::<HttpRoute>(&caches, &samples::route("web"));
+
+        let seen = of(&caches, "web");
+
+        assert_eq!(seen.stable_service.unwrap().present().unwrap().name, "web-stable");
+        assert_eq!(seen.routes[0].1.present().unwrap().backends.len(), 2);
+    }
+
+    #[test]
+    fn owned_and_orphaned_replica_sets_are_told_apart() {
+        let caches = caches();
+        put::<ReplicaSet>(&caches, &samples::replica_set("web", "abc"));
+        let mut orphan = samples::replica_set("web", "def");
+        orphan["metadata"]["ownerReferences"] = json!([]);
+        put::<ReplicaSet>(&caches, &orphan);
+        put::<ReplicaSet>(&caches, &samples::replica_set("other", "ghi"));
+
+        let seen = of(&caches, "web").replica_sets;
+
+        let seen: Vec<_> = seen.iter().map(|set| (set.hash.as_str(), set.owned)).collect();
+        assert_eq!(seen, [("abc", true), ("def", false)]);
+    }
+
+    #[test]
+    fn a_replica_set_of_an_earlier_rollout_of_the_same_name_is_not_owned() {
+        let caches = caches();
+        let mut left = samples::replica_set("web", "abc");
+        left["metadata"]["ownerReferences"][0]["uid"] = json!("uid-earlier");
+        put::<ReplicaSet>(&caches, &left);
+
+        assert!(of(&caches, "web").replica_sets.is_empty());
+    }
+
+    #[test]
+    fn a_replica_set_that_is_being_deleted_counts_as_gone() {
+        let caches = caches();
+        let mut going = samples::replica_set("web", "abc");
+        going["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        put::<ReplicaSet>(&caches, &going);
+
+        assert!(of(&caches, "web").replica_sets.is_empty());
+    }
+
+    #[test]
+    fn ready_endpoints_are_counted_by_revision() {
+        let caches = caches();
+        put::<ReplicaSet>(&caches, &samples::replica_set("web", "abc"));
+        put::<ReplicaSet>(&caches, &samples::replica_set("web", "def"));
+        put::<Service>(&caches, &samples::service("web-stable"));
+        let pods = json!([
+            pod("web-abc-fghij"),
+            pod("web-abc-klmno"),
+            pod("web-def-pqrst"),
+            pod("elsewhere-uvwxy")
+        ]);
+        put::<EndpointSlice>(&caches, &samples::endpoint_slice("web-stable", &pods));
+
+        let service = of(&caches, "web").stable_service.unwrap();
+
+        let expected = BTreeMap::from([("abc".to_owned(), 2), ("def".to_owned(), 1)]);
+        assert_eq!(service.present().unwrap().ready_endpoints, expected);
+    }
+
+    #[test]
+    fn a_pod_with_two_addresses_is_one_pod() {
+        let caches = caches();
+        put::<ReplicaSet>(&caches, &samples::replica_set("web", "abc"));
+        put::<Service>(&caches, &samples::service("web-stable"));
+        let slice = samples::endpoint_slice("web-stable", &json!([pod("web-abc-fghij")]));
+        put::<EndpointSlice>(&caches, &slice);
+        let mut second = slice;
+        second["metadata"]["name"] = json!("web-stable-2");
+        second["addressType"] = json!("IPv6");
+        put::<EndpointSlice>(&caches, &second);
+
+        let service = of(&caches, "web").stable_service.unwrap();
+
+        assert_eq!(
+            service.present().unwrap().ready_endpoints,
+            BTreeMap::from([("abc".to_owned(), 1)])
+        );
+    }
+
+    #[test]
+    fn pods_whose_names_were_cut_count_for_the_revision_that_is_selected() {
+        let caches = Caches::default();
+        let name = "w".repeat(60);
+        put::<Rollout>(&caches, &samples::rollout(&name));
+        put::<ReplicaSet>(&caches, &samples::replica_set(&name, "abc"));
+        put::<ReplicaSet>(&caches, &samples::replica_set(&name, "def"));
+        let service_name = format!("{name}-stable");
+        let mut service = samples::service(&service_name);
+        service["spec"]["selector"]["rollouts-pod-template-hash"] = json!("def");
+        put::<Service>(&caches, &service);
+        let pods = json!([pod(&format!("{}fghij", "w".repeat(58)))]);
+        put::<EndpointSlice>(&caches, &samples::endpoint_slice(&service_name, &pods));
+
+        let service = of(&caches, &name).stable_service.unwrap();
+
+        assert_eq!(
+            service.present().unwrap().ready_endpoints,
+            BTreeMap::from([("def".to_owned(), 1)])
+        );
+    }
+
+    #[test]
+    fn only_the_younger_of_two_overlapping_rollouts_is_told() {
+        let caches = caches();
+        let mut younger = samples::rollout("a-younger");
+        younger["metadata"]["creationTimestamp"] = json!("2026-01-02T00:00:00Z");
+        younger["spec"]["selector"] = samples::rollout("web")["spec"]["selector"].clone();
+        younger["spec"]["template"]["metadata"] =
+            samples::rollout("web")["spec"]["template"]["metadata"].clone();
+        put::<Rollout>(&caches, &younger);
+
+        assert_eq!(of(&caches, "a-younger").overlaps_with.as_deref(), Some("web"));
+        assert_eq!(of(&caches, "web").overlaps_with, None);
+    }
+}

@@ -1,0 +1,64 @@
+//! Reading from the API server what the caches do not hold.
+
+use std::time::Duration;
+
+use kube::api::{Api, ApiResource, DynamicObject};
+use kube::{Client, Error};
+use thiserror::Error;
+
+use crate::expectations::{Kind, Version};
+use crate::key::ObjectKey;
+use crate::watch::{HttpRoute, Projection, ReplicaSet, Rollout, Service};
+
+/// The API server answers in milliseconds. Longer than this it is overloaded or out of reach.
+pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The API server could not be asked.
+#[derive(Debug, Error)]
+pub enum ReadError {
+    /// No answer in time.
+    #[error("no answer within {} s", READ_TIMEOUT.as_secs())]
+    Timeout,
+    /// It refused, or could not be reached.
+    #[error("the API server could not be asked")]
+    Request(#[from] Error),
+}
+
+/// The answer to a request, within the time limit.
+pub(super) async fn within_limit<T>(request: impl Future<Output = Result<T, Error>>) -> Result<T, ReadError> {
+    match tokio::time::timeout(READ_TIMEOUT, request).await {
+        Err(_elapsed) => Err(ReadError::Timeout),
+        Ok(answer) => Ok(answer?),
+    }
+}
+
+/// An object as it is now; None when there is none.
+pub(super) async fn object<P: Projection>(
+    client: &Client,
+    key: &ObjectKey,
+) -> Result<Option<DynamicObject>, ReadError> {
+    within_limit(api(client, key, &P::api_resource()).get_opt(&key.name)).await
+}
+
+/// The version of an object now; None when there is none.
+pub(super) async fn version(
+    client: &Client,
+    kind: Kind,
+    key: &ObjectKey,
+) -> Result<Option<Version>, ReadError> {
+    let resource = match kind {
+        Kind::Rollout => Rollout::api_resource(),
+        Kind::ReplicaSet => ReplicaSet::api_resource(),
+        Kind::Service => Service::api_resource(),
+        Kind::HttpRoute => HttpRoute::api_resource(),
+    };
+    let found = within_limit(api(client, key, &resource).get_metadata_opt(&key.name)).await?;
+    Ok(found.map(|object| Version {
+        uid: object.metadata.uid.unwrap_or_default(),
+        resource_version: object.metadata.resource_version.unwrap_or_default(),
+    }))
+}
+
+fn api(client: &Client, key: &ObjectKey, resource: &ApiResource) -> Api<DynamicObject> {
+    Api::namespaced_with(client.clone(), &key.namespace, resource)
+}

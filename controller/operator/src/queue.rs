@@ -1,0 +1,40 @@
+//! Which Rollout is reconciled when: each one once, at the earliest time asked for.
+
+use futures::Stream;
+use futures::channel::mpsc;
+use kube::runtime::scheduler::ScheduleRequest;
+use tokio::time::Instant;
+
+use crate::key::ObjectKey;
+
+/// Where reconciles are asked for. Cheap to clone.
+///
+/// The queue has no bound of its own: it is emptied at once into a set of names, so that it holds at most one entry
+/// per Rollout.
+#[derive(Debug, Clone)]
+pub struct Requests(mpsc::UnboundedSender<ScheduleRequest<ObjectKey>>);
+
+/// A queue: where reconciles are asked for, and what was asked for.
+pub fn queue() -> (
+    Requests,
+    impl Stream<Item = ScheduleRequest<ObjectKey>> + Send + use<>,
+) {
+    let (sender, receiver) = mpsc::unbounded();
+    (Requests(sender), receiver)
+}
+
+impl Requests {
+    /// Asks for a reconcile at `run_at`.
+    pub fn at(&self, run_at: Instant, key: ObjectKey) {
+        // The other end is gone only when the process is about to end: nothing is to be done any more.
+        let _ = self.0.unbounded_send(ScheduleRequest { message: key, run_at });
+    }
+
+    /// Asks for reconciles of all `keys` now.
+    pub fn all_now(&self, keys: impl IntoIterator<Item = ObjectKey>) {
+        let now = Instant::now();
+        for key in keys {
+            self.at(now, key);
+        }
+    }
+}

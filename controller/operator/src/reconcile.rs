@@ -1,0 +1,172 @@
+//! One reconcile, one direction: observe, decide, apply, report.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kulta_core::decide;
+use kulta_core::observed::ApplyFailure;
+use parking_lot::Mutex;
+use thiserror::Error;
+use tokio::time::Instant;
+use tracing::Instrument as _;
+
+use crate::apply::{Applied, ApplyError, apply};
+use crate::backoff::{Backoffs, Retry};
+use crate::context::{Context, Sighting};
+use crate::controller::Reconcile;
+use crate::key::ObjectKey;
+use crate::metrics::{ReconcileResult, ReconcileStep};
+use crate::observe::{ObserveError, observe};
+use crate::report::{ReportError, report};
+use crate::telemetry;
+
+/// Every Rollout is looked at this often, whatever the watches say: the safety net.
+const RESYNC_EVERY: Duration = Duration::from_mins(15);
+
+/// Reconciles Rollouts.
+pub struct Reconciler {
+    context: Context,
+    backoffs: Backoffs,
+    /// UIDs of the Rollouts seen, to forget what is kept of them when they are gone.
+    uids: Mutex<HashMap<ObjectKey, String>>,
+}
+
+/// The step that failed.
+#[derive(Debug, Error)]
+enum ReconcileError {
+    #[error("not observed")]
+    Observe(#[from] ObserveError),
+    #[error("not carried out")]
+    Apply(#[from] ApplyError),
+    #[error("not reported")]
+    Report(#[from] ReportError),
+}
+
+impl ReconcileError {
+    fn step(&self) -> ReconcileStep {
+        match self {
+            Self::Observe(_) => ReconcileStep::Observe,
+            Self::Apply(_) => ReconcileStep::Apply,
+            Self::Report(_) => ReconcileStep::Report,
+        }
+    }
+
+    fn retry(&self) -> Retry {
+        match self {
+            Self::Observe(error) => error.retry(),
+            Self::Apply(error) if error.is_conflict() => Retry::Conflict,
+            Self::Report(error) if error.is_conflict() => Retry::Conflict,
+            Self::Apply(_) | Self::Report(_) => Retry::Error,
+        }
+    }
+
+    fn result(&self) -> ReconcileResult {
+        match self.retry() {
+            Retry::Error => ReconcileResult::Error,
+            Retry::Conflict | Retry::Stale => ReconcileResult::Conflict,
+        }
+    }
+}
+
+impl Reconcile for Reconciler {
+    async fn reconcile(&self, key: &ObjectKey) -> Option<Instant> {
+        let span = tracing::info_span!("reconcile", rollout = %key);
+        async {
+            let start = Instant::now();
+            let outcome = self.steps(key).await;
+            let result = outcome
+                .as_ref()
+                .map_or_else(ReconcileError::result, |_| ReconcileResult::Ok);
+            self.context.metrics.reconciled(result, start.elapsed());
+            outcome.unwrap_or_else(|error| Some(self.retry_after(key, &error)))
+        }
+        .instrument(span)
+        .await
+    }
+}
+
+impl Reconciler {
+    /// A reconciler that works with `context`.
+    #[must_use]
+    pub fn new(context: Context) -> Self {
+        Self {
+            context,
+            backoffs: Backoffs::default(),
+            uids: Mutex::default(),
+        }
+    }
+
+    async fn steps(&self, key: &ObjectKey) -> Result<Option<Instant>, ReconcileError> {
+        let context = &self.context;
+        let Some(sighting) = observe(context, key).await? else {
+            self.forget(key);
+            return Ok(None);
+        };
+        self.uids.lock().insert(key.clone(), sighting.uid.clone());
+        let plan = decide(&sighting.observed, Timestamp::now());
+        telemetry::decided(&sighting.observed, &plan);
+        match apply(context, &sighting, &plan).await {
+            Ok(applied) => report(context, &sighting, &plan, &applied).await?,
+            Err(error) => {
+                if let Some(failure) = error.failure() {
+                    self.report_failure(sighting, failure).await?;
+                }
+                return Err(error.into());
+            }
+        }
+        self.backoffs.reset(key);
+        Ok(Some(self.next(&sighting.uid, plan.wake_at)))
+    }
+
+    /// Reports a plan that could not be carried out: the status alone, as decided with the failure in view.
+    async fn report_failure(&self, mut sighting: Sighting, failure: ApplyFailure) -> Result<(), ReportError> {
+        sighting.observed.failure = Some(failure);
+        let plan = decide(&sighting.observed, Timestamp::now());
+        report(&self.context, &sighting, &plan, &Applied::default()).await
+    }
+
+    /// When to reconcile again if nothing is seen to change.
+    fn next(&self, uid: &str, wake_at: Option<Timestamp>) -> Instant {
+        let now = Instant::now();
+        let woken = wake_at.map(|time| now + until(time));
+        let asked = self.context.template_checks.ask_again_at(uid);
+        [woken, asked]
+            .into_iter()
+            .flatten()
+            .fold(now + RESYNC_EVERY, Instant::min)
+    }
+
+    fn retry_after(&self, key: &ObjectKey, error: &ReconcileError) -> Instant {
+        let delay = self.backoffs.next(key, error.retry());
+        if error.retry() == Retry::Error {
+            self.context.metrics.failed(error.step());
+            tracing::warn!(
+                error = error as &dyn std::error::Error,
+                ?delay,
+                "reconcile failed"
+            );
+        } else {
+            tracing::debug!(
+                error = error as &dyn std::error::Error,
+                ?delay,
+                "to be observed again"
+            );
+        }
+        Instant::now() + delay
+    }
+
+    fn forget(&self, key: &ObjectKey) {
+        self.backoffs.reset(key);
+        self.context.expectations.forget(key);
+        if let Some(uid) = self.uids.lock().remove(key) {
+            self.context.template_checks.forget(&uid);
+            self.context.metrics.rollout_gone(&uid);
+        }
+    }
+}
+
+/// How long it is until `time`; nothing when it has passed.
+fn until(time: Timestamp) -> Duration {
+    Duration::try_from(time.duration_since(Timestamp::now())).unwrap_or_default()
+}

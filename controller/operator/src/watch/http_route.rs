@@ -1,0 +1,369 @@
+//! What is kept of an `HTTPRoute`: its split, what gateways say of it, and who last wrote its rules.
+
+use jiff::Timestamp;
+use kube::core::ApiResource;
+use kulta_api::names::FIELD_MANAGER;
+use kulta_core::observed::{BackendView, ParentReport, RouteView, Verdict};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::metadata::{ManagedFields, Metadata};
+use super::projection::{Projection, Undecodable};
+
+/// The API group of routes.
+pub(super) const GROUP: &str = "gateway.networking.k8s.io";
+/// The version of routes: the oldest with all that is needed, served by every release since 1.0.
+pub(super) const VERSION: &str = "v1";
+/// The kind of routes.
+pub(super) const KIND: &str = "HTTPRoute";
+const PLURAL: &str = "httproutes";
+
+/// An `HTTPRoute`.
+#[derive(Debug, PartialEq)]
+pub struct HttpRoute {
+    /// `metadata.uid`
+    pub uid: String,
+    /// `metadata.resourceVersion`
+    pub resource_version: String,
+    /// What decisions see of it.
+    pub view: RouteView,
+}
+
+#[derive(Deserialize)]
+struct Written {
+    metadata: Metadata,
+    #[serde(default)]
+    spec: WrittenSpec,
+    #[serde(default)]
+    status: WrittenStatus,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct WrittenSpec {
+    parent_refs: Vec<WrittenParent>,
+    rules: Vec<WrittenRule>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WrittenParent {
+    namespace: Option<String>,
+    name: String,
+    section_name: Option<String>,
+    port: Option<u16>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[derive(Default)]
+struct WrittenRule {
+    backend_refs: Vec<WrittenBackend>,
+}
+
+#[derive(Deserialize)]
+struct WrittenBackend {
+    group: Option<String>,
+    kind: Option<String>,
+    namespace: Option<String>,
+    name: String,
+    port: Option<u16>,
+    weight: Option<u32>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct WrittenStatus {
+    parents: Vec<WrittenReport>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WrittenReport {
+    parent_ref: WrittenParent,
+    #[serde(default)]
+    conditions: Vec<WrittenCondition>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WrittenCondition {
+    #[serde(rename = "type")]
+    kind: String,
+    status: String,
+    #[serde(default)]
+    observed_generation: i64,
+    #[serde(default)]
+    reason: String,
+    #[serde(default)]
+    message: String,
+}
+
+impl WrittenParent {
+    /// `namespace/name[/section][:port]`
+    fn resolved(&self, namespace: &str) -> String {
+        let mut text = format!("{}/{}", self.namespace.as_deref().unwrap_or(namespace), self.name);
+        if let Some(section) = &self.section_name {
+            text.push('/');
+            text.push_str(section);
+        }
+        if let Some(port) = self.port {
+            text.push(':');
+            text.push_str(&port.to_string());
+        }
+        text
+    }
+}
+
+impl WrittenReport {
+    fn verdict(&self, kind: &str) -> Option<Verdict> {
+        self.conditions
+            .iter()
+            .find(|condition| condition.kind == kind)
+            .map(|condition| Verdict {
+                holds: condition.status == "True",
+                observed_generation: condition.observed_generation,
+                message: format!("{}: {}", condition.reason, condition.message),
+            })
+    }
+}
+
+impl WrittenBackend {
+    fn is_service(&self) -> bool {
+        self.group.as_deref().unwrap_or_default().is_empty()
+            && self.kind.as_deref().is_none_or(|kind| kind == "Service")
+    }
+
+    fn view(self, rule: usize, index: usize, namespace: &str) -> BackendView {
+        BackendView {
+            rule,
+            index,
+            is_service: self.is_service(),
+            namespace: self.namespace.unwrap_or_else(|| namespace.to_owned()),
+            name: self.name,
+            port: self.port,
+            weight: self.weight,
+        }
+    }
+}
+
+impl Projection for HttpRoute {
+    fn api_resource() -> ApiResource {
+        ApiResource {
+            group: GROUP.to_owned(),
+            version: VERSION.to_owned(),
+            api_version: format!("{GROUP}/{VERSION}"),
+            kind: KIND.to_owned(),
+            plural: PLURAL.to_owned(),
+        }
+    }
+
+    fn project(object: &Value) -> Result<Self, Undecodable> {
+        let Written {
+            metadata,
+            spec,
+            status,
+        } = Written::deserialize(object)?;
+        let namespace = metadata.namespace.as_str();
+        let rules = spec.rules.into_iter().enumerate();
+        let backends = rules.flat_map(|(rule, written)| {
+            let refs = written.backend_refs.into_iter().enumerate();
+            refs.map(move |(index, backend)| backend.view(rule, index, namespace))
+        });
+        let reports = status.parents.iter().map(|report| ParentReport {
+            parent: report.parent_ref.resolved(namespace),
+            accepted: report.verdict("Accepted"),
+            resolved_refs: report.verdict("ResolvedRefs"),
+        });
+        let view = RouteView {
+            generation: metadata.generation,
+            backends: backends.collect(),
+            parents: spec
+                .parent_refs
+                .iter()
+                .map(|parent| parent.resolved(namespace))
+                .collect(),
+            reports: reports.collect(),
+            rules_manager: rules_manager(&metadata.managed_fields),
+        };
+        Ok(Self {
+            uid: metadata.uid,
+            resource_version: metadata.resource_version,
+            view,
+        })
+    }
+}
+
+/// Who last wrote `spec.rules`. The times are whole seconds: of two within one, it is not KULTA that is named, because
+/// the question is who else writes.
+fn rules_manager(entries: &[ManagedFields]) -> Option<String> {
+    entries
+        .iter()
+        .filter(|entry| entry.holds_rules())
+        .max_by_key(|entry| {
+            (
+                entry.time.unwrap_or(Timestamp::MIN),
+                entry.manager != FIELD_MANAGER,
+            )
+        })
+        .map(|entry| entry.manager.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::watch::samples;
+    use serde_json::json;
+
+    fn view(object: &Value) -> RouteView {
+        HttpRoute::project(object).unwrap().view
+    }
+
+    #[test]
+    fn every_backend_of_every_rule_is_seen() {
+        let mut object = samples::route("web");
+        object["spec"]["rules"] = json!([
+            {"matches": [{"path": {"value": "/"}}], "backendRefs": [
+                {"name": "web-stable", "port": 80, "weight": 90, "filters": [{"type": "x"}]},
+                {"name": "web-canary", "port": 80},
+            ]},
+            {"filters": [{"type": "RequestRedirect"}]},
+            {"backendRefs": [
+                {"name": "web-stable", "namespace": "other"},
+                {"group": "example.com", "kind": "Bucket", "name": "web-stable"},
+            ]},
+        ]);
+
+        let backends = view(&object).backends;
+
+        let seen: Vec<_> = backends
+            .iter()
+            .map(|backend| {
+                (
+                    backend.rule,
+                    backend.index,
+                    backend.is_service,
+                    backend.namespace.as_str(),
+                    backend.weight,
+                )
+            })
+            .collect();
+        let expected = [
+            (0, 0, true, "shop", Some(90)),
+            (0, 1, true, "shop", None),
+            (2, 0, true, "other", None),
+            (2, 1, false, "shop", None),
+        ];
+        assert_eq!(seen, expected);
+        assert_eq!(backends[0].port, Some(80));
+    }
+
+    #[test]
+    fn parents_and_their_reports_have_the_same_names() {
+        let mut object = samples::route("web");
+        let parents = json!([
+            {"name": "public"},
+            {"name": "public", "namespace": "infra", "sectionName": "https"},
+            {"name": "public", "sectionName": "http", "port": 8080},
+        ]);
+        object["spec"]["parentRefs"] = parents.clone();
+        let reports = parents.as_array().unwrap().iter();
+        object["status"] =
+            json!({"parents": reports.map(|parent| json!({"parentRef": parent})).collect::<Vec<_>>()});
+
+        let view = view(&object);
+
+        assert_eq!(
+            view.parents,
+            ["shop/public", "infra/public/https", "shop/public/http:8080"]
+        );
+        assert_eq!(
+            view.reports
+                .iter()
+                .map(|report| report.parent.clone())
+                .collect::<Vec<_>>(),
+            view.parents
+        );
+    }
+
+    #[test]
+    fn verdicts_carry_generation_reason_and_message() {
+        let mut object = samples::route("web");
+        object["status"] = json!({"parents": [{
+            "parentRef": {"name": "public"}, "controllerName": "example.com/gateway",
+            "conditions": [
+                {"type": "Accepted", "status": "True", "observedGeneration": 5, "reason": "Accepted", "message": "ok"},
+                {"type": "ResolvedRefs", "status": "False", "observedGeneration": 4, "reason": "BackendNotFound", "message": "no web"},
+            ],
+        }]});
+
+        let report = view(&object).reports.remove(0);
+
+        let verdict = |holds, observed_generation, message: &str| {
+            Some(Verdict {
+                holds,
+                observed_generation,
+                message: message.to_owned(),
+            })
+        };
+        assert_eq!(report.accepted, verdict(true, 5, "Accepted: ok"));
+        assert_eq!(report.resolved_refs, verdict(false, 4, "BackendNotFound: no web"));
+    }
+
+    #[test]
+    fn a_route_without_rules_and_status_is_read() {
+        let object = json!({"metadata": samples::metadata("web")});
+        assert!(view(&object).backends.is_empty());
+    }
+
+    fn managed(entries: &[(&str, &str, Value)]) -> Option<String> {
+        let mut object = samples::route("web");
+        let entries = entries.iter().map(|(manager, time, fields)| {
+            json!({"manager": manager, "operation": "Update", "time": time, "fieldsType": "FieldsV1", "fieldsV1": fields})
+        });
+        object["metadata"]["managedFields"] = entries.collect();
+        view(&object).rules_manager
+    }
+
+    fn rules() -> Value {
+        json!({"f:spec": {".": {}, "f:rules": {}, "f:parentRefs": {}}})
+    }
+
+    #[test]
+    fn the_last_writer_of_the_rules_is_named() {
+        let manager = managed(&[
+            ("kubectl", "2026-01-01T00:00:01Z", rules()),
+            ("argocd", "2026-01-01T00:00:03Z", rules()),
+            ("kulta", "2026-01-01T00:00:02Z", rules()),
+            (
+                "envoy",
+                "2026-01-01T00:00:09Z",
+                json!({"f:status": {"f:parents": {}}}),
+            ),
+            (
+                "labeler",
+                "2026-01-01T00:00:09Z",
+                json!({"f:spec": {"f:hostnames": {}}}),
+            ),
+        ]);
+        assert_eq!(manager.as_deref(), Some("argocd"));
+    }
+
+    #[test]
+    fn within_one_second_the_other_writer_is_named() {
+        let time = "2026-01-01T00:00:01Z";
+        assert_eq!(
+            managed(&[("argocd", time, rules()), ("kulta", time, rules())]).as_deref(),
+            Some("argocd")
+        );
+        assert_eq!(
+            managed(&[("kulta", time, rules()), ("argocd", time, rules())]).as_deref(),
+            Some("argocd")
+        );
+    }
+
+    #[test]
+    fn without_managed_fields_nobody_is_named() {
+        assert_eq!(managed(&[]), None);
+    }
+}

@@ -1,0 +1,27 @@
+//! What the watches see, kept as projections.
+//!
+//! One feed per kind ([`feed`]) reads objects, each turned into its projection while it is read, and puts them into
+//! the [`Caches`]; these answer which Rollouts a change concerns.
+
+mod caches;
+mod endpoint_slice;
+pub mod feed;
+mod http_route;
+mod metadata;
+mod projection;
+mod relation;
+mod replica_set;
+mod rollout;
+mod service;
+
+pub use caches::{Caches, Table, Tables};
+pub use endpoint_slice::{EndpointSlice, pod_prefix};
+pub use http_route::HttpRoute;
+pub use projection::{Projection, Undecodable, Watched};
+pub use relation::{Cached, Change, Relations};
+pub use replica_set::{Ownership, ReplicaSet};
+pub use rollout::Rollout;
+pub use service::Service;
+
+#[cfg(test)]
+pub(crate) mod samples;

@@ -1,0 +1,216 @@
+//! Which Rollouts an object concerns.
+//!
+//! The relations are kept in step with the objects, so that a change is answered by a look-up rather than a search.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::caches::{Table, Tables};
+use super::{EndpointSlice, HttpRoute, Ownership, Projection, ReplicaSet, Rollout, Service};
+use crate::key::ObjectKey;
+
+/// Which Rollouts name which objects, and which objects belong to which.
+#[derive(Debug, Default)]
+pub struct Relations {
+    /// Rollouts by the Services they name.
+    rollouts_by_service: Many<ObjectKey>,
+    /// Rollouts by the routes they name.
+    rollouts_by_route: Many<ObjectKey>,
+    /// ReplicaSets by the UID of the Rollout that owns them.
+    replica_sets_by_owner: Many<String>,
+    /// ReplicaSets without an owner, by namespace.
+    orphans_by_namespace: Many<String>,
+    /// `EndpointSlice`s by Service.
+    slices_by_service: Many<ObjectKey>,
+}
+
+impl Relations {
+    /// The ReplicaSets that the Rollout with this UID owns.
+    pub fn replica_sets_of(&self, uid: &str) -> impl Iterator<Item = &ObjectKey> {
+        self.replica_sets_by_owner.of(uid)
+    }
+
+    /// The ReplicaSets without an owner in `namespace`.
+    pub fn orphans_in(&self, namespace: &str) -> impl Iterator<Item = &ObjectKey> {
+        self.orphans_by_namespace.of(namespace)
+    }
+
+    /// The `EndpointSlice`s of a Service.
+    pub fn slices_of(&self, service: &ObjectKey) -> impl Iterator<Item = &ObjectKey> {
+        self.slices_by_service.of(service)
+    }
+}
+
+/// A relation from one to many.
+#[derive(Debug)]
+struct Many<One>(BTreeMap<One, BTreeSet<ObjectKey>>);
+
+impl<One> Default for Many<One> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<One: Ord> Many<One> {
+    fn of<Name>(&self, one: &Name) -> impl Iterator<Item = &ObjectKey>
+    where
+        One: std::borrow::Borrow<Name>,
+        Name: Ord + ?Sized,
+    {
+        self.0.get(one).into_iter().flatten()
+    }
+
+    fn set(&mut self, one: One, object: &ObjectKey, related: bool) {
+        if related {
+            self.0.entry(one).or_default().insert(object.clone());
+        } else if let Some(objects) = self.0.get_mut(&one) {
+            objects.remove(object);
+            if objects.is_empty() {
+                self.0.remove(&one);
+            }
+        }
+    }
+}
+
+/// A kind that is kept in the caches.
+pub trait Cached: Projection {
+    /// Where its objects are.
+    fn table(tables: &mut Tables) -> &mut Table<Self>;
+
+    /// Adds (`related`) or takes away the object's relations.
+    fn relate(&self, key: &ObjectKey, relations: &mut Relations, related: bool);
+
+    /// The Rollouts that a change of the object from `before` to `after` concerns.
+    fn concerns(change: Change<'_, Self>, key: &ObjectKey, tables: &Tables) -> BTreeSet<ObjectKey>;
+}
+
+/// A change of an object: None where there is none.
+#[derive(Debug)]
+pub struct Change<'a, P> {
+    /// The object before.
+    pub before: Option<&'a P>,
+    /// The object now.
+    pub after: Option<&'a P>,
+}
+
+impl<'a, P> Change<'a, P> {
+    fn versions(&self) -> impl Iterator<Item = &'a P> {
+        self.before.into_iter().chain(self.after)
+    }
+}
+
+impl Cached for Rollout {
+    fn table(tables: &mut Tables) -> &mut Table<Self> {
+        &mut tables.rollouts
+    }
+
+    fn relate(&self, key: &ObjectKey, relations: &mut Relations, related: bool) {
+        let Ok(spec) = &self.spec else { return };
+        let (stable, canary) = spec.services();
+        for service in [stable, canary].into_iter().flatten() {
+            relations
+                .rollouts_by_service
+                .set(ObjectKey::new(&key.namespace, service), key, related);
+        }
+        for route in spec.routing().into_iter().flat_map(|routing| &routing.routes) {
+            relations.rollouts_by_route.set(route.into(), key, related);
+        }
+    }
+
+    fn concerns(change: Change<'_, Self>, key: &ObjectKey, tables: &Tables) -> BTreeSet<ObjectKey> {
+        let mut concerned = BTreeSet::from([key.clone()]);
+        let same_reach = match (change.before, change.after) {
+            (Some(before), Some(after)) => after.has_same_reach(before),
+            _ => false,
+        };
+        if !same_reach {
+            // Whoever overlaps with it now or did before may be allowed to work, or no more.
+            for version in change.versions() {
+                let others = tables
+                    .rollouts_in(&key.namespace)
+                    .filter(|(_, other)| other.overlaps(version));
+                concerned.extend(others.map(|(other, _)| other.clone()));
+            }
+        }
+        concerned
+    }
+}
+
+impl Cached for ReplicaSet {
+    fn table(tables: &mut Tables) -> &mut Table<Self> {
+        &mut tables.replica_sets
+    }
+
+    fn relate(&self, key: &ObjectKey, relations: &mut Relations, related: bool) {
+        match &self.ownership {
+            Ownership::Rollout { uid, .. } => relations.replica_sets_by_owner.set(uid.clone(), key, related),
+            Ownership::Orphan => relations
+                .orphans_by_namespace
+                .set(key.namespace.clone(), key, related),
+            Ownership::Other => {}
+        }
+    }
+
+    fn concerns(change: Change<'_, Self>, key: &ObjectKey, tables: &Tables) -> BTreeSet<ObjectKey> {
+        let of = |replica_set: &Self| match &replica_set.ownership {
+            Ownership::Rollout { name, .. } => vec![ObjectKey::new(&key.namespace, name)],
+            Ownership::Orphan => tables
+                .rollouts_in(&key.namespace)
+                .filter(|(_, rollout)| rollout.selects(&replica_set.labels))
+                .map(|(rollout, _)| rollout.clone())
+                .collect(),
+            Ownership::Other => Vec::new(),
+        };
+        change.versions().flat_map(of).collect()
+    }
+}
+
+impl Cached for Service {
+    fn table(tables: &mut Tables) -> &mut Table<Self> {
+        &mut tables.services
+    }
+
+    fn relate(&self, _: &ObjectKey, _: &mut Relations, _: bool) {}
+
+    fn concerns(_: Change<'_, Self>, key: &ObjectKey, tables: &Tables) -> BTreeSet<ObjectKey> {
+        tables.relations.rollouts_by_service.of(key).cloned().collect()
+    }
+}
+
+impl Cached for EndpointSlice {
+    fn table(tables: &mut Tables) -> &mut Table<Self> {
+        &mut tables.endpoint_slices
+    }
+
+    fn relate(&self, key: &ObjectKey, relations: &mut Relations, related: bool) {
+        relations
+            .slices_by_service
+            .set(ObjectKey::new(&key.namespace, &self.service), key, related);
+    }
+
+    fn concerns(change: Change<'_, Self>, key: &ObjectKey, tables: &Tables) -> BTreeSet<ObjectKey> {
+        let services = change
+            .versions()
+            .map(|slice| ObjectKey::new(&key.namespace, &slice.service));
+        let rollouts = |service| {
+            tables
+                .relations
+                .rollouts_by_service
+                .of(&service)
+                .cloned()
+                .collect::<Vec<_>>()
+        };
+        services.flat_map(rollouts).collect()
+    }
+}
+
+impl Cached for HttpRoute {
+    fn table(tables: &mut Tables) -> &mut Table<Self> {
+        &mut tables.routes
+    }
+
+    fn relate(&self, _: &ObjectKey, _: &mut Relations, _: bool) {}
+
+    fn concerns(_: Change<'_, Self>, key: &ObjectKey, tables: &Tables) -> BTreeSet<ObjectKey> {
+        tables.relations.rollouts_by_route.of(key).cloned().collect()
+    }
+}

@@ -1,0 +1,96 @@
+//! Objects as an API server has them, for tests; all in the namespace `shop`.
+
+use kulta_api::names::HASH_LABEL;
+use serde_json::{Value, json};
+
+/// Metadata of a complete object.
+pub(crate) fn metadata(name: &str) -> Value {
+    json!({
+        "namespace": "shop",
+        "name": name,
+        "uid": format!("uid-{name}"),
+        "resourceVersion": "100",
+        "generation": 2,
+        "creationTimestamp": "2026-01-01T00:00:00Z",
+        "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}"},
+        "managedFields": [{
+            "manager": "kubectl", "operation": "Apply", "apiVersion": "v1", "time": "2026-01-01T00:00:00Z",
+            "fieldsType": "FieldsV1", "fieldsV1": {"f:metadata": {"f:annotations": {}}},
+        }],
+    })
+}
+
+/// A canary Rollout with the Services `<name>-stable` and `<name>-canary` and the route `<name>`.
+pub(crate) fn rollout(name: &str) -> Value {
+    json!({
+        "apiVersion": "kulta.io/v1alpha1",
+        "kind": "Rollout",
+        "metadata": metadata(name),
+        "spec": {
+            "replicas": 3,
+            "selector": {"matchLabels": {"app": name}},
+            "template": {
+                "metadata": {"labels": {"app": name}},
+                "spec": {"containers": [{"name": "main", "image": format!("registry.example/{name}:1")}]},
+            },
+            "strategy": {"canary": {
+                "stableService": format!("{name}-stable"),
+                "canaryService": format!("{name}-canary"),
+                "trafficRouting": {"gatewayAPI": {"httpRoutes": [{"name": name}]}},
+                "steps": [{"setWeight": 10}, {"pause": {}}],
+            }},
+        },
+    })
+}
+
+/// A ReplicaSet of the Rollout, with 3 pods wanted, 2 ready, 1 available.
+pub(crate) fn replica_set(rollout: &str, hash: &str) -> Value {
+    let mut metadata = metadata(&format!("{rollout}-{hash}"));
+    metadata["labels"] = json!({"app": rollout, HASH_LABEL: hash});
+    metadata["ownerReferences"] = json!([{
+        "apiVersion": "kulta.io/v1alpha1", "kind": "Rollout", "name": rollout, "uid": format!("uid-{rollout}"),
+        "controller": true, "blockOwnerDeletion": true,
+    }]);
+    json!({
+        "metadata": metadata,
+        "spec": {
+            "replicas": 3,
+            "selector": {"matchLabels": {"app": rollout, HASH_LABEL: hash}},
+            "template": {"metadata": {"labels": {"app": rollout, HASH_LABEL: hash}}, "spec": {"containers": []}},
+        },
+        "status": {"replicas": 3, "readyReplicas": 2, "availableReplicas": 1, "observedGeneration": 2},
+    })
+}
+
+/// A Service that selects by the label `app`.
+pub(crate) fn service(name: &str) -> Value {
+    json!({
+        "metadata": metadata(name),
+        "spec": {
+            "type": "ClusterIP", "clusterIP": "10.0.0.1",
+            "selector": {"app": name}, "ports": [{"name": "http", "port": 80, "targetPort": 8080, "protocol": "TCP"}],
+        },
+        "status": {"loadBalancer": {}},
+    })
+}
+
+/// The `EndpointSlice` `<service>-1`.
+pub(crate) fn endpoint_slice(service: &str, endpoints: &Value) -> Value {
+    let mut metadata = metadata(&format!("{service}-1"));
+    metadata["labels"] = json!({"kubernetes.io/service-name": service});
+    json!({"metadata": metadata, "addressType": "IPv4", "endpoints": endpoints, "ports": []})
+}
+
+/// A route that splits between `<name>-stable` and `<name>-canary`.
+pub(crate) fn route(name: &str) -> Value {
+    json!({
+        "metadata": metadata(name),
+        "spec": {
+            "parentRefs": [{"name": "public"}],
+            "rules": [{"backendRefs": [
+                {"name": format!("{name}-stable"), "port": 80, "weight": 100},
+                {"name": format!("{name}-canary"), "port": 80, "weight": 0},
+            ]}],
+        },
+    })
+}

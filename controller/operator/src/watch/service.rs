@@ -1,0 +1,100 @@
+//! What is kept of a Service.
+
+use std::collections::BTreeMap;
+
+use kube::core::ApiResource;
+use kulta_api::names::{HASH_LABEL, MANAGED_BY_ANNOTATION};
+use kulta_core::observed::ServiceView;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::metadata::Metadata;
+use super::projection::{Projection, Undecodable};
+
+/// A Service.
+#[derive(Debug, PartialEq)]
+pub struct Service {
+    /// `metadata.uid`
+    pub uid: String,
+    /// What decisions see of it; its endpoints are not known here.
+    pub view: ServiceView,
+}
+
+#[derive(Deserialize)]
+struct Written {
+    metadata: Metadata,
+    #[serde(default)]
+    spec: WrittenSpec,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct WrittenSpec {
+    selector: BTreeMap<String, String>,
+    ports: Vec<WrittenPort>,
+}
+
+#[derive(Deserialize)]
+struct WrittenPort {
+    port: u16,
+}
+
+impl Projection for Service {
+    fn api_resource() -> ApiResource {
+        ApiResource::erase::<k8s_openapi::api::core::v1::Service>(&())
+    }
+
+    fn project(object: &Value) -> Result<Self, Undecodable> {
+        let Written {
+            mut metadata,
+            mut spec,
+        } = Written::deserialize(object)?;
+        let selects = spec.selector.remove(HASH_LABEL);
+        Ok(Self {
+            uid: metadata.uid,
+            view: ServiceView {
+                managed_by: metadata.annotations.remove(MANAGED_BY_ANNOTATION),
+                name: metadata.name,
+                resource_version: metadata.resource_version,
+                selector: spec.selector,
+                selects,
+                ports: spec.ports.iter().map(|port| port.port).collect(),
+                ready_endpoints: BTreeMap::new(),
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::watch::samples;
+    use serde_json::json;
+
+    #[test]
+    fn the_hash_is_told_apart_from_the_selector() {
+        let mut object = samples::service("web-stable");
+        object["spec"]["selector"] = json!({"app": "web", HASH_LABEL: "abc"});
+        object["metadata"]["annotations"] = json!({MANAGED_BY_ANNOTATION: "web", "other": "x"});
+
+        let view = Service::project(&object).unwrap().view;
+
+        assert_eq!(
+            view.selector,
+            BTreeMap::from([("app".to_owned(), "web".to_owned())])
+        );
+        assert_eq!(view.selects.as_deref(), Some("abc"));
+        assert_eq!(view.managed_by.as_deref(), Some("web"));
+        assert_eq!(view.ports, [80]);
+    }
+
+    #[test]
+    fn a_service_without_selector_and_ports_is_read() {
+        let mut object = samples::service("external");
+        object["spec"] = json!({"type": "ExternalName", "externalName": "example.com"});
+
+        let view = Service::project(&object).unwrap().view;
+
+        assert!(view.selector.is_empty() && view.ports.is_empty() && view.selects.is_none());
+    }
+}
