@@ -297,7 +297,7 @@ impl Cluster {
             .spawn(&program, &component.arguments(&self.layout), &environment, &log)?;
         wait::until(
             &format!("{} to start", component.name()),
-            settings::STOPPED_WITHIN,
+            settings::STARTED_WITHIN,
             || Ok((!self.sandbox.running(&program).is_empty()).then_some(())),
         )
         .with_context(|| format!("see {}", log.display()))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use serde_json::json;
 
@@ -84,21 +84,7 @@ impl Image {
     /// # Errors
     /// When the name has no tag, or the tag `latest`, which would always be pulled.
     pub fn archive(&self) -> Result<Archive> {
-        let tag = self
-            .name
-            .rsplit_once('/')
-            .and_then(|(_, last)| last.split_once(':'))
-            .map(|(_, tag)| tag);
-        ensure!(
-            tag.is_some_and(|tag| !tag.is_empty()),
-            "{}: an image is named HOST/NAME:TAG",
-            self.name
-        );
-        ensure!(
-            tag != Some("latest"),
-            "{}: the tag `latest` would always be pulled",
-            self.name
-        );
+        let tag = self.tag()?;
         let layer = self.layer()?;
         let config = serde_json::to_vec(&self.config(&sha256(&layer)))?;
         let manifest = serde_json::to_vec(&json!({
@@ -113,10 +99,9 @@ impl Image {
         listed
             .annotations
             .insert("io.containerd.image.name", self.name.clone());
-        listed.annotations.insert(
-            "org.opencontainers.image.ref.name",
-            tag.unwrap_or_default().to_owned(),
-        );
+        listed
+            .annotations
+            .insert("org.opencontainers.image.ref.name", tag.to_owned());
         let index = serde_json::to_vec(
             &json!({ "schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [listed] }),
         )?;
@@ -141,6 +126,19 @@ impl Image {
             digest,
             bytes: tar.into_inner()?,
         })
+    }
+
+    fn tag(&self) -> Result<&str> {
+        let last = self.name.rsplit_once('/').map(|(_, last)| last);
+        let tag = last.and_then(|last| last.split_once(':')).map(|(_, tag)| tag);
+        let tag = tag.filter(|tag| !tag.is_empty());
+        let tag = tag.with_context(|| format!("{}: an image is named HOST/NAME:TAG", self.name))?;
+        ensure!(
+            tag != "latest",
+            "{}: the tag `latest` would always be pulled",
+            self.name
+        );
+        Ok(tag)
     }
 
     fn with(mut self, path: &str, mode: u32, content: Vec<u8>) -> Self {

@@ -61,8 +61,10 @@ pub(crate) const KUBERNETES_VERSION_SYMBOLS: &str = "k8s.io/component-base/versi
 
 /// From a start to being healthy; generous, because the machine may be busy with a build.
 pub(crate) const HEALTHY_WITHIN: Duration = Duration::from_secs(90);
-/// From SIGTERM to SIGKILL.
-pub(crate) const STOPPED_WITHIN: Duration = Duration::from_secs(15);
+/// From being started to being seen in the list of processes.
+pub(crate) const STARTED_WITHIN: Duration = Duration::from_secs(15);
+/// From SIGTERM to SIGKILL: the API server waits for its watchers, who do not mean to go.
+pub(crate) const STOPPED_WITHIN: Duration = Duration::from_secs(5);
 /// How long the kernel may take to bury everything once the first process is gone.
 pub(crate) const BURIED_WITHIN: Duration = Duration::from_secs(30);
 /// One request of a health check.

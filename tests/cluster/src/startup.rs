@@ -53,6 +53,11 @@ pub(crate) fn start(cluster: &Cluster, progress: &Progress) -> Result<()> {
     // kube-proxy gives up for long seconds where its node is not there yet.
     wait_for(cluster, "create", "node", settings::NODE_NAME)?;
     launch(cluster, progress, &[Component::KubeProxy])?;
+    settle(cluster, progress)
+}
+
+/// Waits until every component, the node and the gateway are well.
+fn settle(cluster: &Cluster, progress: &Progress) -> Result<()> {
     for component in Component::ALL {
         progress.begin(&format!("waiting for {}", component.name()));
         cluster.wait_until_healthy(component)?;
