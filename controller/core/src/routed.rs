@@ -31,7 +31,7 @@ pub(crate) fn reconcile(
         .traffic
         .as_ref()
         .is_some_and(|traffic| traffic.verified);
-    point_services(draft, revisions, view.split, verified);
+    point_services(draft, revisions, &sizes, view.split, verified);
     resize(
         draft,
         spec,
@@ -42,9 +42,11 @@ pub(crate) fn reconcile(
     );
     drain_others(draft, spec, routing, revisions, view.split, verified);
     let empty = spec.replicas == 0;
+    // A canary without pods is given no traffic whatever the step says, and its step is done without.
+    let asked = if sizes.canary == 0 { Weight::ZERO } else { step_weight(draft, spec) };
     Reached {
         counts: sizes.reached(revisions, routing),
-        weight: weight == Some(wanted) && verified || empty,
+        weight: weight == Some(asked) && verified || empty,
         full: weight == Some(Weight::FULL) && verified || empty,
         available: revisions.current_available() >= spec.replicas,
     }
@@ -191,13 +193,8 @@ fn wanted_weight(draft: &Draft<'_>, spec: &Spec, revisions: &Revisions<'_>, size
         .traffic
         .as_ref()
         .map_or(Weight::ZERO, |traffic| traffic.requested);
-    let needed = if target == Weight::FULL {
-        spec.replicas.max(sizes.canary)
-    } else {
-        sizes.canary
-    };
     // A step that lowers the weight does not wait for pods.
-    if revisions.current_available() >= needed || target <= previous {
+    if revisions.current_available() >= sizes.canary || target <= previous {
         target
     } else {
         previous.min(before(draft, spec))
@@ -225,6 +222,9 @@ fn safe_weight(
     wanted: Weight,
     sizes: &Sizes,
 ) -> Option<Weight> {
+    if service::taken(draft.observed) {
+        return None;
+    }
     let ready = Readiness {
         canary: traffic::ready_endpoints(draft.observed.canary_service.as_ref(), &revisions.current_hash),
         stable: revisions.stable.map_or(0, |stable| {
@@ -278,7 +278,13 @@ fn lowest(
 }
 
 /// Points the two Services at their revisions, when no traffic is torn away by it.
-fn point_services(draft: &mut Draft<'_>, revisions: &Revisions<'_>, split: Split, verified: bool) {
+fn point_services(
+    draft: &mut Draft<'_>,
+    revisions: &Revisions<'_>,
+    sizes: &Sizes,
+    split: Split,
+    verified: bool,
+) {
     let observed = draft.observed;
     if let (Some(stable), Some(target)) = (present(observed.stable_service.as_ref()), revisions.stable) {
         service::point(draft, stable, target);
@@ -286,7 +292,12 @@ fn point_services(draft: &mut Draft<'_>, revisions: &Revisions<'_>, split: Split
     let Some(canary) = present(observed.canary_service.as_ref()) else {
         return;
     };
-    let target = if draft.status.abort || revisions.stable_is_current() {
+    // A rule of somebody's own may send requests to the canary Service whatever the weight is, so it is left with a
+    // revision that has pods: the stable one where the current one is to have none, or has none yet while the one
+    // before it is about to go.
+    let current_selected = canary.selects.as_deref() == Some(revisions.current_hash.as_str());
+    let empty = sizes.canary == 0 || revisions.current_available() == 0 && !current_selected;
+    let target = if draft.status.abort || revisions.stable_is_current() || empty {
         revisions.stable
     } else {
         revisions.current
@@ -329,7 +340,9 @@ fn resize(
         return;
     };
     if !draft.status.abort {
-        scale(draft, spec, current, kept(sizes.canary, current));
+        let selected = Selection::of(draft.observed).points_to(&current.hash);
+        let last = sizes.canary == 0 && selected && spec.replicas > 0 && current.lasting_available() > 0;
+        scale(draft, spec, current, if last { current.spec_replicas } else { kept(sizes.canary, current) });
         set_deadline(draft, current, None);
         return;
     }
@@ -372,7 +385,8 @@ fn drain_others(
         let stable = selection.selects_stable(&other.hash) && split.stable() > Weight::ZERO;
         // A Rollout that wants no pods serves nobody.
         let unused = other.replicas == 0 && other.available == 0 || spec.replicas == 0;
-        if unused || (verified && !canary && !stable) {
+        let selected = selection.points_to(&other.hash);
+        if unused || (verified && !canary && !stable && !selected) {
             scale_down_after(draft, spec, other, routing.scale_down_delay);
         }
     }

@@ -28,16 +28,35 @@ impl<'a> Selection<'a> {
     pub(crate) fn selects_canary(&self, hash: &str) -> bool {
         selects(self.canary, hash)
     }
+
+    /// Whether either Service selects `hash` alone.
+    pub(crate) fn points_to(&self, hash: &str) -> bool {
+        [self.stable, self.canary].into_iter().flatten().any(|service| service.selects.as_deref() == Some(hash))
+    }
 }
 
 fn selects(service: Option<&ServiceView>, hash: &str) -> bool {
     service.is_some_and(|service| service.selects.as_deref().is_none_or(|selected| selected == hash))
 }
 
+/// Whether one of the two Services belongs to another Rollout, which directs it and the weights of its routes.
+pub(crate) fn taken(observed: &Observed) -> bool {
+    [&observed.stable_service, &observed.canary_service]
+        .into_iter()
+        .flatten()
+        .filter_map(Presence::present)
+        .any(|service| is_of_another(service, observed))
+}
+
+fn is_of_another(service: &ServiceView, observed: &Observed) -> bool {
+    service.managed_by.as_ref().is_some_and(|owner| *owner != observed.rollout.name)
+}
+
 /// Points `service` at `target`, if that has pods to answer: all of them where the Service has selected the pods of
 /// every revision so far, at least one otherwise.
 pub(crate) fn point(draft: &mut Draft<'_>, service: &ServiceView, target: &ReplicaSetView) {
-    if service.selects.as_deref() == Some(target.hash.as_str()) {
+    let done = service.selects.as_deref() == Some(target.hash.as_str());
+    if done || is_of_another(service, draft.observed) {
         return;
     }
     let ready = if service.selects.is_none() {
