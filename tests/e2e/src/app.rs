@@ -27,6 +27,9 @@ pub mod names {
     pub const SERVICE_PORT: u16 = 80;
 }
 
+/// The sample application's variable for its version.
+pub const VERSION_VARIABLE: &str = "SAMPLE_VERSION_LABEL";
+
 /// Above the sample application's drain (5 s) and the time it gives requests in flight (10 s).
 const GRACE_SECONDS: u32 = 30;
 /// Enough for each revision to have more than one pod at half the weight.
@@ -63,7 +66,11 @@ impl Version {
     }
 
     fn new(label: &str, image: &str) -> Self {
-        Self { label: label.to_owned(), image: image.to_owned(), environment: BTreeMap::new() }
+        Self {
+            label: label.to_owned(),
+            image: image.to_owned(),
+            environment: BTreeMap::new(),
+        }
     }
 
     /// With one of the sample application's variables, for example `SAMPLE_LATENCY`.
@@ -76,10 +83,15 @@ impl Version {
     /// The pod template of this version.
     #[must_use]
     pub fn template(&self, app: &str) -> Value {
-        let own = std::iter::once(("SAMPLE_VERSION_LABEL", self.label.as_str()));
-        let behaviour = self.environment.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let environment: Vec<Value> =
-            own.chain(behaviour).map(|(name, value)| json!({ "name": name, "value": value })).collect();
+        let own = std::iter::once((VERSION_VARIABLE, self.label.as_str()));
+        let behaviour = self
+            .environment
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        let environment: Vec<Value> = own
+            .chain(behaviour)
+            .map(|(name, value)| json!({ "name": name, "value": value }))
+            .collect();
         json!({
             "metadata": {
                 "labels": { names::APP_LABEL: app },
@@ -211,7 +223,9 @@ impl App {
     pub async fn deploy_surroundings(&self, stage: &Stage) -> Result<()> {
         let services = stage.api::<Service>();
         for service in self.services() {
-            services.create(&PostParams::default(), &serde_json::from_value(service)?).await?;
+            services
+                .create(&PostParams::default(), &serde_json::from_value(service)?)
+                .await?;
         }
         create(&stage.routes(), self.route(stage)).await
     }
@@ -225,7 +239,11 @@ impl App {
     /// The name of the Service of the stable version.
     #[must_use]
     pub fn stable_service(&self) -> String {
-        if self.routed { format!("{}-stable", self.name) } else { self.name.clone() }
+        if self.routed {
+            format!("{}-stable", self.name)
+        } else {
+            self.name.clone()
+        }
     }
 
     /// The name of the Service of the new version.
@@ -259,7 +277,8 @@ impl App {
     #[must_use]
     pub fn route(&self, stage: &Stage) -> Value {
         let gateway = &stage.settings().gateway;
-        let backend = |name: String, weight: u8| json!({ "name": name, "port": names::SERVICE_PORT, "weight": weight });
+        let backend =
+            |name: String, weight: u8| json!({ "name": name, "port": names::SERVICE_PORT, "weight": weight });
         let mut backends = vec![backend(self.stable_service(), 100)];
         if self.routed {
             backends.push(backend(self.canary_service(), 0));
@@ -293,7 +312,10 @@ impl App {
         }
         let mut spec = Map::new();
         spec.insert("replicas".to_owned(), json!(self.replicas));
-        spec.insert("selector".to_owned(), json!({ "matchLabels": { names::APP_LABEL: self.name } }));
+        spec.insert(
+            "selector".to_owned(),
+            json!({ "matchLabels": { names::APP_LABEL: self.name } }),
+        );
         spec.insert("template".to_owned(), self.version.template(&self.name));
         spec.insert("strategy".to_owned(), json!({ "canary": canary }));
         spec.extend(self.spec_fields.clone());
@@ -309,8 +331,14 @@ impl App {
 
 async fn create(api: &kube::Api<DynamicObject>, manifest: Value) -> Result<()> {
     let object: DynamicObject = serde_json::from_value(manifest)?;
-    let kind = object.types.as_ref().map(|types| types.kind.clone()).unwrap_or_default();
-    api.create(&PostParams::default(), &object).await.with_context(|| format!("making the {kind}"))?;
+    let kind = object
+        .types
+        .as_ref()
+        .map(|types| types.kind.clone())
+        .unwrap_or_default();
+    api.create(&PostParams::default(), &object)
+        .await
+        .with_context(|| format!("making the {kind}"))?;
     Ok(())
 }
 
@@ -319,7 +347,11 @@ mod tests {
     use super::*;
 
     fn images() -> AppImages {
-        AppImages { v1: "host/app:v1".to_owned(), v2: "host/app:v2".to_owned(), bad_v3: "host/app:v3".to_owned() }
+        AppImages {
+            v1: "host/app:v1".to_owned(),
+            v2: "host/app:v2".to_owned(),
+            bad_v3: "host/app:v3".to_owned(),
+        }
     }
 
     #[test]
@@ -345,6 +377,10 @@ mod tests {
     fn without_routing_there_is_one_service_and_no_routing_field() {
         let app = App::new("shop", Version::v1(&images())).without_routing();
         assert_eq!(app.services().len(), 1);
-        assert!(app.rollout()["spec"]["strategy"]["canary"].get("trafficRouting").is_none());
+        assert!(
+            app.rollout()["spec"]["strategy"]["canary"]
+                .get("trafficRouting")
+                .is_none()
+        );
     }
 }

@@ -18,6 +18,10 @@ use crate::install::{Installation, kulta};
 use crate::settings::{StageSettings, limits};
 use crate::stage;
 
+/// How long a parent of a route may stay silent: many times what the gateway takes even on a busy machine, and short
+/// enough for scenarios to wait for its end.
+const ROUTE_ACCEPTANCE_DEADLINE_SECONDS: &str = "5";
+
 /// The controller's process; ended when this is dropped.
 #[derive(Debug)]
 pub struct Controller {
@@ -28,19 +32,37 @@ pub struct Controller {
 }
 
 impl Controller {
+    /// Where its endpoints are served: a port that no part of the local cluster takes, and always the same, so that a
+    /// controller that was left behind shows at once.
+    pub const ADDRESS: &str = "127.0.0.1:8480";
+
     /// Installs KULTA's definitions and rights, ends a controller in the cluster if there is one, and starts the
     /// program with the rights of the controller's service account.
     ///
     /// # Errors
     /// When there is no program, or the cluster refuses.
     pub async fn process(settings: &StageSettings) -> Result<Self> {
-        let program = settings.controller.program.clone().context("there is no program of the controller")?;
+        let program = settings
+            .controller
+            .program
+            .clone()
+            .context("there is no program of the controller")?;
         let client = stage::client(settings).await?;
-        Installation::apply_without_controller(settings, &client).await?;
+        Installation::new(settings)?
+            .apply_without_controller(&client)
+            .await?;
         let kubeconfig = settings.work.join("controller.kubeconfig");
         let text = fs::read_to_string(&settings.kubeconfig)?;
-        fs::write(&kubeconfig, serde_json::to_vec(&own_kubeconfig(&text, &token(&client).await?)?)?)?;
-        let mut controller = Self { program, kubeconfig, log: log(settings), child: None };
+        fs::write(
+            &kubeconfig,
+            serde_json::to_vec(&own_kubeconfig(&text, &token(&client).await?)?)?,
+        )?;
+        let mut controller = Self {
+            program,
+            kubeconfig,
+            log: log(settings),
+            child: None,
+        };
         controller.start()?;
         Ok(controller)
     }
@@ -53,9 +75,17 @@ impl Controller {
         ensure!(self.child.is_none(), "the controller runs already");
         let log = fs::File::options().create(true).append(true).open(&self.log)?;
         let mut command = Command::new(&self.program);
-        command.arg("controller").env("KUBECONFIG", &self.kubeconfig).kill_on_drop(true);
+        command
+            .args(["controller", "--http-address", Self::ADDRESS])
+            .args(["--route-acceptance-deadline", ROUTE_ACCEPTANCE_DEADLINE_SECONDS])
+            .env("KUBECONFIG", &self.kubeconfig)
+            .kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        self.child = Some(command.spawn().with_context(|| self.program.display().to_string())?);
+        self.child = Some(
+            command
+                .spawn()
+                .with_context(|| self.program.display().to_string())?,
+        );
         Ok(())
     }
 
@@ -76,11 +106,18 @@ impl Controller {
     pub async fn stop(&mut self) -> Result<()> {
         let mut child = self.child.take().context("the controller does not run")?;
         let pid = child.id().context("the controller has ended by itself")?;
-        let asked = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await?;
+        let asked = Command::new("kill")
+            .args(["-TERM", &pid.to_string()])
+            .status()
+            .await?;
         ensure!(asked.success(), "SIGTERM cannot be sent");
         let ended = timeout(limits::CONTROLLER_STOPS_WITHIN, child.wait()).await;
         let status = ended.context("the controller does not end")??;
-        ensure!(status.success(), "the controller ended with {status}:\n{}", last_words(&self.log));
+        ensure!(
+            status.success(),
+            "the controller ended with {status}:\n{}",
+            last_words(&self.log)
+        );
         Ok(())
     }
 
@@ -90,8 +127,39 @@ impl Controller {
     /// When it has; its last words are in the error.
     pub fn check(&mut self) -> Result<()> {
         let ended = self.child.as_mut().map(Child::try_wait).transpose()?.flatten();
-        ensure!(ended.is_none(), "the controller ended by itself ({ended:?}):\n{}", last_words(&self.log));
+        ensure!(
+            ended.is_none(),
+            "the controller ended by itself ({ended:?}):\n{}",
+            last_words(&self.log)
+        );
         Ok(())
+    }
+
+    /// Starts it where it does not run, and refuses one that has ended by itself.
+    ///
+    /// # Errors
+    /// When it has ended by itself or cannot be started.
+    pub fn ensure_running(&mut self) -> Result<()> {
+        let ended = self.check();
+        if ended.is_err() {
+            self.child = None;
+        }
+        if self.child.is_none() {
+            self.start()?;
+        }
+        ended
+    }
+
+    /// The process, while it runs.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().and_then(Child::id)
+    }
+
+    /// Its log: one JSON object a line.
+    #[must_use]
+    pub fn log(&self) -> &Path {
+        &self.log
     }
 
     /// The last lines of the log of the stage's controller.
@@ -115,24 +183,38 @@ fn last_words(log: &Path) -> String {
 async fn token(client: &Client) -> Result<String> {
     let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), kulta::NAMESPACE);
     let request = TokenRequest {
-        spec: TokenRequestSpec { expiration_seconds: Some(limits::TOKEN_SECONDS), ..TokenRequestSpec::default() },
+        spec: TokenRequestSpec {
+            expiration_seconds: Some(limits::TOKEN_SECONDS),
+            ..TokenRequestSpec::default()
+        },
         ..TokenRequest::default()
     };
-    let issued = accounts.create_token_request(kulta::SERVICE_ACCOUNT, &PostParams::default(), &request).await?;
+    let issued = accounts
+        .create_token_request(kulta::SERVICE_ACCOUNT, &PostParams::default(), &request)
+        .await?;
     Ok(issued.status.context("no token was issued")?.token)
 }
 
 /// The administrator's kubeconfig with a token in place of its user.
 fn own_kubeconfig(administrator: &str, token: &str) -> Result<Value> {
     let kubeconfig = kube::config::Kubeconfig::from_yaml(administrator)?;
-    let context = kubeconfig.current_context.clone().context("the kubeconfig has no current context")?;
+    let context = kubeconfig
+        .current_context
+        .clone()
+        .context("the kubeconfig has no current context")?;
     let mut own = serde_json::to_value(kubeconfig)?;
     let contexts = own.get("contexts").and_then(Value::as_array);
-    let current = contexts.into_iter().flatten().find(|entry| entry.get("name") == Some(&json!(context)));
+    let current = contexts
+        .into_iter()
+        .flatten()
+        .find(|entry| entry.get("name") == Some(&json!(context)));
     let user = current.and_then(|entry| entry.pointer("/context/user")).cloned();
     let user = user.context("the current context has no user")?;
     if let Some(fields) = own.as_object_mut() {
-        fields.insert("users".to_owned(), json!([{ "name": user, "user": { "token": token } }]));
+        fields.insert(
+            "users".to_owned(),
+            json!([{ "name": user, "user": { "token": token } }]),
+        );
     }
     Ok(own)
 }

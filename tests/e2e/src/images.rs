@@ -34,7 +34,11 @@ pub fn app(program: &Path) -> Result<(AppImages, Vec<Archive>)> {
     let content = read(program)?;
     let tag = tag(&content);
     let name = |version: &str| format!("{HOST}/kulta-sample-app:{version}-{tag}");
-    let images = AppImages { v1: name("v1"), v2: name("v2"), bad_v3: name("bad-v3") };
+    let images = AppImages {
+        v1: name("v1"),
+        v2: name("v2"),
+        bad_v3: name("bad-v3"),
+    };
     let archives = [&images.v1, &images.v2, &images.bad_v3].map(|name| {
         let image = Image::new(name, "/kulta-sample-app", content.clone());
         image.port(names::CONTAINER_PORT).archive()

@@ -31,36 +31,68 @@ pub(crate) mod kulta {
 pub struct Installation {
     kubeconfig: PathBuf,
     overlay: PathBuf,
+    base: PathBuf,
+    image: (String, String),
 }
 
 impl Installation {
+    /// What is to be installed; nothing is yet.
+    ///
+    /// # Errors
+    /// When there is no image, or the overlay cannot be written.
+    pub fn new(settings: &StageSettings) -> Result<Self> {
+        let image = settings.controller.image.as_deref();
+        let image = image.context("KULTA is not in the cluster, and there is no image to install it from")?;
+        let (name, tag) = image
+            .rsplit_once(':')
+            .context("the controller's image has no tag")?;
+        let overlay = settings.work.join("install");
+        fs::create_dir_all(&overlay).with_context(|| overlay.display().to_string())?;
+        let base = relative(
+            &fs::canonicalize(&overlay)?,
+            &fs::canonicalize(&settings.manifests)?,
+        );
+        let kubeconfig = settings.kubeconfig.clone();
+        let installation = Self {
+            kubeconfig,
+            overlay,
+            base,
+            image: (name.to_owned(), tag.to_owned()),
+        };
+        installation.write(1)?;
+        Ok(installation)
+    }
+
     /// Installs KULTA with its controller and waits until it is available.
     ///
     /// # Errors
     /// When kubectl fails, or the controller does not become available.
-    pub async fn apply(settings: &StageSettings, client: &Client) -> Result<Self> {
-        let installation = Self::with_replicas(settings, 1).await?;
+    pub async fn apply(&self, client: &Client) -> Result<()> {
+        self.apply_with_replicas(1).await?;
         let deployments: Api<Deployment> = Api::namespaced(client.clone(), kulta::NAMESPACE);
         let available = |deployment: Option<&Deployment>| {
-            conditions::is_deployment_completed().matches_object(deployment)
+            conditions::is_deployment_completed().matches_object(deployment) && is_observed(deployment)
         };
-        wait::object(&deployments, kulta::DEPLOYMENT, "to be available", available).await?;
-        Ok(installation)
+        wait::object(&deployments, kulta::DEPLOYMENT, "to be available", available)
+            .await
+            .map(drop)
     }
 
     /// Installs KULTA's definitions and rights with no controller running; one that runs is ended.
     ///
     /// # Errors
     /// When kubectl fails, or the controller does not end.
-    pub async fn apply_without_controller(settings: &StageSettings, client: &Client) -> Result<Self> {
-        let installation = Self::with_replicas(settings, 0).await?;
+    pub async fn apply_without_controller(&self, client: &Client) -> Result<()> {
+        self.apply_with_replicas(0).await?;
         let deployments: Api<Deployment> = Api::namespaced(client.clone(), kulta::NAMESPACE);
         let ended = |deployment: Option<&Deployment>| {
             let status = deployment.and_then(|deployment| deployment.status.as_ref());
-            status.is_none_or(|status| status.replicas.unwrap_or(0) == 0)
+            let pods = status.and_then(|status| status.replicas).unwrap_or(0);
+            pods == 0 && is_observed(deployment)
         };
-        wait::object(&deployments, kulta::DEPLOYMENT, "to have no pods", ended).await?;
-        Ok(installation)
+        wait::object(&deployments, kulta::DEPLOYMENT, "to have no pods", ended)
+            .await
+            .map(drop)
     }
 
     /// Whether KULTA's controller is in the cluster, whoever installed it.
@@ -77,41 +109,71 @@ impl Installation {
     /// # Errors
     /// When kubectl fails.
     pub async fn remove(&self) -> Result<()> {
-        self.kubectl(&["delete", "--ignore-not-found", "--kustomize"]).await
+        self.kubectl(&["delete", "--ignore-not-found", "--kustomize"])
+            .await
     }
 
-    async fn with_replicas(settings: &StageSettings, replicas: u32) -> Result<Self> {
-        let overlay = settings.work.join("install");
-        fs::create_dir_all(&overlay).with_context(|| overlay.display().to_string())?;
-        let base = relative(&fs::canonicalize(&overlay)?, &fs::canonicalize(&settings.manifests)?);
-        let (image, tag) = settings.controller.image.rsplit_once(':').context("the controller's image has no tag")?;
+    async fn apply_with_replicas(&self, replicas: u32) -> Result<()> {
+        self.write(replicas)?;
+        self.kubectl(&["apply", "--server-side", "--force-conflicts", "--kustomize"])
+            .await
+    }
+
+    fn write(&self, replicas: u32) -> Result<()> {
+        let (image, tag) = &self.image;
         let kustomization = json!({
             "apiVersion": "kustomize.config.k8s.io/v1beta1",
             "kind": "Kustomization",
-            "resources": [base],
+            "resources": [self.base],
             "images": [{ "name": kulta::IMAGE, "newName": image, "newTag": tag }],
             "replicas": [{ "name": kulta::DEPLOYMENT, "count": replicas }],
         });
-        fs::write(overlay.join("kustomization.yaml"), serde_json::to_vec_pretty(&kustomization)?)?;
-        let installation = Self { kubeconfig: settings.kubeconfig.clone(), overlay };
-        installation.kubectl(&["apply", "--server-side", "--force-conflicts", "--kustomize"]).await?;
-        Ok(installation)
+        let file = self.overlay.join("kustomization.yaml");
+        fs::write(&file, serde_json::to_vec_pretty(&kustomization)?)
+            .with_context(|| file.display().to_string())
     }
 
     async fn kubectl(&self, arguments: &[&str]) -> Result<()> {
         let mut command = Command::new("kubectl");
-        command.args(arguments).arg(&self.overlay).env("KUBECONFIG", &self.kubeconfig).stdin(Stdio::null());
-        let output = command.output().await.context("kubectl is needed to install KULTA")?;
+        command
+            .args(arguments)
+            .arg(&self.overlay)
+            .env("KUBECONFIG", &self.kubeconfig)
+            .stdin(Stdio::null());
+        let output = command
+            .output()
+            .await
+            .context("kubectl is needed to install KULTA")?;
         let said = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "kubectl {} failed: {said}", arguments.join(" "));
+        ensure!(
+            output.status.success(),
+            "kubectl {} failed: {said}",
+            arguments.join(" ")
+        );
         Ok(())
     }
 }
 
+/// Whether the status is about the spec as it is now.
+fn is_observed(deployment: Option<&Deployment>) -> bool {
+    deployment.is_some_and(|deployment| {
+        let observed = deployment
+            .status
+            .as_ref()
+            .and_then(|status| status.observed_generation);
+        observed >= deployment.metadata.generation
+    })
+}
+
 /// The way from one absolute folder to another: a kustomization takes no absolute one.
 fn relative(from: &Path, to: &Path) -> PathBuf {
-    let (from, to): (Vec<Component>, Vec<Component>) = (from.components().collect(), to.components().collect());
-    let shared = from.iter().zip(&to).take_while(|(one, other)| one == other).count();
+    let (from, to): (Vec<Component>, Vec<Component>) =
+        (from.components().collect(), to.components().collect());
+    let shared = from
+        .iter()
+        .zip(&to)
+        .take_while(|(one, other)| one == other)
+        .count();
     let up = std::iter::repeat_n(Component::ParentDir, from.len() - shared);
     up.chain(to.into_iter().skip(shared)).collect()
 }
@@ -122,7 +184,10 @@ mod tests {
 
     #[test]
     fn the_way_between_folders_goes_up_to_what_they_share() {
-        assert_eq!(relative(Path::new("/a/b/c"), Path::new("/a/d")), Path::new("../../d"));
+        assert_eq!(
+            relative(Path::new("/a/b/c"), Path::new("/a/d")),
+            Path::new("../../d")
+        );
         assert_eq!(relative(Path::new("/a"), Path::new("/a/b")), Path::new("b"));
     }
 }

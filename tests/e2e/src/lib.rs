@@ -9,6 +9,7 @@ mod controller;
 pub mod describe;
 pub mod images;
 mod install;
+mod manifest;
 pub mod rollout;
 mod settings;
 mod stage;

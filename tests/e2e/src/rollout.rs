@@ -18,7 +18,11 @@ pub struct Rollout {
 
 impl Rollout {
     pub(crate) fn new(stage: &Stage, name: &str, host: String) -> Self {
-        Self { stage: stage.clone(), name: name.to_owned(), host }
+        Self {
+            stage: stage.clone(),
+            name: name.to_owned(),
+            host,
+        }
     }
 
     /// Its stage.
@@ -44,7 +48,8 @@ impl Rollout {
     /// # Errors
     /// When the API server refuses.
     pub async fn release(&self, version: &Version) -> Result<()> {
-        self.patch_spec(&json!({ "template": version.template(&self.name) })).await
+        self.patch_spec(&json!({ "template": version.template(&self.name) }))
+            .await
     }
 
     /// Merges fields into the spec.
@@ -53,7 +58,11 @@ impl Rollout {
     /// When the API server refuses.
     pub async fn patch_spec(&self, spec: &Value) -> Result<()> {
         let patch = Patch::Merge(json!({ "spec": spec }));
-        let patched = self.stage.rollouts().patch(&self.name, &PatchParams::default(), &patch).await;
+        let patched = self
+            .stage
+            .rollouts()
+            .patch(&self.name, &PatchParams::default(), &patch)
+            .await;
         patched.map(drop).context("patching the Rollout")
     }
 
@@ -63,7 +72,11 @@ impl Rollout {
     /// When the API server refuses.
     pub async fn patch_status(&self, status: &Value) -> Result<()> {
         let patch = Patch::Merge(json!({ "status": status }));
-        let patched = self.stage.rollouts().patch_status(&self.name, &PatchParams::default(), &patch).await;
+        let patched = self
+            .stage
+            .rollouts()
+            .patch_status(&self.name, &PatchParams::default(), &patch)
+            .await;
         patched.map(drop).context("patching the Rollout's status")
     }
 
@@ -104,12 +117,24 @@ impl Rollout {
     ///
     /// # Errors
     /// When that takes too long: the error shows what is in the namespace.
-    pub async fn until(&self, what: &str, condition: impl Fn(&RolloutStatus) -> bool) -> Result<RolloutStatus> {
+    pub async fn until(
+        &self,
+        what: &str,
+        condition: impl Fn(&RolloutStatus) -> bool,
+    ) -> Result<RolloutStatus> {
         let holds = |rollout: Option<&DynamicObject>| {
-            rollout.and_then(current_status).is_some_and(|status| condition(&status))
+            rollout
+                .and_then(current_status)
+                .is_some_and(|status| condition(&status))
         };
-        let found = self.stage.wait_for(self.stage.rollouts(), &self.name, what, holds).await?;
-        found.as_ref().and_then(current_status).context("the Rollout is gone")
+        let found = self
+            .stage
+            .wait_for(self.stage.rollouts(), &self.name, what, holds)
+            .await?;
+        found
+            .as_ref()
+            .and_then(current_status)
+            .context("the Rollout is gone")
     }
 }
 

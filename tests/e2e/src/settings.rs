@@ -45,8 +45,8 @@ pub struct GatewaySettings {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ControllerSource {
-    /// The image that the cluster can pull or has.
-    pub image: String,
+    /// An image that the cluster can pull or has; none where KULTA is in the cluster already.
+    pub image: Option<String>,
     /// The program itself, where it can be started beside the cluster.
     pub program: Option<PathBuf>,
 }
@@ -70,9 +70,13 @@ impl StageSettings {
     /// # Errors
     /// When there are some and they cannot be read.
     pub fn from_environment() -> Result<Option<Self>> {
-        let Some(text) = std::env::var_os(VARIABLE) else { return Ok(None) };
+        let Some(text) = std::env::var_os(VARIABLE) else {
+            return Ok(None);
+        };
         let settings = serde_json::from_str(&text.to_string_lossy());
-        settings.map(Some).with_context(|| format!("{VARIABLE} cannot be read"))
+        settings
+            .map(Some)
+            .with_context(|| format!("{VARIABLE} cannot be read"))
     }
 
     /// The environment variable that hands the settings on, and its value.

@@ -48,7 +48,12 @@ impl Stage {
             None => gateway_address(&client, &settings.gateway).await?,
         };
         let namespace = make_namespace(&client, name).await?;
-        Ok(Self { client, namespace, settings, gateway })
+        Ok(Self {
+            client,
+            namespace,
+            settings,
+            gateway,
+        })
     }
 
     /// Asks for the namespace to be removed, and does not wait for it.
@@ -57,7 +62,9 @@ impl Stage {
     /// When the API server refuses.
     pub async fn close(&self) -> Result<()> {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
-        namespaces.delete(&self.namespace, &DeleteParams::background()).await?;
+        namespaces
+            .delete(&self.namespace, &DeleteParams::background())
+            .await?;
         Ok(())
     }
 
@@ -114,7 +121,11 @@ impl Stage {
     /// # Errors
     /// When the stage is on a cluster of the user's own, or the cluster is gone.
     pub fn cluster(&self) -> Result<Cluster> {
-        let name = self.settings.cluster.as_deref().context("this is not the local cluster")?;
+        let name = self
+            .settings
+            .cluster
+            .as_deref()
+            .context("this is not the local cluster")?;
         Cluster::attach(&ClusterOptions::named(name)?)
     }
 
@@ -172,17 +183,32 @@ pub(crate) async fn client(settings: &StageSettings) -> Result<Client> {
 
 /// The first address of the Gateway, and the port of its first HTTP listener.
 async fn gateway_address(client: &Client, gateway: &GatewaySettings) -> Result<SocketAddr> {
-    let GatewaySettings { namespace, name, address: _ } = gateway;
+    let GatewaySettings {
+        namespace,
+        name,
+        address: _,
+    } = gateway;
     let gateways: Api<DynamicObject> =
         Api::namespaced_with(client.clone(), namespace, &gateway_api("Gateway", "gateways"));
-    let found = gateways.get(name).await.with_context(|| format!("the Gateway {namespace}/{name}"))?;
-    let host = found.data.pointer("/status/addresses/0/value").and_then(|value| value.as_str());
-    let listeners = found.data.pointer("/spec/listeners").and_then(|value| value.as_array());
+    let found = gateways
+        .get(name)
+        .await
+        .with_context(|| format!("the Gateway {namespace}/{name}"))?;
+    let host = found
+        .data
+        .pointer("/status/addresses/0/value")
+        .and_then(|value| value.as_str());
+    let listeners = found
+        .data
+        .pointer("/spec/listeners")
+        .and_then(|value| value.as_array());
     let http = listeners
         .into_iter()
         .flatten()
         .find(|listener| listener.get("protocol").and_then(|protocol| protocol.as_str()) == Some("HTTP"));
-    let port = http.and_then(|listener| listener.get("port")).and_then(serde_json::Value::as_u64);
+    let port = http
+        .and_then(|listener| listener.get("port"))
+        .and_then(serde_json::Value::as_u64);
     let (Some(host), Some(port)) = (host, port) else {
         bail!(
             "the Gateway {namespace}/{name} has no address or no HTTP listener in its status; say where it \
@@ -206,15 +232,30 @@ async fn make_namespace(client: &Client, name: NamespaceName<'_>) -> Result<Stri
             metadata.name = Some(name.to_owned());
         }
     }
-    let namespace = Namespace { metadata, ..Namespace::default() };
-    let made = namespaces.create(&PostParams::default(), &namespace).await.context("making a namespace")?;
+    let namespace = Namespace {
+        metadata,
+        ..Namespace::default()
+    };
+    let made = namespaces
+        .create(&PostParams::default(), &namespace)
+        .await
+        .context("making a namespace")?;
     Ok(made.name_any())
 }
 
 async fn remove_namespace(namespaces: &Api<Namespace>, name: &str) -> Result<()> {
-    let Some(found) = namespaces.get_opt(name).await? else { return Ok(()) };
-    let ours = found.labels().get(OWNER_LABEL.0).is_some_and(|owner| owner == OWNER_LABEL.1);
-    ensure!(ours, "the namespace {name} is there already and is somebody else's: it has no label {}", OWNER_LABEL.0);
+    let Some(found) = namespaces.get_opt(name).await? else {
+        return Ok(());
+    };
+    let ours = found
+        .labels()
+        .get(OWNER_LABEL.0)
+        .is_some_and(|owner| owner == OWNER_LABEL.1);
+    ensure!(
+        ours,
+        "the namespace {name} is there already and is somebody else's: it has no label {}",
+        OWNER_LABEL.0
+    );
     namespaces.delete(name, &DeleteParams::background()).await?;
     wait::gone(namespaces, name).await
 }

@@ -54,13 +54,23 @@ impl Traffic {
     }
 
     fn begin(stage: &Stage, host: &str, rate: u32) -> Result<Self> {
-        let target =
-            Target { address: stage.gateway_address(), host: host.to_owned(), path: String::from("/") };
+        let target = Target {
+            address: stage.gateway_address(),
+            host: host.to_owned(),
+            path: String::from("/"),
+        };
         let config = Config::new(target, rate);
         // The user has named the gateway of a cluster of his own.
         let allow_any_target = stage.settings().cluster.is_none();
         let max_requests = u64::from(rate).saturating_mul(config.max_duration.as_secs());
-        Ok(Self { load: Load::start(Config { allow_any_target, max_requests, ..config })?, rate })
+        Ok(Self {
+            load: Load::start(Config {
+                allow_any_target,
+                max_requests,
+                ..config
+            })?,
+            rate,
+        })
     }
 
     /// Requests per second that this machine can make, serve and carry.
@@ -68,7 +78,9 @@ impl Traffic {
     pub fn rate_of_machine() -> u32 {
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let processors = u32::try_from(processors).unwrap_or(u32::MAX);
-        processors.saturating_mul(limits::RATE_PER_PROCESSOR).min(limits::RATE_LIMIT)
+        processors
+            .saturating_mul(limits::RATE_PER_PROCESSOR)
+            .min(limits::RATE_LIMIT)
     }
 
     /// Everything counted so far.
@@ -89,7 +101,10 @@ impl Traffic {
     /// When the load does not keep its pace.
     pub async fn sent(&self, requests: u64) -> Result<Snapshot> {
         let missing = requests.saturating_sub(self.snapshot().sent);
-        self.until(self.time_for(missing) + limits::WITHIN, |snapshot| snapshot.sent >= requests).await
+        self.until(self.time_for(missing) + limits::WITHIN, |snapshot| {
+            snapshot.sent >= requests
+        })
+        .await
     }
 
     /// Waits until `version` has its weight in force, and measures the split over so many answers.
@@ -99,18 +114,40 @@ impl Traffic {
     ///
     /// # Errors
     /// When the weight does not come into force, does not stay, or the load does not keep its pace.
-    pub async fn measure(&self, rollout: &Rollout, version: &str, weight: u8, answers: u64) -> Result<Measurement> {
+    pub async fn measure(
+        &self,
+        rollout: &Rollout,
+        version: &str,
+        weight: u8,
+        answers: u64,
+    ) -> Result<Measurement> {
         let what = format!("to have {weight} % in force");
         rollout.until(&what, |status| is_in_force(status, weight)).await?;
         let begun = self.sent(self.snapshot().sent + u64::from(self.rate)).await?;
         let patience = self.time_for(answers) + limits::WITHIN;
-        let ended = self.until(patience, |snapshot| snapshot.answers() >= begun.answers() + answers).await?;
+        let ended = self
+            .until(patience, |snapshot| {
+                snapshot.answers() >= begun.answers() + answers
+            })
+            .await?;
         let stayed = is_in_force(&rollout.status().await?, weight);
-        ensure!(stayed, "the weight of {weight} % did not stay for the {answers} answers it was measured over");
+        ensure!(
+            stayed,
+            "the weight of {weight} % did not stay for the {answers} answers it was measured over"
+        );
         let window = ended.since(&begun);
-        let verdict =
-            split::within(window.answers_of(version), window.answers(), weight, split::DEFAULT_SIGMAS);
-        Ok(Measurement { version: version.to_owned(), weight, window, verdict })
+        let verdict = split::within(
+            window.answers_of(version),
+            window.answers(),
+            weight,
+            split::DEFAULT_SIGMAS,
+        );
+        Ok(Measurement {
+            version: version.to_owned(),
+            weight,
+            window,
+            verdict,
+        })
     }
 
     /// Ends the load, waits for the requests in flight and gives the whole count.
@@ -124,7 +161,10 @@ impl Traffic {
     /// When a request failed: the error is the report.
     pub async fn stop_without_failure(self) -> Result<Report> {
         let report = self.stop().await;
-        ensure!(report.total.sent > 0 && report.total.ok == report.total.sent, "requests failed:\n{report}");
+        ensure!(
+            report.total.sent > 0 && report.total.ok == report.total.sent,
+            "requests failed:\n{report}"
+        );
         Ok(report)
     }
 
@@ -141,7 +181,9 @@ impl Traffic {
                 }
             }
         };
-        timeout(within, looking).await.with_context(|| format!("waited {} s for answers", within.as_secs()))
+        timeout(within, looking)
+            .await
+            .with_context(|| format!("waited {} s for answers", within.as_secs()))
     }
 }
 
@@ -151,7 +193,13 @@ impl Measurement {
     /// # Errors
     /// When it does not match.
     pub fn check(&self) -> Result<()> {
-        ensure!(self.verdict.is_within(), "{} at {} %: {}", self.version, self.weight, self.verdict);
+        ensure!(
+            self.verdict.is_within(),
+            "{} at {} %: {}",
+            self.version,
+            self.weight,
+            self.verdict
+        );
         Ok(())
     }
 }

@@ -3,8 +3,8 @@
 use std::fmt::Debug;
 
 use anyhow::{Result, anyhow};
-use kube::{Api, Resource};
 use kube::runtime::wait::await_condition;
+use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
@@ -47,7 +47,9 @@ pub(crate) async fn gone<K>(api: &Api<K>, name: &str) -> Result<()>
 where
     K: Clone + Debug + Send + DeserializeOwned + Resource + 'static,
 {
-    object(api, name, "to be gone", |found: Option<&K>| found.is_none()).await.map(drop)
+    object(api, name, "to be gone", |found: Option<&K>| found.is_none())
+        .await
+        .map(drop)
 }
 
 /// Waits for an object outside any stage's namespace.
@@ -67,10 +69,17 @@ where
     found.unwrap_or_else(|| Err(anyhow!("waited {} s for {name} {what}", limits::WITHIN.as_secs())))
 }
 
-async fn within<K>(api: Api<K>, name: &str, condition: impl Fn(Option<&K>) -> bool) -> Option<Result<Option<K>>>
+async fn within<K>(
+    api: Api<K>,
+    name: &str,
+    condition: impl Fn(Option<&K>) -> bool,
+) -> Option<Result<Option<K>>>
 where
     K: Clone + Debug + Send + DeserializeOwned + Resource + 'static,
 {
     let waiting = await_condition(api, name, condition);
-    timeout(limits::WITHIN, waiting).await.ok().map(|found| found.map_err(Into::into))
+    timeout(limits::WITHIN, waiting)
+        .await
+        .ok()
+        .map(|found| found.map_err(Into::into))
 }

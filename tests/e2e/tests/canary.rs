@@ -16,29 +16,56 @@ fn shop(stage: &Stage) -> App {
 }
 
 pub(crate) async fn first_deploy_becomes_healthy(stage: &Stage) -> Result<()> {
-    let rollout = shop(stage).steps([step::weight(10), step::pause()]).deploy(stage).await?;
-    let status = rollout.until("to be healthy", |status| status.phase == Phase::Healthy).await?;
-    ensure!(status.available_replicas == 4, "4 pods were asked for: {status:?}");
-    ensure!(status.stable_rs.is_some() && status.stable_rs == status.current_pod_hash, "not stable: {status:?}");
+    let rollout = shop(stage)
+        .steps([step::weight(10), step::pause()])
+        .deploy(stage)
+        .await?;
+    let status = rollout
+        .until("to be healthy", |status| status.phase == Phase::Healthy)
+        .await?;
+    ensure!(
+        status.available_replicas == 4,
+        "4 pods were asked for: {status:?}"
+    );
+    ensure!(
+        status.stable_rs.is_some() && status.stable_rs == status.current_pod_hash,
+        "not stable: {status:?}"
+    );
     let traffic = Traffic::start(stage, rollout.host(), RATE).await?;
     traffic.sent(u64::from(RATE)).await?;
     let report = traffic.stop_without_failure().await?;
-    ensure!(report.total.answers_of("v1") == report.total.sent, "not all by v1:\n{report}");
+    ensure!(
+        report.total.answers_of("v1") == report.total.sent,
+        "not all by v1:\n{report}"
+    );
     Ok(())
 }
 
 pub(crate) async fn canary_moves_traffic_by_steps_without_a_failed_request(stage: &Stage) -> Result<()> {
     let steps = [10, 50, 100].map(|percent| [step::weight(percent), step::pause()]);
-    let rollout = shop(stage).steps(steps.into_iter().flatten()).deploy(stage).await?;
-    rollout.until("to be healthy", |status| status.phase == Phase::Healthy).await?;
+    let rollout = shop(stage)
+        .steps(steps.into_iter().flatten())
+        .deploy(stage)
+        .await?;
+    rollout
+        .until("to be healthy", |status| status.phase == Phase::Healthy)
+        .await?;
     let traffic = Traffic::start(stage, rollout.host(), RATE).await?;
     rollout.release(&Version::v2(&stage.settings().app)).await?;
     for percent in [10, 50, 100] {
-        traffic.measure(&rollout, "v2", percent, limits::MEASURED_ANSWERS).await?.check()?;
+        traffic
+            .measure(&rollout, "v2", percent, limits::MEASURED_ANSWERS)
+            .await?
+            .check()?;
         rollout.resume().await?;
     }
-    let promoted = rollout.until("to be promoted", |status| status.phase == Phase::Healthy).await?;
-    ensure!(promoted.updated_replicas == promoted.replicas, "old pods are left: {promoted:?}");
+    let promoted = rollout
+        .until("to be promoted", |status| status.phase == Phase::Healthy)
+        .await?;
+    ensure!(
+        promoted.updated_replicas == promoted.replicas,
+        "old pods are left: {promoted:?}"
+    );
     traffic.stop_without_failure().await?;
     Ok(())
 }
@@ -46,14 +73,26 @@ pub(crate) async fn canary_moves_traffic_by_steps_without_a_failed_request(stage
 pub(crate) async fn abort_returns_traffic_to_stable_without_a_failed_request(stage: &Stage) -> Result<()> {
     let steps = [step::weight(50), step::pause(), step::weight(100)];
     let rollout = shop(stage).steps(steps).deploy(stage).await?;
-    rollout.until("to be healthy", |status| status.phase == Phase::Healthy).await?;
+    rollout
+        .until("to be healthy", |status| status.phase == Phase::Healthy)
+        .await?;
     let traffic = Traffic::start(stage, rollout.host(), RATE).await?;
     rollout.release(&Version::v2(&stage.settings().app)).await?;
-    rollout.until("to have 50 % in force", |status| is_in_force(status, 50)).await?;
+    rollout
+        .until("to have 50 % in force", |status| is_in_force(status, 50))
+        .await?;
     rollout.abort().await?;
-    traffic.measure(&rollout, "v2", 0, limits::MEASURED_ANSWERS).await?.check()?;
-    let aborted = rollout.until("to have let the canary go", |status| status.updated_replicas == 0).await?;
-    ensure!(aborted.phase == Phase::Degraded, "an aborted rollout is Degraded: {aborted:?}");
+    traffic
+        .measure(&rollout, "v2", 0, limits::MEASURED_ANSWERS)
+        .await?
+        .check()?;
+    let aborted = rollout
+        .until("to have let the canary go", |status| status.updated_replicas == 0)
+        .await?;
+    ensure!(
+        aborted.phase == Phase::Degraded,
+        "an aborted rollout is Degraded: {aborted:?}"
+    );
     traffic.stop_without_failure().await?;
     Ok(())
 }

@@ -4,7 +4,12 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod build;
 mod cluster;
+mod demo;
+mod e2e;
+mod interrupt;
+mod local;
 
 #[derive(Parser)]
 #[command(
@@ -22,11 +27,17 @@ enum Command {
     /// A real Kubernetes on this machine.
     #[command(subcommand)]
     Cluster(cluster::Command),
+    /// KULTA moves live traffic through a real gateway.
+    Demo(demo::Arguments),
+    /// The end-to-end tests, on the local cluster.
+    E2e(e2e::Arguments),
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Cluster(command) => cluster::run(command),
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::E2e(arguments) => e2e::run(&arguments),
     };
     done.unwrap_or_else(|error| {
         kulta_test_cluster::progress::complain(&format!("error: {error:#}"));

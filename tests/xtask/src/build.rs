@@ -1,0 +1,111 @@
+//! Building this repository's programs with cargo.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+
+/// The controller.
+pub(crate) const CONTROLLER: &str = "kulta";
+/// The application that is rolled out.
+pub(crate) const SAMPLE_APP: &str = "kulta-sample-app";
+/// The end-to-end tests.
+pub(crate) const END_TO_END_TESTS: &str = "e2e";
+
+/// Where cargo has put the programs it built, by their names.
+#[derive(Debug)]
+pub(crate) struct Programs(BTreeMap<String, PathBuf>);
+
+/// The lines of cargo's machine-readable output that name what was built.
+#[derive(Deserialize)]
+struct Message {
+    reason: String,
+    target: Option<Target>,
+    executable: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+}
+
+impl Programs {
+    /// Builds what the demo shows.
+    pub(crate) fn build() -> Result<Self> {
+        build(&[
+            "--package=kulta-operator",
+            "--package=kulta-sample-app",
+            "--bin=kulta",
+            "--bin=kulta-sample-app",
+        ])
+    }
+
+    /// Builds the end-to-end tests.
+    pub(crate) fn build_tests() -> Result<Self> {
+        build(&["--package=kulta-e2e", "--test=e2e"])
+    }
+
+    /// Where a program is.
+    pub(crate) fn path(&self, name: &str) -> Result<&Path> {
+        self.0
+            .get(name)
+            .map(PathBuf::as_path)
+            .with_context(|| format!("cargo has built no {name}"))
+    }
+}
+
+/// The repository's folder.
+pub(crate) fn repository() -> Result<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    folder
+        .canonicalize()
+        .with_context(|| format!("{} is gone", folder.display()))
+}
+
+/// What cargo says while it builds goes to the terminal as it comes: nobody shows it better.
+fn build(arguments: &[&str]) -> Result<Programs> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command
+        .args(["build", "--message-format=json-render-diagnostics"])
+        .args(arguments);
+    command
+        .current_dir(repository()?)
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit());
+    let output = command.output().context("cargo cannot be run")?;
+    ensure!(output.status.success(), "cargo build failed");
+    Ok(Programs(executables(&String::from_utf8_lossy(&output.stdout))?))
+}
+
+fn executables(messages: &str) -> Result<BTreeMap<String, PathBuf>> {
+    let mut found = BTreeMap::new();
+    for line in messages.lines() {
+        let message: Message = serde_json::from_str(line).with_context(|| format!("cargo said {line}"))?;
+        if let ("compiler-artifact", Some(target), Some(executable)) =
+            (message.reason.as_str(), message.target, message.executable)
+        {
+            found.insert(target.name, executable);
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_artifacts_that_can_be_started_are_programs() {
+        let messages = r#"{"reason":"compiler-artifact","target":{"name":"kulta"},"executable":"/t/kulta"}
+{"reason":"compiler-artifact","target":{"name":"kulta_core"},"executable":null}
+{"reason":"build-finished","success":true}"#;
+        let found = executables(messages).unwrap();
+        assert_eq!(
+            found.into_iter().collect::<Vec<_>>(),
+            [("kulta".to_owned(), PathBuf::from("/t/kulta"))]
+        );
+    }
+}

@@ -1,0 +1,40 @@
+//! What the demo has measured, and whether all of it is as it should be.
+
+use kulta_e2e::Measurement;
+use kulta_test_cluster::progress::answer;
+use kulta_traffic::{Ended, Report};
+
+/// The result of the whole play.
+pub(crate) struct Measured {
+    /// Each measured step, in order, with what it was.
+    pub(crate) steps: Vec<(String, Measurement)>,
+    /// Everything that was sent.
+    pub(crate) report: Report,
+}
+
+impl Measured {
+    /// Whether no request failed and every split matched.
+    pub(crate) fn is_good(&self) -> bool {
+        let whole = self.report.ended != Ended::Broken && self.report.total.ok == self.report.total.sent;
+        whole && self.steps.iter().all(|(_, step)| step.verdict.is_within())
+    }
+
+    /// Prints the summary.
+    pub(crate) fn tell(&self) {
+        answer("\nstep             requested  answers  failed  measured");
+        for (title, step) in &self.steps {
+            let answers = step.window.answers();
+            let failed = step.window.failed_total();
+            answer(&format!(
+                "{title:<16} {:>7} %  {answers:>7}  {failed:>6}  {}",
+                step.weight, step.verdict
+            ));
+        }
+        answer(&format!("\n{}\n", self.report));
+        answer(if self.is_good() {
+            "good: not one request failed, and every measured split is within 4 standard deviations of its weight"
+        } else {
+            "NOT GOOD: see the failures and the splits above"
+        });
+    }
+}

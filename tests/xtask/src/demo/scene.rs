@@ -1,0 +1,139 @@
+//! What is going on, watched: the Rollout's status and the pods of each version.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use futures::StreamExt as _;
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use kube::api::DynamicObject;
+use kube::runtime::WatchStreamExt as _;
+use kube::runtime::reflector::{self, Store};
+use kube::runtime::watcher::{self, watcher};
+use kulta_api::status::RolloutStatus;
+use kulta_e2e::rollout::status_of;
+use kulta_e2e::{Rollout, app};
+use tokio::task::JoinSet;
+
+/// The pods of one version.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Pods {
+    /// Ready and staying.
+    pub(crate) ready: usize,
+    /// Staying.
+    pub(crate) all: usize,
+    /// On their way out, still answering.
+    pub(crate) leaving: usize,
+}
+
+/// Everything the view shows of the cluster.
+pub(crate) struct Scene {
+    pods: Store<Pod>,
+    rollouts: Store<DynamicObject>,
+    act: Mutex<Act>,
+    /// Ends the watches when it is dropped.
+    _watches: JoinSet<()>,
+}
+
+/// What the demo is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Act {
+    /// In words.
+    pub(crate) title: &'static str,
+    /// The version that the weights are about.
+    pub(crate) version: &'static str,
+    /// What it is meanwhile.
+    pub(crate) role: Role,
+}
+
+/// What a version is to a rollout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// It has what the canary has not.
+    Stable,
+    /// It is being tried.
+    Canary,
+}
+
+impl Role {
+    /// The weight of a version in this role, from the canary's.
+    pub(crate) fn weight(self, canary: u32) -> u32 {
+        match self {
+            Self::Stable => 100_u32.saturating_sub(canary),
+            Self::Canary => canary,
+        }
+    }
+}
+
+impl Scene {
+    pub(crate) fn watch(rollout: &Rollout, act: Act) -> Self {
+        let mut watches = JoinSet::new();
+        let stage = rollout.stage();
+        let (pods, written) = reflector::store();
+        let stream = watcher(stage.api::<Pod>(), watcher::Config::default()).default_backoff();
+        watches.spawn(reflector::reflector(written, stream).for_each(|_| std::future::ready(())));
+        let resource = kulta_api::rollout::api_resource();
+        let written = reflector::store::Writer::new(resource);
+        let rollouts = written.as_reader();
+        let stream = watcher(stage.rollouts(), watcher::Config::default()).default_backoff();
+        watches.spawn(reflector::reflector(written, stream).for_each(|_| std::future::ready(())));
+        Self {
+            pods,
+            rollouts,
+            act: Mutex::new(act),
+            _watches: watches,
+        }
+    }
+
+    pub(crate) fn begin(&self, act: Act) {
+        *self.lock() = act;
+    }
+
+    pub(crate) fn act(&self) -> Act {
+        *self.lock()
+    }
+
+    /// None as long as nothing was seen.
+    pub(crate) fn status(&self) -> Option<RolloutStatus> {
+        let rollouts = self.rollouts.state();
+        rollouts.first().and_then(|rollout| status_of(rollout))
+    }
+
+    /// By the version that each pod says it is.
+    pub(crate) fn pods(&self) -> BTreeMap<String, Pods> {
+        let mut versions: BTreeMap<String, Pods> = BTreeMap::new();
+        for pod in self.pods.state() {
+            let pods = versions.entry(version(&pod)).or_default();
+            if pod.metadata.deletion_timestamp.is_some() {
+                pods.leaving += 1;
+            } else {
+                pods.all += 1;
+                pods.ready += usize::from(is_ready(&pod));
+            }
+        }
+        versions
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Act> {
+        self.act.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn version(pod: &Pod) -> String {
+    let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+    let mut variables = containers.flat_map(|container| container.env.iter().flatten());
+    let label = variables.find(|variable| variable.name == app::VERSION_VARIABLE);
+    label
+        .and_then(|variable| variable.value.clone())
+        .unwrap_or_else(|| pod.name_any())
+}
+
+fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod
+        .status
+        .iter()
+        .flat_map(|status| status.conditions.iter().flatten());
+    conditions
+        .into_iter()
+        .any(|condition| condition.type_ == "Ready" && condition.status == "True")
+}

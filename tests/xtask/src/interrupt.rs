@@ -1,0 +1,79 @@
+//! Ctrl-C and SIGTERM: whatever is under way is ended, and what was put up is taken down.
+
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command, ExitStatus};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use anyhow::{Result, ensure};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+/// Told of every signal from its making on; this process is not ended by them any more.
+#[derive(Clone, Debug)]
+pub(crate) struct Interrupt {
+    state: Arc<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    told: AtomicBool,
+    child: Mutex<Option<Pid>>,
+}
+
+impl Interrupt {
+    /// Catches the signals.
+    pub(crate) fn catch() -> Result<Self> {
+        let state = Arc::new(State::default());
+        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        let telling = Arc::clone(&state);
+        thread::spawn(move || {
+            for _ in &mut signals {
+                // The first asks, and whoever is asked cleans up; the second insists.
+                let insist = telling.told.swap(true, Ordering::SeqCst);
+                telling.signal(if insist { Signal::SIGKILL } else { Signal::SIGTERM });
+            }
+        });
+        Ok(Self { state })
+    }
+
+    /// Ends a sequence of steps that was interrupted.
+    pub(crate) fn check(&self) -> Result<()> {
+        ensure!(!self.state.told.load(Ordering::SeqCst), "interrupted");
+        Ok(())
+    }
+
+    /// Runs a command to its end. It is told of an interruption by one SIGTERM, wherever the signal came from: in a
+    /// process group of its own it does not get the terminal's.
+    pub(crate) fn run(&self, command: &mut Command) -> Result<ExitStatus> {
+        self.check()?;
+        let mut child = command.process_group(0).spawn()?;
+        self.state.set(Some(&child));
+        if self.state.told.load(Ordering::SeqCst) {
+            self.state.signal(Signal::SIGTERM);
+        }
+        let status = child.wait();
+        self.state.set(None);
+        Ok(status?)
+    }
+}
+
+impl State {
+    fn set(&self, child: Option<&Child>) {
+        let pid = child
+            .and_then(|child| i32::try_from(child.id()).ok())
+            .map(Pid::from_raw);
+        *self.child.lock().unwrap_or_else(PoisonError::into_inner) = pid;
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(pid) = *self.child.lock().unwrap_or_else(PoisonError::into_inner) {
+            // The whole group: what it started itself is to end, too. It may have ended in between, which is what was
+            // wanted.
+            let _ = killpg(pid, signal);
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! What the demo and the end-to-end tests need of the local cluster: up, with the images, and what to tell the stage.
+
+use std::fs;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use kulta_e2e::{ControllerSource, GatewaySettings, StageSettings, images};
+use kulta_test_cluster::progress::Progress;
+use kulta_test_cluster::{Cluster, ClusterOptions, settings};
+
+use crate::build::{self, Programs};
+
+/// KULTA's kustomization, from the repository's folder.
+pub(crate) const MANIFESTS: &str = "deploy/kustomize";
+
+/// A local cluster with the images on its node.
+pub(crate) struct Local {
+    cluster: Cluster,
+    stage: StageSettings,
+}
+
+/// Whether the cluster is up already.
+pub(crate) fn is_up(options: &ClusterOptions) -> bool {
+    Cluster::attach(options).is_ok()
+}
+
+impl Local {
+    /// Brings the cluster up, or whatever of it is not up, and loads the images. `user` names the folder of logs and
+    /// generated files.
+    pub(crate) fn prepare(options: &ClusterOptions, user: &str) -> Result<Self> {
+        let progress = Progress::new();
+        let cluster = Cluster::up(options, &progress)?;
+        progress.begin("building the controller and the application");
+        progress.finish();
+        let programs = Programs::build()?;
+        let progress = Progress::new();
+        progress.begin("loading the images");
+        let controller = programs.path(build::CONTROLLER)?;
+        let image = images::controller(controller)?;
+        let (app, archives) = images::app(programs.path(build::SAMPLE_APP)?)?;
+        for archive in archives.iter().chain([&image]) {
+            cluster.load_image(archive)?;
+        }
+        let work = cluster.logs().join(user);
+        fs::create_dir_all(&work).with_context(|| work.display().to_string())?;
+        let stage = StageSettings {
+            kubeconfig: cluster.kubeconfig(),
+            cluster: Some(options.name.clone()),
+            gateway: GatewaySettings {
+                namespace: settings::GATEWAY_NAMESPACE.to_owned(),
+                name: settings::GATEWAY_NAME.to_owned(),
+                address: Some(cluster.gateway_address().parse()?),
+            },
+            controller: ControllerSource {
+                image: Some(image.name().to_owned()),
+                program: Some(controller.to_owned()),
+            },
+            app,
+            manifests: build::repository()?.join(MANIFESTS),
+            work,
+        };
+        Ok(Self { cluster, stage })
+    }
+
+    /// A command inside the cluster's network that is told of the stage.
+    pub(crate) fn enter(&self, program: &std::path::Path) -> Result<Command> {
+        let program = program.to_str().context("a path that is not UTF-8")?;
+        let (variable, value) = self.stage.to_environment()?;
+        let mut command = self.cluster.enter(program);
+        command.env(variable, value);
+        Ok(command)
+    }
+
+    /// Where the gateway listens inside the network.
+    pub(crate) fn gateway_address(&self) -> String {
+        self.cluster.gateway_address()
+    }
+
+    /// The folder of logs and generated files.
+    pub(crate) fn work(&self) -> &std::path::Path {
+        &self.stage.work
+    }
+}
