@@ -4,7 +4,7 @@
 //! the same numbers of pods.
 
 use crate::draft::Draft;
-use crate::observed::{Presence, ReplicaSetView};
+use crate::observed::{Observed, Presence, ReplicaSetView};
 use crate::revisions::Revisions;
 use crate::scale::scale;
 use crate::service;
@@ -60,10 +60,11 @@ impl Bounds {
 
 /// Brings Services and sizes in line with the status, and says what of it has been reached.
 pub(crate) fn reconcile(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) -> Reached {
-    point_services(draft, revisions);
     let bounds = Bounds::of(spec);
     let target = target(draft, spec, revisions, bounds);
+    point_services(draft, revisions, target, bounds);
     let sizes = next_sizes(revisions, target, bounds);
+    let sizes = keep_selected(draft.observed, revisions, sizes, bounds);
     if let Some(stable) = revisions.stable {
         scale(
             draft,
@@ -307,12 +308,45 @@ fn drain_others(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>, b
     }
 }
 
+/// The revision that the stable Service is to select: the stable one, until the current one is to have all pods and
+/// has as many as were promised. The last stable pods go only then.
+fn behind_stable_service<'a>(
+    revisions: &Revisions<'a>,
+    target: Sizes,
+    bounds: Bounds,
+) -> Option<&'a ReplicaSetView> {
+    let enough = revisions.current_available() >= bounds.least_available().max(1);
+    let takes_over = target.stable == 0 && target.canary > 0 && enough;
+    revisions.current.filter(|_| takes_over).or(revisions.stable)
+}
+
+/// Keeps the last pod of a revision that the stable Service still selects, as long as anything was promised.
+fn keep_selected(observed: &Observed, revisions: &Revisions<'_>, sizes: Sizes, bounds: Bounds) -> Sizes {
+    let service = observed.stable_service.as_ref().and_then(Presence::present);
+    let Some(selected) = service.and_then(|service| service.selects.as_deref()) else {
+        return sizes;
+    };
+    let kept = |replica_set: Option<&ReplicaSetView>, size: u32| {
+        let serves = replica_set.is_some_and(|it| it.hash == selected && it.lasting_available() > 0);
+        if serves && bounds.least_available() > 0 {
+            size.max(1)
+        } else {
+            size
+        }
+    };
+    let separate = revisions.stable.filter(|_| !revisions.stable_is_current());
+    Sizes {
+        canary: kept(revisions.current, sizes.canary),
+        stable: kept(separate, sizes.stable),
+    }
+}
+
 /// Lets each Service follow its revision.
-fn point_services(draft: &mut Draft<'_>, revisions: &Revisions<'_>) {
+fn point_services(draft: &mut Draft<'_>, revisions: &Revisions<'_>, target: Sizes, bounds: Bounds) {
     let observed = draft.observed;
     if let (Some(service), Some(stable)) = (
         observed.stable_service.as_ref().and_then(Presence::present),
-        revisions.stable,
+        behind_stable_service(revisions, target, bounds),
     ) {
         service::point(draft, service, stable);
     }

@@ -320,7 +320,10 @@ fn phase(draft: &Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) -> (Phase, S
         return (Phase::Paused, format!("{:?}", pause.reason));
     }
     if let Some(message) = unchecked(draft) {
-        return (Phase::Progressing, format!("the pod template could not be checked yet: {message}"));
+        return (
+            Phase::Progressing,
+            format!("the pod template could not be checked yet: {message}"),
+        );
     }
     if is_done(status, spec, revisions) {
         return (Phase::Healthy, String::new());

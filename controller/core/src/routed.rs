@@ -43,7 +43,11 @@ pub(crate) fn reconcile(
     drain_others(draft, spec, routing, revisions, view.split, verified);
     let empty = spec.replicas == 0;
     // A canary without pods is given no traffic whatever the step says, and its step is done without.
-    let asked = if sizes.canary == 0 { Weight::ZERO } else { step_weight(draft, spec) };
+    let asked = if sizes.canary == 0 {
+        Weight::ZERO
+    } else {
+        step_weight(draft, spec)
+    };
     Reached {
         counts: sizes.reached(revisions, routing),
         weight: weight == Some(asked) && verified || empty,
@@ -153,17 +157,14 @@ fn step_weight(draft: &Draft<'_>, spec: &Spec) -> Weight {
     if draft.status.abort || draft.status.fully_promoted() {
         return Weight::ZERO;
     }
-    if spec.paused {
-        return in_force();
-    }
-    if draft.status.promote_full {
-        return Weight::FULL;
-    }
-    match draft.status.current_step_index {
+    let asked = match draft.status.current_step_index {
+        _ if draft.status.promote_full => Weight::FULL,
         None => Weight::FULL,
         Some(index) if index >= spec.step_count() => Weight::FULL,
         Some(index) => weight_at(spec, index),
-    }
+    };
+    // A user's pause holds the weight, but what was in force for the revision before is none of this one's.
+    if spec.paused { asked.min(in_force()) } else { asked }
 }
 
 /// The last weight set at or before the step `index`.
@@ -232,7 +233,11 @@ fn safe_weight(
         }),
     };
     let can_rise = !draft.hold && ready.canary >= sizes.canary.min(spec.replicas).max(1);
-    let raised = if can_rise { wanted } else { wanted.min(split.stable().rest()) };
+    let raised = if can_rise {
+        wanted
+    } else {
+        wanted.min(split.stable().rest())
+    };
     let floor = lowest(draft, spec, routing, revisions, &ready).min(split.canary());
     // Where rules differ, one that is below the floor must not rise because another may not fall.
     if raised < floor && split.stable().rest() < floor {
@@ -342,7 +347,16 @@ fn resize(
     if !draft.status.abort {
         let selected = Selection::of(draft.observed).points_to(&current.hash);
         let last = sizes.canary == 0 && selected && spec.replicas > 0 && current.lasting_available() > 0;
-        scale(draft, spec, current, if last { current.spec_replicas } else { kept(sizes.canary, current) });
+        scale(
+            draft,
+            spec,
+            current,
+            if last {
+                current.spec_replicas
+            } else {
+                kept(sizes.canary, current)
+            },
+        );
         set_deadline(draft, current, None);
         return;
     }

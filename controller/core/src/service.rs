@@ -31,7 +31,10 @@ impl<'a> Selection<'a> {
 
     /// Whether either Service selects `hash` alone.
     pub(crate) fn points_to(&self, hash: &str) -> bool {
-        [self.stable, self.canary].into_iter().flatten().any(|service| service.selects.as_deref() == Some(hash))
+        [self.stable, self.canary]
+            .into_iter()
+            .flatten()
+            .any(|service| service.selects.as_deref() == Some(hash))
     }
 }
 
@@ -49,7 +52,10 @@ pub(crate) fn taken(observed: &Observed) -> bool {
 }
 
 fn is_of_another(service: &ServiceView, observed: &Observed) -> bool {
-    service.managed_by.as_ref().is_some_and(|owner| *owner != observed.rollout.name)
+    service
+        .managed_by
+        .as_ref()
+        .is_some_and(|owner| *owner != observed.rollout.name)
 }
 
 /// Points `service` at `target`, if that has pods to answer: all of them where the Service has selected the pods of

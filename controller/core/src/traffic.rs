@@ -193,7 +193,11 @@ pub(crate) fn reconcile(draft: &mut Draft<'_>, view: &View<'_>, desired: Option<
     let previous = draft.status.traffic.clone();
     let now = draft.now;
     let frozen = desired.is_none();
-    let asked_before = || previous.as_ref().map_or(Weight::ZERO, |traffic| traffic.requested);
+    let asked_before = || {
+        previous
+            .as_ref()
+            .map_or(Weight::ZERO, |traffic| traffic.requested)
+    };
     let desired = desired.unwrap_or_else(asked_before);
     let mut writing = if view.complete && !frozen {
         Writing::Unneeded
