@@ -1,0 +1,340 @@
+//! Random Rollouts, with what users and the environment do to them: all of it follows from a seed.
+
+use fastrand::Rng;
+use jiff::SignedDuration;
+use kulta_core::spec::{Amount, CanaryScale, Method, Step, Weight};
+
+use crate::simulation::builder::{RolloutBuilder, backend, basic, pause, pause_for, route, routed, weight};
+use crate::simulation::cluster::{CANARY, STABLE};
+use crate::simulation::controller::Faults;
+use crate::simulation::route::{Answer, Gateway};
+use crate::simulation::template::{Admission, Behaviour, Fate, Template};
+use crate::simulation::user::UserAction;
+
+/// What may happen besides the changes of the spec and the users' ordinary commands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
+pub(crate) struct Perils {
+    /// The controller dies and its caches are behind.
+    pub(crate) faults: bool,
+    /// Versions that crash, hang, flap or are refused; quotas; routes that can't be written.
+    pub(crate) bad_versions: bool,
+    /// Objects are deleted and created again, and the status is wiped.
+    pub(crate) losses: bool,
+    /// Others write the routes.
+    pub(crate) foreign_writes: bool,
+    /// Gateways that are slow, silent or reject.
+    pub(crate) odd_gateways: bool,
+    /// The controller's clock is set back now and then.
+    pub(crate) clock: bool,
+}
+
+impl Perils {
+    /// All of them.
+    pub(crate) const ALL: Self = Self {
+        faults: true,
+        bad_versions: true,
+        losses: true,
+        foreign_writes: true,
+        odd_gateways: true,
+        clock: true,
+    };
+}
+
+/// Something that happens at a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// Somebody does something.
+    User(UserAction),
+    /// The clock of the controller is so many seconds off from now on.
+    Clock(i64),
+    /// The namespace admits so many pods from now on.
+    Quota(u32),
+    /// Writes of routes are refused, or accepted again.
+    RefuseRoutes(bool),
+}
+
+/// A run in full.
+#[derive(Debug, Clone)]
+pub(crate) struct Schedule {
+    pub(crate) rollout: RolloutBuilder,
+    pub(crate) behaviours: Vec<(u32, Behaviour)>,
+    /// Whether a version runs already and is Healthy before the first event.
+    pub(crate) deployed: bool,
+    pub(crate) endpoint_lag: u64,
+    /// Seconds to wait, and what happens then.
+    pub(crate) events: Vec<(u64, Event)>,
+}
+
+/// The number of different versions in a run.
+const VERSIONS: u32 = 4;
+
+impl Schedule {
+    /// The schedule of `seed`.
+    pub(crate) fn of(seed: u64, perils: Perils) -> Self {
+        let mut random = Rng::with_seed(seed);
+        let rollout = random_rollout(&mut random, perils, seed);
+        let behaviours = (1..=VERSIONS)
+            .map(|version| (version, behaviour(&mut random, version, perils)))
+            .collect();
+        // A clock that is set back and a history that is lost together leave nothing to count on from.
+        let perils = if seed.is_multiple_of(2) {
+            Perils {
+                clock: false,
+                ..perils
+            }
+        } else {
+            perils
+        };
+        let count = random.usize(1..8);
+        let mut events: Vec<(u64, Event)> = vec![(0, Event::User(UserAction::SetTemplate(Template::of(2))))];
+        for _ in 0..count {
+            push_event(&mut random, perils, &rollout, &mut events);
+        }
+        let deployed = random.u8(0..10) > 0;
+        Self {
+            rollout,
+            behaviours,
+            deployed,
+            endpoint_lag: random.u64(0..3),
+            events,
+        }
+    }
+}
+
+/// Steps: up to six, of every kind that fits.
+pub(crate) fn random_steps(random: &mut Rng, routed: bool) -> Vec<Step> {
+    let count = random.usize(0..7);
+    (0..count)
+        .map(|_| match random.u8(0..if routed { 12 } else { 9 }) {
+            0..=5 => weight(random.u32(0..=20) * 5),
+            6 => pause(),
+            7 | 8 => pause_for(random.i64(0..20)),
+            9 => Step::SetCanaryScale(CanaryScale::Replicas(random.u32(0..=12))),
+            10 => Step::SetCanaryScale(CanaryScale::Weight(
+                Weight::new(random.u32(0..=100)).expect("a percentage"),
+            )),
+            _ => Step::SetCanaryScale(CanaryScale::MatchTrafficWeight),
+        })
+        .collect()
+}
+
+fn replicas(random: &mut Rng) -> u32 {
+    *random.choice(&[0, 1, 1, 2, 3, 5, 10, 10]).expect("not empty")
+}
+
+fn random_rollout(random: &mut Rng, perils: Perils, seed: u64) -> RolloutBuilder {
+    let is_routed = random.u8(0..10) < 7;
+    let mut builder = if is_routed {
+        random_routed(random, perils)
+    } else {
+        random_basic(random)
+    };
+    builder = builder
+        .replicas(replicas(random))
+        .steps(random_steps(random, is_routed))
+        .spec(|spec| {
+            spec.min_ready_seconds = *random.choice(&[0, 0, 3]).expect("not empty");
+            spec.revision_history_limit = random.u32(0..4);
+            spec.progress_deadline = SignedDuration::from_secs(random.i64(30..600));
+        });
+    builder.seed = seed;
+    if perils.faults {
+        builder.faults = Faults {
+            death: random.u8(0..50),
+            stale: random.u8(0..30),
+        };
+    }
+    builder
+}
+
+fn random_basic(random: &mut Rng) -> RolloutBuilder {
+    let mut builder = basic(0, 0);
+    let amount = |random: &mut Rng| {
+        if random.bool() {
+            Amount::Pods(random.u32(0..4))
+        } else {
+            Amount::Percent(random.u32(0..60))
+        }
+    };
+    let (max_surge, mut max_unavailable) = (amount(random), amount(random));
+    if [max_surge, max_unavailable]
+        .iter()
+        .all(|amount| matches!(amount, Amount::Pods(0) | Amount::Percent(0)))
+    {
+        max_unavailable = Amount::Pods(1);
+    }
+    let services = random.bool();
+    builder.spec.method = Method::Basic {
+        stable_service: services.then(|| STABLE.to_owned()),
+        canary_service: services.then(|| CANARY.to_owned()),
+        max_surge,
+        max_unavailable,
+    };
+    builder
+}
+
+fn random_routed(random: &mut Rng, perils: Perils) -> RolloutBuilder {
+    let routes = random.usize(1..3);
+    let mut builder = routed().routing(|routing| {
+        routing.routes = (0..routes).map(route).collect();
+        routing.scale_down_delay = SignedDuration::from_secs(*random.choice(&[0, 5, 30]).expect("not empty"));
+        routing.abort_scale_down_delay = random
+            .choice([Some(5), Some(30), None])
+            .expect("not empty")
+            .map(SignedDuration::from_secs);
+        routing.dynamic_stable_scale = random.u8(0..4) == 0;
+        routing.min_pods_per_replica_set = random.u32(0..3);
+    });
+    if random.bool() {
+        builder.backends.extend([
+            backend(1, 0, "elsewhere", Some(3)),
+            backend(1, 1, STABLE, None),
+            backend(1, 2, CANARY, Some(0)),
+            backend(2, 0, "elsewhere", None),
+        ]);
+    }
+    // Rules that name only one of the two Services: pinned users, testers of the canary.
+    if random.u8(0..4) == 0 {
+        builder.backends.push(backend(3, 0, STABLE, None));
+    }
+    if random.u8(0..4) == 0 {
+        builder.backends.push(backend(4, 0, CANARY, None));
+    }
+    builder.gateways = (0..routes)
+        .map(|_| {
+            (0..random.usize(1..3))
+                .map(|number| gateway(random, number, perils))
+                .collect()
+        })
+        .collect();
+    builder
+}
+
+fn gateway(random: &mut Rng, number: usize, perils: Perils) -> Gateway {
+    let mut gateway = Gateway::new(&format!("infra/edge-{number}"));
+    gateway.endpoint_lag = random.u64(0..3);
+    gateway.route_lag = gateway.endpoint_lag + random.u64(0..8);
+    let odd = perils.odd_gateways && random.u8(0..4) == 0;
+    gateway.answer = match random.u8(0..3) {
+        0 if odd => Answer::Silent,
+        1 if odd => Answer::Rejects(random.u64(0..3)),
+        2 if odd => Answer::Accepts(random.u64(10..50)),
+        _ => Answer::Accepts(random.u64(0..3)),
+    };
+    gateway
+}
+
+fn behaviour(random: &mut Rng, version: u32, perils: Perils) -> Behaviour {
+    let good = Behaviour {
+        ready_after: random.u64(0..5),
+        fate: Fate::Fine,
+        admission: Admission::Accepted,
+    };
+    if version == 1 || !perils.bad_versions || random.bool() {
+        return good;
+    }
+    match random.u8(0..6) {
+        0 => Behaviour {
+            fate: Fate::Pending,
+            ..good
+        },
+        1 => Behaviour {
+            fate: Fate::Crashes(random.u64(1..30)),
+            ..good
+        },
+        2 => Behaviour {
+            fate: Fate::Flaps {
+                up: random.u64(2..12),
+                down: random.u64(1..5),
+            },
+            ..good
+        },
+        3 => Behaviour {
+            admission: Admission::Invalid,
+            ..good
+        },
+        4 => Behaviour {
+            admission: Admission::Refused,
+            ..good
+        },
+        _ => Behaviour {
+            admission: Admission::Silent,
+            ..good
+        },
+    }
+}
+
+fn push_event(random: &mut Rng, perils: Perils, rollout: &RolloutBuilder, events: &mut Vec<(u64, Event)>) {
+    let wait = random.u64(0..25);
+    let soon = random.u64(0..12);
+    let is_routed = rollout.spec.routing().is_some();
+    let user = Event::User;
+    match random.u8(0..20) {
+        9 | 12..=14 | 17 if is_routed => push_route_event(random, perils, rollout, events),
+        10 if perils.bad_versions => {
+            events.push((wait, Event::Quota(random.u32(0..20))));
+            events.push((soon, Event::Quota(1_000)));
+        }
+        11 if perils.clock => events.push((wait, Event::Clock(random.i64(-20..5)))),
+        15 if perils.losses && !perils.clock => events.push((wait, user(UserAction::WipeStatus))),
+        16 if perils.losses => {
+            let current = random.bool();
+            events.push((wait, user(UserAction::DeleteReplicaSet { current })));
+        }
+        18 if perils.losses && rollout.spec.services().0.is_some() => {
+            let name = if random.bool() { STABLE } else { CANARY }.to_owned();
+            events.push((wait, user(UserAction::DeleteService(name.clone()))));
+            events.push((soon, user(UserAction::CreateService(name))));
+        }
+        19 if perils.losses => events.push((wait, user(UserAction::OrphanReplicaSets))),
+        _ => events.push((wait, user(ordinary(random, is_routed)))),
+    }
+}
+
+fn push_route_event(
+    random: &mut Rng,
+    perils: Perils,
+    rollout: &RolloutBuilder,
+    events: &mut Vec<(u64, Event)>,
+) {
+    let (wait, soon) = (random.u64(0..25), random.u64(0..12));
+    let some_route = route(random.usize(0..rollout.gateways.len().max(1)));
+    let user = Event::User;
+    match random.u8(0..5) {
+        0 if perils.bad_versions => {
+            events.push((wait, Event::RefuseRoutes(true)));
+            events.push((soon, Event::RefuseRoutes(false)));
+        }
+        1 if perils.losses => {
+            events.push((wait, user(UserAction::DeleteRoute(some_route.clone()))));
+            events.push((soon, user(UserAction::CreateRoute(some_route))));
+        }
+        2 if perils.foreign_writes => {
+            for _ in 0..random.usize(1..4) {
+                let weights = [(None, None), (Some(100), Some(0)), (Some(0), Some(100))];
+                let (stable, canary) = weights[random.usize(0..weights.len())];
+                let forced = UserAction::ForceWeights(some_route.clone(), stable, canary);
+                events.push((random.u64(0..6), user(forced)));
+            }
+        }
+        3 if perils.foreign_writes => events.push((wait, user(UserAction::EditRoute(some_route)))),
+        4 if perils.foreign_writes => events.push((wait, user(UserAction::ReplaceParents(some_route)))),
+        _ => events.push((wait, user(ordinary(random, true)))),
+    }
+}
+
+/// What users do every day.
+fn ordinary(random: &mut Rng, is_routed: bool) -> UserAction {
+    match random.u8(0..12) {
+        0..=2 => UserAction::SetTemplate(Template::of(random.u32(1..=VERSIONS))),
+        3 => UserAction::SetTemplate(Template::spelt(random.u32(1..=VERSIONS), 1)),
+        4 => UserAction::SetSteps(random_steps(random, is_routed)),
+        5 => UserAction::Scale(replicas(random)),
+        6 => UserAction::Abort,
+        7 => UserAction::Retry,
+        8 | 9 => UserAction::Resume,
+        10 => UserAction::PromoteFull,
+        _ => UserAction::Pause(random.bool()),
+    }
+}

@@ -1,0 +1,109 @@
+//! Sizes: scaling in mid-rollout, dynamic stable scale, floors.
+
+use kulta_core::status::Phase;
+
+use crate::simulation::builder::{pause, routed, weight};
+use crate::simulation::user::UserAction;
+
+#[test]
+fn scaling_a_healthy_rollout_changes_only_the_number_of_pods() {
+    let mut world = routed().replicas(3).deployed();
+
+    world.user(&UserAction::Scale(7));
+    world.rests();
+
+    assert_eq!((world.pods(1), world.phase()), (7, Phase::Healthy));
+    assert_eq!(
+        world
+            .of_version(1)
+            .and_then(|replica_set| replica_set.desired_replicas),
+        Some(7)
+    );
+}
+
+#[test]
+fn scaling_up_in_mid_rollout_scales_both_versions() {
+    let mut world = routed().steps([weight(50), pause()]).paused_at_version_2();
+
+    world.user(&UserAction::Scale(20));
+    world.rests();
+
+    assert_eq!((world.pods(1), world.pods(2), world.weight()), (20, 10, 50));
+    assert_eq!((world.phase(), world.step()), (Phase::Paused, Some(1)));
+}
+
+#[test]
+fn scaling_down_in_mid_rollout_scales_both_versions() {
+    let mut world = routed().steps([weight(50), pause()]).paused_at_version_2();
+
+    world.user(&UserAction::Scale(4));
+    world.rests();
+
+    assert_eq!((world.pods(1), world.pods(2), world.weight()), (4, 2, 50));
+}
+
+#[test]
+fn scaling_during_a_users_pause_is_followed() {
+    let mut world = routed().steps([weight(50), pause()]).paused_at_version_2();
+    world.user(&UserAction::Pause(true));
+    world.rests();
+
+    world.user(&UserAction::Scale(20));
+    world.rests();
+
+    assert_eq!(world.pods(1), 20);
+    assert_eq!(world.phase(), Phase::Paused);
+}
+
+#[test]
+fn scaling_to_zero_and_back_is_healthy_both_times() {
+    let mut world = routed().replicas(3).deployed();
+
+    world.user(&UserAction::Scale(0));
+    world.rests();
+    let asleep = (world.pods(1), world.phase());
+    world.user(&UserAction::Scale(3));
+    world.rests();
+
+    assert_eq!(asleep, (0, Phase::Healthy));
+    assert_eq!((world.pods(1), world.phase()), (3, Phase::Healthy));
+}
+
+#[test]
+fn dynamic_stable_scale_shrinks_the_stable_version_as_traffic_leaves_it() {
+    let dynamic = routed()
+        .steps([weight(30), pause()])
+        .routing(|routing| routing.dynamic_stable_scale = true);
+
+    let world = dynamic.paused_at_version_2();
+
+    assert_eq!((world.pods(1), world.pods(2), world.weight()), (7, 3, 30));
+}
+
+#[test]
+fn without_dynamic_stable_scale_the_stable_version_keeps_its_size() {
+    let world = routed().steps([weight(30), pause()]).paused_at_version_2();
+
+    assert_eq!((world.pods(1), world.pods(2)), (10, 3));
+}
+
+#[test]
+fn the_floor_of_pods_holds_for_a_version_that_has_any() {
+    let floor = routed()
+        .steps([weight(5), pause()])
+        .routing(|routing| routing.min_pods_per_replica_set = 2);
+
+    let world = floor.paused_at_version_2();
+
+    assert_eq!((world.pods(1), world.pods(2)), (10, 2));
+}
+
+#[test]
+fn the_floor_of_pods_never_exceeds_the_replicas() {
+    let floor = routed().replicas(1).steps([weight(5), pause()]);
+    let floor = floor.routing(|routing| routing.min_pods_per_replica_set = 2);
+
+    let world = floor.paused_at_version_2();
+
+    assert_eq!((world.pods(1), world.pods(2)), (1, 1));
+}

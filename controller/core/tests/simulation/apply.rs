@@ -1,0 +1,257 @@
+//! The writes of a plan, each under its precondition, as the API server would carry them out.
+
+use kulta_core::observed::{ApplyFailure, FailureKind};
+use kulta_core::plan::{Action, WeightChange};
+use kulta_core::revision::TemplateDigest;
+use kulta_core::spec::RouteReference;
+
+use super::cluster::{Cluster, ROLLOUT};
+use super::replica_set::{Darkness, ReplicaSet};
+use super::route::Author;
+use super::service::Selection;
+use super::template::Admission;
+
+/// Why a write was not done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// Somebody else was faster: look again.
+    Conflict(String),
+    /// The API server refuses.
+    Failure(ApplyFailure),
+}
+
+impl Cluster {
+    /// Carries out one action.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "an arm for each action, destructured in full"
+    )]
+    pub(crate) fn apply(&mut self, action: &Action) -> Result<(), Refusal> {
+        match action {
+            Action::AdoptReplicaSet {
+                name,
+                uid,
+                resource_version,
+            } => {
+                let replica_set = self.write_replica_set(name, resource_version)?;
+                require(
+                    replica_set.uid.to_string() == *uid,
+                    "another ReplicaSet of that name",
+                )?;
+                require(!replica_set.owned, "the ReplicaSet has an owner")?;
+                replica_set.owned = true;
+                Ok(())
+            }
+            Action::CreateReplicaSet {
+                name,
+                hash,
+                digest,
+                revision,
+                min_ready_seconds,
+                desired_replicas,
+            } => {
+                let mut new = ReplicaSet::new(
+                    name.clone(),
+                    hash.clone(),
+                    self.rollout.template.version,
+                    self.time(),
+                );
+                new.revision = *revision;
+                new.min_ready_seconds = *min_ready_seconds;
+                new.desired_replicas = Some(*desired_replicas);
+                self.create(new, digest)
+            }
+            Action::RecordRevision {
+                name,
+                resource_version,
+                revision,
+                digest,
+            } => {
+                let replica_set = self.write_replica_set(name, resource_version)?;
+                replica_set.revision = *revision;
+                replica_set.digest = Some(digest.clone());
+                Ok(())
+            }
+            Action::AnnotateRollout { revision } => {
+                self.rollout.revision = Some(*revision);
+                self.rollout.resource_version = self.changed();
+                Ok(())
+            }
+            Action::ScaleReplicaSet {
+                name,
+                resource_version,
+                revision,
+                from,
+                to,
+                desired_replicas,
+            } => {
+                let replica_set = self.write_replica_set(name, resource_version)?;
+                require(replica_set.spec_replicas == *from, "the size has changed")?;
+                require(replica_set.revision == *revision, "the revision has changed")?;
+                replica_set.spec_replicas = *to;
+                replica_set.desired_replicas = Some(*desired_replicas);
+                Ok(())
+            }
+            Action::SetScaleDownDeadline {
+                name,
+                resource_version,
+                deadline,
+            } => {
+                self.write_replica_set(name, resource_version)?
+                    .scale_down_deadline = *deadline;
+                Ok(())
+            }
+            Action::DeleteReplicaSet {
+                name,
+                uid,
+                resource_version,
+            } => {
+                let replica_set = self.write_replica_set(name, resource_version)?;
+                require(
+                    replica_set.uid.to_string() == *uid,
+                    "another ReplicaSet of that name",
+                )?;
+                self.replica_sets.retain(|other| other.name != *name);
+                Ok(())
+            }
+            Action::PointService {
+                name,
+                resource_version,
+                from,
+                to,
+            } => self.point_service(name, resource_version, from.as_deref(), to),
+            Action::SetRouteWeights {
+                route,
+                generation,
+                changes,
+            } => self.set_weights(route, *generation, changes),
+        }
+    }
+
+    fn write_replica_set(&mut self, name: &str, resource_version: &str) -> Result<&mut ReplicaSet, Refusal> {
+        let next = self.changed();
+        let found = self.replica_sets.iter_mut().find(|other| other.name == name);
+        let replica_set = found.ok_or_else(|| conflict("no such ReplicaSet"))?;
+        require(
+            replica_set.resource_version.to_string() == resource_version,
+            "a stale ReplicaSet",
+        )?;
+        replica_set.resource_version = next;
+        Ok(replica_set)
+    }
+
+    fn create(&mut self, mut new: ReplicaSet, digest: &TemplateDigest) -> Result<(), Refusal> {
+        require(
+            self.rollout.template.digest == *digest,
+            "the template has changed",
+        )?;
+        let taken = self.taken_names.contains(&new.name);
+        require(
+            !taken && self.replica_sets.iter().all(|other| other.name != new.name),
+            "the name is taken",
+        )?;
+        let failed = |message: &str| {
+            let message = message.to_owned();
+            Err(Refusal::Failure(ApplyFailure {
+                kind: FailureKind::CreateReplicaSet,
+                message,
+            }))
+        };
+        match self.behaviour(new.version).admission {
+            Admission::Accepted => {}
+            Admission::Invalid => return failed("the template is invalid"),
+            Admission::Refused => return failed("exceeded quota"),
+            Admission::Silent => return failed("request timed out"),
+        }
+        new.digest = Some(digest.clone());
+        self.add_replica_set(new);
+        Ok(())
+    }
+
+    fn point_service(
+        &mut self,
+        name: &str,
+        resource_version: &str,
+        from: Option<&str>,
+        to: &str,
+    ) -> Result<(), Refusal> {
+        let (tick, next) = (self.tick, self.changed());
+        let found = self.services.get_mut(name).filter(|service| service.exists());
+        let service = found.ok_or_else(|| conflict("no such Service"))?;
+        require(
+            service.resource_version.to_string() == resource_version,
+            "a stale Service",
+        )?;
+        require(service.selects() == from, "the Service selects something else")?;
+        service.selection.set(tick, Selection::Revision(to.to_owned()));
+        service.managed_by = Some(ROLLOUT.to_owned());
+        service.resource_version = next;
+        Ok(())
+    }
+
+    fn set_weights(
+        &mut self,
+        reference: &RouteReference,
+        generation: i64,
+        changes: &[WeightChange],
+    ) -> Result<(), Refusal> {
+        if let Some(message) = self.environment.route_refusal.clone() {
+            return Err(Refusal::Failure(ApplyFailure {
+                kind: FailureKind::Traffic,
+                message,
+            }));
+        }
+        let tick = self.tick;
+        let found = self.routes.get_mut(reference).filter(|route| route.exists);
+        let route = found.ok_or_else(|| conflict("no such route"))?;
+        require(route.generation() == generation, "the route has changed")?;
+        let mut backends = route.backends().to_vec();
+        for WeightChange {
+            rule,
+            index,
+            name,
+            from,
+            to,
+        } in changes
+        {
+            let found = backends
+                .iter_mut()
+                .find(|other| other.rule == *rule && other.index == *index);
+            let backend = found.ok_or_else(|| conflict("no such backendRef"))?;
+            require(
+                backend.name == *name && backend.weight == *from,
+                "the backendRef has changed",
+            )?;
+            backend.weight = Some(*to);
+        }
+        route.rules_manager = Some(kulta_core::FIELD_MANAGER.to_owned());
+        if backends != route.backends() {
+            route.write(tick, Author::Controller, backends);
+        }
+        self.changed();
+        Ok(())
+    }
+
+    /// A user deletes a ReplicaSet with its pods.
+    pub(crate) fn delete_replica_set(&mut self, hash: &str) {
+        self.deleted_by_user.insert(hash.to_owned());
+        self.replica_sets.retain(|other| other.hash != hash);
+        self.changed();
+    }
+
+    /// Whether it is the environment's doing that `hash` has no pods.
+    pub(crate) fn dark_by_environment(&self, hash: &str) -> bool {
+        self.replica_set(hash).map_or_else(
+            || self.deleted_by_user.contains(hash),
+            |replica_set| replica_set.darkness == Darkness::Environment,
+        )
+    }
+}
+
+fn require(holds: bool, otherwise: &str) -> Result<(), Refusal> {
+    if holds { Ok(()) } else { Err(conflict(otherwise)) }
+}
+
+fn conflict(what: &str) -> Refusal {
+    Refusal::Conflict(what.to_owned())
+}

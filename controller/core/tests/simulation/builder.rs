@@ -1,0 +1,192 @@
+//! Builds simulated Rollouts, a line for each thing that matters to a test.
+
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+use kulta_core::observed::BackendView;
+use kulta_core::spec::{Amount, CanaryScale, Method, RouteReference, Spec, Step, TrafficRouting, Weight};
+
+use super::cluster::{CANARY, Cluster, NAMESPACE, STABLE};
+use super::controller::{Controller, Faults, Witness};
+use super::route::{Gateway, Route};
+use super::service::Service;
+use super::template::Template;
+use super::user::identity_of;
+use super::world::World;
+
+/// A Rollout to be.
+#[derive(Debug, Clone)]
+pub(crate) struct RolloutBuilder {
+    pub(crate) spec: Spec,
+    pub(crate) backends: Vec<BackendView>,
+    pub(crate) gateways: Vec<Vec<Gateway>>,
+    pub(crate) faults: Faults,
+    pub(crate) seed: u64,
+    pub(crate) without: Vec<&'static str>,
+}
+
+/// The step `setWeight`.
+pub(crate) fn weight(percent: u32) -> Step {
+    Step::SetWeight(Weight::new(percent).expect("a percentage"))
+}
+
+/// The step `pause` without a duration.
+pub(crate) fn pause() -> Step {
+    Step::Pause(None)
+}
+
+/// The step `pause` for some seconds.
+pub(crate) fn pause_for(seconds: i64) -> Step {
+    Step::Pause(Some(SignedDuration::from_secs(seconds)))
+}
+
+/// The step `setCanaryScale` with a number of pods.
+pub(crate) fn canary_pods(replicas: u32) -> Step {
+    Step::SetCanaryScale(CanaryScale::Replicas(replicas))
+}
+
+/// The name of the route number `index`.
+pub(crate) fn route(index: usize) -> RouteReference {
+    RouteReference {
+        namespace: NAMESPACE.to_owned(),
+        name: format!("web-{index}"),
+    }
+}
+
+/// A backendRef to a Service of the Rollout's namespace.
+pub(crate) fn backend(rule: usize, index: usize, name: &str, weight: Option<u32>) -> BackendView {
+    BackendView {
+        rule,
+        index,
+        is_service: true,
+        namespace: NAMESPACE.to_owned(),
+        name: name.to_owned(),
+        port: Some(80),
+        weight,
+    }
+}
+
+/// A canary with 10 pods, no steps and one route through one gateway.
+pub(crate) fn routed() -> RolloutBuilder {
+    let routing = TrafficRouting {
+        routes: vec![route(0)],
+        stable_service: STABLE.to_owned(),
+        canary_service: CANARY.to_owned(),
+        scale_down_delay: SignedDuration::from_secs(30),
+        abort_scale_down_delay: Some(SignedDuration::from_secs(30)),
+        dynamic_stable_scale: false,
+        min_pods_per_replica_set: 0,
+    };
+    RolloutBuilder {
+        spec: Spec {
+            replicas: 10,
+            selector: "app=web".to_owned(),
+            template_labels: labels(),
+            min_ready_seconds: 0,
+            revision_history_limit: 10,
+            paused: false,
+            progress_deadline: SignedDuration::from_secs(600),
+            steps: Vec::new(),
+            steps_hash: identity_of(&[]),
+            method: Method::Routed(routing),
+        },
+        backends: vec![backend(0, 0, STABLE, Some(100)), backend(0, 1, CANARY, Some(0))],
+        gateways: vec![vec![Gateway::new("infra/edge")]],
+        faults: Faults::default(),
+        seed: 0,
+        without: Vec::new(),
+    }
+}
+
+/// A canary with 10 pods, without traffic routing and without Services.
+pub(crate) fn basic(max_surge: u32, max_unavailable: u32) -> RolloutBuilder {
+    let mut builder = routed();
+    builder.spec.method = Method::Basic {
+        stable_service: None,
+        canary_service: None,
+        max_surge: Amount::Pods(max_surge),
+        max_unavailable: Amount::Pods(max_unavailable),
+    };
+    builder.gateways = Vec::new();
+    builder
+}
+
+fn labels() -> BTreeMap<String, String> {
+    BTreeMap::from([("app".to_owned(), "web".to_owned())])
+}
+
+impl RolloutBuilder {
+    pub(crate) fn replicas(mut self, replicas: u32) -> Self {
+        self.spec.replicas = replicas;
+        self
+    }
+
+    pub(crate) fn steps(mut self, steps: impl Into<Vec<Step>>) -> Self {
+        self.spec.steps = steps.into();
+        self.spec.steps_hash = identity_of(&self.spec.steps);
+        self
+    }
+
+    /// Changes the traffic routing.
+    pub(crate) fn routing(mut self, change: impl FnOnce(&mut TrafficRouting)) -> Self {
+        if let Method::Routed(routing) = &mut self.spec.method {
+            change(routing);
+        }
+        self
+    }
+
+    /// Changes the rest of the spec.
+    pub(crate) fn spec(mut self, change: impl FnOnce(&mut Spec)) -> Self {
+        change(&mut self.spec);
+        self
+    }
+
+    /// The gateways of the one route.
+    pub(crate) fn gateways(mut self, gateways: impl Into<Vec<Gateway>>) -> Self {
+        self.gateways = vec![gateways.into()];
+        self
+    }
+
+    /// The backendRefs of every route.
+    pub(crate) fn backends(mut self, backends: impl Into<Vec<BackendView>>) -> Self {
+        self.backends = backends.into();
+        self
+    }
+
+    /// An object that is not there at first.
+    pub(crate) fn without(mut self, name: &'static str) -> Self {
+        self.without.push(name);
+        self
+    }
+
+    /// The world in which version 1 is just being asked for.
+    pub(crate) fn created(self, witnesses: Vec<Box<dyn Witness>>) -> World {
+        let controller = Controller::new(self.faults, self.seed);
+        let mut cluster = Cluster::new(self.spec, Template::of(1));
+        let (stable, canary) = cluster.rollout.spec.services();
+        let names: Vec<String> = [stable, canary]
+            .into_iter()
+            .flatten()
+            .map(str::to_owned)
+            .collect();
+        for name in names
+            .into_iter()
+            .filter(|name| !self.without.contains(&name.as_str()))
+        {
+            cluster
+                .services
+                .insert(name.clone(), Service::new(&name, labels()));
+        }
+        for (index, gateways) in self.gateways.into_iter().enumerate() {
+            let mut created = Route::new(self.backends.clone(), gateways);
+            created.exists = !self.without.contains(&"route");
+            cluster.routes.insert(route(index), created);
+        }
+        World {
+            cluster,
+            controller,
+            witnesses,
+            trace: None,
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! What the controller sees of the cluster.
+
+use kulta_core::observed::{
+    ApplyFailure, Observed, Presence, ReplicaSetView, RolloutView, RouteView, ServiceView, TemplateCheck,
+    TemplateView,
+};
+use kulta_core::revision::replica_set_name;
+use kulta_core::spec::RouteReference;
+
+use super::cluster::{Cluster, NAMESPACE, ROLLOUT};
+use super::template::Admission;
+
+/// What the caches of the controller hold, each from its own watch.
+#[derive(Debug, Clone)]
+pub(crate) struct Caches {
+    pub(crate) replica_sets: Vec<ReplicaSetView>,
+    pub(crate) services: Vec<(String, ServiceView)>,
+    pub(crate) routes: Vec<(RouteReference, RouteView)>,
+}
+
+impl Cluster {
+    /// The caches, up to date.
+    pub(crate) fn caches(&self) -> Caches {
+        let endpoints = self.visible_endpoints();
+        let services = self.services.iter().filter(|(_, service)| service.exists());
+        let routes = self.routes.iter().filter(|(_, route)| route.exists);
+        Caches {
+            replica_sets: self
+                .replica_sets
+                .iter()
+                .map(super::replica_set::ReplicaSet::view)
+                .collect(),
+            services: services
+                .map(|(name, service)| (name.clone(), service.view(endpoints)))
+                .collect(),
+            routes: routes
+                .map(|(reference, route)| (reference.clone(), route.view()))
+                .collect(),
+        }
+    }
+
+    /// The observation that `caches` give of the Rollout as it is.
+    pub(crate) fn observe(&self, caches: Caches, failure: Option<ApplyFailure>) -> Observed {
+        let Caches {
+            replica_sets,
+            services,
+            routes,
+        } = caches;
+        let service = |name: Option<&str>| {
+            let found = services.iter().find(|(other, _)| Some(other.as_str()) == name);
+            name.map(|_| found.map_or(Presence::Missing, |(_, view)| Presence::Present(view.clone())))
+        };
+        let (stable, canary) = self.rollout.spec.services();
+        let wanted = self
+            .rollout
+            .spec
+            .routing()
+            .map(|routing| routing.routes.clone())
+            .unwrap_or_default();
+        let routes = wanted.into_iter().map(|reference| {
+            let found = routes.iter().find(|(other, _)| *other == reference);
+            let presence = found.map_or(Presence::Missing, |(_, view)| Presence::Present(view.clone()));
+            (reference, presence)
+        });
+        let problems = &self.rollout.problems;
+        Observed {
+            rollout: RolloutView {
+                namespace: NAMESPACE.to_owned(),
+                name: ROLLOUT.to_owned(),
+                generation: self.rollout.generation,
+                revision: self.rollout.revision,
+            },
+            spec: if problems.is_empty() {
+                Ok(self.rollout.spec.clone())
+            } else {
+                Err(problems.clone())
+            },
+            status: self.rollout.status.clone(),
+            template: self.template_view(&replica_sets),
+            replica_sets,
+            stable_service: service(stable),
+            canary_service: service(canary),
+            routes: routes.collect(),
+            overlaps_with: self.overlaps_with.clone(),
+            failure,
+            settings: self.settings,
+        }
+    }
+
+    /// A digest that a ReplicaSet carries was checked before; anything else is asked of the API server.
+    fn template_view(&self, replica_sets: &[ReplicaSetView]) -> TemplateView {
+        let template = &self.rollout.template;
+        let digest = template.digest.clone();
+        let same_version = |view: &&ReplicaSetView| {
+            let versions = self
+                .replica_sets
+                .iter()
+                .filter(|other| other.version == template.version);
+            versions.into_iter().any(|other| other.name == view.name)
+        };
+        let check = if replica_sets
+            .iter()
+            .any(|view| view.digest.as_ref() == Some(&digest))
+        {
+            TemplateCheck::Known
+        } else {
+            match self.behaviour(template.version).admission {
+                Admission::Invalid => TemplateCheck::Invalid {
+                    message: "spec.containers[0].imge: unknown field".to_owned(),
+                },
+                Admission::Refused => TemplateCheck::Refused {
+                    message: "exceeded quota".to_owned(),
+                },
+                Admission::Silent => TemplateCheck::Unknown {
+                    message: "request timed out".to_owned(),
+                },
+                Admission::Accepted => match replica_sets.iter().find(same_version) {
+                    Some(equal) => TemplateCheck::Equal {
+                        replica_set: equal.name.clone(),
+                    },
+                    None => TemplateCheck::New {
+                        name_taken: self.name_is_taken(&digest),
+                    },
+                },
+            }
+        };
+        TemplateView { digest, check }
+    }
+
+    fn name_is_taken(&self, digest: &kulta_core::revision::TemplateDigest) -> bool {
+        let hash = digest.pod_hash(self.rollout.status.collision_count);
+        let name = replica_set_name(ROLLOUT, &hash);
+        self.taken_names.contains(&name) || self.replica_sets.iter().any(|other| other.name == name)
+    }
+}

@@ -1,0 +1,148 @@
+//! What must hold in every simulated run, whatever users and the environment do: each rule judges by what the
+//! controller saw and planned, or by the cluster itself.
+
+mod availability;
+mod history;
+mod progress;
+mod traffic;
+
+use jiff::Timestamp;
+use kulta_core::observed::{Observed, Presence, RouteView};
+use kulta_core::plan::Plan;
+use kulta_core::spec::Spec;
+
+pub(crate) use availability::{Availability, TrafficBeforePods};
+pub(crate) use history::History;
+pub(crate) use progress::{Determinism, OneStepAtATime};
+pub(crate) use traffic::{NoTrafficLost, WeightWithinSteps};
+
+use super::cluster::{CANARY, Cluster, STABLE};
+use super::controller::Witness;
+use super::data_plane::is_service;
+
+/// Every rule.
+pub(crate) fn all() -> Vec<Box<dyn Witness>> {
+    vec![
+        Box::new(Determinism),
+        Box::new(OneStepAtATime),
+        Box::new(WeightWithinSteps),
+        Box::new(Availability),
+        Box::new(TrafficBeforePods),
+        Box::new(History::default()),
+        Box::new(NoTrafficLost::default()),
+    ]
+}
+
+/// A rule that judges plans alone.
+trait PlanRule {
+    fn judge(&mut self, observed: &Observed, spec: &Spec, plan: &Plan) -> Result<(), String>;
+}
+
+impl<T: PlanRule> Witness for T {
+    fn plan(&mut self, observed: &Observed, _now: Timestamp, plan: &Plan) -> Result<(), String> {
+        match &observed.spec {
+            Ok(spec) => self.judge(observed, spec, plan),
+            Err(_) if plan.actions.is_empty() => Ok(()),
+            Err(_) => Err(format!("an invalid spec leads to writes: {:?}", plan.actions)),
+        }
+    }
+
+    fn second(&mut self, _cluster: &Cluster) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// The routes that were seen.
+fn routes(observed: &Observed) -> impl Iterator<Item = &RouteView> {
+    observed
+        .routes
+        .iter()
+        .filter_map(|(_, route)| Presence::present(route))
+}
+
+/// The canary's share in percent, rounded up, of every rule of `route` that names both Services.
+fn canary_shares(route: &RouteView) -> Vec<(usize, u32)> {
+    let mut rules: Vec<usize> = route.backends.iter().map(|backend| backend.rule).collect();
+    rules.dedup();
+    let total = |rule: usize, name: &str| {
+        let refs = route
+            .backends
+            .iter()
+            .filter(|backend| backend.rule == rule && is_service(backend, name));
+        let weights: Vec<u32> = refs.map(|backend| backend.weight.unwrap_or(1)).collect();
+        (!weights.is_empty()).then(|| weights.iter().sum::<u32>())
+    };
+    let share = |rule| {
+        let (stable, canary) = (total(rule, STABLE)?, total(rule, CANARY)?);
+        Some((
+            rule,
+            (canary * 100)
+                .checked_div(stable + canary)
+                .map_or(0, |_| (canary * 100).div_ceil(stable + canary)),
+        ))
+    };
+    rules.into_iter().filter_map(share).collect()
+}
+
+/// The canary's highest share that may be in force, by what was seen: what is written everywhere, and what was
+/// in force before if some gateway has not taken over what is written.
+fn highest_canary_share(observed: &Observed) -> u32 {
+    let written = routes(observed)
+        .flat_map(canary_shares)
+        .map(|(_, share)| share)
+        .max()
+        .unwrap_or(0);
+    let before = observed
+        .status
+        .traffic
+        .as_ref()
+        .and_then(|traffic| traffic.in_force);
+    if all_accepted(observed) {
+        written
+    } else {
+        written.max(before.map_or(0, kulta_core::spec::Weight::percent))
+    }
+}
+
+/// The canary's lowest share that may be in force.
+fn lowest_canary_share(observed: &Observed) -> u32 {
+    let written = routes(observed)
+        .flat_map(canary_shares)
+        .map(|(_, share)| share)
+        .min()
+        .unwrap_or(0);
+    let before = observed
+        .status
+        .traffic
+        .as_ref()
+        .and_then(|traffic| traffic.in_force);
+    if all_accepted(observed) {
+        written
+    } else {
+        written.min(before.map_or(0, kulta_core::spec::Weight::percent))
+    }
+}
+
+/// Whether each route is accepted for its current generation by at least one current parent, and rejected by none.
+fn all_accepted(observed: &Observed) -> bool {
+    routes(observed).all(|route| {
+        let current = || {
+            route.reports.iter().filter(|report| {
+                route.parents.contains(&report.parent)
+                    && report
+                        .accepted
+                        .as_ref()
+                        .is_some_and(|said| said.observed_generation == route.generation)
+            })
+        };
+        let accepted = |report: &&kulta_core::observed::ParentReport| {
+            report.accepted.as_ref().is_some_and(|said| said.holds)
+        };
+        current().any(|report| accepted(&report)) && current().all(|report| accepted(&report))
+    })
+}
+
+/// The share of `replicas` that `percent` of the traffic needs.
+fn pods_for(percent: u32, replicas: u32) -> u32 {
+    (percent * replicas).div_ceil(100)
+}

@@ -1,0 +1,122 @@
+//! Weights rise only as the steps say and only onto ready pods, and no request is lost.
+
+use jiff::Timestamp;
+use kulta_core::observed::{Observed, Presence, RouteView};
+use kulta_core::plan::{Action, Plan};
+use kulta_core::spec::{Spec, Step};
+
+use super::{PlanRule, canary_shares};
+use crate::simulation::cluster::Cluster;
+use crate::simulation::controller::Witness;
+
+/// The canary's weight never rises above what the current step asks for, and only onto ready pods of the current
+/// revision.
+pub(crate) struct WeightWithinSteps;
+
+impl PlanRule for WeightWithinSteps {
+    fn judge(&mut self, observed: &Observed, spec: &Spec, plan: &Plan) -> Result<(), String> {
+        for action in &plan.actions {
+            let Action::SetRouteWeights {
+                route,
+                generation: _,
+                changes,
+            } = action
+            else {
+                continue;
+            };
+            let seen = observed.routes.iter().find(|(other, _)| other == route);
+            let Some(seen) = seen.and_then(|(_, presence)| presence.present()) else {
+                return Err(format!("weights for {route}, which is not there"));
+            };
+            let mut after = seen.clone();
+            for change in changes {
+                let found = after
+                    .backends
+                    .iter_mut()
+                    .find(|other| (other.rule, other.index) == (change.rule, change.index));
+                found.ok_or("a ref that is not there")?.weight = Some(change.to);
+            }
+            rises(seen, &after, observed, spec)?;
+        }
+        Ok(())
+    }
+}
+
+fn rises(before: &RouteView, after: &RouteView, observed: &Observed, spec: &Spec) -> Result<(), String> {
+    for ((rule, from), (_, to)) in canary_shares(before).into_iter().zip(canary_shares(after)) {
+        let allowed = allowed_weight(observed, spec);
+        if to > from && to > allowed {
+            return Err(format!(
+                "rule {rule}: the weight rises from {from} to {to}; at most {allowed} is allowed"
+            ));
+        }
+        if to > from && !canary_is_ready(observed) {
+            return Err(format!(
+                "rule {rule}: the weight rises from {from} to {to} onto no ready pod of the canary"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The highest weight that the status before the plan allows.
+fn allowed_weight(observed: &Observed, spec: &Spec) -> u32 {
+    let status = &observed.status;
+    if status.fully_promoted() || status.stable_hash.is_none() {
+        return 0;
+    }
+    // A full promotion that is asked for after an abort ends it.
+    if status.promote_full {
+        return 100;
+    }
+    if status.abort {
+        return 0;
+    }
+    if status
+        .current_step_index
+        .is_none_or(|index| index >= spec.step_count())
+    {
+        return 100;
+    }
+    let reached = status.current_step_index.map_or(0, |index| index as usize + 1);
+    let weights = spec.steps.iter().take(reached).rev().find_map(|step| match step {
+        Step::SetWeight(weight) => Some(weight.percent()),
+        Step::Pause(_) | Step::SetCanaryScale(_) => None,
+    });
+    weights.unwrap_or(0)
+}
+
+fn canary_is_ready(observed: &Observed) -> bool {
+    let service = observed.canary_service.as_ref().and_then(Presence::present);
+    let current = observed.status.current_pod_hash.as_ref();
+    service.zip(current).is_some_and(|(service, current)| {
+        service.selects.as_ref() == Some(current)
+            && service
+                .ready_endpoints
+                .get(current)
+                .is_some_and(|ready| *ready > 0)
+    })
+}
+
+/// No request goes where nobody answers. Looks from the time on that the Rollout was Healthy with at least one pod.
+#[derive(Default)]
+pub(crate) struct NoTrafficLost {
+    begun: bool,
+}
+
+impl Witness for NoTrafficLost {
+    fn plan(&mut self, observed: &Observed, _now: Timestamp, _plan: &Plan) -> Result<(), String> {
+        let empty = observed.spec.as_ref().is_ok_and(|spec| spec.replicas == 0);
+        let status = &observed.status;
+        let healthy = status.phase == kulta_core::status::Phase::Healthy && status.available_replicas > 0;
+        self.begun = !empty && (self.begun || healthy);
+        Ok(())
+    }
+
+    fn second(&mut self, cluster: &Cluster) -> Result<(), String> {
+        match cluster.lost_traffic().filter(|_| self.begun) {
+            Some(lost) => Err(format!("lost traffic: {lost}")),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! What users and other controllers do to the objects of a Rollout.
+
+use kulta_core::revision::steps_hash;
+use kulta_core::spec::{RouteReference, Step};
+use kulta_core::status::Status;
+use serde_json::json;
+
+use super::cluster::Cluster;
+use super::data_plane::is_service;
+use super::replica_set::ReplicaSet;
+use super::route::Author;
+use super::service::{Selection, Service};
+use super::template::Template;
+
+/// One thing that somebody does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum UserAction {
+    /// Apply a pod template.
+    SetTemplate(Template),
+    /// Apply other steps.
+    SetSteps(Vec<Step>),
+    /// Scale, as a user or the horizontal autoscaler does.
+    Scale(u32),
+    /// `kubectl argo rollouts abort`.
+    Abort,
+    /// `kubectl argo rollouts retry`.
+    Retry,
+    /// `kubectl argo rollouts promote`: ends the pause under way, and unpauses.
+    Resume,
+    /// `kubectl argo rollouts promote --full`.
+    PromoteFull,
+    /// Set `spec.paused`.
+    Pause(bool),
+    /// Lose the status, as a restore from a backup does.
+    WipeStatus,
+    /// Delete the ReplicaSet of the current revision (`true`) or of the stable one.
+    DeleteReplicaSet {
+        /// Which.
+        current: bool,
+    },
+    /// Orphan all ReplicaSets, as `kubectl delete --cascade=orphan` does.
+    OrphanReplicaSets,
+    /// Delete a Service.
+    DeleteService(String),
+    /// Create the Service again, as it was first written.
+    CreateService(String),
+    /// Delete a route.
+    DeleteRoute(RouteReference),
+    /// Create the route again, with no weights.
+    CreateRoute(RouteReference),
+    /// A GitOps manager applies the route with its own weights of stable and canary (None: not written).
+    ForceWeights(RouteReference, Option<u32>, Option<u32>),
+    /// Somebody adds a rule at the end of the route (by changing what is not ours).
+    EditRoute(RouteReference),
+    /// The route moves to another gateway; the report of the old one is left over.
+    ReplaceParents(RouteReference),
+}
+
+/// The manager that GitOps writes with in these tests.
+pub(crate) const GITOPS: &str = "argocd-controller";
+
+impl Cluster {
+    /// Carries out what a user does.
+    pub(crate) fn user(&mut self, action: &UserAction) {
+        match action {
+            UserAction::SetTemplate(template) => self.rollout.template = template.clone(),
+            UserAction::SetSteps(steps) => {
+                self.rollout.spec.steps_hash = identity_of(steps);
+                self.rollout.spec.steps.clone_from(steps);
+            }
+            UserAction::Scale(replicas) => self.rollout.spec.replicas = *replicas,
+            UserAction::Pause(paused) => self.rollout.spec.paused = *paused,
+            UserAction::Abort
+            | UserAction::Retry
+            | UserAction::Resume
+            | UserAction::PromoteFull
+            | UserAction::WipeStatus => self.user_writes_status(action),
+            UserAction::DeleteReplicaSet { .. } | UserAction::OrphanReplicaSets => {
+                self.user_writes_replica_sets(action);
+            }
+            UserAction::DeleteService(name) => self.delete_service(name),
+            UserAction::CreateService(name) => self.create_service(name),
+            UserAction::DeleteRoute(route)
+            | UserAction::CreateRoute(route)
+            | UserAction::ForceWeights(route, ..)
+            | UserAction::EditRoute(route)
+            | UserAction::ReplaceParents(route) => self.user_writes_route(route, action),
+        }
+        if matches!(
+            action,
+            UserAction::SetTemplate(_)
+                | UserAction::SetSteps(_)
+                | UserAction::Scale(_)
+                | UserAction::Pause(_)
+        ) {
+            self.rollout.generation += 1;
+        }
+        self.rollout.resource_version = self.changed();
+    }
+
+    fn user_writes_status(&mut self, action: &UserAction) {
+        let status = &mut self.rollout.status;
+        match action {
+            UserAction::Abort => status.abort = true,
+            UserAction::Retry => status.abort = false,
+            UserAction::PromoteFull => status.promote_full = !status.fully_promoted(),
+            UserAction::WipeStatus => *status = Status::default(),
+            _ => {
+                status.pause_conditions.clear();
+                if std::mem::take(&mut self.rollout.spec.paused) {
+                    self.rollout.generation += 1;
+                }
+            }
+        }
+    }
+
+    fn user_writes_replica_sets(&mut self, action: &UserAction) {
+        let status = &self.rollout.status;
+        if let UserAction::DeleteReplicaSet { current } = action {
+            let hash = if *current {
+                &status.current_pod_hash
+            } else {
+                &status.stable_hash
+            };
+            if let Some(hash) = hash.clone() {
+                self.delete_replica_set(&hash);
+            }
+        } else {
+            let next = self.changed();
+            self.replica_sets
+                .iter_mut()
+                .for_each(|replica_set: &mut ReplicaSet| {
+                    replica_set.owned = false;
+                    replica_set.resource_version = next;
+                });
+        }
+    }
+
+    fn delete_service(&mut self, name: &str) {
+        let tick = self.tick;
+        if let Some(service) = self.services.get_mut(name) {
+            service.selection.set(tick, Selection::Absent);
+        }
+    }
+
+    fn create_service(&mut self, name: &str) {
+        let (tick, next) = (self.tick, self.changed());
+        let labels = self.rollout.spec.template_labels.clone();
+        let service = self
+            .services
+            .entry(name.to_owned())
+            .or_insert_with(|| Service::new(name, labels));
+        if !service.exists() {
+            service.selection.set(tick, Selection::All);
+            service.managed_by = None;
+        }
+        service.resource_version = next;
+    }
+
+    fn user_writes_route(&mut self, reference: &RouteReference, action: &UserAction) {
+        let tick = self.tick;
+        let Some((stable, canary)) = self
+            .rollout
+            .spec
+            .routing()
+            .map(|routing| (routing.stable_service.clone(), routing.canary_service.clone()))
+        else {
+            return;
+        };
+        let Some(route) = self.routes.get_mut(reference) else {
+            return;
+        };
+        let mut backends = route.backends().to_vec();
+        match action {
+            UserAction::DeleteRoute(_) => route.exists = false,
+            UserAction::CreateRoute(_) if !route.exists => {
+                for backend in &mut backends {
+                    backend.weight = None;
+                }
+                route.create_again(backends);
+            }
+            UserAction::ForceWeights(_, stable_weight, canary_weight) => {
+                for backend in &mut backends {
+                    if is_service(backend, &stable) {
+                        backend.weight = *stable_weight;
+                    } else if is_service(backend, &canary) {
+                        backend.weight = *canary_weight;
+                    }
+                }
+                if backends != route.backends() {
+                    route.write(tick, Author::Foreign, backends);
+                    route.rules_manager = Some(GITOPS.to_owned());
+                }
+            }
+            UserAction::ReplaceParents(_) => route.replace_parents(tick),
+            _ => route.edit(tick, backends),
+        }
+    }
+}
+
+/// The identity of steps, as the API crate would compute it from their JSON.
+pub(crate) fn identity_of(steps: &[Step]) -> String {
+    steps_hash(&json!(steps.iter().map(ToString::to_string).collect::<Vec<_>>()))
+}
