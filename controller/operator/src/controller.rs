@@ -13,6 +13,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use crate::error_chain::with_causes;
 use crate::key::ObjectKey;
 use crate::queue::Requests;
 use crate::server::Liveness;
@@ -88,7 +89,7 @@ impl<R: Reconcile> Controller<R> {
             Ok((_, None)) => {}
             Ok((_, Some(run_at))) => self.requests.at(run_at, key),
             Err(error) => {
-                tracing::error!(rollout = %key, error = &error as &dyn std::error::Error, "reconcile ended early");
+                tracing::error!(rollout = %key, error = with_causes(&error), "reconcile ended early");
                 self.requests.at(Instant::now() + RETRY_AFTER_PANIC, key);
             }
         }

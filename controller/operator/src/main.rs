@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use kulta_operator::arguments::{Arguments, Command, ControllerArguments};
+use kulta_operator::error_chain::with_causes;
 use kulta_operator::run::run;
 use kulta_operator::signals::Signals;
 use kulta_operator::telemetry;
@@ -23,7 +24,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Nothing is left to be done when even this can't be written.
-            let _ = writeln!(io::stderr(), "kulta: {}", with_sources(error.as_ref()));
+            let _ = writeln!(io::stderr(), "kulta: {}", with_causes(error.as_ref()));
             ExitCode::FAILURE
         }
     }
@@ -53,15 +54,4 @@ fn controller(arguments: ControllerArguments) -> Result<(), Box<dyn Error>> {
     // What is still under way is not waited for: it had its time.
     runtime.shutdown_background();
     done
-}
-
-fn with_sources(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }

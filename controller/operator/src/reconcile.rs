@@ -15,6 +15,7 @@ use crate::apply::{Applied, ApplyError, apply};
 use crate::backoff::{Backoffs, Retry};
 use crate::context::{Context, Sighting};
 use crate::controller::Reconcile;
+use crate::error_chain::with_causes;
 use crate::key::ObjectKey;
 use crate::metrics::{ReconcileResult, ReconcileStep};
 use crate::observe::{ObserveError, observe};
@@ -141,17 +142,9 @@ impl Reconciler {
         let delay = self.backoffs.next(key, error.retry());
         if error.retry() == Retry::Error {
             self.context.metrics.failed(error.step());
-            tracing::warn!(
-                error = error as &dyn std::error::Error,
-                ?delay,
-                "reconcile failed"
-            );
+            tracing::warn!(error = with_causes(error), ?delay, "reconcile failed");
         } else {
-            tracing::debug!(
-                error = error as &dyn std::error::Error,
-                ?delay,
-                "to be observed again"
-            );
+            tracing::debug!(error = with_causes(error), ?delay, "to be observed again");
         }
         Instant::now() + delay
     }

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::arguments::ControllerArguments;
 use crate::context::Context;
 use crate::controller::{Controller, STUCK_AFTER};
+use crate::error_chain::with_causes;
 use crate::events::publish::Publisher;
 use crate::metrics::Metrics;
 use crate::queue::{Requests, queue};
@@ -128,10 +129,7 @@ fn feeds(context: &Context, namespace: Option<String>, requests: &Requests, sync
 fn serve(parts: &mut JoinSet<()>, listener: TcpListener, endpoints: Endpoints, stop: CancellationToken) {
     parts.spawn(async move {
         if let Err(error) = server::serve(listener, endpoints, stop.cancelled_owned()).await {
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "the HTTP endpoints are gone"
-            );
+            tracing::error!(error = with_causes(&error), "the HTTP endpoints are gone");
         }
     });
 }

@@ -90,7 +90,7 @@ fn event(rollout: &Sighting, notice: &Notice, instance: &str, now: Timestamp) ->
         metadata: ObjectMeta {
             namespace: Some(rollout.key.namespace.clone()),
             // The API server shortens a long prefix and appends what makes it unique.
-            generate_name: Some(format!("{}.", rollout.key.name)),
+            generate_name: Some(format!("{}-", rollout.key.name)),
             ..ObjectMeta::default()
         },
         event_time: Some(MicroTime(now)),

@@ -9,6 +9,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::read::{self, ReadError};
+use crate::error_chain::with_causes;
 use crate::key::ObjectKey;
 use crate::watch::{Projection as _, ReplicaSet};
 
@@ -80,7 +81,7 @@ enum RequestError {
 
 fn unanswered(error: &dyn std::error::Error) -> DryRunError {
     DryRunError::Unanswered {
-        message: error.to_string(),
+        message: with_causes(error),
     }
 }
 

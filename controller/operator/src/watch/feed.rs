@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 
 use super::endpoint_slice::SERVICE_NAME_LABEL;
 use super::{Cached, Caches, EndpointSlice, HttpRoute, ReplicaSet, Rollout, Service, Watched, http_route};
+use crate::error_chain::with_causes;
 use crate::key::ObjectKey;
 use crate::queue::Requests;
 
@@ -84,8 +85,10 @@ impl Feeds {
                     self.requests.all_now(intake.none_left());
                 }
                 Err(error) => {
-                    let error: &dyn std::error::Error = &error;
-                    tracing::warn!(error, "can't find out whether the Gateway API is installed");
+                    tracing::warn!(
+                        error = with_causes(&error),
+                        "can't find out whether the Gateway API is installed"
+                    );
                 }
             }
             tokio::time::sleep(LOOK_FOR_ROUTES_EVERY).await;
@@ -115,10 +118,13 @@ impl Feeds {
         loop {
             match events.next().await {
                 Some(Ok(event)) => self.requests.all_now(intake.take(event)),
-                Some(Err(error)) if is_unknown_kind(&error) => return error.to_string(),
+                Some(Err(error)) if is_unknown_kind(&error) => return with_causes(&error),
                 Some(Err(error)) => {
-                    let error: &dyn std::error::Error = &error;
-                    tracing::warn!(kind = resource.kind, error, "watch interrupted");
+                    tracing::warn!(
+                        kind = resource.kind,
+                        error = with_causes(&error),
+                        "watch interrupted"
+                    );
                 }
                 None => return "the watch ended".to_owned(),
             }
@@ -227,7 +233,7 @@ impl<P: Cached> Intake<P> {
             Ok(projection) => self.caches.apply(&key, &projection),
             Err(error) => {
                 let kind = P::api_resource().kind;
-                tracing::warn!(kind, object = %key, error = &error as &dyn std::error::Error, "skipped");
+                tracing::warn!(kind, object = %key, error = with_causes(&error), "skipped");
                 BTreeSet::new()
             }
         };
@@ -243,10 +249,14 @@ impl<P: Cached> Intake<P> {
 
 #[cfg(test)]
 mod tests {
+    use kube::runtime::scheduler::ScheduleRequest;
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::watch::samples;
+    use crate::context::Context;
+    use crate::queue::queue;
+    use crate::scenario::{Reply, expect, scenario};
+    use crate::watch::{Projection as _, samples};
 
     fn intake() -> Intake<Service> {
         Intake {
@@ -334,5 +344,66 @@ mod tests {
             intake.take(Event::InitDone);
         }
         assert_eq!(*synced.missing.lock(), KINDS - 1);
+    }
+
+    const WATCH: &str = "GET /apis/gateway.networking.k8s.io/v1/httproutes?&watch=true&timeoutSeconds=290\
+        &allowWatchBookmarks=true&resourceVersion=7";
+    const DISCOVERY: &str = "GET /apis/gateway.networking.k8s.io/v1";
+
+    fn served() -> Reply {
+        let kinds = json!([{"name": "httproutes", "singularName": "", "namespaced": true, "kind": "HTTPRoute", "verbs": []}]);
+        Reply::With(
+            200,
+            json!({"kind": "APIResourceList", "groupVersion": "gateway.networking.k8s.io/v1", "resources": kinds}),
+        )
+    }
+
+    fn feeds(
+        context: &Context,
+    ) -> (
+        Feeds,
+        impl futures::Stream<Item = ScheduleRequest<ObjectKey>> + use<>,
+    ) {
+        let (requests, asked) = queue();
+        let (client, caches) = (context.client.clone(), Arc::clone(&context.caches));
+        (
+            Feeds {
+                client,
+                namespace: None,
+                caches,
+                requests,
+                synced: Synced::default(),
+            },
+            asked,
+        )
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn routes_are_seen_once_the_gateway_api_is_installed() {
+        let list = json!({"metadata": {"resourceVersion": "7"}, "items": [samples::route("web")]});
+        let exchanges = vec![
+            expect(DISCOVERY, Reply::failure(404, "NotFound", "not found", &[])),
+            expect(DISCOVERY, served()),
+            expect(
+                "GET /apis/gateway.networking.k8s.io/v1/httproutes?&limit=100",
+                Reply::With(200, list),
+            ),
+            expect(WATCH, Reply::Silence),
+        ];
+        let ended = scenario(exchanges, async |context| {
+            let rollout = Rollout::project(&samples::rollout("web")).unwrap();
+            context
+                .caches
+                .apply(&ObjectKey::new("shop", "web"), &Arc::new(rollout));
+            let (feeds, asked) = feeds(context);
+            let missing = Arc::clone(&feeds.synced.missing);
+            let following = tokio::spawn(feeds.follow_routes());
+            let concerned = pin!(asked).next().await.unwrap().message;
+            following.abort();
+            let _ = following.await;
+            (concerned, *missing.lock())
+        })
+        .await;
+        assert_eq!(ended.outcome, (ObjectKey::new("shop", "web"), KINDS - 1));
     }
 }

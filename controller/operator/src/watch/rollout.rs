@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::metadata::Metadata;
 use super::projection::{Projection, Undecodable};
+use crate::error_chain::with_causes;
 
 /// A Rollout without its template.
 #[derive(Debug, PartialEq)]
@@ -82,7 +83,7 @@ fn status(object: &Value, metadata: &Metadata) -> Status {
         tracing::warn!(
             namespace,
             name,
-            error = &error as &dyn std::error::Error,
+            error = with_causes(&error),
             "status can't be read"
         );
         Status::default()

@@ -44,7 +44,7 @@ fn an_event_names_the_rollout_and_who_reports_it() {
         json!({
             "apiVersion": "events.k8s.io/v1",
             "kind": "Event",
-            "metadata": {"generateName": "web.", "namespace": "shop"},
+            "metadata": {"generateName": "web-", "namespace": "shop"},
             "eventTime": "2026-03-01T12:00:00.000000Z",
             "reportingController": EVENT_REPORTER,
             "reportingInstance": "kulta-0",
