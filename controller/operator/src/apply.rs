@@ -76,10 +76,11 @@ impl ApplyError {
         }
     }
 
-    /// What a condition should say of it; None for conflicts.
+    /// What a condition should say of it; None for conflicts and for an API server that is only busy.
     #[must_use]
     pub fn failure(&self) -> Option<ApplyFailure> {
-        if self.is_conflict() {
+        let transient = matches!(self, Self::Write { source, .. } if source.is_transient());
+        if self.is_conflict() || transient {
             return None;
         }
         let (kind, message) = match self {

@@ -20,6 +20,10 @@ use crate::watch::{HttpRoute, Projection as _};
 /// then taken for lost, and its precondition keeps a late one from doing harm.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Answers of an API server that has no time now: too many requests, unavailable, gateway timeout. (500 is not among
+/// them: it is also the answer where an admission webhook is broken, and somebody must see that.)
+const BUSY: [u16; 3] = [429, 503, 504];
+
 /// A write that was not made, or of which nobody knows whether it was.
 #[derive(Debug, Error)]
 pub enum WriteError {
@@ -59,6 +63,20 @@ impl WriteError {
     #[must_use]
     pub fn is_conflict(&self) -> bool {
         matches!(self, Self::Conflict { .. })
+    }
+
+    /// Whether the API server was only busy or out of reach: nothing is wrong with what was written, and the next
+    /// attempt will probably go through.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Refused {
+                source: kube::Error::Api(status),
+                ..
+            } => BUSY.contains(&status.code),
+            Self::Timeout { .. } | Self::Refused { .. } => true,
+            Self::Conflict { .. } | Self::AlreadyExists { .. } => false,
+        }
     }
 
     /// What a condition says of it: the API server's own words where there are any.
