@@ -87,6 +87,7 @@ pub(crate) fn happen(world: &mut World, event: &Event) {
     }
     match event {
         Event::User(action) => world.user(action),
+        Event::Meanwhile(action) => world.controller.meanwhile = Some(action.clone()),
         Event::Clock(error) => world.cluster.clock_error = *error,
         Event::Quota(pods) => world.cluster.environment.pod_quota = *pods,
         Event::RefuseRoutes(refused) => {

@@ -46,6 +46,8 @@ impl Perils {
 pub(crate) enum Event {
     /// Somebody does something.
     User(UserAction),
+    /// Somebody does something while the controller carries out its next plan.
+    Meanwhile(UserAction),
     /// The clock of the controller is so many seconds off from now on.
     Clock(i64),
     /// The namespace admits so many pods from now on.
@@ -288,6 +290,7 @@ fn push_event(random: &mut Rng, perils: Perils, rollout: &RolloutBuilder, events
             events.push((soon, user(UserAction::CreateService(name))));
         }
         19 if perils.losses => events.push((wait, user(UserAction::OrphanReplicaSets))),
+        8 if perils.faults => events.push((wait, Event::Meanwhile(ordinary(random, is_routed)))),
         _ => events.push((wait, user(ordinary(random, is_routed)))),
     }
 }

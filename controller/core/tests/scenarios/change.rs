@@ -1,6 +1,6 @@
 //! Changes of the spec in mid-rollout.
 
-use kulta_core::history::FactKind;
+use kulta_core::history::{Fact, FactKind, MAX_BYTES};
 use kulta_core::status::Phase;
 
 use super::hash;
@@ -152,4 +152,43 @@ fn the_history_tells_a_rollout_in_order() {
     let mut rest = told.iter();
     let in_order = expected.iter().all(|kind| rest.any(|other| other == kind));
     assert!(in_order, "{told:?}");
+}
+
+#[test]
+fn the_history_stays_within_its_bound_and_forgets_the_oldest() {
+    let mut world = routed().steps(steps()).deployed();
+    let last = world.status().history[world.status().history.len() - 1].clone();
+    let old = (1..=400).map(|number| Fact {
+        sequence: last.sequence + number,
+        message: "told long ago ".repeat(4),
+        ..last.clone()
+    });
+    world.cluster.rollout.status.history.extend(old);
+    while serde_json::to_vec(&world.status().history)
+        .expect("facts are JSON")
+        .len()
+        > MAX_BYTES
+    {
+        world.cluster.rollout.status.history.remove(0);
+    }
+    let oldest = world.status().history[0].sequence;
+
+    world.applies(2);
+    world.rests();
+
+    let history = &world.status().history;
+    assert!(history[0].sequence > oldest);
+    assert!(serde_json::to_vec(history).expect("facts are JSON").len() <= MAX_BYTES);
+}
+
+#[test]
+fn an_abort_while_a_plan_is_carried_out_is_not_overwritten() {
+    let mut world = routed().steps(steps()).paused_at_version_2();
+    world.controller.meanwhile = Some(UserAction::Abort);
+
+    world.user(&UserAction::Resume);
+    world.rests();
+
+    assert!(world.status().abort);
+    assert_eq!((world.phase(), world.weight()), (Phase::Degraded, 0));
 }

@@ -9,6 +9,7 @@ use kulta_core::plan::{Action, Plan};
 use super::apply::Refusal;
 use super::cluster::Cluster;
 use super::observe::Caches;
+use super::user::UserAction;
 
 /// Old states of the caches that are kept.
 const KEPT_CACHES: usize = 4;
@@ -51,6 +52,8 @@ pub(crate) struct Controller {
     pub(crate) rounds: u32,
     /// Whether the last plan left everything as it was.
     pub(crate) idle: bool,
+    /// What a user does while the next plan that writes anything is carried out.
+    pub(crate) meanwhile: Option<UserAction>,
 }
 
 impl Controller {
@@ -67,6 +70,7 @@ impl Controller {
             wrote: 0,
             rounds: 0,
             idle: false,
+            meanwhile: None,
         }
     }
 
@@ -108,7 +112,7 @@ impl Controller {
         let dies = self
             .chance(self.faults.death)
             .then(|| self.random.usize(0..=plan.actions.len()));
-        let outcome = carry_out(cluster, &observed, &plan, dies);
+        let outcome = carry_out(cluster, &observed, &plan, dies, &mut self.meanwhile);
         note(trace, cluster, &observed, &plan, &outcome);
         self.idle = outcome == Outcome::Nothing && !stale;
         self.rounds += u32::from(outcome != Outcome::Nothing);
@@ -189,7 +193,13 @@ enum Outcome {
     Died(usize),
 }
 
-fn carry_out(cluster: &mut Cluster, observed: &Observed, plan: &Plan, dies: Option<usize>) -> Outcome {
+fn carry_out(
+    cluster: &mut Cluster,
+    observed: &Observed,
+    plan: &Plan,
+    dies: Option<usize>,
+    meanwhile: &mut Option<UserAction>,
+) -> Outcome {
     let status_differs = plan.status != observed.status;
     if plan.actions.is_empty() && !status_differs {
         return Outcome::Nothing;
@@ -210,6 +220,10 @@ fn carry_out(cluster: &mut Cluster, observed: &Observed, plan: &Plan, dies: Opti
     }
     if dies.is_some() {
         return Outcome::Died(plan.actions.len());
+    }
+    // Seen by nobody yet, and just before the status is written.
+    if let Some(action) = meanwhile.take() {
+        cluster.user(&action);
     }
     if status_differs {
         if cluster.rollout.resource_version != known_version {
