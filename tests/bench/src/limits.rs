@@ -1,0 +1,37 @@
+//! How much is measured, how fast, and what is aimed at.
+
+use std::time::Duration;
+
+/// A decision, at most.
+pub(crate) const DECIDE_AIM: Duration = Duration::from_micros(20);
+/// From a changed template to the new ReplicaSet, 99 of 100.
+pub(crate) const CHANGE_AIM: Duration = Duration::from_millis(250);
+/// From the start of the binary to the first reconcile, the slowest.
+pub(crate) const START_AIM: Duration = Duration::from_secs(1);
+/// Memory of the controller without any Rollout, in bytes.
+pub(crate) const MEMORY_BASE_AIM: u64 = 20_000_000;
+/// Memory for each Rollout, in bytes.
+pub(crate) const MEMORY_ROLLOUT_AIM: u64 = 10_000;
+
+/// Rollouts there are while changes and starts are measured.
+pub(crate) const ROLLOUTS: usize = 100;
+/// Between two changes of a template.
+pub(crate) const CHANGE_EVERY: Duration = Duration::from_millis(200);
+/// Each Rollout's template is changed so often: 500 changes, so that five are slower than the 99 of 100.
+pub(crate) const ROUNDS: usize = 5;
+
+/// How many Rollouts there are while memory is measured.
+pub(crate) const POPULATIONS: [usize; 2] = [ROLLOUTS, 1_000];
+/// Requests under way at the same time while Rollouts are made and all of them are changed: more than the controller
+/// reconciles at once, so that it is as busy as it can be.
+pub(crate) const REQUESTS_AT_ONCE: usize = 20;
+
+/// Starts of the controller that are measured.
+pub(crate) const STARTS: usize = 20;
+
+/// A controller whose count of reconciles stands still for so long is idle: longer than any of its waits for a cache.
+pub(crate) const QUIET_FOR: Duration = Duration::from_secs(4);
+/// Between two looks at a file or a counter, which cannot be subscribed to.
+pub(crate) const LOOK: Duration = Duration::from_millis(50);
+/// What takes longer has failed: a thousand Rollouts on a busy machine take minutes.
+pub(crate) const WITHIN: Duration = Duration::from_mins(10);

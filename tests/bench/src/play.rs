@@ -1,0 +1,82 @@
+//! The order in which everything is measured: on a small population first, so that a large one disturbs nothing.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use kulta_e2e::{Controller, NamespaceName, Stage, StageSettings};
+use kulta_test_cluster::progress::Progress;
+
+use crate::audit::Audit;
+use crate::memory::Meter;
+use crate::population::Population;
+use crate::probe::Probe;
+use crate::report::Report;
+use crate::{Measure, Options, criterion_folder, decision, latency, limits, machine, start};
+
+/// The beginning of the name of the namespace.
+const NAMESPACE: &str = "bench";
+
+/// Measures what is asked for.
+pub(crate) async fn play(settings: &Arc<StageSettings>, options: &Options) -> Result<Report> {
+    let mut report = Report::new(machine::Machine::look()?);
+    if options.wants(Measure::Decide) {
+        report.decide = decision::read(&criterion_folder(&settings.work))?;
+    }
+    if [Measure::Change, Measure::Memory, Measure::Start]
+        .iter()
+        .any(|&measure| options.wants(measure))
+    {
+        Stage::remove_leftovers(settings, NAMESPACE).await?;
+        let stage = Stage::open(Arc::clone(settings), NamespaceName::Fresh(NAMESPACE)).await?;
+        let measured = on_cluster(&stage, options, &mut report).await;
+        stage.close().await?;
+        measured?;
+    }
+    report.machine.look_again()?;
+    Ok(report)
+}
+
+async fn on_cluster(stage: &Stage, options: &Options, report: &mut Report) -> Result<()> {
+    let progress = Progress::new();
+    progress.begin("installing KULTA");
+    let mut controller = Controller::process(stage.settings()).await?;
+    let probe = Probe::new(Controller::ADDRESS)?;
+    let mut population = Population::new(stage.clone());
+    if options.wants(Measure::Memory) {
+        report
+            .memory
+            .push(meter(&mut controller, &probe, &progress).base().await?);
+    }
+    for size in limits::POPULATIONS {
+        let is_small = size == limits::ROLLOUTS;
+        if !is_small && !options.wants(Measure::Memory) {
+            continue;
+        }
+        progress.begin(&format!("making {size} Rollouts"));
+        population.grow(size).await?;
+        probe.idle_with(size).await?;
+        if options.wants(Measure::Memory) {
+            report.memory.push(
+                meter(&mut controller, &probe, &progress)
+                    .with(&mut population)
+                    .await?,
+            );
+        }
+        if is_small && options.wants(Measure::Change) {
+            let audit = Audit::from_now(stage.cluster()?.audit_log())?;
+            report.change = Some(latency::measure(&mut population, audit, &progress).await?);
+        }
+        if is_small && options.wants(Measure::Start) {
+            report.start = Some(start::measure(&mut controller, &mut population, &probe, &progress).await?);
+        }
+    }
+    controller.stop().await
+}
+
+fn meter<'a>(controller: &'a mut Controller, probe: &'a Probe, progress: &'a Progress) -> Meter<'a> {
+    Meter {
+        controller,
+        probe,
+        progress,
+    }
+}

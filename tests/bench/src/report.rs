@@ -1,0 +1,136 @@
+//! What was measured, as a table for people or as JSON.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::distribution::Distribution;
+use crate::limits;
+use crate::machine::Machine;
+use crate::memory::{Memory, Sample};
+
+/// Everything that was measured.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    /// Where.
+    pub(crate) machine: Machine,
+    /// One decision, by benchmark.
+    pub(crate) decide: Vec<(String, Distribution)>,
+    /// From a changed template to the new ReplicaSet.
+    pub(crate) change: Option<Distribution>,
+    /// The controller's memory; the first is without Rollouts.
+    pub(crate) memory: Vec<Sample>,
+    /// From the start of the binary to the first reconcile.
+    pub(crate) start: Option<Distribution>,
+}
+
+impl Report {
+    /// Nothing yet.
+    pub(crate) fn new(machine: Machine) -> Self {
+        Self {
+            machine,
+            decide: Vec::new(),
+            change: None,
+            memory: Vec::new(),
+            start: None,
+        }
+    }
+
+    fn write_memory(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(base) = self.memory.first() else {
+            return Ok(());
+        };
+        writeln!(
+            formatter,
+            "memory of the controller, resident (private): aim < {} MB + {} kB for each Rollout",
+            limits::MEMORY_BASE_AIM / 1_000_000,
+            limits::MEMORY_ROLLOUT_AIM / 1_000
+        )?;
+        for sample in &self.memory {
+            let Sample {
+                rollouts,
+                listed,
+                churned,
+            } = sample;
+            write!(
+                formatter,
+                "  {rollouts:>5} Rollouts  listed {listed}{}",
+                each(sample, base.listed, *listed)
+            )?;
+            if let Some(churned) = churned {
+                write!(
+                    formatter,
+                    "  all changed {churned}{}",
+                    each(sample, base.listed, *churned)
+                )?;
+            }
+            writeln!(formatter, "  {}", verdict(sample.most() < sample.aim()))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(formatter, "{}", self.machine)?;
+        for (name, times) in &self.decide {
+            let aim = limits::DECIDE_AIM;
+            writeln!(
+                formatter,
+                "{name}: aim p50 < {aim:?}\n  {times}  {}",
+                verdict(times.p50 < aim)
+            )?;
+        }
+        if let Some(times) = &self.change {
+            let (aim, every) = (limits::CHANGE_AIM, limits::CHANGE_EVERY);
+            let rollouts = limits::ROLLOUTS;
+            writeln!(
+                formatter,
+                "changed template to new ReplicaSet, {rollouts} Rollouts, a change every {every:?}: aim p99 < {aim:?}\n  \
+                 {times}  {}",
+                verdict(times.p99 < aim)
+            )?;
+        }
+        self.write_memory(formatter)?;
+        if let Some(times) = &self.start {
+            let aim = limits::START_AIM;
+            let rollouts = limits::ROLLOUTS;
+            writeln!(
+                formatter,
+                "start of the binary to the first reconcile, {rollouts} Rollouts: aim max < {aim:?}\n  {times}  {}",
+                verdict(times.max < aim)
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// What each Rollout adds.
+fn each(sample: &Sample, base: Memory, memory: Memory) -> String {
+    let added = memory.resident.saturating_sub(base.resident);
+    let bytes = added.checked_div(sample.rollouts as u64);
+    bytes.map_or_else(String::new, |bytes| format!(", {:.1} kB each", megabytes(bytes) * 1e3))
+}
+
+impl fmt::Display for Memory {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "{:.2} ({:.2}) MB",
+            megabytes(self.resident),
+            megabytes(self.private)
+        )
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "bytes of one process are far below 2^52"
+)]
+fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
+}
+
+fn verdict(met: bool) -> &'static str {
+    if met { "[met]" } else { "[MISSED]" }
+}
