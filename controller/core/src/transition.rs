@@ -26,23 +26,43 @@ pub(crate) fn between(old: &Status, new: &Status, observed: &Observed, now: Time
     facts.list
 }
 
+/// JSON of a fact without its texts: names of fields, numbers, times and words of closed sets at their longest.
+const FACT_BYTES: usize = 256;
+/// A character of a text takes at most so many bytes for each of its own (`\u0000`).
+const ESCAPED_BYTES: usize = 6;
+/// The bytes around the facts and between them: a bracket or a comma each, and the closing bracket.
+const BRACKET_BYTES: usize = 1;
+
 /// Appends facts and forgets the oldest beyond the bound.
 pub(crate) fn record(history: &mut Vec<Fact>, facts: &[Fact]) {
     if facts.is_empty() {
         return;
     }
     history.extend_from_slice(facts);
-    let size = |fact: &Fact| serde_json::to_string(fact).map_or(0, |text| text.len() + 1);
-    let mut bytes: usize = history.iter().map(size).sum();
+    // Most histories are far from the bound: writing each fact as JSON to know its size would cost more than all the
+    // rest of a decision.
+    if history.iter().map(longest).sum::<usize>() <= MAX_BYTES {
+        return;
+    }
+    let size = |fact: &Fact| serde_json::to_string(fact).map_or(0, |text| text.len() + BRACKET_BYTES);
+    let mut bytes: usize = BRACKET_BYTES + history.iter().map(size).sum::<usize>();
     let surplus = history
         .iter()
         .take_while(|fact| {
             let too_much = bytes > MAX_BYTES;
-            bytes -= size(fact).min(bytes);
+            if too_much {
+                bytes -= size(fact).min(bytes);
+            }
             too_much
         })
         .count();
     history.drain(..surplus);
+}
+
+/// At least the bytes that `fact` takes as JSON.
+fn longest(fact: &Fact) -> usize {
+    let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    FACT_BYTES + ESCAPED_BYTES * (text(&fact.revision) + text(&fact.from) + fact.message.len())
 }
 
 /// The number of the next fact. Where a history was lost, counting goes on from the time in milliseconds: facts come
@@ -170,5 +190,39 @@ fn outcome(facts: &mut Facts, old: &Status, new: &Status) {
         && let Some(fact) = facts.push(FactKind::PhaseChanged, Cause::Controller)
     {
         fact.phase = Some(new.phase);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::Weight;
+    use crate::status::Phase;
+
+    #[test]
+    fn no_fact_is_longer_than_it_is_taken_for() {
+        let texts = ["", "web", "\u{0}\u{1}\u{2}", "ü日\"\\"];
+        for text in texts {
+            let fact = Fact {
+                sequence: u64::MAX,
+                time: Timestamp::MIN,
+                kind: FactKind::WeightRequested,
+                revision: Some(text.to_owned()),
+                from: Some(text.to_owned()),
+                step: Some(u32::MAX),
+                weight: Some(Weight::FULL),
+                phase: Some(Phase::Progressing),
+                cause: Cause::Controller,
+                message: format!("{text}."),
+            };
+
+            let written = serde_json::to_string(&fact).unwrap();
+
+            assert!(
+                written.len() + 2 <= longest(&fact),
+                "{} bytes: {written}",
+                written.len()
+            );
+        }
     }
 }
