@@ -16,7 +16,8 @@ impl Stage {
     pub async fn create(&self, manifest: &Value) -> Result<()> {
         let (api, object) = self.object(manifest)?;
         let made = api.create(&PostParams::default(), &object).await;
-        made.map(drop).with_context(|| format!("making {}", object.name_any()))
+        made.map(drop)
+            .with_context(|| format!("making {}", object.name_any()))
     }
 
     /// Makes the objects of manifests, in their order.
@@ -36,8 +37,16 @@ impl Stage {
     /// When the API server refuses, or there is no such object.
     pub async fn merge(&self, manifest: &Value) -> Result<()> {
         let (api, object) = self.object(manifest)?;
-        let merged = api.patch(&object.name_any(), &PatchParams::default(), &Patch::Merge(manifest)).await;
-        merged.map(drop).with_context(|| format!("changing {}", object.name_any()))
+        let merged = api
+            .patch(
+                &object.name_any(),
+                &PatchParams::default(),
+                &Patch::Merge(manifest),
+            )
+            .await;
+        merged
+            .map(drop)
+            .with_context(|| format!("changing {}", object.name_any()))
     }
 
     /// Puts a manifest in the place of the object that is there: fields that it does not have are gone.
@@ -47,13 +56,20 @@ impl Stage {
     pub async fn replace(&self, manifest: &Value) -> Result<()> {
         let (api, mut object) = self.object(manifest)?;
         object.metadata.resource_version = api.get_metadata(&object.name_any()).await?.resource_version();
-        let replaced = api.replace(&object.name_any(), &PostParams::default(), &object).await;
-        replaced.map(drop).with_context(|| format!("replacing {}", object.name_any()))
+        let replaced = api
+            .replace(&object.name_any(), &PostParams::default(), &object)
+            .await;
+        replaced
+            .map(drop)
+            .with_context(|| format!("replacing {}", object.name_any()))
     }
 
     fn object(&self, manifest: &Value) -> Result<(Api<DynamicObject>, DynamicObject)> {
         let object: DynamicObject = serde_json::from_value(manifest.clone())?;
-        let types = object.types.as_ref().context("a manifest has an apiVersion and a kind")?;
+        let types = object
+            .types
+            .as_ref()
+            .context("a manifest has an apiVersion and a kind")?;
         let resource = ApiResource::from_gvk(&GroupVersionKind::try_from(types)?);
         Ok((self.dynamic_api(&resource), object))
     }

@@ -106,6 +106,9 @@ pub mod limits {
     /// Requests per second while waiting for them.
     pub const WARM_UP_RATE: u32 = 100;
 
+    /// How long after its acceptance a weight is not measured yet: many times what a data plane takes to work by it, even
+    /// on a busy machine.
+    pub const SETTLE: Duration = Duration::from_secs(2);
     /// Answers of one measured step, at least: below it four standard deviations are too wide to say much.
     pub const MEASURED_ANSWERS: u64 = 5_000;
 

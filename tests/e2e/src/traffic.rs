@@ -109,8 +109,8 @@ impl Traffic {
 
     /// Waits until `version` has its weight in force, and measures the split over so many answers.
     ///
-    /// What is sent in the first second is left out: the gateway says that it has accepted a weight shortly before its
-    /// data plane works by it.
+    /// What is sent in the first moments ([`limits::SETTLE`]) is left out: the gateway says that it has accepted a weight
+    /// shortly before its data plane works by it.
     ///
     /// # Errors
     /// When the weight does not come into force, does not stay, or the load does not keep its pace.
@@ -123,7 +123,7 @@ impl Traffic {
     ) -> Result<Measurement> {
         let what = format!("to have {weight} % in force");
         rollout.until(&what, |status| is_in_force(status, weight)).await?;
-        let begun = self.sent(self.snapshot().sent + u64::from(self.rate)).await?;
+        let begun = self.settled().await?;
         let patience = self.time_for(answers) + limits::WITHIN;
         let ended = self
             .until(patience, |snapshot| {
@@ -148,6 +148,19 @@ impl Traffic {
             window,
             verdict,
         })
+    }
+
+    /// The moment from which on every request is new: some time has passed, and what was sent until then has ended.
+    async fn settled(&self) -> Result<Snapshot> {
+        let from = self.snapshot().elapsed + limits::SETTLE;
+        let sent = self
+            .until(limits::WITHIN, |snapshot| snapshot.elapsed >= from)
+            .await?
+            .sent;
+        self.until(limits::WITHIN, |snapshot| {
+            snapshot.ok + snapshot.failed_total() >= sent
+        })
+        .await
     }
 
     /// Ends the load, waits for the requests in flight and gives the whole count.

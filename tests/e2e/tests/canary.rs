@@ -59,13 +59,14 @@ pub(crate) async fn canary_moves_traffic_by_steps_without_a_failed_request(stage
             .check()?;
         rollout.resume().await?;
     }
-    let promoted = rollout
+    rollout
         .until("to be promoted", |status| status.phase == Phase::Healthy)
         .await?;
-    ensure!(
-        promoted.updated_replicas == promoted.replicas,
-        "old pods are left: {promoted:?}"
-    );
+    rollout
+        .until("to have let the old pods go", |status| {
+            status.replicas == status.updated_replicas
+        })
+        .await?;
     traffic.stop_without_failure().await?;
     Ok(())
 }

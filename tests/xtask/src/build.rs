@@ -14,6 +14,25 @@ pub(crate) const SAMPLE_APP: &str = "kulta-sample-app";
 /// The end-to-end tests.
 pub(crate) const END_TO_END_TESTS: &str = "e2e";
 
+/// How well the programs are optimised.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Profile {
+    /// Quickly built.
+    Dev,
+    /// As users build them.
+    Release,
+}
+
+impl Profile {
+    fn arguments(self) -> &'static [&'static str] {
+        match self {
+            // Nothing of it is built: its features are added, so that what it was built with is not built again.
+            Self::Dev => &["--package=kulta-xtask"],
+            Self::Release => &["--release"],
+        }
+    }
+}
+
 /// Where cargo has put the programs it built, by their names.
 #[derive(Debug)]
 pub(crate) struct Programs(BTreeMap<String, PathBuf>);
@@ -33,13 +52,14 @@ struct Target {
 
 impl Programs {
     /// Builds what the demo shows.
-    pub(crate) fn build() -> Result<Self> {
-        build(&[
+    pub(crate) fn build(profile: Profile) -> Result<Self> {
+        let programs = [
             "--package=kulta-operator",
             "--package=kulta-sample-app",
             "--bin=kulta",
             "--bin=kulta-sample-app",
-        ])
+        ];
+        build(&[profile.arguments(), &programs].concat())
     }
 
     /// Builds the end-to-end tests.
@@ -64,17 +84,20 @@ pub(crate) fn repository() -> Result<PathBuf> {
         .with_context(|| format!("{} is gone", folder.display()))
 }
 
+/// Cargo, in the repository's folder. Cargo names itself to the programs that it runs.
+pub(crate) fn cargo() -> Result<Command> {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(repository()?);
+    Ok(command)
+}
+
 /// What cargo says while it builds goes to the terminal as it comes: nobody shows it better.
 fn build(arguments: &[&str]) -> Result<Programs> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
+    let mut command = cargo()?;
     command
         .args(["build", "--message-format=json-render-diagnostics"])
         .args(arguments);
-    command
-        .current_dir(repository()?)
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit());
+    command.stdin(Stdio::null()).stderr(Stdio::inherit());
     let output = command.output().context("cargo cannot be run")?;
     ensure!(output.status.success(), "cargo build failed");
     Ok(Programs(executables(&String::from_utf8_lossy(&output.stdout))?))

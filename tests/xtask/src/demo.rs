@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use kulta_e2e::{AppImages, ControllerSource, GatewaySettings, StageSettings, Traffic, limits};
+use kulta_e2e::{AppImages, ControllerSource, GatewaySettings, StageSettings, Traffic, images, limits};
 use kulta_test_cluster::progress::{Progress, answer};
 use kulta_test_cluster::{Cluster, ClusterOptions, settings};
 
-use crate::build;
+use crate::build::{self, Profile, Programs};
 use crate::interrupt::Interrupt;
 use crate::local::{self, Local, MANIFESTS};
 
@@ -60,6 +60,9 @@ pub(crate) struct Arguments {
     /// The sample application's image, from where that cluster can pull it
     #[arg(long, value_name = "IMAGE:TAG", requires = "kubeconfig")]
     app_image: Option<String>,
+    /// Only write the images that a cluster of your own needs into this folder, as OCI archives
+    #[arg(long, value_name = "FOLDER", conflicts_with = "kubeconfig")]
+    write_images: Option<PathBuf>,
 }
 
 #[derive(Clone)]
@@ -81,11 +84,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     if let Some(stage) = StageSettings::from_environment()? {
         return play::run(Arc::new(stage), arguments.options());
     }
+    if let Some(folder) = &arguments.write_images {
+        return write_images(folder);
+    }
     let Some(kubeconfig) = &arguments.kubeconfig else {
         return run_locally(arguments);
     };
     let stage = arguments.own_cluster(kubeconfig)?;
-    let code = play::run(Arc::new(stage), arguments.options())?;
+    let work = stage.work.clone();
+    let played = play::run(Arc::new(stage), arguments.options());
+    // Generated files only: nothing is lost where they stay.
+    let _ = std::fs::remove_dir_all(work);
+    let code = played?;
     if arguments.keep {
         hints::tell(&format!("kubectl --kubeconfig {}", kubeconfig.display()), None);
     }
@@ -108,9 +118,10 @@ impl Arguments {
             .context("which Gateway? --gateway NAMESPACE/NAME")?;
         let Some(app) = &self.app_image else {
             bail!(
-                "a cluster of your own needs images that it can pull: push the sample application somewhere and name it \
-                 with --app-image IMAGE:TAG; where KULTA is not installed, --controller-image IMAGE:TAG is needed, too \
-                 (deploy/Dockerfile and tests/sample-app/Dockerfile build them)"
+                "a cluster of your own needs images that it can pull: name the sample application's with --app-image \
+                 IMAGE:TAG and, where KULTA is not installed, its own with --controller-image IMAGE:TAG. `cargo xtask \
+                 demo --write-images FOLDER` writes both as OCI archives, for example for `skopeo copy \
+                 oci-archive:FOLDER/kulta.tar docker://REGISTRY/kulta:demo` or `kind load image-archive`"
             );
         };
         let work = std::env::temp_dir().join(format!("kulta-demo-{}", std::process::id()));
@@ -138,6 +149,21 @@ impl Arguments {
             work,
         })
     }
+}
+
+/// The archives name their images as the local cluster does: whoever pushes them gives them another name.
+fn write_images(folder: &Path) -> Result<ExitCode> {
+    let programs = Programs::build(Profile::Release)?;
+    std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    let controller = images::controller(programs.path(build::CONTROLLER)?)?;
+    let (_, versions) = images::app(programs.path(build::SAMPLE_APP)?)?;
+    let app = versions.first().context("there is no image of the application")?;
+    for (archive, file) in [(&controller, "kulta.tar"), (app, "kulta-sample-app.tar")] {
+        let file = folder.join(file);
+        std::fs::write(&file, archive.bytes()).with_context(|| file.display().to_string())?;
+        answer(&format!("{} {}", file.display(), archive.name()));
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn resolve(address: &str) -> Result<std::net::SocketAddr> {
@@ -173,7 +199,7 @@ struct Played {
 }
 
 fn play_locally(options: &ClusterOptions, interrupt: &Interrupt) -> Result<Played> {
-    let local = Local::prepare(options, USER)?;
+    let local = Local::prepare(options, USER, Profile::Dev)?;
     interrupt.check()?;
     // Not its path: the build may have put a newer program there.
     let own = PathBuf::from(format!("/proc/{}/exe", std::process::id()));

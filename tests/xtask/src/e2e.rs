@@ -7,7 +7,7 @@ use clap::Args;
 use kulta_test_cluster::progress::complain;
 use kulta_test_cluster::{ClusterOptions, settings};
 
-use crate::build::{self, Programs};
+use crate::build::{self, Profile, Programs};
 use crate::interrupt::Interrupt;
 use crate::local::Local;
 
@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
 /// Builds everything, brings the cluster up and runs the tests inside its network.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let interrupt = Interrupt::catch()?;
-    let local = Local::prepare(&ClusterOptions::named(&arguments.name)?, USER)?;
+    let local = Local::prepare(&ClusterOptions::named(&arguments.name)?, USER, Profile::Dev)?;
     let tests = Programs::build_tests()?;
     let mut command = local.enter(tests.path(build::END_TO_END_TESTS)?)?;
     let status = interrupt.run(command.args(&arguments.filter))?;

@@ -8,7 +8,7 @@ use kulta_e2e::{ControllerSource, GatewaySettings, StageSettings, images};
 use kulta_test_cluster::progress::Progress;
 use kulta_test_cluster::{Cluster, ClusterOptions, settings};
 
-use crate::build::{self, Programs};
+use crate::build::{self, Profile, Programs};
 
 /// KULTA's kustomization, from the repository's folder.
 pub(crate) const MANIFESTS: &str = "deploy/kustomize";
@@ -27,12 +27,12 @@ pub(crate) fn is_up(options: &ClusterOptions) -> bool {
 impl Local {
     /// Brings the cluster up, or whatever of it is not up, and loads the images. `user` names the folder of logs and
     /// generated files.
-    pub(crate) fn prepare(options: &ClusterOptions, user: &str) -> Result<Self> {
+    pub(crate) fn prepare(options: &ClusterOptions, user: &str, profile: Profile) -> Result<Self> {
         let progress = Progress::new();
         let cluster = Cluster::up(options, &progress)?;
         progress.begin("building the controller and the application");
         progress.finish();
-        let programs = Programs::build()?;
+        let programs = Programs::build(profile)?;
         let progress = Progress::new();
         progress.begin("loading the images");
         let controller = programs.path(build::CONTROLLER)?;

@@ -57,8 +57,8 @@ pub(crate) const SCALE_DOWN_DELAY_SECONDS: u32 = 5;
 pub(crate) const BAD_LATENCY: &str = "40ms";
 
 /// A pause is longer than its measurement takes by this, and by a quarter of it: time for the weight to come into force,
-/// for the second that is not measured, and for a busy machine.
-const SPARE_SECONDS: u64 = 6;
+/// to settle, and for a busy machine.
+const SPARE_SECONDS: u64 = 8;
 
 /// The steps of the rollout: each weight, and a pause long enough to measure so many answers.
 pub(crate) fn steps(answers: u64, rate: u32) -> Vec<Value> {
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn a_pause_is_longer_than_its_measurement() {
-        assert_eq!(pause_seconds(6_000, 600), 18);
+        assert_eq!(pause_seconds(6_000, 600), 20);
     }
 
     #[test]
