@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod build;
 mod cluster;
 mod demo;
@@ -31,6 +32,8 @@ enum Command {
     Demo(demo::Arguments),
     /// The end-to-end tests, on the local cluster.
     E2e(e2e::Arguments),
+    /// The numbers: time and memory that KULTA takes.
+    Bench(bench::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         Command::Cluster(command) => cluster::run(command),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::E2e(arguments) => e2e::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
     };
     done.unwrap_or_else(|error| {
         kulta_test_cluster::progress::complain(&format!("error: {error:#}"));
