@@ -7,17 +7,91 @@ use kulta_e2e::StageSettings;
 use kulta_test_cluster::progress::complain;
 use libtest_mimic::Arguments;
 
+mod bad_configuration;
 mod canary;
+mod change;
+mod contest;
+mod expect;
+mod faults;
 mod harness;
+mod live;
+mod lost_objects;
+mod pod_template;
+mod references;
+mod routes;
+mod shop;
+mod sizes;
 
 use harness::{House, Scenario};
 
-/// Every scenario. A new one is an `async fn(&Stage) -> anyhow::Result<()>` and a line here.
+/// Every scenario. A new one is an `async fn(&Stage) -> anyhow::Result<()>` and a line here; one that stops the
+/// controller or a part of the cluster is given the controller, too, and plays alone, after all others.
 fn scenarios() -> Vec<Scenario> {
     vec![
         scenario!(canary::first_deploy_becomes_healthy),
         scenario!(canary::canary_moves_traffic_by_steps_without_a_failed_request),
         scenario!(canary::abort_returns_traffic_to_stable_without_a_failed_request),
+        scenario!(bad_configuration::two_strategies_are_refused),
+        scenario!(bad_configuration::no_strategy_is_refused),
+        scenario!(bad_configuration::weight_above_100_is_refused),
+        scenario!(bad_configuration::step_with_two_keys_is_refused),
+        scenario!(bad_configuration::step_with_no_key_is_refused),
+        scenario!(bad_configuration::misspelt_step_is_refused),
+        scenario!(bad_configuration::misspelt_field_beside_a_step_is_named),
+        scenario!(bad_configuration::selector_that_does_not_match_the_template_is_named),
+        scenario!(bad_configuration::misspelt_field_of_a_running_rollout_touches_no_pod),
+        scenario!(bad_configuration::younger_of_two_overlapping_rollouts_is_told),
+        scenario!(references::missing_stable_service_is_named_until_it_appears),
+        scenario!(references::missing_canary_service_is_named_until_it_appears),
+        scenario!(references::missing_route_is_named_until_it_appears),
+        scenario!(references::rollout_made_before_its_surroundings_heals_when_they_appear),
+        scenario!(references::service_that_selects_other_pods_is_named_until_it_fits),
+        scenario!(references::route_that_names_neither_service_is_told_until_it_does),
+        scenario!(references::route_that_names_one_service_is_told_until_it_names_both),
+        scenario!(references::port_that_the_service_does_not_serve_is_told_until_it_does),
+        scenario!(pod_template::invalid_template_is_told_in_the_api_servers_words),
+        scenario!(pod_template::misspelt_pod_field_is_named),
+        scenario!(pod_template::invalid_template_in_mid_rollout_leaves_traffic_and_can_be_aborted),
+        scenario!(pod_template::equal_template_in_other_words_restarts_no_pod),
+        scenario!(pod_template::quota_that_refuses_the_replica_set_is_told_until_it_is_raised),
+        scenario!(pod_template::quota_that_refuses_pods_is_told_until_it_is_raised),
+        scenario!(pod_template::version_that_never_becomes_ready_exceeds_the_deadline_until_a_good_one_comes),
+        scenario!(routes::every_route_of_a_rollout_gets_the_weights),
+        scenario!(routes::only_the_two_weights_of_a_route_are_changed),
+        scenario!(routes::route_and_services_of_the_same_names_elsewhere_are_untouched),
+        scenario!(routes::two_rollouts_on_one_route_move_only_their_own_weights),
+        scenario!(routes::parent_that_never_answers_is_named_after_the_deadline),
+        scenario!(routes::route_that_the_gateway_rejects_holds_the_weight_until_it_is_mended),
+        scenario!(sizes::canary_without_routing_goes_through_its_steps_by_numbers_of_pods),
+        scenario!(sizes::canary_scale_sizes_the_canary_apart_from_its_weight),
+        scenario!(sizes::dynamic_stable_shrinks_as_traffic_leaves_and_grows_back_on_abort),
+        scenario!(sizes::canary_has_the_least_number_of_pods_asked_for),
+        scenario!(sizes::scaling_in_mid_rollout_sizes_both_versions),
+        scenario!(change::third_version_replaces_the_second_half_way),
+        scenario!(change::rollback_half_way_skips_the_steps),
+        scenario!(change::aborted_half_way_it_can_be_tried_again),
+        scenario!(change::abort_at_the_very_last_step),
+        scenario!(change::full_promotion_skips_what_remains),
+        scenario!(change::scaled_half_way_both_versions_follow),
+        scenario!(change::changed_steps_begin_again),
+        scenario!(change::crashing_canary_loses_its_traffic_and_then_the_deadline),
+        scenario!(contest::gitops_manager_that_applies_its_weights_is_named_and_corrected),
+        scenario!(contest::gitops_manager_that_omits_weights_is_named_and_corrected),
+        scenario!(contest::single_edit_of_a_weight_is_corrected_without_a_word),
+        scenario!(contest::edits_of_another_writer_survive_and_so_do_the_weights),
+        scenario!(lost_objects::wiped_status_keeps_stable_and_begins_again),
+        scenario!(lost_objects::rollout_made_again_finds_its_orphaned_pods),
+        scenario!(lost_objects::rollout_made_again_half_way_keeps_stable_and_begins_again),
+        scenario!(lost_objects::deleted_rollout_takes_its_replica_sets_along),
+        scenario!(lost_objects::deleted_canary_replica_set_is_made_again),
+        scenario!(lost_objects::deleted_stable_replica_set_leaves_the_traffic_to_the_canary),
+        scenario!(lost_objects::deleted_canary_service_gives_the_traffic_back),
+        scenario!(lost_objects::deleted_stable_service_is_taken_up_again),
+        scenario!(lost_objects::deleted_route_is_taken_up_again),
+        scenario_alone!(faults::stopped_gracefully_it_goes_on_where_it_was),
+        scenario_alone!(faults::killed_at_ten_points_it_loses_and_repeats_nothing),
+        scenario_alone!(faults::api_server_restarted_in_mid_rollout),
+        scenario_alone!(faults::pause_that_ends_while_the_api_server_is_down),
     ]
 }
 

@@ -36,6 +36,14 @@ macro_rules! scenario {
     };
 }
 
+/// A scenario that stops the controller or parts of the cluster: it plays alone.
+#[macro_export]
+macro_rules! scenario_alone {
+    ($path:path) => {
+        $crate::harness::alone(stringify!($path), $path)
+    };
+}
+
 pub(crate) fn shared<F>(name: &'static str, run: F) -> Scenario
 where
     F: AsyncFn(&Stage) -> Result<()> + Send + 'static,
@@ -48,12 +56,37 @@ where
             house.leave(&stage, done).await
         })
     };
-    Scenario { name, run: Box::new(run) }
+    Scenario {
+        name,
+        run: Box::new(run),
+    }
+}
+
+pub(crate) fn alone<F>(name: &'static str, run: F) -> Scenario
+where
+    F: AsyncFn(&Stage, &mut Controller) -> Result<()> + Send + 'static,
+{
+    let run = move |house: &House| {
+        house.runtime.block_on(async {
+            let mut controller = house.controller.write().await;
+            let stage = house.stage().await?;
+            let done = run(&stage, &mut controller).await;
+            let left = house.leave(&stage, done).await;
+            // The next scenario needs it, however this one has ended.
+            left.and(controller.ensure_running())
+        })
+    };
+    Scenario {
+        name,
+        run: Box::new(run),
+    }
 }
 
 /// Only names the scenarios.
 pub(crate) fn list(arguments: &Arguments, scenarios: Vec<Scenario>) -> ExitCode {
-    let trials = scenarios.into_iter().map(|scenario| Trial::test(scenario.name, || Ok(())));
+    let trials = scenarios
+        .into_iter()
+        .map(|scenario| Trial::test(scenario.name, || Ok(())));
     libtest_mimic::run(arguments, trials.collect()).exit_code()
 }
 
@@ -66,7 +99,11 @@ impl House {
             Controller::process(&settings).await
         });
         let controller = RwLock::new(controller.context("starting the controller")?);
-        Ok(Self { runtime, settings: Arc::new(settings), controller })
+        Ok(Self {
+            runtime,
+            settings: Arc::new(settings),
+            controller,
+        })
     }
 
     /// Plays the scenarios that the arguments choose, and ends the controller.
@@ -74,10 +111,14 @@ impl House {
         let house = Arc::new(self);
         let trials = scenarios.into_iter().map(|Scenario { name, run }| {
             let house = Arc::clone(&house);
-            Trial::test(name, move || run(&house).map_err(|error| Failed::from(format!("{error:#}"))))
+            Trial::test(name, move || {
+                run(&house).map_err(|error| Failed::from(format!("{error:#}")))
+            })
         });
         let code = libtest_mimic::run(arguments, trials.collect()).exit_code();
-        let stopped = house.runtime.block_on(async { house.controller.write().await.stop().await });
+        let stopped = house
+            .runtime
+            .block_on(async { house.controller.write().await.stop().await });
         match stopped {
             Ok(()) => code,
             Err(error) => {
