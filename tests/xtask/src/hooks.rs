@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use kulta_test_cluster::progress::answer;
 
 use crate::cargo;
@@ -22,7 +22,10 @@ const MODE: u32 = 0o755;
 pub(crate) fn install() -> Result<ExitCode> {
     let path = folder()?.join("pre-commit");
     if path.exists() && fs::read_to_string(&path)? != HOOK {
-        bail!("{} exists and is not ours; call `cargo xtask pre-commit` from it", path.display());
+        bail!(
+            "{} exists and is not ours; call `cargo xtask pre-commit` from it",
+            path.display()
+        );
     }
     fs::create_dir_all(path.parent().context("the hook has no folder")?)?;
     fs::write(&path, HOOK).with_context(|| format!("cannot write {}", path.display()))?;
@@ -37,7 +40,12 @@ pub(crate) fn install() -> Result<ExitCode> {
 /// When anything is wrong with what would be committed.
 pub(crate) fn pre_commit() -> Result<ExitCode> {
     for arguments in [cargo::FORMAT, cargo::LINT, cargo::FAST_TESTS] {
-        cargo::run(arguments)?;
+        let status = cargo::command(arguments)?.status().context("cannot run cargo")?;
+        ensure!(
+            status.success(),
+            "cargo {} failed ({status})",
+            arguments.join(" ")
+        );
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -48,7 +56,10 @@ fn folder() -> Result<PathBuf> {
         .output()
         .context("cannot run git")?;
     if !output.status.success() {
-        bail!("this is no git checkout: {}", String::from_utf8_lossy(&output.stderr).trim());
+        bail!(
+            "this is no git checkout: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
     }
     Ok(PathBuf::from(String::from_utf8(output.stdout)?.trim()))
 }

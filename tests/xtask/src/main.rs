@@ -6,11 +6,14 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod build;
+mod cargo;
 mod cluster;
 mod demo;
 mod e2e;
+mod hooks;
 mod interrupt;
 mod local;
+mod test;
 
 #[derive(Parser)]
 #[command(
@@ -34,6 +37,12 @@ enum Command {
     E2e(e2e::Arguments),
     /// The numbers: time and memory that KULTA takes.
     Bench(bench::Arguments),
+    /// Everything that is checked.
+    Test,
+    /// Install the pre-commit hook of this checkout.
+    Hooks,
+    /// What the pre-commit hook runs: format, lints, fast tests.
+    PreCommit,
 }
 
 fn main() -> ExitCode {
@@ -42,6 +51,9 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::E2e(arguments) => e2e::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Test => test::run(),
+        Command::Hooks => hooks::install(),
+        Command::PreCommit => hooks::pre_commit(),
     };
     done.unwrap_or_else(|error| {
         kulta_test_cluster::progress::complain(&format!("error: {error:#}"));
