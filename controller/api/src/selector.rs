@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
-use kube::core::{Expression, Selector, SelectorExt as _};
+use kube_core::{Expression, Selector, SelectorExt as _};
 use kulta_core::spec::Problem;
 
 /// Whether `selector` selects an object with these `labels`. An empty selector selects everything, one that can't be

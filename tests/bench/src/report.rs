@@ -109,7 +109,9 @@ impl fmt::Display for Report {
 fn each(sample: &Sample, base: Memory, memory: Memory) -> String {
     let added = memory.resident.saturating_sub(base.resident);
     let bytes = added.checked_div(sample.rollouts as u64);
-    bytes.map_or_else(String::new, |bytes| format!(", {:.1} kB each", megabytes(bytes) * 1e3))
+    bytes.map_or_else(String::new, |bytes| {
+        format!(", {:.1} kB each", megabytes(bytes) * 1e3)
+    })
 }
 
 impl fmt::Display for Memory {
