@@ -1,6 +1,11 @@
 //! The end-to-end tests: real pods, a real gateway, real traffic. `cargo xtask test` starts them inside the network of
 //! the local cluster; what they ask is in the modules, by topic.
 
+#![allow(
+    clippy::indexing_slicing,
+    reason = "tests, of which clippy knows nothing since they have a harness of their own"
+)]
+
 use std::process::ExitCode;
 
 use kulta_e2e::StageSettings;
@@ -26,6 +31,7 @@ use harness::{House, Scenario};
 
 /// Every scenario. A new one is an `async fn(&Stage) -> anyhow::Result<()>` and a line here; one that stops the
 /// controller or a part of the cluster is given the controller, too, and plays alone, after all others.
+#[expect(clippy::too_many_lines, reason = "a list")]
 fn scenarios() -> Vec<Scenario> {
     vec![
         scenario!(canary::first_deploy_becomes_healthy),
