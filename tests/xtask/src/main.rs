@@ -38,7 +38,7 @@ enum Command {
     /// The numbers: time and memory that KULTA takes.
     Bench(bench::Arguments),
     /// Everything that is checked.
-    Test,
+    Test(test::Arguments),
     /// Install the pre-commit hook of this checkout.
     Hooks,
     /// What the pre-commit hook runs: format, lints, fast tests.
@@ -51,7 +51,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::E2e(arguments) => e2e::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
-        Command::Test => test::run(),
+        Command::Test(arguments) => test::run(&arguments),
         Command::Hooks => hooks::install(),
         Command::PreCommit => hooks::pre_commit(),
     };

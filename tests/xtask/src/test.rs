@@ -8,6 +8,7 @@ use std::process::{Child, Command, ExitCode, ExitStatus};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
 use kulta_test_cluster::progress::complain;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -30,6 +31,14 @@ const NOT_YET_STEADY: &[&str] = &[
     "routes::route_that_the_gateway_rejects_holds_the_weight_until_it_is_mended",
 ];
 
+/// What to check.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Only what needs neither root nor a cluster: format, lints, unit tests, simulations, generated files
+    #[arg(long)]
+    without_cluster: bool,
+}
+
 /// One part of the whole, and how long it took.
 struct Report {
     lines: Vec<(&'static str, Duration)>,
@@ -40,11 +49,17 @@ struct Report {
 ///
 /// # Errors
 /// At the first part that fails.
-pub(crate) fn run() -> Result<ExitCode> {
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut report = Report {
         lines: Vec::new(),
         interrupt: Interrupt::catch()?,
     };
+    if arguments.without_cluster {
+        let done = report.run("format", &mut cargo::command(cargo::FORMAT)?);
+        let done = done.and_then(|()| check_sources(&mut report));
+        report.print();
+        return done.map(|()| ExitCode::SUCCESS);
+    }
     let done = check(&mut report);
     // Whatever has happened, nothing of the cluster stays behind.
     let down = succeed("taking the cluster down", &["cluster", "down", "--name", CLUSTER]);
@@ -55,15 +70,20 @@ pub(crate) fn run() -> Result<ExitCode> {
 fn check(report: &mut Report) -> Result<()> {
     report.run("format", &mut cargo::command(cargo::FORMAT)?)?;
     let preparation = Background::start(&["cluster", "up", "--name", CLUSTER])?;
-    report.run("lints", &mut cargo::command(cargo::LINT)?)?;
-    report.run(
-        "unit tests, simulations, generated files",
-        &mut cargo::command(cargo::UNIT_TESTS)?,
-    )?;
+    check_sources(report)?;
     report.time("waiting for the cluster", || preparation.finish())?;
     let mut play = vec!["e2e", "--name", CLUSTER, "--", "--test-threads", SIDE_BY_SIDE];
     play.extend(NOT_YET_STEADY.iter().flat_map(|name| ["--skip", name]));
     report.run("end-to-end tests", &mut itself(&play)?)
+}
+
+/// What needs no cluster.
+fn check_sources(report: &mut Report) -> Result<()> {
+    report.run("lints", &mut cargo::command(cargo::LINT)?)?;
+    report.run(
+        "unit tests, simulations, generated files",
+        &mut cargo::command(cargo::UNIT_TESTS)?,
+    )
 }
 
 impl Report {
