@@ -1,9 +1,12 @@
 //! Is no request lost when somebody changes his mind in the middle of a rollout, or the new version breaks?
 
 use anyhow::{Result, ensure};
+use k8s_openapi::api::core::v1::ResourceQuota;
+use kube::api::PostParams;
+use kulta_api::status::RolloutStatus;
 use kulta_core::status::{ConditionType, Phase, Reason};
 use kulta_e2e::app::step;
-use kulta_e2e::rollout::{is_in_force, requested_weight};
+use kulta_e2e::rollout::is_in_force;
 use kulta_e2e::{Stage, Version};
 use serde_json::json;
 
@@ -80,7 +83,7 @@ pub(crate) async fn scaled_half_way_both_versions_follow(stage: &Stage) -> Resul
     for (replicas, canary) in [(4, 2), (2, 1)] {
         live.rollout.patch_spec(&json!({ "replicas": replicas })).await?;
         let what = format!("to have {replicas} and {canary} pods");
-        let scaled = |status: &kulta_api::status::RolloutStatus| {
+        let scaled = |status: &RolloutStatus| {
             status.updated_replicas == canary
                 && status.replicas == replicas + canary
                 && status.available_replicas == replicas + canary
@@ -106,38 +109,23 @@ pub(crate) async fn changed_steps_begin_again(stage: &Stage) -> Result<()> {
 }
 
 /// Requests in the hands of a pod that crashes fail by nature; those of the stable version never do.
+///
+/// The second canary pod has no room, or the new version could be promoted in the seconds in which all of it lives.
 pub(crate) async fn crashing_canary_loses_its_traffic_and_then_the_deadline(stage: &Stage) -> Result<()> {
-    let steps = [
-        step::weight(50),
-        step::pause_for(2),
-        step::weight(80),
-        step::pause(),
-    ];
+    let steps = [step::weight(50), step::weight(80), step::pause()];
     let app = shop(stage)
         .steps(steps)
         .spec_field("progressDeadlineSeconds", PROGRESS_DEADLINE_SECONDS);
     let live = Live::start(stage, app).await?;
+    allow_pods(stage, 3).await?;
     live.rollout
         .release(&v2(stage).with("SAMPLE_CRASH_AFTER", CRASH_AFTER))
         .await?;
     live.rollout
         .until("to have 50 % in force", |status| is_in_force(status, 50))
         .await?;
-    live.rollout
-        .until("to take the traffic back", |status| {
-            requested_weight(status) == Some(0)
-        })
-        .await?;
-    let overdue = |status: &kulta_api::status::RolloutStatus| {
-        let mut conditions = status.conditions.iter().map(|entry| &entry.condition);
-        status.phase == Phase::Degraded
-            && is_in_force(status, 0)
-            && conditions.any(|condition| {
-                condition.kind == ConditionType::Progressing
-                    && condition.reason == Reason::ProgressDeadlineExceeded
-            })
-    };
-    live.rollout.until("to exceed its deadline", overdue).await?;
+    live.takes_the_traffic_back().await?;
+    live.rollout.until("to exceed its deadline", is_overdue).await?;
     live.rollout.abort().await?;
     live.rollout
         .until("to let the canary go", |status| status.updated_replicas == 0)
@@ -150,4 +138,30 @@ pub(crate) async fn crashing_canary_loses_its_traffic_and_then_the_deadline(stag
         "requests of the stable version failed:\n{report}"
     );
     Ok(())
+}
+
+async fn allow_pods(stage: &Stage, number: u32) -> Result<()> {
+    let quota = json!({ "metadata": { "name": "pods" }, "spec": { "hard": { "pods": number.to_string() } } });
+    let quotas = stage.api::<ResourceQuota>();
+    quotas
+        .create(&PostParams::default(), &serde_json::from_value(quota)?)
+        .await?;
+    let counted = |quota: Option<&ResourceQuota>| {
+        let status = quota.and_then(|quota| quota.status.as_ref());
+        status.is_some_and(|status| status.used.is_some())
+    };
+    stage
+        .wait_for(quotas, "pods", "to count", counted)
+        .await
+        .map(drop)
+}
+
+fn is_overdue(status: &RolloutStatus) -> bool {
+    let mut conditions = status.conditions.iter().map(|entry| &entry.condition);
+    status.phase == Phase::Degraded
+        && is_in_force(status, 0)
+        && conditions.any(|condition| {
+            condition.kind == ConditionType::Progressing
+                && condition.reason == Reason::ProgressDeadlineExceeded
+        })
 }

@@ -6,8 +6,9 @@ use anyhow::{Result, ensure};
 use kulta_api::status::RolloutStatus;
 use kulta_core::status::Phase;
 use kulta_e2e::app::step;
-use kulta_e2e::rollout::is_in_force;
+use kulta_e2e::rollout::{is_in_force, requested_weight};
 use kulta_e2e::{App, Rollout, Stage, Traffic, Version};
+use kulta_traffic::Snapshot;
 use serde_json::Value;
 
 /// Requests per second: enough to meet every moment in which a gateway could send one astray, and light enough for
@@ -73,6 +74,14 @@ impl Live {
             .await
     }
 
+    /// Waits until the canary is to have no traffic.
+    pub(crate) async fn takes_the_traffic_back(&self) -> Result<RolloutStatus> {
+        let what = "to take the traffic back";
+        self.rollout
+            .until(what, |status| requested_weight(status) == Some(0))
+            .await
+    }
+
     /// Waits until so many seconds' worth of requests was sent.
     pub(crate) async fn serve(&self, seconds: u32) -> Result<()> {
         self.traffic
@@ -87,6 +96,17 @@ impl Live {
         self.traffic.stop_without_failure().await.map(drop)
     }
 
+    /// Ends the load and refuses requests that failed after `healed`.
+    pub(crate) async fn stops_without_failure_since(self, healed: &Snapshot) -> Result<()> {
+        let report = self.traffic.stop().await;
+        let failed = report.total.since(healed).failed_total();
+        ensure!(
+            failed == 0,
+            "{failed} requests failed after the traffic was safe:\n{report}"
+        );
+        Ok(())
+    }
+
     /// Waits until the rollout is healthy, and refuses failed requests and those of other versions from then on.
     pub(crate) async fn settles_on(&self, version: &str) -> Result<()> {
         self.rollout
@@ -95,12 +115,12 @@ impl Live {
         self.is_served_by(version).await
     }
 
-    /// Refuses failed requests and those of other versions during a second.
+    /// Refuses failed requests and those of other versions during a second, two seconds from now.
     ///
-    /// The second before is left out: the gateway says that it has accepted a weight shortly before its data plane
-    /// works by it.
+    /// The time before is left out: the gateway says that it has accepted a weight shortly before its data plane works
+    /// by it.
     pub(crate) async fn is_served_by(&self, version: &str) -> Result<()> {
-        self.serve(1).await?;
+        self.serve(2).await?;
         let begun = self.traffic.snapshot();
         self.serve(1).await?;
         let window = self.traffic.snapshot().since(&begun);

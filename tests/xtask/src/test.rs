@@ -19,16 +19,7 @@ use crate::interrupt::Interrupt;
 /// The tests' own cluster: a developer's is left alone.
 const CLUSTER: &str = "test";
 /// Scenarios wait for pods most of the time, so more of them than processors play side by side.
-const SIDE_BY_SIDE: &str = "4";
-/// Scenarios that have not been seen to pass on every machine yet: `cargo xtask e2e NAME` plays them.
-const NOT_YET_STEADY: &[&str] = &[
-    "change::crashing_canary_loses_its_traffic_and_then_the_deadline",
-    "contest::",
-    "faults::",
-    "lost_objects::deleted_canary_replica_set_is_made_again",
-    "routes::route_that_the_gateway_rejects_holds_the_weight_until_it_is_mended",
-    "sizes::canary_scale_sizes_the_canary_apart_from_its_weight",
-];
+const SIDE_BY_SIDE: &str = "3";
 
 /// What to check.
 #[derive(Args)]
@@ -71,8 +62,7 @@ fn check(report: &mut Report) -> Result<()> {
     let preparation = Background::start(&["cluster", "up", "--name", CLUSTER])?;
     check_sources(report)?;
     report.time("waiting for the cluster", || preparation.finish())?;
-    let mut play = vec!["e2e", "--name", CLUSTER, "--", "--test-threads", SIDE_BY_SIDE];
-    play.extend(NOT_YET_STEADY.iter().flat_map(|name| ["--skip", name]));
+    let play = ["e2e", "--name", CLUSTER, "--", "--test-threads", SIDE_BY_SIDE];
     report.run("end-to-end tests", &mut itself(&play)?)
 }
 
