@@ -25,14 +25,34 @@ pub fn decide(observed: &Observed, now: Timestamp) -> Plan {
         report_failure(&mut draft, failure.kind, &failure.message);
         return draft.finish();
     }
-    match &observed.spec {
-        Err(problems) => condition::invalid_spec(&mut draft, problems),
-        Ok(spec) => match &observed.overlaps_with {
-            Some(other) => condition::invalid_spec(&mut draft, &[overlap(other)]),
-            None => work(&mut draft, spec),
-        },
+    match (&observed.spec, &observed.overlaps_with) {
+        (Ok(spec), None) => work(&mut draft, spec),
+        (Ok(spec), Some(other)) => refuse(&mut draft, Some(spec), &[overlap(other)]),
+        (Err(invalid), _) => refuse(&mut draft, invalid.readable.as_deref(), &invalid.problems),
     }
     draft.finish()
+}
+
+/// A spec that can't be worked with: everything stays as it is, but an abort still brings the traffic home.
+fn refuse(draft: &mut Draft<'_>, readable: Option<&Spec>, problems: &[Problem]) {
+    let revisions = Revisions::find(draft.observed, false);
+    let (Some(spec), Some(revisions)) = (readable.filter(|spec| can_abort(draft, spec)), revisions) else {
+        condition::invalid_spec(draft, problems);
+        return;
+    };
+    proceed(draft, spec, &revisions, problems);
+}
+
+/// Whether there is something to abort, and it is certain where its traffic is.
+fn can_abort(draft: &Draft<'_>, spec: &Spec) -> bool {
+    let status = &draft.status;
+    let same_method = spec.routing().is_some() == status.traffic.is_some();
+    let all_owned = draft
+        .observed
+        .replica_sets
+        .iter()
+        .all(|replica_set| replica_set.owned);
+    status.abort && !status.fully_promoted() && same_method && all_owned
 }
 
 /// The work on a Rollout whose spec makes sense.
@@ -46,19 +66,28 @@ fn work(draft: &mut Draft<'_>, spec: &Spec) {
         condition::settle(draft, spec, &Revisions::none(draft.observed), &problems);
         return;
     };
-    draft.hold = !accepted || !problems.is_empty();
     if accepted && create_or_number(draft, spec, &revisions) == Flow::Stop {
         return;
     }
-    if intent::update(draft, spec, &revisions, accepted) == Flow::Go {
-        let reached = match &spec.method {
-            Method::Routed(routing) => routed::reconcile(draft, spec, routing, &revisions),
-            Method::Basic { .. } => basic::reconcile(draft, spec, &revisions),
-        };
-        cleanup::old_revisions(draft, spec, &revisions);
-        step::advance(draft, spec, &revisions, reached);
+    if accepted && intent::follow_spec(draft, spec, &revisions) == Flow::Stop {
+        condition::settle(draft, spec, &revisions, &problems);
+        return;
     }
-    condition::settle(draft, spec, &revisions, &problems);
+    draft.hold = !accepted;
+    proceed(draft, spec, &revisions, &problems);
+}
+
+/// Brings everything in line with what is wanted; with `problems`, as far as nothing is taken away by it.
+fn proceed(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>, problems: &[Problem]) {
+    draft.hold |= !problems.is_empty();
+    intent::take_user_actions(draft, spec);
+    let reached = match &spec.method {
+        Method::Routed(routing) => routed::reconcile(draft, spec, routing, revisions),
+        Method::Basic { .. } => basic::reconcile(draft, spec, revisions),
+    };
+    cleanup::old_revisions(draft, spec, revisions);
+    step::advance(draft, spec, revisions, reached);
+    condition::settle(draft, spec, revisions, problems);
 }
 
 /// Whether a decision goes on in this round, or waits for what it has written to be seen.

@@ -6,16 +6,13 @@ use crate::observed::{Observed, Presence, ReplicaSetView};
 use crate::revisions::Revisions;
 use crate::spec::Spec;
 
-/// Brings the status in line with what is wanted. `Stop`: the status must be written before anything else is done.
-pub(crate) fn update(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>, accepted: bool) -> Flow {
-    if accepted && choose_stable(draft, spec, revisions) == Flow::Stop {
-        return Flow::Stop;
+/// Brings the status in line with a spec that makes sense. `Stop`: the status must be written before anything else is
+/// done.
+pub(crate) fn follow_spec(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) -> Flow {
+    match choose_stable(draft, spec, revisions) {
+        Flow::Stop => Flow::Stop,
+        Flow::Go => take_spec_change(draft, spec, revisions),
     }
-    if accepted && take_spec_change(draft, spec, revisions) == Flow::Stop {
-        return Flow::Stop;
-    }
-    take_user_actions(draft, spec);
-    Flow::Go
 }
 
 /// Chooses the stable revision where none is known: in a first deploy, after the status or its ReplicaSet was lost.
@@ -110,7 +107,7 @@ pub(crate) fn clear_pauses(draft: &mut Draft<'_>) {
 }
 
 /// Takes up what users wrote on the status: abort, retry, full promotion, another step.
-fn take_user_actions(draft: &mut Draft<'_>, spec: &Spec) {
+pub(crate) fn take_user_actions(draft: &mut Draft<'_>, spec: &Spec) {
     let now = draft.now;
     if draft.status.fully_promoted() {
         // Nothing is under way: there is nothing to abort, to retry or to promote.

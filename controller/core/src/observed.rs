@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::revision::TemplateDigest;
-use crate::spec::{Problem, RouteReference, Spec, Weight};
+use crate::spec::{InvalidSpec, RouteReference, Spec, Weight};
 use crate::status::Status;
 
 /// Everything one decision looks at.
@@ -17,7 +17,7 @@ pub struct Observed {
     /// The Rollout's own metadata.
     pub rollout: RolloutView,
     /// Its spec, or everything that is wrong with it.
-    pub spec: Result<Spec, Vec<Problem>>,
+    pub spec: Result<Spec, InvalidSpec>,
     /// Its status as last written.
     pub status: Status,
     /// Its pod template.

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use kulta_core::status::{ConditionType, Phase};
 use kulta_e2e::Stage;
+use kulta_e2e::rollout::is_in_force;
 use serde_json::{Value, json};
 
 use crate::shop::with;
@@ -118,6 +119,24 @@ pub(crate) async fn misspelt_field_of_a_running_rollout_touches_no_pod(stage: &S
     expect::healthy(&rollout).await?;
 
     ensure!(expect::pod_uids(stage).await? == before, "pods were restarted");
+    Ok(())
+}
+
+pub(crate) async fn abort_takes_the_traffic_back_from_an_invalid_rollout(stage: &Stage) -> Result<()> {
+    let rollout = shop::half_way(stage).deploy(stage).await?;
+    expect::healthy(&rollout).await?;
+    rollout.release(&shop::v2(stage)).await?;
+    expect::paused_at(&rollout, 1).await?;
+    let mistake = json!({ "strategy": { "canary": { "maxSurg": 1 } } });
+    rollout.patch_spec(&mistake).await?;
+    expect::invalid(&rollout, &["spec.strategy.canary.maxSurg"]).await?;
+
+    rollout.abort().await?;
+
+    rollout
+        .until("to take the traffic back", |status| is_in_force(status, 0))
+        .await?;
+    expect::invalid(&rollout, &["spec.strategy.canary.maxSurg"]).await?;
     Ok(())
 }
 

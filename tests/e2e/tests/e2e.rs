@@ -46,6 +46,7 @@ fn scenarios() -> Vec<Scenario> {
         scenario!(bad_configuration::misspelt_field_beside_a_step_is_named),
         scenario!(bad_configuration::selector_that_does_not_match_the_template_is_named),
         scenario!(bad_configuration::misspelt_field_of_a_running_rollout_touches_no_pod),
+        scenario!(bad_configuration::abort_takes_the_traffic_back_from_an_invalid_rollout),
         scenario!(bad_configuration::younger_of_two_overlapping_rollouts_is_told),
         scenario!(references::missing_stable_service_is_named_until_it_appears),
         scenario!(references::missing_canary_service_is_named_until_it_appears),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kulta_core::revision::steps_hash;
-use kulta_core::spec::{Problem, Spec};
+use kulta_core::spec::{InvalidSpec, Problem, Spec};
 use serde::Deserialize as _;
 use serde_json::Value;
 use serde_path_to_error::Segment;
@@ -40,25 +40,43 @@ pub fn selector(spec: &Value) -> Option<LabelSelector> {
 /// # Errors
 /// Everything that is wrong with it, each with its full path and how to mend it. Where fields can't be read (unknown
 /// or of the wrong type), they alone are told: what they do to the others is not known yet.
-pub fn parse(namespace: &str, spec: &Value) -> Result<Spec, Vec<Problem>> {
-    let raw = decode(spec)?;
-    let mut problems = Vec::new();
-    let spec = validate(namespace, spec, &raw, &mut problems);
-    if problems.is_empty() {
-        spec.ok_or(problems)
+pub fn parse(namespace: &str, spec: &Value) -> Result<Spec, InvalidSpec> {
+    let (raw, unreadable) = decode(spec);
+    let Some(raw) = raw else {
+        return Err(unreadable.into());
+    };
+    let mut invalid = Vec::new();
+    let readable = validate(namespace, spec, &raw, &mut invalid);
+    let problems = if unreadable.is_empty() {
+        invalid
     } else {
-        Err(problems)
+        unreadable
+    };
+    match readable {
+        Some(spec) if problems.is_empty() => Ok(spec),
+        readable => Err(InvalidSpec {
+            readable: readable
+                .filter(|_| problems.iter().all(leaves_the_rest_readable))
+                .map(Box::new),
+            problems,
+        }),
     }
 }
 
-/// Reads the fields. One that can't be read is told and left out, so that the next one is found as well.
-fn decode(spec: &Value) -> Result<RolloutSpec, Vec<Problem>> {
+/// A fault in the strategy does not change what the rest of the spec says. Anywhere else it may: the number of pods,
+/// or which pods they are.
+fn leaves_the_rest_readable(problem: &Problem) -> bool {
+    problem.path.starts_with("spec.strategy.")
+}
+
+/// Reads the fields. One that can't be read is told and left out, so that the next one is found as well. Nothing is
+/// read when one can't be left out.
+fn decode(spec: &Value) -> (Option<RolloutSpec>, Vec<Problem>) {
     let mut problems = Vec::new();
     let mut rest = spec.clone();
     while problems.len() < MAX_UNREADABLE_FIELDS {
         let error = match serde_path_to_error::deserialize::<_, RolloutSpec>(&rest) {
-            Ok(raw) if problems.is_empty() => return Ok(raw),
-            Ok(_) => break,
+            Ok(raw) => return (Some(raw), problems),
             Err(error) => error,
         };
         problems.push(Problem::new(rooted(error.path()), error.inner().to_string()));
@@ -66,7 +84,7 @@ fn decode(spec: &Value) -> Result<RolloutSpec, Vec<Problem>> {
             break;
         }
     }
-    Err(problems)
+    (None, problems)
 }
 
 fn rooted(path: &serde_path_to_error::Path) -> String {

@@ -55,11 +55,11 @@ fn canary(spec: Value, field: &str, value: Value) -> Value {
 }
 
 fn accepted(spec: &Value) -> Spec {
-    parse("shop", spec).unwrap_or_else(|problems| panic!("{problems:?}"))
+    parse("shop", spec).unwrap_or_else(|invalid| panic!("{invalid:?}"))
 }
 
 fn refused(spec: &Value) -> Vec<Problem> {
-    parse("shop", spec).expect_err("refused")
+    parse("shop", spec).expect_err("refused").problems
 }
 
 /// The spec is refused for one reason: at `path`, with a message that contains `words`.
@@ -308,9 +308,9 @@ proptest! {
     #[test]
     fn never_panics_and_never_refuses_without_reason(strategy in near_spec(), spec in near_spec()) {
         for spec in [spec, with(basic(), "/strategy", strategy.clone()), canary(routed(), "steps", strategy)] {
-            if let Err(problems) = parse("shop", &spec) {
-                prop_assert!(!problems.is_empty());
-                prop_assert!(problems.iter().all(|problem| problem.path.starts_with("spec")));
+            if let Err(invalid) = parse("shop", &spec) {
+                prop_assert!(!invalid.problems.is_empty());
+                prop_assert!(invalid.problems.iter().all(|problem| problem.path.starts_with("spec")));
             }
         }
     }

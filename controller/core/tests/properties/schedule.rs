@@ -278,6 +278,11 @@ fn push_event(random: &mut Rng, perils: Perils, rollout: &RolloutBuilder, events
             events.push((wait, Event::Quota(random.u32(0..20))));
             events.push((soon, Event::Quota(1_000)));
         }
+        0 if is_routed => {
+            events.push((wait, user(UserAction::SpoilSpec)));
+            events.push((soon, user(ordinary(random, is_routed))));
+            events.push((soon, user(UserAction::MendSpec)));
+        }
         11 if perils.clock => events.push((wait, Event::Clock(random.i64(-20..5)))),
         15 if perils.losses && !perils.clock => events.push((wait, user(UserAction::WipeStatus))),
         16 if perils.losses => {

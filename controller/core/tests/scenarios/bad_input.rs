@@ -1,6 +1,6 @@
 //! What is missing, wrong or contradictory: each ends in a clear condition, moves nothing, and heals by itself.
 
-use kulta_core::spec::Problem;
+use kulta_core::spec::{Amount, Method};
 use kulta_core::status::{ConditionType, Phase, Reason, Truth};
 
 use crate::simulation::builder::{RolloutBuilder, backend, pause, route, routed, weight};
@@ -173,20 +173,53 @@ fn an_overlapping_selector_is_told_and_nothing_is_touched() {
 #[test]
 fn an_invalid_spec_in_mid_rollout_moves_nothing_until_it_is_mended() {
     let mut world = canary().paused_at_version_2();
-    world.cluster.rollout.problems = vec![Problem::new(
-        "spec.strategy.canary.steps[2].setWeight",
-        "must be at most 100",
-    )];
-    world.cluster.changed();
+    world.user(&UserAction::SpoilSpec);
     world.rests();
-    assert_invalid(&world, "steps[2].setWeight");
+    assert_invalid(&world, "maxSurg");
     assert_eq!((world.weight(), world.pods(2)), (20, 2));
 
-    world.cluster.rollout.problems.clear();
-    world.cluster.changed();
+    world.user(&UserAction::MendSpec);
     world.rests();
 
     assert_eq!((world.phase(), world.step()), (Phase::Paused, Some(1)));
+}
+
+#[test]
+fn an_abort_brings_traffic_home_though_the_spec_is_invalid() {
+    let mut world = canary().paused_at_version_2();
+    world.user(&UserAction::SpoilSpec);
+    world.rests();
+
+    world.user(&UserAction::Abort);
+    world.rests();
+    assert_invalid(&world, "maxSurg");
+    assert_eq!((world.weight(), world.pods(1)), (0, 10));
+
+    world.user(&UserAction::MendSpec);
+    world.rests();
+
+    assert_eq!(
+        world.condition(ConditionType::Progressing),
+        Some((Truth::False, Reason::RolloutAborted))
+    );
+    assert_eq!((world.weight(), world.pods(2)), (0, 0));
+}
+
+#[test]
+fn an_abort_does_nothing_where_the_traffic_of_an_invalid_spec_is_not_known() {
+    let mut world = canary().paused_at_version_2();
+    world.cluster.rollout.spec.method = Method::Basic {
+        stable_service: None,
+        canary_service: None,
+        max_surge: Amount::Pods(1),
+        max_unavailable: Amount::Pods(0),
+    };
+    world.user(&UserAction::SpoilSpec);
+
+    world.user(&UserAction::Abort);
+    world.rests();
+
+    assert_eq!((world.weight(), world.pods(2)), (20, 2));
 }
 
 #[test]

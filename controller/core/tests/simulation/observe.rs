@@ -5,7 +5,7 @@ use kulta_core::observed::{
     TemplateView,
 };
 use kulta_core::revision::replica_set_name;
-use kulta_core::spec::RouteReference;
+use kulta_core::spec::{InvalidSpec, RouteReference};
 
 use super::cluster::{Cluster, NAMESPACE, ROLLOUT};
 use super::template::Admission;
@@ -73,7 +73,10 @@ impl Cluster {
             spec: if problems.is_empty() {
                 Ok(self.rollout.spec.clone())
             } else {
-                Err(problems.clone())
+                Err(InvalidSpec {
+                    problems: problems.clone(),
+                    readable: Some(Box::new(self.rollout.spec.clone())),
+                })
             },
             status: self.rollout.status.clone(),
             template: self.template_view(&replica_sets),

@@ -1,7 +1,7 @@
 //! What users and other controllers do to the objects of a Rollout.
 
 use kulta_core::revision::steps_hash;
-use kulta_core::spec::{RouteReference, Step};
+use kulta_core::spec::{Problem, RouteReference, Step};
 use kulta_core::status::Status;
 use serde_json::json;
 
@@ -29,6 +29,10 @@ pub(crate) enum UserAction {
     Resume,
     /// `kubectl argo rollouts promote --full`.
     PromoteFull,
+    /// Misspell a field of the strategy.
+    SpoilSpec,
+    /// Take the misspelt field out.
+    MendSpec,
     /// Set `spec.paused`.
     Pause(bool),
     /// Lose the status, as a restore from a backup does.
@@ -69,6 +73,11 @@ impl Cluster {
                 self.rollout.spec.steps.clone_from(steps);
             }
             UserAction::Scale(replicas) => self.rollout.spec.replicas = *replicas,
+            UserAction::SpoilSpec => {
+                let misspelt = Problem::new("spec.strategy.canary.maxSurg", "unknown field `maxSurg`");
+                self.rollout.problems = vec![misspelt];
+            }
+            UserAction::MendSpec => self.rollout.problems.clear(),
             UserAction::Pause(paused) => self.rollout.spec.paused = *paused,
             UserAction::Abort
             | UserAction::Retry
@@ -91,6 +100,8 @@ impl Cluster {
             UserAction::SetTemplate(_)
                 | UserAction::SetSteps(_)
                 | UserAction::Scale(_)
+                | UserAction::SpoilSpec
+                | UserAction::MendSpec
                 | UserAction::Pause(_)
         ) {
             self.rollout.generation += 1;

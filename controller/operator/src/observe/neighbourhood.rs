@@ -25,7 +25,7 @@ impl Neighbourhood {
     pub(super) fn of(tables: &Tables, key: &ObjectKey) -> Option<Self> {
         let rollout = Arc::clone(tables.rollouts.get(key).filter(|rollout| !rollout.deleting)?);
         let replica_sets = replica_sets(tables, key, &rollout);
-        let spec = rollout.spec.as_ref().ok();
+        let spec = rollout.readable_spec();
         let service = |name: &str| service(tables, &ObjectKey::new(&key.namespace, name), &replica_sets);
         let (stable, canary) = spec.map_or((None, None), |spec| spec.services());
         let (stable_service, canary_service) = (stable.map(service), canary.map(service));

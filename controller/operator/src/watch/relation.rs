@@ -104,7 +104,7 @@ impl Cached for Rollout {
     }
 
     fn relate(&self, key: &ObjectKey, relations: &mut Relations, related: bool) {
-        let Ok(spec) = &self.spec else { return };
+        let Some(spec) = self.readable_spec() else { return };
         let (stable, canary) = spec.services();
         for service in [stable, canary].into_iter().flatten() {
             relations

@@ -7,7 +7,7 @@ use kube::core::{ApiResource, Selector, SelectorExt as _};
 use kulta_api::names::REVISION_ANNOTATION;
 use kulta_core::observed::RolloutView;
 use kulta_core::revision::TemplateDigest;
-use kulta_core::spec::{Problem, Spec};
+use kulta_core::spec::{InvalidSpec, Spec};
 use kulta_core::status::Status;
 use serde::Deserialize;
 use serde_json::Value;
@@ -30,7 +30,7 @@ pub struct Rollout {
     /// It is being deleted: nothing is decided any more.
     pub deleting: bool,
     /// Its spec, or what is wrong with it.
-    pub spec: Result<Spec, Vec<Problem>>,
+    pub spec: Result<Spec, InvalidSpec>,
     /// Identity of its template.
     pub digest: TemplateDigest,
     /// Its label selector; None when there is none that can be read.
@@ -107,6 +107,15 @@ impl Rollout {
                 self.selects(&others.template_labels) || other.selects(&own.template_labels)
             }
             _ => false,
+        }
+    }
+
+    /// Its spec as far as it could be read.
+    #[must_use]
+    pub fn readable_spec(&self) -> Option<&Spec> {
+        match &self.spec {
+            Ok(spec) => Some(spec),
+            Err(invalid) => invalid.readable.as_deref(),
         }
     }
 

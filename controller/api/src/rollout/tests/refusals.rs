@@ -1,8 +1,9 @@
 //! What is refused, at which path, and with which words.
 
+use kulta_core::spec::Spec;
 use serde_json::{Value, json};
 
-use super::{assert_refused, basic, canary, routed, with, without};
+use super::{assert_refused, basic, canary, parse, routed, with, without};
 
 mod refuses_the_rollout {
     use super::*;
@@ -349,5 +350,51 @@ mod refuses_the_step {
         }
         let step = json!({"setCanaryScale": {"replicas": -1}});
         assert_step_refused(routed(), &step, ".setCanaryScale.replicas", "equal to 0");
+    }
+}
+
+/// What is left of a refused spec: enough to bring traffic home by.
+mod what_is_left {
+    use super::*;
+
+    fn left(spec: &Value) -> Option<Spec> {
+        parse("shop", spec)
+            .expect_err("refused")
+            .readable
+            .map(|spec| *spec)
+    }
+
+    #[test]
+    fn of_a_misspelt_field_of_the_strategy_is_where_the_traffic_is() {
+        let spec = canary(routed(), "maxSurg", json!(1));
+
+        let left = left(&spec).expect("readable");
+
+        assert_eq!(Some(left), parse("shop", &routed()).ok());
+    }
+
+    #[test]
+    fn of_a_weight_above_100_is_where_the_traffic_is() {
+        let left = left(&canary(routed(), "steps", json!([{"setWeight": 101}])));
+
+        assert_eq!(
+            left.expect("readable").services(),
+            (Some("stable"), Some("canary"))
+        );
+    }
+
+    #[test]
+    fn without_a_service_is_nothing() {
+        assert_eq!(left(&without(routed(), "/strategy/canary/stableService")), None);
+    }
+
+    #[test]
+    fn with_two_strategies_is_nothing() {
+        assert_eq!(left(&with(routed(), "/strategy/blueGreen", json!({}))), None);
+    }
+
+    #[test]
+    fn with_a_number_of_pods_that_cannot_be_read_is_nothing() {
+        assert_eq!(left(&with(routed(), "/replicas", json!("many"))), None);
     }
 }
