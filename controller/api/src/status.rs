@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use kulta_core::history::Fact;
 use kulta_core::spec::Weight;
-use kulta_core::status::{Condition, Contest, PauseCondition, PauseReason, Phase, Status, Traffic};
+use kulta_core::status::{Condition, Contest, Furthest, PauseCondition, PauseReason, Phase, Status, Traffic};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -128,6 +128,10 @@ pub struct RolloutStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::time")]
     pub last_progress_time: Option<Timestamp>,
+    /// The furthest that the step under way has come: what only comes back to it is no progress.
+    #[serde(skip_serializing_if = "is_none_reached")]
+    #[schemars(schema_with = "schema::furthest")]
+    pub furthest: Furthest,
     /// Conditions.
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "known_conditions")]
     #[schemars(schema_with = "schema::conditions")]
@@ -241,6 +245,7 @@ impl RolloutStatus {
                 .as_ref()
                 .map(|traffic| CanaryStatus::of(traffic, status, context)),
             last_progress_time: status.last_progress_time,
+            furthest: status.furthest,
             conditions: conditions.collect(),
             history: status.history.clone(),
         }
@@ -272,6 +277,7 @@ impl RolloutStatus {
             selector: self.selector,
             traffic: self.canary.and_then(CanaryStatus::into_core),
             last_progress_time: self.last_progress_time,
+            furthest: self.furthest,
             conditions: self.conditions.into_iter().map(|entry| entry.condition).collect(),
             history: self.history,
         }
@@ -369,4 +375,8 @@ const fn is_false(value: &bool) -> bool {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
 const fn is_zero(value: &u32) -> bool {
     *value == 0
+}
+
+fn is_none_reached(furthest: &Furthest) -> bool {
+    *furthest == Furthest::default()
 }

@@ -5,8 +5,8 @@ use jiff::SignedDuration;
 use crate::draft::{Draft, after};
 use crate::observed::TemplateCheck;
 use crate::revisions::Revisions;
-use crate::spec::{Problem, Spec};
-use crate::status::{ConditionType, Phase, Reason, Status, Truth};
+use crate::spec::{Problem, Spec, Weight};
+use crate::status::{ConditionType, Furthest, Phase, Reason, Status, Truth};
 
 /// The status of a Rollout whose spec can't be worked with: nothing else is touched.
 pub(crate) fn invalid_spec(draft: &mut Draft<'_>, problems: &[Problem]) {
@@ -41,7 +41,7 @@ pub(crate) fn settle(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'
         draft.status.remove_condition(ConditionType::RouteContested);
     }
     count(draft, spec, revisions);
-    note_progress(draft);
+    note_progress(draft, spec, revisions);
     set_problems(draft, problems);
     set_availability(draft, spec);
     set_replica_failure(draft, revisions);
@@ -71,27 +71,33 @@ fn count(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) {
     status.selector.clone_from(&spec.selector);
 }
 
-/// Moves the start of the progress deadline when anything has moved.
-fn note_progress(draft: &mut Draft<'_>) {
+/// Moves the start of the progress deadline when anything has come further than before.
+fn note_progress(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) {
     let (old, new) = (&draft.observed.status, &draft.status);
-    let weights = |status: &Status| {
-        status
-            .traffic
-            .as_ref()
-            .map(|traffic| (traffic.requested, traffic.in_force))
-    };
-    let old_pods = |status: &Status| status.replicas.saturating_sub(status.updated_replicas);
-    let moved = old.updated_replicas != new.updated_replicas
-        || old_pods(new) < old_pods(old)
-        || new.ready_replicas > old.ready_replicas
-        || new.available_replicas > old.available_replicas
+    // Rest that ends by itself (pods are lost) is not overdue from the last rollout on.
+    let begins = old.phase == Phase::Healthy && !is_done(new, spec, revisions)
+        || old.current_pod_hash != new.current_pod_hash
         || old.stable_hash != new.stable_hash
         || old.current_step_index != new.current_step_index
         || old.pause_conditions != new.pause_conditions
-        || weights(old) != weights(new);
-    if moved || new.last_progress_time.is_none() {
+        || new.last_progress_time.is_none();
+    let before = if begins { Furthest::default() } else { old.furthest };
+    let furthest = Furthest {
+        ready_replicas: before.ready_replicas.max(new.ready_replicas),
+        available_replicas: before.available_replicas.max(new.available_replicas),
+        weight: before.weight.max(weight_in_force(new)),
+    };
+    let old_pods = |status: &Status| status.replicas.saturating_sub(status.updated_replicas);
+    let resized = old.updated_replicas != new.updated_replicas || old_pods(new) < old_pods(old);
+    if begins || resized || furthest != before {
         draft.status.last_progress_time = Some(draft.now);
     }
+    draft.status.furthest = furthest;
+}
+
+fn weight_in_force(status: &Status) -> Weight {
+    let traffic = status.traffic.as_ref();
+    traffic.and_then(|traffic| traffic.in_force).unwrap_or_default()
 }
 
 fn set_problems(draft: &mut Draft<'_>, problems: &[Problem]) {

@@ -50,10 +50,25 @@ pub struct Status {
     pub traffic: Option<Traffic>,
     /// When anything last moved: where the progress deadline is measured from.
     pub last_progress_time: Option<Timestamp>,
+    /// The furthest that the step under way has come.
+    pub furthest: Furthest,
     /// Conditions.
     pub conditions: Vec<Condition>,
     /// What happened, oldest first.
     pub history: Vec<Fact>,
+}
+
+/// The furthest that a step has come. What only comes back to it, as the pods of a version that keeps crashing do, is
+/// no progress.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Furthest {
+    /// Ready pods of all revisions.
+    pub ready_replicas: u32,
+    /// Available pods of all revisions.
+    pub available_replicas: u32,
+    /// The canary's weight in force.
+    pub weight: Weight,
 }
 
 /// A pause of the rollout.

@@ -97,6 +97,18 @@ pub(crate) fn history(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// The furthest that a step has come.
+pub(crate) fn furthest(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "properties": {
+            "readyReplicas": {"type": "integer", "format": "int64", "minimum": 0},
+            "availableReplicas": {"type": "integer", "format": "int64", "minimum": 0},
+            "weight": {"type": "integer", "minimum": 0, "maximum": 100},
+        },
+    })
+}
+
 /// Somebody else who keeps writing a route's weights.
 pub(crate) fn contest(_: &mut SchemaGenerator) -> Schema {
     json_schema!({

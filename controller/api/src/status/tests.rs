@@ -357,6 +357,15 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn furthests()(
+        (ready_replicas, available_replicas) in any::<(u32, u32)>(),
+        weight in weights(),
+    ) -> Furthest {
+        Furthest { ready_replicas, available_replicas, weight }
+    }
+}
+
+prop_compose! {
     fn statuses()(
         identities in identities(),
         phase in phases(),
@@ -366,12 +375,13 @@ prop_compose! {
         (replicas, updated_replicas, ready_replicas, available_replicas) in any::<(u32, u32, u32, u32)>(),
         traffic in option::of(traffics()),
         last_progress_time in option::of(times()),
+        furthest in furthests(),
         conditions in proptest::collection::vec(conditions(), 0..4),
         history in proptest::collection::vec(facts(), 0..4),
     ) -> Status {
         Status {
             phase, abort, promote_full, controller_pause, aborted_at, pause_conditions, replicas, updated_replicas,
-            ready_replicas, available_replicas, traffic, last_progress_time, conditions, history, ..identities
+            ready_replicas, available_replicas, traffic, last_progress_time, furthest, conditions, history, ..identities
         }
     }
 }

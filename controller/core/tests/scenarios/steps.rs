@@ -212,6 +212,58 @@ fn no_progress_within_the_deadline_is_degraded_and_heals() {
     assert_eq!((world.phase(), world.is_stable(2)), (Phase::Healthy, true));
 }
 
+/// Its pods are ready for a moment again and again: that is no progress.
+#[test]
+fn a_version_that_keeps_crashing_exceeds_the_deadline() {
+    let deadline = jiff::SignedDuration::from_secs(60);
+    let mut world = routed()
+        .steps([weight(20)])
+        .spec(|spec| {
+            spec.progress_deadline = deadline;
+            spec.min_ready_seconds = 10;
+        })
+        .deployed();
+    world.cluster.behave(
+        2,
+        Behaviour {
+            fate: Fate::Flaps { up: 5, down: 15 },
+            ..Behaviour::default()
+        },
+    );
+
+    world.applies(2);
+    world.passes(200);
+
+    assert_eq!(
+        world.condition(ConditionType::Progressing),
+        Some((Truth::False, Reason::ProgressDeadlineExceeded))
+    );
+}
+
+#[test]
+fn a_version_at_rest_that_loses_its_pods_is_given_the_deadline_to_bring_them_back() {
+    let deadline = jiff::SignedDuration::from_secs(60);
+    let mut world = routed()
+        .steps([weight(20)])
+        .spec(|spec| spec.progress_deadline = deadline)
+        .deployed();
+    world.passes(1_000);
+    world.cluster.behave(
+        1,
+        Behaviour {
+            fate: Fate::Pending,
+            ..Behaviour::default()
+        },
+    );
+    world.cluster.changed();
+    world.passes(30);
+    let soon = world.phase();
+
+    world.passes(60);
+
+    assert_eq!((soon, world.phase()), (Phase::Progressing, Phase::Degraded));
+}
+
 #[test]
 fn a_long_pause_is_no_lack_of_progress() {
     let deadline = jiff::SignedDuration::from_secs(60);
