@@ -16,6 +16,7 @@ use crate::expectations::{Kind, Outcome, Write};
 use crate::key::ObjectKey;
 use crate::metrics::{ActionKind, WriteResult};
 use crate::replica_set::{self, ManifestError, NewReplicaSet};
+use crate::terminating::is_namespace_terminating;
 
 mod live;
 pub(crate) mod request;
@@ -76,11 +77,18 @@ impl ApplyError {
         }
     }
 
-    /// What a condition should say of it; None for conflicts and for an API server that is only busy.
+    /// Whether its namespace is being deleted: there is nothing more to do, and nobody to tell.
+    #[must_use]
+    pub fn is_terminating(&self) -> bool {
+        matches!(self, Self::Write { source: WriteError::Refused { source, .. }, .. } if is_namespace_terminating(source))
+    }
+
+    /// What a condition should say of it; None for conflicts, for an API server that is only busy and where the
+    /// namespace is being deleted.
     #[must_use]
     pub fn failure(&self) -> Option<ApplyFailure> {
         let transient = matches!(self, Self::Write { source, .. } if source.is_transient());
-        if self.is_conflict() || transient {
+        if self.is_conflict() || transient || self.is_terminating() {
             return None;
         }
         let (kind, message) = match self {

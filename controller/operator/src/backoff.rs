@@ -29,12 +29,14 @@ pub enum Retry {
     Conflict,
     /// A cache does not show the own last write yet.
     Stale,
+    /// Its namespace is being deleted: soon there is nothing left to try.
+    Terminating,
 }
 
 impl Retry {
     fn delays(self) -> (Duration, Duration) {
         match self {
-            Self::Error => (FIRST_DELAY, LONGEST_DELAY),
+            Self::Error | Self::Terminating => (FIRST_DELAY, LONGEST_DELAY),
             Self::Conflict => (FIRST_CONFLICT_DELAY, LONGEST_SHORT_DELAY),
             Self::Stale => (FIRST_STALE_DELAY, LONGEST_SHORT_DELAY),
         }

@@ -24,4 +24,5 @@ mod scenario;
 pub mod server;
 pub mod signals;
 pub mod telemetry;
+mod terminating;
 pub mod watch;

@@ -152,7 +152,7 @@ pub enum EventResult {
     Published,
     /// Refused, or no answer in time.
     Failed,
-    /// Given up before it was sent: too many were waiting.
+    /// Given up: too many were waiting, or its namespace is being deleted.
     Dropped,
 }
 

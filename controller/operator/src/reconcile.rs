@@ -56,6 +56,7 @@ impl ReconcileError {
     fn retry(&self) -> Retry {
         match self {
             Self::Observe(error) => error.retry(),
+            Self::Apply(error) if error.is_terminating() => Retry::Terminating,
             Self::Apply(error) if error.is_conflict() => Retry::Conflict,
             Self::Report(error) if error.is_conflict() => Retry::Conflict,
             Self::Apply(_) | Self::Report(_) => Retry::Error,
@@ -66,6 +67,7 @@ impl ReconcileError {
         match self.retry() {
             Retry::Error => ReconcileResult::Error,
             Retry::Conflict | Retry::Stale => ReconcileResult::Conflict,
+            Retry::Terminating => ReconcileResult::Ok,
         }
     }
 }

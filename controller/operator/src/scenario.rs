@@ -88,6 +88,20 @@ impl Reply {
         Self::With(code, status)
     }
 
+    /// A refusal because the namespace is being deleted, as the API server words it.
+    pub(crate) fn namespace_terminating() -> Self {
+        let status = json!({
+            "kind": "Status", "status": "Failure", "code": 403, "reason": "Forbidden",
+            "message": "unable to create new content in namespace shop because it is being terminated",
+            "details": {"causes": [{
+                "reason": "NamespaceTerminating",
+                "message": "namespace shop is being terminated",
+                "field": "metadata.namespace",
+            }]},
+        });
+        Self::With(403, status)
+    }
+
     /// A failed `test` of a JSON patch.
     pub(crate) fn test_failed() -> Self {
         Self::failure(

@@ -237,6 +237,17 @@ async fn a_busy_api_server_is_nothing_to_complain_about_in_the_status() {
 }
 
 #[tokio::test]
+async fn a_namespace_that_is_being_deleted_is_nothing_to_complain_about_in_the_status() {
+    let ended = applied(
+        vec![point()],
+        vec![expect(PATCH_SERVICE, Reply::namespace_terminating())],
+    )
+    .await;
+
+    assert_eq!(ended.outcome.unwrap_err().failure(), None);
+}
+
+#[tokio::test]
 async fn a_failed_weight_is_a_failure_of_traffic_in_the_api_servers_words() {
     let refused = Reply::failure(403, "Forbidden", "httproutes is forbidden", &[]);
 

@@ -14,11 +14,14 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::api::PostParams;
 use kube::{Api, Client};
 use kulta_api::names::{EVENT_REPORTER, FIELD_MANAGER};
+use thiserror::Error;
 use tokio::sync::mpsc;
 
 use super::Notice;
 use crate::context::Sighting;
+use crate::error_chain::with_causes;
 use crate::metrics::{EventResult, Metrics};
+use crate::terminating::is_namespace_terminating;
 
 /// Events that may wait; at about 1 kB each they take 1 MB at most. Beyond that the API server is in trouble, and
 /// Events are the least of it.
@@ -119,29 +122,35 @@ fn truncated(text: &str, bytes: usize) -> &str {
 
 async fn send_all(client: Client, metrics: Arc<Metrics>, mut waiting: mpsc::Receiver<Event>) {
     while let Some(event) = waiting.recv().await {
-        let sent = send(&client, &event).await;
-        if let Err(problem) = &sent {
-            let regarding = event.regarding.unwrap_or_default();
-            tracing::warn!(
-                namespace = regarding.namespace,
-                name = regarding.name,
-                reason = event.reason,
-                problem,
-                "event not published"
-            );
-        }
-        metrics.events(
-            if sent.is_ok() {
-                EventResult::Published
-            } else {
+        let result = match send(&client, &event).await {
+            Ok(()) => EventResult::Published,
+            Err(SendError::Request(error)) if is_namespace_terminating(&error) => EventResult::Dropped,
+            Err(error) => {
+                let regarding = event.regarding.unwrap_or_default();
+                tracing::warn!(
+                    namespace = regarding.namespace,
+                    name = regarding.name,
+                    reason = event.reason,
+                    problem = with_causes(&error),
+                    "event not published"
+                );
                 EventResult::Failed
-            },
-            1,
-        );
+            }
+        };
+        metrics.events(result, 1);
     }
 }
 
-async fn send(client: &Client, event: &Event) -> Result<(), String> {
+/// Why an event is not with the API server.
+#[derive(Debug, Error)]
+enum SendError {
+    #[error("no answer within {} s", SEND_TIMEOUT.as_secs())]
+    Timeout,
+    #[error("refused, or out of reach")]
+    Request(#[from] kube::Error),
+}
+
+async fn send(client: &Client, event: &Event) -> Result<(), SendError> {
     let namespace = event.metadata.namespace.as_deref().unwrap_or_default();
     let events = Api::<Event>::namespaced(client.clone(), namespace);
     let parameters = PostParams {
@@ -149,9 +158,8 @@ async fn send(client: &Client, event: &Event) -> Result<(), String> {
         ..PostParams::default()
     };
     match tokio::time::timeout(SEND_TIMEOUT, events.create(&parameters, event)).await {
-        Err(_elapsed) => Err(format!("no answer within {} s", SEND_TIMEOUT.as_secs())),
-        Ok(Err(error)) => Err(error.to_string()),
-        Ok(Ok(_created)) => Ok(()),
+        Err(_elapsed) => Err(SendError::Timeout),
+        Ok(created) => Ok(created.map(drop)?),
     }
 }
 

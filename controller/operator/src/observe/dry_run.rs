@@ -11,6 +11,7 @@ use thiserror::Error;
 use super::read::{self, ReadError};
 use crate::error_chain::with_causes;
 use crate::key::ObjectKey;
+use crate::terminating::is_namespace_terminating;
 use crate::watch::{Projection as _, ReplicaSet};
 
 /// Unknown and repeated fields are errors: a misspelt pod field must not pass silently.
@@ -31,6 +32,9 @@ pub(super) enum DryRunError {
         /// The API server's message.
         message: String,
     },
+    /// The namespace is being deleted.
+    #[error("the namespace is being deleted")]
+    Terminating,
     /// No answer that says anything of the template.
     #[error("the API server gave no answer about the template: {message}")]
     Unanswered {
@@ -86,9 +90,12 @@ fn unanswered(error: &dyn std::error::Error) -> DryRunError {
 }
 
 fn classified(error: &ReadError) -> DryRunError {
-    let ReadError::Request(Error::Api(status)) = error else {
+    let ReadError::Request(request @ Error::Api(status)) = error else {
         return unanswered(error);
     };
+    if is_namespace_terminating(request) {
+        return DryRunError::Terminating;
+    }
     let message = status.message.clone();
     match status.code {
         400 | 422 => DryRunError::Invalid { message },

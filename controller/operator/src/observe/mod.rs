@@ -31,6 +31,9 @@ pub enum ObserveError {
     /// The Rollout is not what the cache shows.
     #[error("the Rollout has changed meanwhile")]
     Changed,
+    /// The namespace is being deleted: there is nothing to decide any more.
+    #[error("the namespace is being deleted")]
+    Terminating,
     /// No ReplicaSet can be made of the Rollout.
     #[error("its template can't be checked")]
     Manifest(#[source] ManifestError),
@@ -45,6 +48,7 @@ impl ObserveError {
     pub fn retry(&self) -> Retry {
         match self {
             Self::Stale { .. } | Self::Changed => Retry::Stale,
+            Self::Terminating => Retry::Terminating,
             Self::Manifest(_) | Self::Read(_) => Retry::Error,
         }
     }

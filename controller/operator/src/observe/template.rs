@@ -162,21 +162,18 @@ async fn ask(context: &Context, question: Question<'_>) -> Result<TemplateCheck,
         })?;
     match dry_run::create(&context.client, question.key, &manifest).await {
         Ok(defaulted) => Ok(compare(context, question, defaulted).await?),
-        Err(error) => Ok(verdict(&error)),
+        Err(error) => verdict(error),
     }
 }
 
-fn verdict(error: &DryRunError) -> TemplateCheck {
+fn verdict(error: DryRunError) -> Result<TemplateCheck, ObserveError> {
     match error {
-        DryRunError::Invalid { message } => TemplateCheck::Invalid {
-            message: message.clone(),
-        },
-        DryRunError::Refused { message } => TemplateCheck::Refused {
-            message: message.clone(),
-        },
-        DryRunError::Unanswered { .. } => TemplateCheck::Unknown {
+        DryRunError::Invalid { message } => Ok(TemplateCheck::Invalid { message }),
+        DryRunError::Refused { message } => Ok(TemplateCheck::Refused { message }),
+        DryRunError::Terminating => Err(ObserveError::Terminating),
+        DryRunError::Unanswered { .. } => Ok(TemplateCheck::Unknown {
             message: error.to_string(),
-        },
+        }),
     }
 }
 

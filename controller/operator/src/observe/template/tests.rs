@@ -251,6 +251,17 @@ async fn a_quota_that_refuses_is_told_with_the_servers_message() {
 }
 
 #[tokio::test]
+async fn in_a_namespace_that_is_being_deleted_there_is_nothing_to_decide() {
+    let expected = vec![live(), expect(DRY_RUN, Reply::namespace_terminating())];
+    let ended = scenario(expected, async |context| {
+        with_web(context);
+        checked(context).await
+    })
+    .await;
+    assert_eq!(ended.outcome, Err(Retry::Terminating));
+}
+
+#[tokio::test]
 async fn answers_that_say_nothing_of_the_template_are_unknown() {
     for code in [409, 429, 500, 503] {
         let check = check_of(Reply::failure(code, "Whatever", "later", &[])).await;
