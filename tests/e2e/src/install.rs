@@ -6,7 +6,6 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::apps::v1::Deployment;
-use kube::runtime::wait::{Condition, conditions};
 use kube::{Api, Client};
 use serde_json::json;
 use tokio::process::Command;
@@ -70,10 +69,7 @@ impl Installation {
     pub async fn apply(&self, client: &Client) -> Result<()> {
         self.apply_with_replicas(1).await?;
         let deployments: Api<Deployment> = Api::namespaced(client.clone(), kulta::NAMESPACE);
-        let available = |deployment: Option<&Deployment>| {
-            conditions::is_deployment_completed().matches_object(deployment) && is_observed(deployment)
-        };
-        wait::object(&deployments, kulta::DEPLOYMENT, "to be available", available)
+        wait::object(&deployments, kulta::DEPLOYMENT, "to be available", is_available)
             .await
             .map(drop)
     }
@@ -152,6 +148,22 @@ impl Installation {
         );
         Ok(())
     }
+}
+
+/// Whether all of its pods are of the present template and available. (Its conditions may still be from before.)
+fn is_available(deployment: Option<&Deployment>) -> bool {
+    let Some(deployment) = deployment.filter(|deployment| is_observed(Some(deployment))) else {
+        return false;
+    };
+    let wanted = deployment.spec.as_ref().and_then(|spec| spec.replicas);
+    deployment.status.as_ref().is_some_and(|status| {
+        let pods = [
+            status.replicas,
+            status.updated_replicas,
+            status.available_replicas,
+        ];
+        pods.iter().all(|number| *number == wanted)
+    })
 }
 
 /// Whether the status is about the spec as it is now.

@@ -21,6 +21,7 @@ mod faults;
 mod harness;
 mod live;
 mod lost_objects;
+mod packaging;
 mod pod_template;
 mod references;
 mod routes;
@@ -56,6 +57,7 @@ fn scenarios() -> Vec<Scenario> {
         scenario!(references::route_that_names_neither_service_is_told_until_it_does),
         scenario!(references::route_that_names_one_service_is_told_until_it_names_both),
         scenario!(references::port_that_the_service_does_not_serve_is_told_until_it_does),
+        scenario!(packaging::kustomization_follows_names_images_and_patches_into_a_rollout),
         scenario!(pod_template::invalid_template_is_told_in_the_api_servers_words),
         scenario!(pod_template::misspelt_pod_field_is_named),
         scenario!(pod_template::invalid_template_in_mid_rollout_leaves_traffic_and_can_be_aborted),

@@ -20,6 +20,8 @@ use crate::interrupt::Interrupt;
 const CLUSTER: &str = "test";
 /// Scenarios wait for pods most of the time, so more of them than processors play side by side.
 const SIDE_BY_SIDE: &str = "3";
+/// Of so many requests, over a promotion and an abort, none may fail.
+const REQUESTS: &str = "100000";
 
 /// What to check.
 #[derive(Args)]
@@ -53,8 +55,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let done = check(&mut report);
     // Whatever has happened, nothing of the cluster stays behind.
     let down = succeed("taking the cluster down", &["cluster", "down", "--name", CLUSTER]);
+    let done = done.and(down).and_then(|()| check_cluster(&mut report));
     report.print();
-    done.and(down).map(|()| ExitCode::SUCCESS)
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 fn check(report: &mut Report) -> Result<()> {
@@ -63,7 +66,14 @@ fn check(report: &mut Report) -> Result<()> {
     check_sources(report)?;
     report.time("waiting for the cluster", || preparation.finish())?;
     let play = ["e2e", "--name", CLUSTER, "--", "--test-threads", SIDE_BY_SIDE];
-    report.run("end-to-end tests", &mut itself(&play)?)
+    report.run("end-to-end tests", &mut itself(&play)?)?;
+    let demo = ["demo", "--name", CLUSTER, "--requests", REQUESTS];
+    report.run("demo: not one request is lost", &mut itself(&demo)?)
+}
+
+/// What the tests stand on: the local cluster itself, on two of its own.
+fn check_cluster(report: &mut Report) -> Result<()> {
+    report.run("the local cluster", &mut itself(&["cluster", "selfcheck"])?)
 }
 
 /// What needs no cluster.
