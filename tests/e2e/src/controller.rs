@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::api::PostParams;
@@ -27,6 +28,8 @@ const ROUTE_ACCEPTANCE_DEADLINE_SECONDS: &str = "5";
 pub struct Controller {
     program: PathBuf,
     kubeconfig: PathBuf,
+    /// What its Deployment puts into its environment.
+    environment: Vec<(String, String)>,
     log: PathBuf,
     child: Option<Child>,
 }
@@ -60,6 +63,7 @@ impl Controller {
         let mut controller = Self {
             program,
             kubeconfig,
+            environment: environment(&client).await?,
             log: log(settings),
             child: None,
         };
@@ -78,6 +82,7 @@ impl Controller {
         command
             .args(["controller", "--http-address", Self::ADDRESS])
             .args(["--route-acceptance-deadline", ROUTE_ACCEPTANCE_DEADLINE_SECONDS])
+            .envs(self.environment.clone())
             .env("KUBECONFIG", &self.kubeconfig)
             .kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
@@ -178,6 +183,26 @@ fn last_words(log: &Path) -> String {
     let lines: Vec<&str> = text.lines().collect();
     let from = lines.len().saturating_sub(limits::LOG_LINES_SHOWN);
     lines.get(from..).unwrap_or_default().join("\n")
+}
+
+/// The environment of the controller's pod, as far as it does not depend on the pod.
+async fn environment(client: &Client) -> Result<Vec<(String, String)>> {
+    let deployments: Api<Deployment> = Api::namespaced(client.clone(), kulta::NAMESPACE);
+    let template = deployments
+        .get(kulta::DEPLOYMENT)
+        .await?
+        .spec
+        .map(|spec| spec.template);
+    let pod = template
+        .and_then(|template| template.spec)
+        .context("a Deployment without pods")?;
+    let variables = pod
+        .containers
+        .into_iter()
+        .flat_map(|container| container.env.unwrap_or_default());
+    Ok(variables
+        .filter_map(|variable| Some((variable.name, variable.value?)))
+        .collect())
 }
 
 async fn token(client: &Client) -> Result<String> {
