@@ -8,6 +8,7 @@ use kulta_core::history::Fact;
 use kulta_core::spec::Weight;
 use kulta_core::status::{Condition, Contest, Furthest, PauseCondition, PauseReason, Phase, Status, Traffic};
 use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use thiserror::Error;
@@ -71,6 +72,7 @@ pub struct RolloutStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// Progressing, Paused, Healthy or Degraded.
+    #[serde(deserialize_with = "known_or_default")]
     #[schemars(with = "String")]
     pub phase: Phase,
     /// Why it is in that phase.
@@ -147,6 +149,7 @@ pub struct RolloutStatus {
 #[serde(rename_all = "camelCase")]
 pub struct Pause {
     /// Why.
+    #[serde(deserialize_with = "known_or_default")]
     #[schemars(with = "String")]
     pub reason: PauseReason,
     /// Since when.
@@ -342,6 +345,15 @@ impl From<Pause> for PauseCondition {
     fn from(Pause { reason, start_time }: Pause) -> Self {
         Self { reason, start_time }
     }
+}
+
+/// What a newer version wrote and this one does not know does not cost the rest of the status: a pause stays a pause
+/// whatever its reason is, and the phase is found out again.
+fn known_or_default<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    Ok(serde_json::from_value(value).unwrap_or_default())
 }
 
 /// Leaves out conditions that others wrote: they mean nothing to a decision.

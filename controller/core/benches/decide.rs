@@ -52,6 +52,7 @@ fn replica_set(revision: u64) -> ReplicaSetView {
         created: at(0),
         owned: true,
         spec_replicas: size,
+        min_ready_seconds: 0,
         replicas: size,
         ready: size,
         available: size,

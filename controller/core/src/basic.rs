@@ -62,7 +62,7 @@ impl Bounds {
 pub(crate) fn reconcile(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) -> Reached {
     let bounds = Bounds::of(spec);
     let target = target(draft, spec, revisions, bounds);
-    point_services(draft, revisions, target, bounds);
+    point_services(draft, spec, revisions, target, bounds);
     let sizes = next_sizes(revisions, target, bounds);
     let sizes = keep_selected(draft.observed, revisions, sizes, bounds);
     if let Some(stable) = revisions.stable {
@@ -114,18 +114,29 @@ fn target(draft: &Draft<'_>, spec: &Spec, revisions: &Revisions<'_>, bounds: Bou
             stable: 0,
         };
     }
+    let asked = split(bounds.replicas, weight(draft, spec), bounds.surge);
     if spec.paused && !draft.status.abort {
-        // A user's pause holds the numbers where they are, but follows a change of spec.replicas.
-        let canary = revisions
-            .current
-            .map_or(0, |current| current.spec_replicas)
-            .min(spec.replicas);
+        held(revisions, asked, spec.replicas)
+    } else {
+        asked
+    }
+}
+
+/// A user's pause holds the canary where it is, at most where its step asks it to be; a change of spec.replicas is
+/// followed. The stable version never vanishes in it.
+fn held(revisions: &Revisions<'_>, asked: Sizes, replicas: u32) -> Sizes {
+    let size = |replica_set: Option<&ReplicaSetView>| replica_set.map_or(0, |it| it.spec_replicas);
+    let canary = size(revisions.current);
+    if canary >= asked.canary {
         return Sizes {
-            canary,
-            stable: spec.replicas - canary,
+            canary: asked.canary,
+            stable: asked.stable.max(size(revisions.stable).min(1)),
         };
     }
-    split(bounds.replicas, weight(draft, spec), bounds.surge)
+    Sizes {
+        canary,
+        stable: asked.stable.max(replicas.saturating_sub(canary)),
+    }
 }
 
 /// The weight in force by the steps.
@@ -342,13 +353,19 @@ fn keep_selected(observed: &Observed, revisions: &Revisions<'_>, sizes: Sizes, b
 }
 
 /// Lets each Service follow its revision.
-fn point_services(draft: &mut Draft<'_>, revisions: &Revisions<'_>, target: Sizes, bounds: Bounds) {
+fn point_services(
+    draft: &mut Draft<'_>,
+    spec: &Spec,
+    revisions: &Revisions<'_>,
+    target: Sizes,
+    bounds: Bounds,
+) {
     let observed = draft.observed;
     if let (Some(service), Some(stable)) = (
         observed.stable_service.as_ref().and_then(Presence::present),
         behind_stable_service(revisions, target, bounds),
     ) {
-        service::point(draft, service, stable);
+        service::point(draft, spec, service, stable);
     }
     let canary = if draft.status.abort {
         revisions.stable
@@ -359,7 +376,7 @@ fn point_services(draft: &mut Draft<'_>, revisions: &Revisions<'_>, target: Size
         observed.canary_service.as_ref().and_then(Presence::present),
         canary,
     ) {
-        service::point(draft, service, canary);
+        service::point(draft, spec, service, canary);
     }
 }
 

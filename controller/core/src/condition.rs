@@ -41,7 +41,7 @@ pub(crate) fn settle(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'
         draft.status.remove_condition(ConditionType::RouteContested);
     }
     count(draft, spec, revisions);
-    note_progress(draft, spec, revisions);
+    note_progress(draft, spec, revisions, problems);
     set_problems(draft, problems);
     set_availability(draft, spec);
     set_replica_failure(draft, revisions);
@@ -72,10 +72,17 @@ fn count(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) {
 }
 
 /// Moves the start of the progress deadline when anything has come further than before.
-fn note_progress(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) {
+fn note_progress(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>, problems: &[Problem]) {
     let (old, new) = (&draft.observed.status, &draft.status);
+    let was = |kind| {
+        old.condition(kind)
+            .is_some_and(|condition| condition.status == Truth::True)
+    };
+    let goes_on = was(ConditionType::Paused) && !is_paused(new, spec)
+        || was(ConditionType::InvalidSpec) && problems.is_empty();
     // Rest that ends by itself (pods are lost) is not overdue from the last rollout on.
-    let begins = old.phase == Phase::Healthy && !is_done(new, spec, revisions)
+    let begins = goes_on
+        || old.phase == Phase::Healthy && !is_done(new, spec, revisions)
         || old.current_pod_hash != new.current_pod_hash
         || old.stable_hash != new.stable_hash
         || old.current_step_index != new.current_step_index
@@ -259,10 +266,12 @@ fn exceeded_deadline(
 
 /// The stable revision is the one asked for, with all its pods, and traffic is where it belongs.
 fn is_done(status: &Status, spec: &Spec, revisions: &Revisions<'_>) -> bool {
-    let settled = status
-        .traffic
-        .as_ref()
-        .is_none_or(|traffic| traffic.verified && traffic.requested == crate::spec::Weight::ZERO);
+    // An edit that the gateway has not looked at yet, or weights that are being corrected, are no new rollout.
+    let untroubled = status.condition(ConditionType::RouteNotAccepted).is_none();
+    let settled = status.traffic.as_ref().is_none_or(|traffic| {
+        let was_in_force = untroubled && traffic.in_force == Some(Weight::ZERO);
+        traffic.requested == Weight::ZERO && (traffic.verified || was_in_force)
+    });
     let basic_rest = spec.routing().is_some() || status.replicas <= status.updated_replicas;
     status.fully_promoted()
         && settled

@@ -70,6 +70,9 @@ pub enum FactKind {
     Promoted,
     /// The phase changed.
     PhaseChanged,
+    /// Something that a newer version tells of: kept, for its number is taken.
+    #[serde(other)]
+    Unknown,
 }
 
 /// Who or what brings something about.
@@ -79,6 +82,7 @@ pub enum Cause {
     Spec,
     /// A user's action on the status (abort, retry, promote, resume).
     User,
-    /// The controller, following the steps.
+    /// The controller, following the steps; also what a newer version knows more of.
+    #[serde(other)]
     Controller,
 }

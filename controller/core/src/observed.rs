@@ -132,6 +132,8 @@ pub struct ReplicaSetView {
     pub owned: bool,
     /// `spec.replicas`.
     pub spec_replicas: u32,
+    /// `spec.minReadySeconds`.
+    pub min_ready_seconds: u32,
     /// `status.replicas`: pods that exist.
     pub replicas: u32,
     /// `status.readyReplicas`.

@@ -10,7 +10,8 @@ use crate::status::Status;
 /// The answer of [`decide`](crate::decide).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
-    /// The writes, in the order in which they must be done. The first that fails ends the plan.
+    /// The writes, in the order in which they must be done. A conflict ends the plan: what it stood on is not so any
+    /// more. After one that is refused, the others are done all the same, since none stands on another.
     pub actions: Vec<Action>,
     /// The status to write after them.
     pub status: Status,
@@ -64,7 +65,7 @@ pub enum Action {
         /// The revision number.
         revision: u64,
     },
-    /// Change the size of a ReplicaSet.
+    /// Change the size of a ReplicaSet, and bring what else of it follows the Rollout in line.
     ScaleReplicaSet {
         /// Its name.
         name: String,
@@ -76,6 +77,8 @@ pub enum Action {
         from: u32,
         /// The size to be.
         to: u32,
+        /// `spec.minReadySeconds` of the Rollout.
+        min_ready_seconds: u32,
         /// `spec.replicas` of the Rollout, kept as an annotation.
         desired_replicas: u32,
     },

@@ -1,6 +1,7 @@
 //! What a Rollout refers to: Services and routes that must exist and fit together.
 
 use crate::observed::{BackendView, Observed, Presence, RouteView, ServiceView};
+use crate::service::{Misfit, misfit};
 use crate::spec::{Problem, RouteReference, Spec};
 
 /// Everything wrong with what the spec refers to.
@@ -58,16 +59,22 @@ fn check_service(
         ));
         return;
     };
-    for (key, value) in &service.selector {
-        if spec.template_labels.get(key) != Some(value) {
-            problems.push(Problem::new(
-                path,
-                format!(
-                    "Service \"{name}\" has unmatch label \"{key}\" in rollout; its selector {key}={value} must be \
-                     among spec.template.metadata.labels"
-                ),
-            ));
-        }
+    match misfit(service, spec) {
+        Some(Misfit::Label { key, value }) => problems.push(Problem::new(
+            path,
+            format!(
+                "Service \"{name}\" has unmatch label \"{key}\" in rollout; its selector {key}={value} must be \
+                 among spec.template.metadata.labels"
+            ),
+        )),
+        Some(Misfit::NoSelector) => problems.push(Problem::new(
+            path,
+            format!(
+                "Service \"{name}\" has no selector: somebody else keeps its endpoints; give it a selector of labels \
+                 of spec.template.metadata.labels, or name another Service"
+            ),
+        )),
+        None => {}
     }
     if let Some(owner) = service
         .managed_by
@@ -91,6 +98,15 @@ fn check_route(
 ) {
     let Some(routing) = spec.routing() else { return };
     let namespace = &observed.rollout.namespace;
+    if route.parents.is_empty() {
+        problems.push(Problem::new(
+            path,
+            format!(
+                "HTTPRoute \"{reference}\" has no parentRefs, so that no gateway can accept a weight; name a Gateway \
+                 in them"
+            ),
+        ));
+    }
     if pairs(route, namespace, &routing.stable_service, &routing.canary_service).is_empty() {
         problems.push(Problem::new(
             path,

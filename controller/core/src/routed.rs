@@ -12,6 +12,10 @@ use crate::spec::{CanaryScale, Spec, Step, TrafficRouting, Weight};
 use crate::step::Reached;
 use crate::traffic::{self, Readiness, Split, View};
 
+/// How long an abort with `dynamicStableScale` waits for the next stable pod: longer than a pod takes that can be
+/// scheduled and whose image is known.
+const STABLE_PODS_COME_WITHIN: SignedDuration = SignedDuration::from_secs(30);
+
 /// Brings traffic, Services and sizes in line with the status, and says what of it has been reached.
 pub(crate) fn reconcile(
     draft: &mut Draft<'_>,
@@ -31,7 +35,7 @@ pub(crate) fn reconcile(
         .traffic
         .as_ref()
         .is_some_and(|traffic| traffic.verified);
-    point_services(draft, revisions, &sizes, view.split, verified);
+    point_services(draft, spec, revisions, &sizes, view.split, verified);
     resize(
         draft,
         spec,
@@ -89,7 +93,10 @@ impl Sizes {
             Some(CanaryScale::Replicas(pods)) => pods,
             Some(CanaryScale::Weight(weight)) => floor(weight.of(spec.replicas)),
             Some(CanaryScale::MatchTrafficWeight) | None => {
-                floor(canary_share.max(step_weight(draft, spec)).of(spec.replicas))
+                // A share that somebody else has given is corrected sooner than pods could come for it.
+                let present = revisions.current.map_or(0, |current| current.spec_replicas);
+                let carrying = canary_share.of(spec.replicas).min(present);
+                floor(carrying.max(step_weight(draft, spec).of(spec.replicas)))
             }
         };
         let stable = if routing.dynamic_stable_scale && !draft.status.abort {
@@ -194,12 +201,30 @@ fn wanted_weight(draft: &Draft<'_>, spec: &Spec, revisions: &Revisions<'_>, size
         .traffic
         .as_ref()
         .map_or(Weight::ZERO, |traffic| traffic.requested);
-    // A step that lowers the weight does not wait for pods.
-    if revisions.current_available() >= sizes.canary || target <= previous {
+    let available = revisions.current_available();
+    // A step that lowers the weight does not wait for pods, and one pod of several that is lost for a while moves
+    // nothing: the others take its share.
+    let most_are_left = target == previous && available.saturating_mul(2) >= sizes.canary;
+    if available >= sizes.canary || target < previous || most_are_left {
         target
+    } else if target == previous {
+        below(draft, spec, target)
     } else {
         previous.min(before(draft, spec))
     }
+}
+
+/// The nearest weight below `weight` on the way that was gone: what fewer pods have carried before.
+fn below(draft: &Draft<'_>, spec: &Spec, weight: Weight) -> Weight {
+    let gone = draft.status.current_step_index.unwrap_or(0);
+    (0..=gone)
+        .rev()
+        .filter_map(|index| match spec.step(index) {
+            Some(Step::SetWeight(earlier)) => Some(*earlier),
+            _ => None,
+        })
+        .find(|earlier| *earlier < weight)
+        .unwrap_or(Weight::ZERO)
 }
 
 /// The highest weight that the steps before the current one have earned.
@@ -215,7 +240,7 @@ fn before(draft: &Draft<'_>, spec: &Spec) -> Weight {
 /// take. What counts is what is written in the routes, not what was last asked for: a plan may have been cut off, or
 /// somebody else have written. None: nothing can be written safely.
 fn safe_weight(
-    draft: &Draft<'_>,
+    draft: &mut Draft<'_>,
     spec: &Spec,
     routing: &TrafficRouting,
     revisions: &Revisions<'_>,
@@ -248,7 +273,7 @@ fn safe_weight(
 
 /// The lowest canary weight for which the stable version can take the rest.
 fn lowest(
-    draft: &Draft<'_>,
+    draft: &mut Draft<'_>,
     spec: &Spec,
     routing: &TrafficRouting,
     revisions: &Revisions<'_>,
@@ -270,7 +295,7 @@ fn lowest(
     if ready.stable < needed {
         return Weight::FULL;
     }
-    if !routing.dynamic_stable_scale {
+    if !routing.dynamic_stable_scale || waited_enough(draft, revisions) {
         return Weight::ZERO;
     }
     let capacity = u64::from(revisions.stable_available().min(ready.stable).min(spec.replicas)) * 100
@@ -282,9 +307,26 @@ fn lowest(
     carries.rest()
 }
 
+/// On the way back, pods of the stable version are waited for only as long as they keep coming: better too few of them
+/// than users on a version that was given up, which may even hold the room that they need.
+fn waited_enough(draft: &mut Draft<'_>, revisions: &Revisions<'_>) -> bool {
+    if !draft.status.abort && !revisions.stable_is_current() {
+        return false;
+    }
+    let Some(latest) = draft.status.last_progress_time.max(draft.status.aborted_at) else {
+        return true;
+    };
+    let end = after(latest, STABLE_PODS_COME_WITHIN);
+    if draft.now < end {
+        draft.wake_at(end);
+    }
+    draft.now >= end
+}
+
 /// Points the two Services at their revisions, when no traffic is torn away by it.
 fn point_services(
     draft: &mut Draft<'_>,
+    spec: &Spec,
     revisions: &Revisions<'_>,
     sizes: &Sizes,
     split: Split,
@@ -292,7 +334,7 @@ fn point_services(
 ) {
     let observed = draft.observed;
     if let (Some(stable), Some(target)) = (present(observed.stable_service.as_ref()), revisions.stable) {
-        service::point(draft, stable, target);
+        service::point(draft, spec, stable, target);
     }
     let Some(canary) = present(observed.canary_service.as_ref()) else {
         return;
@@ -314,7 +356,7 @@ fn point_services(
         .as_deref()
         .map(|hash| traffic::ready_endpoints(observed.canary_service.as_ref(), hash));
     if idle || selected.is_none_or(|ready| ready == 0) {
-        service::point(draft, canary, target);
+        service::point(draft, spec, canary, target);
     }
 }
 

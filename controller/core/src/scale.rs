@@ -14,8 +14,9 @@ pub(crate) fn scale(draft: &mut Draft<'_>, spec: &Spec, replica_set: &ReplicaSet
     } else {
         to
     };
-    let annotated = replica_set.desired_replicas == Some(spec.replicas);
-    if to == replica_set.spec_replicas && (annotated || to == 0) {
+    let follows = replica_set.desired_replicas == Some(spec.replicas)
+        && replica_set.min_ready_seconds == spec.min_ready_seconds;
+    if to == replica_set.spec_replicas && (follows || to == 0) {
         return;
     }
     draft.act(Action::ScaleReplicaSet {
@@ -24,6 +25,7 @@ pub(crate) fn scale(draft: &mut Draft<'_>, spec: &Spec, replica_set: &ReplicaSet
         revision: replica_set.revision,
         from: replica_set.spec_replicas,
         to,
+        min_ready_seconds: spec.min_ready_seconds,
         desired_replicas: spec.replicas,
     });
 }

@@ -3,6 +3,7 @@
 use crate::draft::Draft;
 use crate::observed::{Observed, Presence, ReplicaSetView, ServiceView};
 use crate::plan::Action;
+use crate::spec::Spec;
 
 /// Which revisions the two Services select now.
 pub(crate) struct Selection<'a> {
@@ -58,14 +59,41 @@ fn is_of_another(service: &ServiceView, observed: &Observed) -> bool {
         .is_some_and(|owner| *owner != observed.rollout.name)
 }
 
-/// Points `service` at `target`, if that has pods to answer: all of them where the Service has selected the pods of
-/// every revision so far, at least one otherwise.
-pub(crate) fn point(draft: &mut Draft<'_>, service: &ServiceView, target: &ReplicaSetView) {
+/// Why a Service can't be this Rollout's, if its selector says so: it would have no endpoints once a hash is added.
+pub(crate) fn misfit<'a>(service: &'a ServiceView, spec: &Spec) -> Option<Misfit<'a>> {
+    if service.selector.is_empty() {
+        return Some(Misfit::NoSelector);
+    }
+    let foreign = |(key, value): &(&String, &String)| spec.template_labels.get(*key) != Some(*value);
+    let (key, value) = service.selector.iter().find(foreign)?;
+    Some(Misfit::Label { key, value })
+}
+
+/// What does not fit in a Service's selector.
+pub(crate) enum Misfit<'a> {
+    /// It has none: somebody else keeps its endpoints.
+    NoSelector,
+    /// A label that the pods do not have.
+    Label {
+        /// Its key.
+        key: &'a str,
+        /// The value asked for.
+        value: &'a str,
+    },
+}
+
+/// Points `service` at `target`, if that has pods to answer: all of them where the Service was nobody's so far and has
+/// the pods of every revision, at least one otherwise. One that is not this Rollout's yet is taken only if it fits.
+pub(crate) fn point(draft: &mut Draft<'_>, spec: &Spec, service: &ServiceView, target: &ReplicaSetView) {
     let done = service.selects.as_deref() == Some(target.hash.as_str());
     if done || is_of_another(service, draft.observed) {
         return;
     }
-    let ready = if service.selects.is_none() {
+    let is_ours = service.managed_by.is_some();
+    if !is_ours && misfit(service, spec).is_some() {
+        return;
+    }
+    let ready = if service.selects.is_none() && !is_ours {
         target.saturated()
     } else {
         target.lasting_available() > 0

@@ -82,9 +82,10 @@ pub struct PauseCondition {
 }
 
 /// Why a rollout is paused by its own steps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PauseReason {
     /// A `pause` step.
+    #[default]
     CanaryPauseStep,
 }
 

@@ -213,7 +213,7 @@ pub(crate) fn reconcile(draft: &mut Draft<'_>, view: &View<'_>, desired: Option<
         }
         let drifted = previous
             .as_ref()
-            .is_some_and(|traffic| traffic.requested == desired && traffic.in_force == Some(desired));
+            .is_some_and(|traffic| traffic.requested == desired);
         if drifted && !may_correct(draft, &mut contest, reference, route) {
             writing = if writing == Writing::Sent {
                 Writing::Sent
@@ -248,10 +248,12 @@ fn may_correct(
         return true;
     };
     let route = reference.to_string();
-    let known = contest
-        .as_ref()
-        .filter(|known| known.manager == *manager && known.route == route);
+    let known = contest.as_ref().filter(|known| known.manager == *manager);
     if let Some(known) = known {
+        // Several routes that it writes at once are one correction.
+        if known.corrected_at == now {
+            return true;
+        }
         let allowed = after(known.corrected_at, correction_delay(known.corrections));
         if now < allowed {
             draft.wake_at(allowed);
@@ -287,17 +289,19 @@ fn record(
 ) {
     let now = draft.now;
     // The deadline of silent parents runs from the last write: a correction is one.
-    let requested_at = match &previous {
+    let mut requested_at = match &previous {
         Some(traffic) if traffic.requested == desired && writing != Writing::Sent => traffic.requested_at,
         _ => now,
     };
-    let acceptance = Acceptance::of(
-        view.seen(),
-        requested_at,
-        now,
-        draft.observed.settings.route_acceptance_deadline,
-    );
+    let deadline = draft.observed.settings.route_acceptance_deadline;
+    let mut acceptance = Acceptance::of(view.seen(), requested_at, now, deadline);
     let written = writing == Writing::Unneeded;
+    let was_in_force = previous.as_ref().is_some_and(|traffic| traffic.verified);
+    if written && was_in_force && !acceptance.in_force {
+        // Somebody has edited the route, and the gateway gets its time to look at it.
+        requested_at = now;
+        acceptance = Acceptance::of(view.seen(), requested_at, now, deadline);
+    }
     let verified = written && acceptance.in_force;
     if let Some(time) = acceptance.wait_until {
         draft.wake_at(time);

@@ -23,7 +23,7 @@ pub(crate) mod request;
 pub(crate) mod write;
 
 use live::Disagreement;
-use request::{Requests, Target};
+use request::{Requests, Scale, Target};
 pub use write::WriteError;
 
 /// What carrying out a plan changed that the report must know.
@@ -129,9 +129,12 @@ fn failure_kind(action: ActionKind) -> FailureKind {
 /// Carries out the actions of `plan` in their order and tells each as a Kubernetes Event.
 ///
 /// # Errors
-/// At the first action that can't be carried out; those after it are left.
+/// With the first action that can't be carried out. Where the API server refuses it, the others are done all the same:
+/// none stands on another, and a policy against one route must not keep traffic from going home by another. After a
+/// conflict, or without an answer, they are left.
 pub async fn apply(context: &Context, rollout: &Sighting, plan: &Plan) -> Result<Applied, ApplyError> {
     let mut applied = Applied::default();
+    let mut refused = None;
     for action in &plan.actions {
         let kind = ActionKind::from(action);
         let outcome = carry_out(context, rollout, action).await;
@@ -141,14 +144,21 @@ pub async fn apply(context: &Context, rollout: &Sighting, plan: &Plan) -> Result
                 .as_ref()
                 .map_or_else(ApplyError::result, |_| WriteResult::Written),
         );
-        let write = outcome?;
+        let write = match outcome {
+            Ok(write) => write,
+            Err(error) if error.failure().is_some() => {
+                refused = refused.or(Some(error));
+                continue;
+            }
+            Err(error) => return Err(refused.unwrap_or(error)),
+        };
         if let (Kind::Rollout, Outcome::Written { resource_version }) = (write.kind, &write.outcome) {
             applied.rollout_resource_version = Some(resource_version.clone());
         }
         context.expectations.wrote(&rollout.key, write);
         context.events.tell(rollout, events::of_action(action));
     }
-    Ok(applied)
+    refused.map_or(Ok(applied), Err)
 }
 
 /// Every action is taken apart without `..`: one with a new field does not compile until the field is applied.
@@ -218,8 +228,17 @@ async fn carry_out(context: &Context, rollout: &Sighting, action: &Action) -> Re
             revision: _,
             from: _,
             to,
+            min_ready_seconds,
             desired_replicas,
-        } => requests.scale_replica_set(name, resource_version, *to, *desired_replicas),
+        } => requests.scale_replica_set(
+            name,
+            resource_version,
+            Scale {
+                replicas: *to,
+                min_ready_seconds: *min_ready_seconds,
+                desired_replicas: *desired_replicas,
+            },
+        ),
         Action::SetScaleDownDeadline {
             name,
             resource_version,

@@ -76,7 +76,8 @@ impl<R: Reconcile> Controller<R> {
                         self.ask_again(key, finished);
                     }
                 }
-                Some(key) = next_free(scheduler.as_mut(), &running.keys), if has_room => {
+                // Polled without room as well: it sorts what is asked for, or the queue would grow with every event.
+                Some(key) = next_free(scheduler.as_mut(), &running.keys, has_room) => {
                     running.spawn(Arc::clone(&self.reconciler), key);
                 }
             }
@@ -96,13 +97,14 @@ impl<R: Reconcile> Controller<R> {
     }
 }
 
-/// The next Rollout whose time has come and that is not under way.
+/// The next Rollout whose time has come and that is not under way; none as long as there is no room.
 async fn next_free<S: Stream<Item = ScheduleRequest<ObjectKey>>>(
     scheduler: Pin<&mut Scheduler<ObjectKey, S>>,
     under_way: &HashMap<Id, ObjectKey>,
+    has_room: bool,
 ) -> Option<ObjectKey> {
     scheduler
-        .hold_unless(|key| !under_way.values().any(|running| running == key))
+        .hold_unless(|key| has_room && !under_way.values().any(|running| running == key))
         .next()
         .await
 }

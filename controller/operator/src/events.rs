@@ -171,7 +171,7 @@ pub fn of_fact(fact: &Fact, observed: &Observed, plan: &Plan) -> Option<Notice> 
             Some(Reason::RolloutCompleted.note(note))
         }
         FactKind::PhaseChanged => degraded(fact, observed, plan),
-        FactKind::StepsChanged | FactKind::WeightInForce => None,
+        FactKind::StepsChanged | FactKind::WeightInForce | FactKind::Unknown => None,
     }
 }
 

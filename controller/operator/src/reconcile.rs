@@ -106,7 +106,7 @@ impl Reconciler {
             self.forget(key);
             return Ok(None);
         };
-        self.uids.lock().insert(key.clone(), sighting.uid.clone());
+        self.remember(key, &sighting.uid);
         let plan = decide(&sighting.observed, Timestamp::now());
         telemetry::decided(&sighting.observed, &plan);
         match apply(context, &sighting, &plan).await {
@@ -151,13 +151,26 @@ impl Reconciler {
         Instant::now() + delay
     }
 
+    /// Notes which Rollout bears the name now: the one before may have gone unseen, and another have come.
+    fn remember(&self, key: &ObjectKey, uid: &str) {
+        let before = self.uids.lock().insert(key.clone(), uid.to_owned());
+        if let Some(before) = before.filter(|before| before != uid) {
+            self.forget_uid(&before);
+        }
+    }
+
     fn forget(&self, key: &ObjectKey) {
         self.backoffs.reset(key);
         self.context.expectations.forget(key);
-        if let Some(uid) = self.uids.lock().remove(key) {
-            self.context.template_checks.forget(&uid);
-            self.context.metrics.rollout_gone(&uid);
+        let uid = self.uids.lock().remove(key);
+        if let Some(uid) = uid {
+            self.forget_uid(&uid);
         }
+    }
+
+    fn forget_uid(&self, uid: &str) {
+        self.context.template_checks.forget(uid);
+        self.context.metrics.rollout_gone(uid);
     }
 }
 

@@ -286,6 +286,7 @@ fn replica_set(hash: &str, revision: u64) -> ReplicaSetView {
         created: "2026-03-01T12:00:00Z".parse().unwrap(),
         owned: true,
         spec_replicas: 4,
+        min_ready_seconds: 0,
         replicas: 4,
         ready: 4,
         available: 4,

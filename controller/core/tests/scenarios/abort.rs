@@ -164,6 +164,20 @@ fn full_promotion_after_an_abort_promotes() {
 }
 
 #[test]
+fn with_a_dynamic_stable_scale_an_abort_does_not_wait_for_pods_that_never_come() {
+    let dynamic = routed()
+        .steps([weight(80), pause()])
+        .routing(|routing| routing.dynamic_stable_scale = true);
+    let mut world = dynamic.paused_at_version_2();
+    world.cluster.environment.pod_quota = 10;
+
+    world.user(&UserAction::Abort);
+    world.passes(120);
+
+    assert_eq!((world.weight(), world.pods(1)), (0, 10));
+}
+
+#[test]
 fn with_a_dynamic_stable_scale_an_abort_waits_for_stable_pods() {
     let dynamic = routed().steps([weight(80), pause()]).routing(|routing| {
         routing.dynamic_stable_scale = true;

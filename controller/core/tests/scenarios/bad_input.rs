@@ -141,6 +141,44 @@ fn a_service_whose_selector_does_not_match_the_template_is_told() {
     world.rests();
 
     assert_invalid(&world, "tier");
+    assert_eq!(
+        world.selects(CANARY),
+        None,
+        "a Service of somebody else is not taken"
+    );
+}
+
+#[test]
+fn a_service_without_a_selector_is_told_and_not_taken() {
+    let mut world = canary().new_rollout();
+    let service = world.cluster.services.get_mut(STABLE).expect("it was created");
+    service.selector.clear();
+
+    world.rests();
+
+    assert_invalid(&world, "no selector");
+    assert_eq!(world.selects(STABLE), None);
+}
+
+#[test]
+fn a_route_without_a_gateway_is_told() {
+    let mut world = canary().gateways([]).new_rollout();
+
+    world.rests();
+
+    assert_invalid(&world, "parentRefs");
+}
+
+#[test]
+fn a_refused_route_does_not_keep_the_others_from_going_home() {
+    let mut world = canary().two_routes().paused_at_version_2();
+    world.cluster.environment.route_refusal = Some("policy".to_owned());
+    world.cluster.environment.refused_route = Some(route(0));
+
+    world.user(&UserAction::Abort);
+    world.passes(20);
+
+    assert_eq!(world.weights(), [20, 0]);
 }
 
 #[test]

@@ -38,6 +38,37 @@ fn the_split_is_that_of_the_worked_examples() {
     }
 }
 
+/// Replicas, weight, maxSurge; canary and stable pods while a user pauses on that weight.
+const PAUSED: &[(u32, u32, u32, u32, u32)] = &[(1, 5, 1, 1, 1), (2, 25, 1, 1, 2), (10, 50, 0, 5, 5)];
+
+#[test]
+fn a_users_pause_leaves_the_split_as_it_is() {
+    for (replicas, percent, max_surge, canary, stable) in PAUSED {
+        let steps = [weight(*percent), pause()];
+        let mut world = basic(*max_surge, 1)
+            .replicas(*replicas)
+            .steps(steps)
+            .paused_at_version_2();
+
+        world.user(&UserAction::Pause(true));
+        world.rests();
+
+        let example = format!("{replicas} pods, {percent} %, surge {max_surge}");
+        assert_eq!((world.pods(2), world.pods(1)), (*canary, *stable), "{example}");
+    }
+}
+
+#[test]
+fn scaled_down_in_a_users_pause_the_stable_version_keeps_its_share() {
+    let mut world = basic(1, 0).steps([weight(50), pause()]).paused_at_version_2();
+    world.user(&UserAction::Pause(true));
+
+    world.user(&UserAction::Scale(4));
+    world.rests();
+
+    assert_eq!((world.pods(2), world.pods(1)), (2, 2));
+}
+
 #[test]
 fn with_a_surge_the_canary_comes_up_before_stable_pods_go() {
     let mut world = basic(3, 0).steps([weight(30), pause()]).deployed();

@@ -70,6 +70,23 @@ fn scaling_to_zero_and_back_is_healthy_both_times() {
 }
 
 #[test]
+fn a_change_of_min_ready_seconds_reaches_the_pods_there_are() {
+    let mut world = routed().deployed();
+
+    world.cluster.rollout.spec.min_ready_seconds = 20;
+    world.cluster.rollout.generation += 1;
+    world.cluster.rollout.resource_version = world.cluster.changed();
+    world.rests();
+
+    let seconds = world
+        .cluster
+        .replica_sets
+        .iter()
+        .map(|replica_set| replica_set.min_ready_seconds);
+    assert_eq!(seconds.collect::<Vec<_>>(), [20]);
+}
+
+#[test]
 fn dynamic_stable_scale_shrinks_the_stable_version_as_traffic_leaves_it() {
     let dynamic = routed()
         .steps([weight(30), pause()])

@@ -280,6 +280,43 @@ fn a_long_pause_is_no_lack_of_progress() {
     assert_eq!(world.phase(), Phase::Paused);
 }
 
+/// Of ten canary pods one is left: it can't carry what ten did.
+#[test]
+fn a_canary_that_loses_most_of_its_pods_gives_traffic_back() {
+    let mut world = routed()
+        .steps([weight(20), pause_for(1), weight(100), pause()])
+        .paused_at_version_2();
+    world.reaches("all traffic", |world| world.weight() == 100);
+
+    world.cluster.lose_pods(&hash(2), 9);
+
+    world.reaches("traffic is given back", |world| world.weight() == 20);
+}
+
+#[test]
+fn a_long_pause_by_hand_is_not_overdue_when_it_ends() {
+    let deadline = jiff::SignedDuration::from_secs(60);
+    let mut world = routed()
+        .steps([weight(20)])
+        .spec(|spec| spec.progress_deadline = deadline)
+        .deployed();
+    world.user(&UserAction::Pause(true));
+    world.applies(2);
+    world.passes(500);
+    world.cluster.behave(
+        2,
+        Behaviour {
+            fate: Fate::Pending,
+            ..Behaviour::default()
+        },
+    );
+
+    world.user(&UserAction::Pause(false));
+    world.passes(10);
+
+    assert_eq!(world.phase(), Phase::Progressing);
+}
+
 #[test]
 fn a_canary_that_crashes_within_a_step_loses_its_traffic() {
     let mut world = routed().steps([weight(50), pause()]).paused_at_version_2();

@@ -162,6 +162,70 @@ fn a_manager_that_keeps_writing_is_named_and_corrections_back_off() {
 }
 
 #[test]
+fn a_manager_that_keeps_writing_two_routes_is_named() {
+    let mut world = canary().two_routes().paused_at_version_2();
+
+    for _ in 0..10 {
+        world.user(&UserAction::ForceWeights(route(0), Some(100), Some(0)));
+        world.passes(1);
+        world.user(&UserAction::ForceWeights(route(1), Some(100), Some(0)));
+        world.passes(5);
+    }
+
+    assert_eq!(
+        world.condition(ConditionType::RouteContested),
+        Some((Truth::True, Reason::ForeignManager))
+    );
+}
+
+#[test]
+fn a_manager_that_is_faster_than_the_gateway_is_named() {
+    let slow = gateway("infra/slow", Answer::Accepts(10));
+    let mut world = canary().gateways([slow]).deployed();
+    world.applies(2);
+    world.reaches("the weight is written", |world| world.weight() == 20);
+
+    for _ in 0..10 {
+        world.user(&UserAction::ForceWeights(route(0), Some(100), Some(0)));
+        world.passes(3);
+    }
+
+    assert_eq!(
+        world.condition(ConditionType::RouteContested),
+        Some((Truth::True, Reason::ForeignManager))
+    );
+}
+
+#[test]
+fn corrected_weights_scale_no_pods() {
+    let mut world = canary().paused_at_version_2();
+
+    world.user(&UserAction::ForceWeights(route(0), Some(1), Some(1)));
+    let most = (0..10).map(|_| {
+        world.passes(1);
+        world.pods(2)
+    });
+
+    assert_eq!(most.max(), Some(2));
+}
+
+#[test]
+fn an_edit_that_leaves_the_weights_alone_is_no_trouble() {
+    let slow = gateway("infra/slow", Answer::Accepts(5));
+    let mut world = canary().gateways([slow]).deployed();
+    world.passes(500);
+    let facts = world.status().history.len();
+
+    world.user(&UserAction::EditRoute(route(0)));
+    world.passes(3);
+    let told = (world.phase(), world.condition(ConditionType::RouteNotAccepted));
+    world.rests();
+
+    assert_eq!(told, (Phase::Healthy, None));
+    assert_eq!(world.status().history.len(), facts);
+}
+
+#[test]
 fn a_contest_that_is_over_is_forgotten_and_its_weights_are_right() {
     let mut world = canary().paused_at_version_2();
     for _ in 0..8 {
@@ -204,14 +268,10 @@ fn everything_else_in_a_route_is_left_alone() {
 
 #[test]
 fn every_rule_of_every_route_has_the_same_split() {
-    let mut builder = canary().routing(|routing| routing.routes = vec![route(0), route(1)]);
+    let mut builder = canary().two_routes();
     builder
         .backends
         .extend([backend(1, 0, STABLE, None), backend(1, 1, CANARY, None)]);
-    builder.gateways = vec![
-        vec![Gateway::new("infra/edge")],
-        vec![Gateway::new("infra/inner")],
-    ];
 
     let world = builder.paused_at_version_2();
 

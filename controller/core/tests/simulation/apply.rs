@@ -83,12 +83,14 @@ impl Cluster {
                 revision,
                 from,
                 to,
+                min_ready_seconds,
                 desired_replicas,
             } => {
                 let replica_set = self.write_replica_set(name, resource_version)?;
                 require(replica_set.spec_replicas == *from, "the size has changed")?;
                 require(replica_set.revision == *revision, "the revision has changed")?;
                 replica_set.spec_replicas = *to;
+                replica_set.min_ready_seconds = *min_ready_seconds;
                 replica_set.desired_replicas = Some(*desired_replicas);
                 Ok(())
             }
@@ -195,7 +197,12 @@ impl Cluster {
         generation: i64,
         changes: &[WeightChange],
     ) -> Result<(), Refusal> {
-        if let Some(message) = self.environment.route_refusal.clone() {
+        let spared = self
+            .environment
+            .refused_route
+            .as_ref()
+            .is_some_and(|refused| refused != reference);
+        if let Some(message) = self.environment.route_refusal.clone().filter(|_| !spared) {
             return Err(Refusal::Failure(ApplyFailure {
                 kind: FailureKind::Traffic,
                 message,
@@ -230,6 +237,15 @@ impl Cluster {
         }
         self.changed();
         Ok(())
+    }
+
+    /// A node goes with so many pods of a revision; others come in their place.
+    pub(crate) fn lose_pods(&mut self, hash: &str, number: usize) {
+        let (tick, next) = (self.tick, self.changed());
+        if let Some(replica_set) = self.replica_sets.iter_mut().find(|other| other.hash == hash) {
+            replica_set.lose_pods(number, tick);
+            replica_set.resource_version = next;
+        }
     }
 
     /// A user deletes a ReplicaSet with its pods.

@@ -147,6 +147,15 @@ impl RolloutBuilder {
         self
     }
 
+    /// Two routes, each through a gateway of its own.
+    pub(crate) fn two_routes(mut self) -> Self {
+        self.gateways = vec![
+            vec![Gateway::new("infra/edge")],
+            vec![Gateway::new("infra/inner")],
+        ];
+        self.routing(|routing| routing.routes = vec![route(0), route(1)])
+    }
+
     /// The backendRefs of every route.
     pub(crate) fn backends(mut self, backends: impl Into<Vec<BackendView>>) -> Self {
         self.backends = backends.into();

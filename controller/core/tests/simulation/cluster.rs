@@ -48,6 +48,8 @@ pub(crate) struct Environment {
     pub(crate) pod_quota: u32,
     /// Why writes of routes fail, if they do.
     pub(crate) route_refusal: Option<String>,
+    /// The only route whose writes fail; None: all.
+    pub(crate) refused_route: Option<RouteReference>,
 }
 
 /// The cluster.
@@ -98,6 +100,7 @@ impl Cluster {
                 endpoint_lag: 0,
                 pod_quota: NO_QUOTA,
                 route_refusal: None,
+                refused_route: None,
             },
             settings: Settings::default(),
             taken_names: BTreeSet::new(),

@@ -205,6 +205,7 @@ fn carry_out(
         return Outcome::Nothing;
     }
     let mut known_version = cluster.rollout.resource_version;
+    let mut failed = None;
     for (position, action) in plan.actions.iter().enumerate() {
         if dies == Some(position) {
             return Outcome::Died(position);
@@ -212,7 +213,7 @@ fn carry_out(
         match cluster.apply(action) {
             Ok(()) => {}
             Err(Refusal::Conflict(what)) => return Outcome::Conflict(what),
-            Err(Refusal::Failure(failure)) => return Outcome::Failed(failure),
+            Err(Refusal::Failure(failure)) => failed = failed.or(Some(failure)),
         }
         if matches!(action, Action::AnnotateRollout { .. }) {
             known_version = cluster.rollout.resource_version;
@@ -220,6 +221,9 @@ fn carry_out(
     }
     if dies.is_some() {
         return Outcome::Died(plan.actions.len());
+    }
+    if let Some(failure) = failed {
+        return Outcome::Failed(failure);
     }
     // Seen by nobody yet, and just before the status is written.
     if let Some(action) = meanwhile.take() {

@@ -161,6 +161,16 @@ impl ReplicaSet {
         created < missing
     }
 
+    /// Replaces so many pods by new ones.
+    pub(crate) fn lose_pods(&mut self, number: usize, tick: u64) {
+        for pod in self.pods.iter_mut().take(number) {
+            *pod = Pod {
+                born: tick,
+                ready_since: None,
+            };
+        }
+    }
+
     /// What the controller sees of it.
     pub(crate) fn view(&self) -> ReplicaSetView {
         ReplicaSetView {
@@ -173,6 +183,7 @@ impl ReplicaSet {
             created: self.created,
             owned: self.owned,
             spec_replicas: self.spec_replicas,
+            min_ready_seconds: self.min_ready_seconds,
             replicas: self.replicas,
             ready: self.ready,
             available: self.available,

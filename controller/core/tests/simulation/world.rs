@@ -121,6 +121,7 @@ impl World {
         }
         self.cluster.environment.pod_quota = u32::MAX;
         self.cluster.environment.route_refusal = None;
+        self.cluster.environment.refused_route = None;
         self.cluster.clock_error = 0;
         self.controller.faults = super::controller::Faults::default();
         self.controller.meanwhile = None;

@@ -65,6 +65,17 @@ impl Operation {
     }
 }
 
+/// What a ReplicaSet is to have of the Rollout, besides its template.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scale {
+    /// Its size.
+    pub(crate) replicas: u32,
+    /// `spec.minReadySeconds` of the Rollout.
+    pub(crate) min_ready_seconds: u32,
+    /// `spec.replicas` of the Rollout.
+    pub(crate) desired_replicas: u32,
+}
+
 /// The requests that one Rollout leads to. The objects are in its namespace, except for routes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Requests<'rollout> {
@@ -127,20 +138,19 @@ impl Requests<'_> {
         }
     }
 
-    /// Changes the size of a ReplicaSet.
-    pub(crate) fn scale_replica_set(
-        self,
-        name: &str,
-        resource_version: &str,
-        replicas: u32,
-        desired_replicas: u32,
-    ) -> Request {
+    /// Changes the size of a ReplicaSet, and what else of it follows the Rollout.
+    pub(crate) fn scale_replica_set(self, name: &str, resource_version: &str, scale: Scale) -> Request {
+        let Scale {
+            replicas,
+            min_ready_seconds,
+            desired_replicas,
+        } = scale;
         let patch = json!({
             "metadata": {
                 "resourceVersion": resource_version,
                 "annotations": {names::DESIRED_REPLICAS_ANNOTATION: desired_replicas.to_string()},
             },
-            "spec": {"replicas": replicas},
+            "spec": {"replicas": replicas, "minReadySeconds": min_ready_seconds},
         });
         Request {
             target: self.replica_set(name),

@@ -21,6 +21,7 @@ fn scale(from: u32, to: u32) -> Action {
         revision: 1,
         from,
         to,
+        min_ready_seconds: 0,
         desired_replicas: 4,
     }
 }
@@ -98,13 +99,14 @@ async fn actions_are_carried_out_in_order_and_told() {
 }
 
 #[tokio::test]
-async fn nothing_is_done_after_the_first_action_that_fails() {
-    let refused = Reply::failure(403, "Forbidden", "quota exceeded", &[]);
+async fn what_is_refused_is_told_and_keeps_nothing_else_from_being_done() {
+    let refused = Reply::failure(403, "Forbidden", "not by this policy", &[]);
     let ended = applied(
         vec![scale(4, 2), point(), split()],
         vec![
             expect(PATCH_OLD, Reply::written("41")),
             expect(PATCH_SERVICE, refused),
+            expect(PATCH_ROUTE, Reply::written("42")),
         ],
     )
     .await;
@@ -114,9 +116,24 @@ async fn nothing_is_done_after_the_first_action_that_fails() {
         failure,
         ApplyFailure {
             kind: FailureKind::Other,
-            message: "quota exceeded".to_owned()
+            message: "not by this policy".to_owned()
         }
     );
+}
+
+#[tokio::test]
+async fn nothing_is_done_after_a_conflict() {
+    let conflict = Reply::failure(409, "Conflict", "the object has been modified", &[]);
+    let ended = applied(
+        vec![scale(4, 2), point(), split()],
+        vec![
+            expect(PATCH_OLD, Reply::written("41")),
+            expect(PATCH_SERVICE, conflict),
+        ],
+    )
+    .await;
+
+    assert!(ended.outcome.unwrap_err().is_conflict());
     assert_eq!(
         ended.events.len(),
         1,

@@ -40,6 +40,7 @@ fn scale(from: u32, to: u32) -> Action {
         revision: 1,
         from,
         to,
+        min_ready_seconds: 0,
         desired_replicas: 4,
     }
 }

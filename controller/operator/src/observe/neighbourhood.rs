@@ -94,9 +94,24 @@ fn service(tables: &Tables, key: &ObjectKey, replica_sets: &[ReplicaSetView]) ->
             ))
         })
         .collect();
+    let owner = service.view.managed_by.clone();
     Presence::Present(ServiceView {
         ready_endpoints,
+        managed_by: owner.filter(|owner| is_owned_by(tables, key, owner)),
         ..service.view.clone()
+    })
+}
+
+/// Whether the Rollout that a Service is annotated with still directs it. One that is gone, or names other Services now,
+/// leaves its annotation behind.
+fn is_owned_by(tables: &Tables, service: &ObjectKey, owner: &str) -> bool {
+    let owner = tables.rollouts.get(&ObjectKey::new(&service.namespace, owner));
+    owner.filter(|owner| !owner.deleting).is_some_and(|owner| {
+        // A spec that can't be read may well name it.
+        owner.readable_spec().is_none_or(|spec| {
+            let (stable, canary) = spec.services();
+            [stable, canary].contains(&Some(service.name.as_str()))
+        })
     })
 }
 
@@ -222,6 +237,30 @@ mod tests {
 
         assert_eq!(seen.stable_service.unwrap().present().unwrap().name, "web-stable");
         assert_eq!(seen.routes[0].1.present().unwrap().backends.len(), 2);
+    }
+
+    fn owner_of_stable_service(caches: &Caches) -> Option<String> {
+        let service = of(caches, "web").stable_service.unwrap();
+        service.present().unwrap().managed_by.clone()
+    }
+
+    #[test]
+    fn a_service_belongs_to_the_rollout_that_it_is_annotated_with_only_while_that_names_it() {
+        let caches = caches();
+        let mut service = samples::service("web-stable");
+        service["metadata"]["annotations"] = json!({kulta_api::names::MANAGED_BY_ANNOTATION: "other"});
+        put::<Service>(&caches, &service);
+        let without_owner = owner_of_stable_service(&caches);
+        let mut other = samples::rollout("other");
+        other["spec"]["strategy"]["canary"]["stableService"] = json!("web-stable");
+        put::<Rollout>(&caches, &other);
+        let with_owner = owner_of_stable_service(&caches);
+
+        other["spec"]["strategy"]["canary"]["stableService"] = json!("other-stable");
+        put::<Rollout>(&caches, &other);
+
+        assert_eq!((without_owner, with_owner), (None, Some("other".to_owned())));
+        assert_eq!(owner_of_stable_service(&caches), None);
     }
 
     #[test]

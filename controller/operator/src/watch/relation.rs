@@ -105,11 +105,8 @@ impl Cached for Rollout {
 
     fn relate(&self, key: &ObjectKey, relations: &mut Relations, related: bool) {
         let Some(spec) = self.readable_spec() else { return };
-        let (stable, canary) = spec.services();
-        for service in [stable, canary].into_iter().flatten() {
-            relations
-                .rollouts_by_service
-                .set(ObjectKey::new(&key.namespace, service), key, related);
+        for service in services(self, key) {
+            relations.rollouts_by_service.set(service, key, related);
         }
         for route in spec.routing().into_iter().flat_map(|routing| &routing.routes) {
             relations.rollouts_by_route.set(route.into(), key, related);
@@ -131,8 +128,29 @@ impl Cached for Rollout {
                 concerned.extend(others.map(|(other, _)| other.clone()));
             }
         }
+        let named = |version: &Self| services(version, key).collect::<BTreeSet<_>>();
+        let (before, after) = (change.before.map(named), change.after.map(named));
+        if before != after {
+            // Whoever was kept from a Service of this one may have it now.
+            let freed = before.into_iter().flatten();
+            concerned.extend(freed.flat_map(|service| {
+                let others = tables.relations.rollouts_by_service.of(&service);
+                others.cloned().collect::<Vec<_>>()
+            }));
+        }
         concerned
     }
+}
+
+/// The Services that a Rollout names.
+fn services<'a>(rollout: &'a Rollout, key: &'a ObjectKey) -> impl Iterator<Item = ObjectKey> + 'a {
+    let (stable, canary) = rollout
+        .readable_spec()
+        .map_or((None, None), |spec| spec.services());
+    [stable, canary]
+        .into_iter()
+        .flatten()
+        .map(|service| ObjectKey::new(&key.namespace, service))
 }
 
 impl Cached for ReplicaSet {

@@ -54,8 +54,10 @@ struct Written {
 }
 
 #[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 struct WrittenSpec {
     replicas: Option<u32>,
+    min_ready_seconds: u32,
 }
 
 #[derive(Default, Deserialize)]
@@ -108,6 +110,7 @@ impl Projection for ReplicaSet {
                 created: metadata.creation_timestamp,
                 owned: false,
                 spec_replicas: spec.replicas.unwrap_or(DEFAULT_REPLICAS),
+                min_ready_seconds: spec.min_ready_seconds,
                 replicas: status.replicas,
                 ready: status.ready_replicas,
                 available: status.available_replicas,

@@ -66,6 +66,12 @@ fn route() -> Value {
     })
 }
 
+const SCALE: Scale = Scale {
+    replicas: 3,
+    min_ready_seconds: 5,
+    desired_replicas: 10,
+};
+
 #[test]
 fn weights_are_the_only_fields_of_a_route_that_change() {
     let mut patched = route();
@@ -159,13 +165,13 @@ fn a_service_keeps_the_rest_of_its_selector() {
 
 #[test]
 fn scaling_notes_the_desired_replicas_too() {
-    let request = with(|requests| requests.scale_replica_set("web-abc", "12", 3, 10));
+    let request = with(|requests| requests.scale_replica_set("web-abc", "12", SCALE));
 
     assert_eq!(
         merge(&request),
         &json!({
             "metadata": {"resourceVersion": "12", "annotations": {names::DESIRED_REPLICAS_ANNOTATION: "10"}},
-            "spec": {"replicas": 3},
+            "spec": {"replicas": 3, "minReadySeconds": 5},
         })
     );
     assert_eq!(request.target.to_string(), "ReplicaSet shop/web-abc");
