@@ -3,14 +3,16 @@
 use jiff::SignedDuration;
 
 use crate::draft::{Draft, after};
-use crate::observed::{Presence, ReplicaSetView, ServiceView};
-use crate::plan::Action;
+use crate::observed::{Presence, ServiceView};
 use crate::revisions::Revisions;
-use crate::scale::{scale, set_deadline};
 use crate::service::{self, Selection};
-use crate::spec::{CanaryScale, Spec, Step, TrafficRouting, Weight};
+use crate::spec::{Spec, Step, TrafficRouting, Weight};
 use crate::step::Reached;
 use crate::traffic::{self, Readiness, Split, View};
+
+use self::sizes::{Sizes, drain_others, resize};
+
+mod sizes;
 
 /// How long an abort with `dynamicStableScale` waits for the next stable pod: longer than a pod takes that can be
 /// scheduled and whose image is known.
@@ -58,97 +60,6 @@ pub(crate) fn reconcile(
         full: weight == Some(Weight::FULL) && verified || empty,
         available: revisions.current_available() >= spec.replicas,
     }
-}
-
-/// Wanted numbers of pods.
-struct Sizes {
-    canary: u32,
-    stable: u32,
-}
-
-impl Sizes {
-    fn wanted(
-        draft: &Draft<'_>,
-        spec: &Spec,
-        routing: &TrafficRouting,
-        revisions: &Revisions<'_>,
-        split: Split,
-    ) -> Self {
-        if revisions.stable_is_current() {
-            return Self {
-                canary: spec.replicas,
-                stable: spec.replicas,
-            };
-        }
-        let floor = |pods: u32| {
-            if pods == 0 {
-                0
-            } else {
-                pods.max(routing.min_pods_per_replica_set.min(spec.replicas))
-            }
-        };
-        // Until a lower weight is in force, pods are needed for the higher one.
-        let (canary_share, stable_share) = carried(draft, revisions, split);
-        let canary = match canary_scale(draft, spec) {
-            Some(CanaryScale::Replicas(pods)) => pods,
-            Some(CanaryScale::Weight(weight)) => floor(weight.of(spec.replicas)),
-            Some(CanaryScale::MatchTrafficWeight) | None => {
-                // A share that somebody else has given is corrected sooner than pods could come for it.
-                let present = revisions.current.map_or(0, |current| current.spec_replicas);
-                let carrying = canary_share.of(spec.replicas).min(present);
-                floor(carrying.max(step_weight(draft, spec).of(spec.replicas)))
-            }
-        };
-        let stable = if routing.dynamic_stable_scale && !draft.status.abort {
-            floor(
-                stable_share
-                    .max(step_weight(draft, spec).rest())
-                    .of(spec.replicas),
-            )
-        } else {
-            spec.replicas
-        };
-        Self { canary, stable }
-    }
-
-    /// Both versions have the size they should have.
-    fn reached(&self, revisions: &Revisions<'_>, routing: &TrafficRouting) -> bool {
-        let canary = revisions.current.is_some_and(|current| {
-            current.spec_replicas == self.canary && current.lasting_available() == self.canary
-        });
-        let stable = routing.dynamic_stable_scale
-            || revisions
-                .stable
-                .is_some_and(|stable| stable.spec_replicas == self.stable && stable.replicas == self.stable);
-        canary && stable
-    }
-}
-
-/// The shares that the canary and the stable version may be carrying now: what is written, what was last in force.
-fn carried(draft: &Draft<'_>, revisions: &Revisions<'_>, split: Split) -> (Weight, Weight) {
-    let settled =
-        |traffic: &&crate::status::Traffic| traffic.verified && split == Split::Agreed(traffic.requested);
-    let unsettled = draft.status.traffic.as_ref().filter(|traffic| !settled(traffic));
-    let in_force = unsettled.and_then(|traffic| traffic.in_force);
-    let canary = in_force.map_or(split.canary(), |weight| weight.max(split.canary()));
-    let stable = in_force.map_or(split.stable(), |weight| weight.rest().max(split.stable()));
-    // While the canary Service still selects the revision before, its share is not the current revision's.
-    let is_current = Selection::of(draft.observed).selects_canary(&revisions.current_hash);
-    (if is_current { canary } else { Weight::ZERO }, stable)
-}
-
-/// The scale step in force: the nearest at or before the current step; none past the end.
-fn canary_scale(draft: &Draft<'_>, spec: &Spec) -> Option<CanaryScale> {
-    let index = draft.status.current_step_index?;
-    if index >= spec.step_count() || draft.status.promote_full {
-        return None;
-    }
-    // A user's pause holds steps that are not done yet.
-    let last = if spec.paused { index.checked_sub(1)? } else { index };
-    (0..=last).rev().find_map(|index| match spec.step(index) {
-        Some(Step::SetCanaryScale(scale)) => Some(*scale),
-        _ => None,
-    })
 }
 
 /// The weight that the steps ask for, apart from whether anything is ready for it.
@@ -362,102 +273,4 @@ fn point_services(
 
 fn present(service: Option<&Presence<ServiceView>>) -> Option<&ServiceView> {
     service.and_then(Presence::present)
-}
-
-/// Gives the current and the stable revision their sizes. While no weight is in force for sure, neither gets smaller:
-/// requests may still go where an earlier weight, perhaps one that was never seen in force, sends them.
-fn resize(
-    draft: &mut Draft<'_>,
-    spec: &Spec,
-    routing: &TrafficRouting,
-    revisions: &Revisions<'_>,
-    sizes: &Sizes,
-    in_force: Option<Weight>,
-) {
-    let kept = |wanted: u32, replica_set: &ReplicaSetView| match in_force {
-        // No pods at all only after all traffic has left.
-        Some(weight) if wanted > 0 || weight == Weight::ZERO => wanted,
-        Some(_) | None => wanted.max(replica_set.spec_replicas.min(spec.replicas)),
-    };
-    if let Some(stable) = revisions.stable {
-        scale(draft, spec, stable, kept(sizes.stable, stable));
-        set_deadline(draft, stable, None);
-    }
-    let Some(current) = revisions.current.filter(|_| !revisions.stable_is_current()) else {
-        return;
-    };
-    if !draft.status.abort {
-        let selected = Selection::of(draft.observed).points_to(&current.hash);
-        let last = sizes.canary == 0 && selected && spec.replicas > 0 && current.lasting_available() > 0;
-        scale(
-            draft,
-            spec,
-            current,
-            if last {
-                current.spec_replicas
-            } else {
-                kept(sizes.canary, current)
-            },
-        );
-        set_deadline(draft, current, None);
-        return;
-    }
-    let selected = Selection::of(draft.observed).selects_canary(&current.hash);
-    let all_on_stable = in_force == Some(Weight::ZERO);
-    let safe = all_on_stable && !selected && revisions.stable_available() >= spec.replicas;
-    if let Some(delay) = routing.abort_scale_down_delay.filter(|_| safe) {
-        scale_down_after(draft, spec, current, delay);
-    }
-}
-
-/// Sends a ReplicaSet that carries no traffic to 0 when its time has come.
-fn scale_down_after(draft: &mut Draft<'_>, spec: &Spec, replica_set: &ReplicaSetView, delay: SignedDuration) {
-    if replica_set.spec_replicas == 0 || draft.hold {
-        return;
-    }
-    let deadline = replica_set
-        .scale_down_deadline
-        .unwrap_or_else(|| after(draft.now, delay));
-    if draft.now >= deadline {
-        scale(draft, spec, replica_set, 0);
-    } else {
-        set_deadline(draft, replica_set, Some(deadline));
-        draft.wake_at(deadline);
-    }
-}
-
-/// Takes down revisions that are neither current nor stable, once traffic has left them.
-fn drain_others(
-    draft: &mut Draft<'_>,
-    spec: &Spec,
-    routing: &TrafficRouting,
-    revisions: &Revisions<'_>,
-    split: Split,
-    verified: bool,
-) {
-    let selection = Selection::of(draft.observed);
-    for other in &revisions.others {
-        let canary = selection.selects_canary(&other.hash) && split.canary() > Weight::ZERO;
-        let stable = selection.selects_stable(&other.hash) && split.stable() > Weight::ZERO;
-        // A Rollout that wants no pods serves nobody.
-        let unused = other.replicas == 0 && other.available == 0 || spec.replicas == 0;
-        let selected = selection.points_to(&other.hash);
-        if unused || (verified && !canary && !stable && !selected) {
-            scale_down_after(draft, spec, other, routing.scale_down_delay);
-        }
-    }
-    if draft.hold {
-        return;
-    }
-    for other in revisions
-        .others
-        .iter()
-        .filter(|other| other.spec_replicas == 0 && other.scale_down_deadline.is_some())
-    {
-        draft.act(Action::SetScaleDownDeadline {
-            name: other.name.clone(),
-            resource_version: other.resource_version.clone(),
-            deadline: None,
-        });
-    }
 }
