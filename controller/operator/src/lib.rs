@@ -16,6 +16,7 @@ pub mod metrics;
 pub mod observe;
 pub mod queue;
 pub mod reconcile;
+mod release;
 pub mod replica_set;
 pub mod report;
 pub mod run;

@@ -11,7 +11,7 @@ use thiserror::Error;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use crate::apply::{Applied, ApplyError, apply};
+use crate::apply::{Applied, ApplyError, WriteError, apply};
 use crate::backoff::{Backoffs, Retry};
 use crate::context::{Context, Sighting};
 use crate::controller::Reconcile;
@@ -19,6 +19,7 @@ use crate::error_chain::with_causes;
 use crate::key::ObjectKey;
 use crate::metrics::{ReconcileResult, ReconcileStep};
 use crate::observe::{ObserveError, observe};
+use crate::release::release;
 use crate::report::{ReportError, report};
 use crate::telemetry;
 
@@ -42,13 +43,15 @@ enum ReconcileError {
     Apply(#[from] ApplyError),
     #[error("not reported")]
     Report(#[from] ReportError),
+    #[error("a Service was not given back")]
+    Release(#[from] WriteError),
 }
 
 impl ReconcileError {
     fn step(&self) -> ReconcileStep {
         match self {
             Self::Observe(_) => ReconcileStep::Observe,
-            Self::Apply(_) => ReconcileStep::Apply,
+            Self::Apply(_) | Self::Release(_) => ReconcileStep::Apply,
             Self::Report(_) => ReconcileStep::Report,
         }
     }
@@ -59,7 +62,8 @@ impl ReconcileError {
             Self::Apply(error) if error.is_terminating() => Retry::Terminating,
             Self::Apply(error) if error.is_conflict() => Retry::Conflict,
             Self::Report(error) if error.is_conflict() => Retry::Conflict,
-            Self::Apply(_) | Self::Report(_) => Retry::Error,
+            Self::Release(error) if error.is_conflict() => Retry::Conflict,
+            Self::Apply(_) | Self::Report(_) | Self::Release(_) => Retry::Error,
         }
     }
 
@@ -104,6 +108,7 @@ impl Reconciler {
         let context = &self.context;
         let Some(sighting) = observe(context, key).await? else {
             self.forget(key);
+            release(context, key).await?;
             return Ok(None);
         };
         self.remember(key, &sighting.uid);
@@ -118,6 +123,7 @@ impl Reconciler {
                 return Err(error.into());
             }
         }
+        release(context, key).await?;
         self.backoffs.reset(key);
         Ok(Some(self.next(&sighting.uid, plan.wake_at)))
     }

@@ -201,6 +201,21 @@ impl Requests<'_> {
         }
     }
 
+    /// Gives a Service back: it selects all of its pods again.
+    pub(crate) fn release_service(self, name: &str, resource_version: &str) -> Request {
+        let patch = json!({
+            "metadata": {
+                "resourceVersion": resource_version,
+                "annotations": {names::MANAGED_BY_ANNOTATION: null},
+            },
+            "spec": {"selector": {names::HASH_LABEL: null}},
+        });
+        Request {
+            target: self.target(Kind::Service, name),
+            operation: Operation::Merge(patch),
+        }
+    }
+
     /// Replaces the Rollout's status as a whole, so that fields which are no longer there are cleared.
     pub(crate) fn replace_status(self, resource_version: &str, status: Value) -> Request {
         let patch = Patch(vec![

@@ -97,21 +97,11 @@ fn service(tables: &Tables, key: &ObjectKey, replica_sets: &[ReplicaSetView]) ->
     let owner = service.view.managed_by.clone();
     Presence::Present(ServiceView {
         ready_endpoints,
-        managed_by: owner.filter(|owner| is_owned_by(tables, key, owner)),
+        // A Rollout that is gone, or names other Services now, leaves its annotation behind.
+        managed_by: owner.filter(|owner| {
+            !service.directed_here || tables.directs(&ObjectKey::new(&key.namespace, owner), key)
+        }),
         ..service.view.clone()
-    })
-}
-
-/// Whether the Rollout that a Service is annotated with still directs it. One that is gone, or names other Services now,
-/// leaves its annotation behind.
-fn is_owned_by(tables: &Tables, service: &ObjectKey, owner: &str) -> bool {
-    let owner = tables.rollouts.get(&ObjectKey::new(&service.namespace, owner));
-    owner.filter(|owner| !owner.deleting).is_some_and(|owner| {
-        // A spec that can't be read may well name it.
-        owner.readable_spec().is_none_or(|spec| {
-            let (stable, canary) = spec.services();
-            [stable, canary].contains(&Some(service.name.as_str()))
-        })
     })
 }
 
@@ -247,9 +237,7 @@ mod tests {
     #[test]
     fn a_service_belongs_to_the_rollout_that_it_is_annotated_with_only_while_that_names_it() {
         let caches = caches();
-        let mut service = samples::service("web-stable");
-        service["metadata"]["annotations"] = json!({kulta_api::names::MANAGED_BY_ANNOTATION: "other"});
-        put::<Service>(&caches, &service);
+        put::<Service>(&caches, &samples::directed_service("web-stable", "other", "abc"));
         let without_owner = owner_of_stable_service(&caches);
         let mut other = samples::rollout("other");
         other["spec"]["strategy"]["canary"]["stableService"] = json!("web-stable");

@@ -40,6 +40,28 @@ impl Tables {
             .map(|(key, rollout)| (key, rollout.as_ref()))
     }
 
+    /// The ReplicaSets of one namespace.
+    pub fn replica_sets_in(&self, namespace: &str) -> impl Iterator<Item = &ReplicaSet> {
+        let first = ObjectKey::new(namespace, "");
+        self.replica_sets
+            .range(first..)
+            .take_while(move |(key, _)| key.namespace == namespace)
+            .map(|(_, replica_set)| replica_set.as_ref())
+    }
+
+    /// Whether the Rollout `owner` exists and names the Service `service`.
+    #[must_use]
+    pub fn directs(&self, owner: &ObjectKey, service: &ObjectKey) -> bool {
+        let owner = self.rollouts.get(owner).filter(|owner| !owner.deleting);
+        owner.is_some_and(|owner| {
+            // A spec that can't be read may well name it.
+            owner.readable_spec().is_none_or(|spec| {
+                let (stable, canary) = spec.services();
+                [stable, canary].contains(&Some(service.name.as_str()))
+            })
+        })
+    }
+
     /// The version of an object; None when it is not there.
     #[must_use]
     pub fn version(&self, kind: Kind, key: &ObjectKey) -> Option<Version> {

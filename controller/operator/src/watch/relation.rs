@@ -15,6 +15,8 @@ pub struct Relations {
     rollouts_by_service: Many<ObjectKey>,
     /// Rollouts by the routes they name.
     rollouts_by_route: Many<ObjectKey>,
+    /// Services by the Rollout that this controller has pointed them for, which may be gone.
+    services_by_owner: Many<ObjectKey>,
     /// ReplicaSets by the UID of the Rollout that owns them.
     replica_sets_by_owner: Many<String>,
     /// ReplicaSets without an owner, by namespace.
@@ -24,6 +26,16 @@ pub struct Relations {
 }
 
 impl Relations {
+    /// The Services that this controller has pointed for the Rollout `owner`.
+    pub fn services_of(&self, owner: &ObjectKey) -> impl Iterator<Item = &ObjectKey> {
+        self.services_by_owner.of(owner)
+    }
+
+    /// The Rollouts that name a Service.
+    pub fn rollouts_naming(&self, service: &ObjectKey) -> impl Iterator<Item = &ObjectKey> {
+        self.rollouts_by_service.of(service)
+    }
+
     /// The ReplicaSets that the Rollout with this UID owns.
     pub fn replica_sets_of(&self, uid: &str) -> impl Iterator<Item = &ObjectKey> {
         self.replica_sets_by_owner.of(uid)
@@ -187,11 +199,27 @@ impl Cached for Service {
         &mut tables.services
     }
 
-    fn relate(&self, _: &ObjectKey, _: &mut Relations, _: bool) {}
-
-    fn concerns(_: Change<'_, Self>, key: &ObjectKey, tables: &Tables) -> BTreeSet<ObjectKey> {
-        tables.relations.rollouts_by_service.of(key).cloned().collect()
+    fn relate(&self, key: &ObjectKey, relations: &mut Relations, related: bool) {
+        if let Some(owner) = owner(self, key) {
+            relations.services_by_owner.set(owner, key, related);
+        }
     }
+
+    fn concerns(change: Change<'_, Self>, key: &ObjectKey, tables: &Tables) -> BTreeSet<ObjectKey> {
+        let naming = tables.relations.rollouts_by_service.of(key).cloned();
+        let owners = change.versions().filter_map(|version| owner(version, key));
+        naming.chain(owners).collect()
+    }
+}
+
+/// The Rollout that this controller has pointed a Service for.
+fn owner(service: &Service, key: &ObjectKey) -> Option<ObjectKey> {
+    let owner = service
+        .view
+        .managed_by
+        .as_ref()
+        .filter(|_| service.directed_here)?;
+    Some(ObjectKey::new(&key.namespace, owner))
 }
 
 impl Cached for EndpointSlice {

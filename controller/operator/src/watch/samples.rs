@@ -1,6 +1,6 @@
 //! Objects as an API server has them, for tests; all in the namespace `shop`.
 
-use kulta_api::names::HASH_LABEL;
+use kulta_api::names::{FIELD_MANAGER, HASH_LABEL, MANAGED_BY_ANNOTATION};
 use serde_json::{Value, json};
 
 /// Metadata of a complete object.
@@ -72,6 +72,18 @@ pub(crate) fn service(name: &str) -> Value {
         },
         "status": {"loadBalancer": {}},
     })
+}
+
+/// A Service that this controller has pointed at the revision `hash` of `rollout`.
+pub(crate) fn directed_service(name: &str, rollout: &str, hash: &str) -> Value {
+    let mut object = service(name);
+    object["metadata"]["annotations"] = json!({MANAGED_BY_ANNOTATION: rollout});
+    object["metadata"]["managedFields"] = json!([{
+        "manager": FIELD_MANAGER, "operation": "Update", "apiVersion": "v1",
+        "fieldsV1": {"f:metadata": {"f:annotations": {format!("f:{MANAGED_BY_ANNOTATION}"): {}}}},
+    }]);
+    object["spec"]["selector"][HASH_LABEL] = json!(hash);
+    object
 }
 
 /// The `EndpointSlice` `<service>-1`.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use kube::core::ApiResource;
-use kulta_api::names::{HASH_LABEL, MANAGED_BY_ANNOTATION};
+use kulta_api::names::{FIELD_MANAGER, HASH_LABEL, MANAGED_BY_ANNOTATION};
 use kulta_core::observed::ServiceView;
 use serde::Deserialize;
 use serde_json::Value;
@@ -18,6 +18,22 @@ pub struct Service {
     pub uid: String,
     /// What decisions see of it; its endpoints are not known here.
     pub view: ServiceView,
+    /// The annotation that names its Rollout was written by this controller. (It is Argo Rollouts' annotation, and where
+    /// that wrote it, the Rollout is one of its own.)
+    pub directed_here: bool,
+}
+
+/// Whether this controller holds the annotation that names a Service's Rollout.
+fn is_directed_here(object: &Value) -> bool {
+    let key = MANAGED_BY_ANNOTATION.replace('~', "~0").replace('/', "~1");
+    let held = format!("/fieldsV1/f:metadata/f:annotations/f:{key}");
+    let entries = object
+        .pointer("/metadata/managedFields")
+        .and_then(Value::as_array);
+    entries.into_iter().flatten().any(|entry| {
+        let manager = entry.get("manager").and_then(Value::as_str);
+        manager == Some(FIELD_MANAGER) && entry.pointer(&held).is_some()
+    })
 }
 
 #[derive(Deserialize)]
@@ -51,6 +67,7 @@ impl Projection for Service {
         } = Written::deserialize(object)?;
         let selects = spec.selector.remove(HASH_LABEL);
         Ok(Self {
+            directed_here: is_directed_here(object),
             uid: metadata.uid,
             view: ServiceView {
                 managed_by: metadata.annotations.remove(MANAGED_BY_ANNOTATION),
