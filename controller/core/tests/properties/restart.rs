@@ -7,7 +7,10 @@ use crate::simulation::world::World;
 /// Where the Rollout rests after each event of `schedule`, with a controller that dies in so many percent of its plans.
 fn rests(schedule: &Schedule, death: u8) -> Result<Vec<String>, String> {
     let mut world: World = super::run::start(schedule, Vec::new, false);
-    world.controller.faults = Faults { death, stale: 0 };
+    world.controller.faults = Faults {
+        death,
+        ..Faults::default()
+    };
     world.settle()?;
     let mut states = vec![world.end_state()];
     for (_, event) in &schedule.events {

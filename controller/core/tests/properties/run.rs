@@ -1,5 +1,6 @@
 //! Runs schedules, judges where they end, and reduces the ones that fail to what is needed for the failure.
 
+use kulta_core::spec::{Spec, Step};
 use kulta_core::status::Phase;
 
 use super::schedule::{Event, Perils, Schedule};
@@ -126,11 +127,25 @@ fn finish(world: &mut World) -> Result<(), String> {
     Err("resumed and retried in vain".to_owned())
 }
 
-/// A Rollout comes to rest within so many plans that have an effect: some for each step, for each pod of a rolling
-/// update, and for the beginning and the end.
+/// A Rollout comes to rest within so many plans that have an effect: some for each step, for each pod that a rolling
+/// update moves, and for the beginning and the end.
 fn most_rounds(world: &World) -> u32 {
     let spec = &world.cluster.rollout.spec;
-    ROUNDS_PER_STEP * spec.step_count() + ROUNDS_PER_POD * spec.replicas + ROUNDS_AT_BOTH_ENDS
+    ROUNDS_PER_STEP * spec.step_count() + ROUNDS_PER_POD * pods_moved(spec) + ROUNDS_AT_BOTH_ENDS
+}
+
+/// The pods that come on the way of the steps, back and forth, if the numbers of pods are the split.
+fn pods_moved(spec: &Spec) -> u32 {
+    let weights = spec.steps.iter().filter_map(|step| match step {
+        Step::SetWeight(weight) => Some(weight.percent()),
+        _ => None,
+    });
+    let (mut percent, mut last) = (0, 0);
+    for weight in weights.chain([100]) {
+        percent += weight.abs_diff(last);
+        last = weight;
+    }
+    (spec.replicas * percent).div_ceil(100).max(spec.replicas)
 }
 
 /// What must be true of a Rollout at rest in a healthy environment.

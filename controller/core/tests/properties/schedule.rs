@@ -145,6 +145,7 @@ fn random_rollout(random: &mut Rng, perils: Perils, seed: u64) -> RolloutBuilder
         builder.faults = Faults {
             death: random.u8(0..50),
             stale: random.u8(0..30),
+            refusal: random.u8(0..15),
         };
     }
     builder

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use jiff::Timestamp;
-use kulta_core::observed::{ApplyFailure, Observed};
+use kulta_core::observed::{ApplyFailure, FailureKind, Observed};
 use kulta_core::plan::{Action, Plan};
 
 use super::apply::Refusal;
@@ -23,6 +23,8 @@ pub(crate) struct Faults {
     pub(crate) death: u8,
     /// A cache is behind.
     pub(crate) stale: u8,
+    /// A write is refused, by a policy or a webhook that is broken; of all writes.
+    pub(crate) refusal: u8,
 }
 
 /// What looks on and judges.
@@ -112,13 +114,19 @@ impl Controller {
         let dies = self
             .chance(self.faults.death)
             .then(|| self.random.usize(0..=plan.actions.len()));
-        let outcome = carry_out(cluster, &observed, &plan, dies, &mut self.meanwhile);
+        let mut happens = || self.faults.refusal > 0 && self.random.u8(0..100) < self.faults.refusal;
+        let refused = plan.actions.iter().map(|_| happens()).collect::<Vec<_>>();
+        let outcome = carry_out(cluster, &observed, &plan, dies, &refused, &mut self.meanwhile);
         note(trace, cluster, &observed, &plan, &outcome);
-        self.idle = outcome == Outcome::Nothing && !stale;
-        self.rounds += u32::from(outcome != Outcome::Nothing);
+        self.idle = outcome == Outcome::Nothing && !stale && observed.failure.is_none();
+        // Refused writes, and telling of them, are no work of the controller's own making.
+        let troubled = matches!(outcome, Outcome::Failed(_)) || observed.failure.is_some();
+        self.rounds += u32::from(outcome != Outcome::Nothing && !troubled);
         self.seen = seen;
         self.wake_at = plan.wake_at;
-        self.retry_at = (stale && outcome == Outcome::Nothing).then_some(cluster.tick + 1);
+        // A failure that was told is no end of the matter.
+        let again = observed.failure.is_some() || stale && outcome == Outcome::Nothing;
+        self.retry_at = again.then_some(cluster.tick + 1);
         match outcome {
             Outcome::Nothing => {}
             Outcome::Done => self.wrote = cluster.changes,
@@ -198,6 +206,7 @@ fn carry_out(
     observed: &Observed,
     plan: &Plan,
     dies: Option<usize>,
+    refused: &[bool],
     meanwhile: &mut Option<UserAction>,
 ) -> Outcome {
     let status_differs = plan.status != observed.status;
@@ -210,7 +219,15 @@ fn carry_out(
         if dies == Some(position) {
             return Outcome::Died(position);
         }
-        match cluster.apply(action) {
+        let applied = if refused[position] {
+            Err(Refusal::Failure(ApplyFailure {
+                kind: FailureKind::Other,
+                message: "refused by a webhook".to_owned(),
+            }))
+        } else {
+            cluster.apply(action)
+        };
+        match applied {
             Ok(()) => {}
             Err(Refusal::Conflict(what)) => return Outcome::Conflict(what),
             Err(Refusal::Failure(failure)) => failed = failed.or(Some(failure)),
