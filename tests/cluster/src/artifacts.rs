@@ -13,6 +13,7 @@ use anyhow::{Context, Result};
 use crate::cache::Cache;
 use crate::pins::{self, GO_MODULES};
 use crate::progress::Progress;
+use crate::requirements;
 
 /// Where each part's files are.
 #[derive(Clone, Debug)]
@@ -33,8 +34,9 @@ type Make = Box<dyn Fn(&Path, &Progress) -> Result<()>>;
 impl Artifacts {
     /// Makes what the cache does not have.
     pub(crate) fn ensure(cache: &Cache, progress: &Progress) -> Result<Self> {
-        let recipes = recipes()?;
+        let recipes = recipes(cache)?;
         if recipes.iter().any(|recipe| !cache.has_part(&recipe.key)) {
+            requirements::check_builders()?;
             let _lock = cache.lock("build", progress)?;
             cache.sweep()?;
             let missing: Vec<&Recipe> = recipes
@@ -54,7 +56,7 @@ impl Artifacts {
 
     /// The parts as they should be in the cache, made or not.
     pub(crate) fn find(cache: &Cache) -> Result<Self> {
-        let parts = recipes()?
+        let parts = recipes(cache)?
             .into_iter()
             .map(|recipe| (recipe.name, cache.root().join("parts").join(recipe.key)))
             .collect();
@@ -102,7 +104,7 @@ impl Artifacts {
     }
 }
 
-fn recipes() -> Result<Vec<Recipe>> {
+fn recipes(cache: &Cache) -> Result<Vec<Recipe>> {
     let lock = pins::artifacts()?;
     let mut recipes = vec![
         Recipe {
@@ -121,10 +123,13 @@ fn recipes() -> Result<Vec<Recipe>> {
             make: Box::new(pause::build),
         },
     ];
-    recipes.extend(GO_MODULES.iter().map(|module| Recipe {
-        name: module.name.to_owned(),
-        key: module.key(),
-        make: Box::new(move |folder, progress| go::build(module, folder, progress)),
+    recipes.extend(GO_MODULES.iter().map(|module| {
+        let home = cache.go();
+        Recipe {
+            name: module.name.to_owned(),
+            key: module.key(),
+            make: Box::new(move |folder, progress| go::build(module, &home, folder, progress)),
+        }
     }));
     Ok(recipes)
 }

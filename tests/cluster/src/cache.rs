@@ -54,6 +54,11 @@ impl Cache {
         &self.root
     }
 
+    /// What Go keeps for later builds: modules and what was compiled.
+    pub(crate) fn go(&self) -> PathBuf {
+        self.root.join("go")
+    }
+
     pub(crate) fn clusters(&self) -> PathBuf {
         self.root.join("clusters")
     }

@@ -176,7 +176,8 @@ fn sign(
 
 fn write(folder: &Path, name: &str, text: &str) -> Result<()> {
     use std::io::Write;
-    let path = folder.join(name);
+    // Renamed when it is whole: a driver may be killed at any moment, and the keys of tokens are never made anew.
+    let path = folder.join(format!(".{name}"));
     let mut options = fs::File::options();
     let mut file = options
         .create(true)
@@ -184,7 +185,9 @@ fn write(folder: &Path, name: &str, text: &str) -> Result<()> {
         .truncate(true)
         .mode(SECRET)
         .open(&path)?;
-    file.write_all(text.as_bytes())
+    let written = file.write_all(text.as_bytes());
+    written
+        .and_then(|()| fs::rename(&path, folder.join(name)))
         .with_context(|| format!("writing {}", path.display()))
 }
 

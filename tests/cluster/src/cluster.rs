@@ -69,9 +69,9 @@ impl Cluster {
         } else {
             progress.begin("putting up the namespaces");
             let keeper = artifacts.file("pause", "bin/kulta-pause");
-            let sandbox = Sandbox::create(&options.cache, &layout, &keeper, &parts)?;
-            configuration::write_all(&layout, &artifacts)?;
-            sandbox
+            Sandbox::create(&options.cache, &layout, &keeper, &parts, || {
+                configuration::write_all(&layout, &artifacts)
+            })?
         };
         let cluster = Self {
             layout,
@@ -79,6 +79,7 @@ impl Cluster {
             sandbox,
         };
         crate::startup::start(&cluster, progress)?;
+        progress.rest();
         Ok(cluster)
     }
 
@@ -112,7 +113,18 @@ impl Cluster {
         for folder in [layout.data(""), layout.machine(""), layout.configuration()] {
             remove_tree(&folder)?;
         }
+        progress.rest();
         Ok(())
+    }
+
+    /// Ends the programs that were started by [`Self::enter`] and are still there, with whatever they started: those
+    /// of a driver that was killed, which nobody else would end. The caller and those who started it are spared; so a
+    /// driver may call it before it starts anything, and only where no other driver uses the same cluster.
+    ///
+    /// # Errors
+    /// When one of them cannot be ended.
+    pub fn end_strangers(&self) -> Result<()> {
+        self.sandbox.end_strangers()
     }
 
     /// The administrator's kubeconfig; its address works inside the network only.

@@ -8,6 +8,21 @@ use anyhow::{Context, Result, bail};
 /// Enough of a failed program's last words to see why.
 const LAST_WORDS: usize = 25;
 
+/// A program that is told to end when the thread that started it ends, however that ends: otherwise a compiler would
+/// go on for minutes after its driver was killed. By SIGINT, as if from a terminal; what a shell starts in the background
+/// would ignore it.
+pub(crate) fn mortal(program: &str) -> Command {
+    let mut command = Command::new("env");
+    command.args([
+        "--default-signal=INT",
+        "setpriv",
+        "--pdeathsig=INT",
+        "--",
+        program,
+    ]);
+    command
+}
+
 /// Runs to the end and gives standard output.
 ///
 /// # Errors
@@ -102,6 +117,23 @@ mod tests {
             .to_string();
         assert!(error.contains("`ls /there/is/no/such/file` failed"), "{error}");
         assert!(error.contains("No such file"), "{error}");
+    }
+
+    #[test]
+    fn a_mortal_program_ends_with_the_thread_that_started_it() {
+        let start = || {
+            let mut said = mortal("sh");
+            // Its line says that the signal is set up.
+            said.args(["-c", "echo; exec sleep 600"]).stdout(Stdio::piped());
+            let mut child = said.spawn().unwrap();
+            let mut line = String::new();
+            BufReader::new(child.stdout.take().unwrap())
+                .read_line(&mut line)
+                .unwrap();
+            child
+        };
+        let mut child = std::thread::spawn(start).join().unwrap();
+        assert!(!child.wait().unwrap().success());
     }
 
     #[test]

@@ -192,6 +192,7 @@ fn controller_manager(layout: &Layout) -> Vec<String> {
         format!("--cluster-signing-cert-file={}", certificate(layout, "ca.crt")),
         format!("--cluster-signing-key-file={}", certificate(layout, "ca.key")),
         format!("--secure-port={}", settings::CONTROLLER_MANAGER_PORT),
+        format!("--flex-volume-plugin-dir={}", settings::VOLUME_PLUGINS),
         // So that it is never what a measurement waits for.
         String::from("--kube-api-qps=200"),
         String::from("--kube-api-burst=400"),

@@ -86,6 +86,7 @@ fn values(file: &str, layout: &Layout, artifacts: &Artifacts) -> Vec<(&'static s
     };
     let mut values = vec![
         ("containerd_socket", settings::CONTAINERD_SOCKET.to_owned()),
+        ("volume_plugins", settings::VOLUME_PLUGINS.to_owned()),
         ("pause_image", settings::PAUSE_IMAGE.to_owned()),
         ("cni_programs", shown(artifacts.file("debian", "usr/lib/cni"))),
         ("cni_configuration", shown(layout.configuration().join("cni"))),

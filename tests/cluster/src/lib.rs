@@ -23,6 +23,7 @@ mod sandbox;
 pub mod selfcheck;
 pub mod settings;
 mod startup;
+mod strangers;
 pub mod wait;
 
 pub use cache::Cache;

@@ -162,6 +162,12 @@ pub(crate) fn required_version<'a>(go_mod: &'a str, module: &str) -> Option<&'a 
 }
 
 impl GoModule {
+    /// The version of Go that it wants.
+    pub(crate) fn go_version(&self) -> &'static str {
+        let line = self.go_mod.lines().find_map(|line| line.strip_prefix("go "));
+        line.unwrap_or_default()
+    }
+
     pub(crate) fn key(&self) -> String {
         let programs = format!(
             "{:?}{:?}{}{}",
@@ -229,6 +235,15 @@ mod tests {
     fn every_module_has_its_own_key() {
         let keys: std::collections::BTreeSet<String> = GO_MODULES.iter().map(GoModule::key).collect();
         assert_eq!(keys.len(), GO_MODULES.len());
+    }
+
+    #[test]
+    fn every_module_says_which_go_it_wants() {
+        assert!(
+            GO_MODULES
+                .iter()
+                .all(|module| module.go_version().starts_with("1."))
+        );
     }
 
     #[test]

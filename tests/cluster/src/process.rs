@@ -47,6 +47,15 @@ impl Identity {
             .collect()
     }
 
+    pub(crate) fn parent(self) -> Option<i32> {
+        parent(&fs::read_to_string(format!("/proc/{}/stat", self.pid)).ok()?)
+    }
+
+    /// How many process namespaces it is in, from the outermost that can be seen from here.
+    pub(crate) fn depth(self) -> usize {
+        fs::read_to_string(format!("/proc/{}/status", self.pid)).map_or(0, |status| numbers(&status).len())
+    }
+
     pub(crate) fn runs(self, program: &Path) -> bool {
         fs::read_link(format!("/proc/{}/exe", self.pid)).is_ok_and(|executable| executable == program)
     }
@@ -90,13 +99,21 @@ fn started(stat: &str) -> Option<u64> {
     fields.nth(18)?.parse().ok()
 }
 
-/// Reads `NSpid` in the text of `/proc/PID/status`: one number for each namespace, the innermost last.
+/// The number of the parent in the text of `/proc/PID/stat`.
+fn parent(stat: &str) -> Option<i32> {
+    let (_, fields) = stat.rsplit_once(')')?;
+    fields.split_whitespace().nth(1)?.parse().ok()
+}
+
 fn first_of_namespace(status: &str) -> bool {
-    let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
-    numbers.is_some_and(|numbers| {
-        let numbers: Vec<&str> = numbers.split_whitespace().collect();
-        numbers.len() > 1 && numbers.last() == Some(&"1")
-    })
+    let numbers = numbers(status);
+    numbers.len() > 1 && numbers.last() == Some(&"1")
+}
+
+/// Reads `NSpid` in the text of `/proc/PID/status`: one number for each namespace, the innermost last.
+fn numbers(status: &str) -> Vec<&str> {
+    let line = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+    line.unwrap_or_default().split_whitespace().collect()
 }
 
 #[cfg(test)]
@@ -108,6 +125,11 @@ mod tests {
     #[test]
     fn the_start_time_is_found_behind_any_name() {
         assert_eq!(started(STAT), Some(987_654));
+    }
+
+    #[test]
+    fn the_parent_is_found_behind_any_name() {
+        assert_eq!(parent(STAT), Some(1));
     }
 
     #[test]

@@ -19,6 +19,7 @@ use crate::layout::Layout;
 use crate::network::Network;
 use crate::process::{self, Identity};
 use crate::settings::BURIED_WITHIN;
+use crate::strangers;
 use crate::wait;
 
 /// Folders of the machine that programs write to without asking, and what is bound over them inside.
@@ -35,7 +36,19 @@ const SHOWN_TO_KUBELET: [(&str, &str); 6] = [
     ("kernel/keys/root_maxbytes", "25000000"),
 ];
 
-const CGROUPS: &str = "/sys/fs/cgroup";
+/// What `unshare` is told to make: the walls, in which the keeper cannot outlive who waits for it.
+pub(crate) const WALLS: [&str; 8] = [
+    "--mount",
+    "--pid",
+    "--net",
+    "--fork",
+    "--kill-child=KILL",
+    "--mount-proc",
+    "--propagation",
+    "private",
+];
+
+pub(crate) const CGROUPS: &str = "/sys/fs/cgroup";
 const KEEPER_WITHIN: Duration = Duration::from_secs(10);
 
 /// A running sandbox.
@@ -45,7 +58,7 @@ pub(crate) struct Sandbox {
     processes: PathBuf,
 }
 
-/// Written when the walls stand.
+/// Written when the walls stand and everything that the parts read is there.
 #[derive(Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Record {
@@ -69,25 +82,25 @@ impl Sandbox {
         })
     }
 
-    /// Puts the walls up, after burying whatever is left of earlier ones.
-    pub(crate) fn create(cache: &Cache, layout: &Layout, program: &Path, parts: &str) -> Result<Self> {
+    /// Puts the walls up, after burying whatever is left of earlier ones. `furnish` writes what the parts read: a
+    /// sandbox that was not furnished to the end is not found later, and so made anew.
+    pub(crate) fn create(
+        cache: &Cache,
+        layout: &Layout,
+        program: &Path,
+        parts: &str,
+        furnish: impl FnOnce() -> Result<()>,
+    ) -> Result<Self> {
         destroy(layout)?;
         fs::create_dir_all(layout.logs())?;
         for (_, folder) in MASKED {
             fs::create_dir_all(layout.machine(folder))?;
         }
         let mut unshare = Command::new("setsid");
-        unshare.args([
-            "--fork",
-            "unshare",
-            "--mount",
-            "--pid",
-            "--net",
-            "--fork",
-            "--kill-child=KILL",
-        ]);
         unshare
-            .args(["--mount-proc", "--propagation", "private", "--"])
+            .args(["--fork", "unshare"])
+            .args(WALLS)
+            .arg("--")
             .arg(program)
             .arg(layout.root());
         unshare
@@ -111,8 +124,13 @@ impl Sandbox {
             keeper: sandbox.keeper,
             parts: parts.to_owned(),
         };
-        fs::write(layout.record(), serde_json::to_vec(&record)?)?;
+        record.write(layout, furnish)?;
         Ok(sandbox)
+    }
+
+    /// Ends what was started in the network from outside and is still there.
+    pub(crate) fn end_strangers(&self) -> Result<()> {
+        strangers::end(self.keeper)
     }
 
     pub(crate) fn keeper(&self) -> Identity {
@@ -200,13 +218,22 @@ impl Sandbox {
     }
 }
 
-/// Ends everything inside and removes what the kernel leaves: the cgroups and the cluster's `/run`.
+impl Record {
+    fn write(&self, layout: &Layout, furnish: impl FnOnce() -> Result<()>) -> Result<()> {
+        furnish()?;
+        Ok(fs::write(layout.record(), serde_json::to_vec(self)?)?)
+    }
+}
+
+/// Ends everything inside, and in the network, and removes what the kernel leaves: the cgroups and the cluster's `/run`.
 pub(crate) fn destroy(layout: &Layout) -> Result<()> {
     let keepers = keepers(layout);
     let namespaces: Vec<PathBuf> = keepers
         .iter()
         .filter_map(|keeper| keeper.namespace("pid"))
         .collect();
+    // While the keeper still tells which network is theirs; what is behind the walls ends even if they do not.
+    let strangers_ended = keepers.iter().try_for_each(|keeper| strangers::end(*keeper));
     for keeper in keepers {
         keeper.signal(Signal::SIGKILL)?;
     }
@@ -223,6 +250,7 @@ pub(crate) fn destroy(layout: &Layout) -> Result<()> {
             Ok(remove_cgroup(&folder).ok())
         })?;
     }
+    strangers_ended?;
     if layout.record().exists() {
         fs::remove_file(layout.record())?;
     }
@@ -231,7 +259,7 @@ pub(crate) fn destroy(layout: &Layout) -> Result<()> {
 }
 
 /// First processes of this cluster: more than one only where a start was interrupted.
-fn keepers(layout: &Layout) -> Vec<Identity> {
+pub(crate) fn keepers(layout: &Layout) -> Vec<Identity> {
     let root = layout.root().display().to_string();
     let ours = |process: &Identity| {
         let arguments = process.arguments();
@@ -267,4 +295,28 @@ fn remove_cgroup(folder: &Path) -> std::io::Result<()> {
         }
     }
     fs::remove_dir(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sandbox_that_is_not_furnished_to_the_end_has_no_record() {
+        let root = std::env::temp_dir().join(format!("kulta-sandbox-{}", std::process::id()));
+        let layout = Layout::new(&Cache::at(&root).unwrap(), "one").unwrap();
+        fs::create_dir_all(layout.root()).unwrap();
+        let record = Record {
+            keeper: Identity { pid: 1, started: 1 },
+            parts: String::new(),
+        };
+        let killed = record.write(&layout, || anyhow::bail!("no more disk"));
+        assert!(killed.is_err() && !layout.record().exists());
+        let written = record.write(&layout, || {
+            ensure!(!layout.record().exists(), "recorded too early");
+            Ok(())
+        });
+        assert!(written.is_ok() && layout.record().exists());
+        remove_tree(&root).unwrap();
+    }
 }

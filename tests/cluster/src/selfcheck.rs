@@ -1,23 +1,29 @@
 //! The checks that need the real thing: `cargo xtask cluster selfcheck`. They use clusters of their own.
 
 mod dns;
+mod killed;
+mod leftovers;
 mod traffic;
 
-use std::fs;
+use std::process::Command;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 
 use crate::cluster::{Cluster, ClusterOptions};
 use crate::component::Component;
-use crate::process;
 use crate::progress::Progress;
-use crate::settings;
 
 type Check = fn(&Cluster, &ClusterOptions, &Progress) -> Result<()>;
 
+/// A minor version: the API of the tests' clients.
+const SERVER_VERSION: &str = "v1.35.";
+
 /// In this order, on one cluster.
-const CHECKS: [(&str, Check); 8] = [
+const CHECKS: [(&str, Check); 9] = [
+    ("the API server says the pinned version", |cluster, _, _| {
+        server_version(cluster)
+    }),
     ("a second `up` changes nothing", second_up),
     ("names resolve", |cluster, _, _| dns::names_resolve(cluster)),
     (
@@ -41,13 +47,21 @@ const CHECKS: [(&str, Check); 8] = [
     ),
 ];
 
-/// Runs all checks on two clusters of these names, and takes both down.
+/// Runs all checks on clusters of these names, and takes all of them down. `up` makes a command that brings such a
+/// cluster up: a driver that can be killed.
 ///
 /// # Errors
 /// With the first check that fails; the clusters are then left for a look.
-pub fn run(first: &ClusterOptions, second: &ClusterOptions, progress: &Progress) -> Result<()> {
-    Cluster::down(first, progress)?;
-    Cluster::down(second, progress)?;
+pub fn run(
+    clusters: &[ClusterOptions; 3],
+    up: impl Fn(&ClusterOptions) -> Result<Command>,
+    progress: &Progress,
+) -> Result<()> {
+    let [first, second, third] = clusters;
+    for options in clusters {
+        Cluster::down(options, progress)?;
+    }
+    let folders = leftovers::folders();
     let mut cluster = Cluster::up(first, progress)?;
     for (name, check) in CHECKS {
         progress.note(&format!("check: {name}"));
@@ -57,12 +71,27 @@ pub fn run(first: &ClusterOptions, second: &ClusterOptions, progress: &Progress)
     }
     progress.note("check: two clusters side by side");
     side_by_side(&cluster, second, progress)?;
+    progress.note("check: a second driver ends what a first one left in the network");
+    leftovers::strangers_end(&cluster)?;
     progress.note("check: `down` leaves nothing");
     for options in [first, second] {
-        Cluster::down(options, progress)?;
-        nothing_is_left(options)?;
+        leftovers::down(options, &folders, progress)?;
     }
+    progress.note("check: `up` completes what a killed one began");
+    killed::up_completes(third, up, progress)?;
+    leftovers::down(third, &folders, progress)?;
     progress.note("all checks passed");
+    Ok(())
+}
+
+fn server_version(cluster: &Cluster) -> Result<()> {
+    let answer: serde_json::Value = serde_json::from_str(&cluster.kubectl(&["get", "--raw", "/version"])?)?;
+    let version = answer.get("gitVersion").and_then(serde_json::Value::as_str);
+    let version = version.context("the API server says no version")?;
+    ensure!(
+        version.starts_with(SERVER_VERSION),
+        "the API server is of version {version}"
+    );
     Ok(())
 }
 
@@ -118,44 +147,4 @@ fn side_by_side(cluster: &Cluster, second: &ClusterOptions, progress: &Progress)
         "the clusters share their objects"
     );
     traffic::application_answers(cluster)
-}
-
-/// No process, mount, cgroup or file; and no network namespace, because that one has no name and lives by its
-/// processes only.
-fn nothing_is_left(options: &ClusterOptions) -> Result<()> {
-    let folder = options.cache.clusters().join(&options.name);
-    let root = folder.display().to_string();
-    let left: Vec<i32> = process::all()
-        .into_iter()
-        .filter(|process| process.arguments().iter().any(|word| word.starts_with(&root)))
-        .map(|process| process.pid)
-        .collect();
-    ensure!(left.is_empty(), "processes are left: {left:?}");
-    ensure!(
-        !fs::read_to_string("/proc/self/mountinfo")?.contains(&root),
-        "a mount is left"
-    );
-    let name = format!("kulta-{}-", options.name);
-    for hierarchy in fs::read_dir("/sys/fs/cgroup")?
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.is_dir())
-    {
-        let groups = fs::read_dir(&hierarchy)?.flatten();
-        let left = groups
-            .into_iter()
-            .any(|group| group.file_name().to_string_lossy().starts_with(&name));
-        ensure!(!left, "a cgroup is left in {}", hierarchy.display());
-    }
-    let files: Vec<_> = fs::read_dir(&folder)?
-        .flatten()
-        .map(|entry| entry.file_name())
-        .collect();
-    ensure!(files == ["logs"], "files are left: {files:?}");
-    ensure!(
-        Cluster::attach(options).is_err(),
-        "the cluster {} is still there",
-        settings::DEFAULT_CLUSTER
-    );
-    Ok(())
 }

@@ -48,6 +48,8 @@ pub const GATEWAY_NAMESPACE: &str = "gateway-system";
 /// Sockets live inside the cluster's own `/run`, so that their paths stay under the kernel's 107 characters.
 pub(crate) const CONTAINERD_SOCKET: &str = "/run/containerd/containerd.sock";
 pub(crate) const ENVOY_ADMIN_SOCKET: &str = "/run/envoy-admin.sock";
+/// Looked into by the kubelet and the controller manager, which would make one under `/usr`.
+pub(crate) const VOLUME_PLUGINS: &str = "/var/lib/kubelet/volume-plugins";
 /// The containerd namespace that the kubelet looks into.
 pub(crate) const IMAGE_NAMESPACE: &str = "k8s.io";
 /// Never the tag `latest`: it would always be pulled.
@@ -61,6 +63,8 @@ pub(crate) const KUBERNETES_VERSION_SYMBOLS: &str = "k8s.io/component-base/versi
 
 /// From a start to being healthy; generous, because the machine may be busy with a build.
 pub(crate) const HEALTHY_WITHIN: Duration = Duration::from_secs(90);
+/// One call of `kubectl wait`, which is repeated until [`HEALTHY_WITHIN`] is over.
+pub(crate) const KUBECTL_WAIT: Duration = Duration::from_secs(10);
 /// From being started to being seen in the list of processes.
 pub(crate) const STARTED_WITHIN: Duration = Duration::from_secs(15);
 /// From SIGTERM to SIGKILL: the API server waits for its watchers, who do not mean to go.

@@ -13,6 +13,7 @@ use crate::image::Image;
 use crate::pins;
 use crate::progress::Progress;
 use crate::settings;
+use crate::wait;
 
 /// Starts what does not run, in the order of need, and waits until all of it is well.
 pub(crate) fn start(cluster: &Cluster, progress: &Progress) -> Result<()> {
@@ -51,7 +52,7 @@ pub(crate) fn start(cluster: &Cluster, progress: &Progress) -> Result<()> {
     )?;
     progress.begin("waiting for the node");
     // kube-proxy gives up for long seconds where its node is not there yet.
-    wait_for(cluster, "create", "node", settings::NODE_NAME)?;
+    wait_for(cluster, "create", &node(), &[])?;
     launch(cluster, progress, &[Component::KubeProxy])?;
     settle(cluster, progress)
 }
@@ -64,18 +65,14 @@ fn settle(cluster: &Cluster, progress: &Progress) -> Result<()> {
         progress.done();
     }
     progress.begin("waiting for the node and the gateway");
-    wait_for(cluster, "condition=Ready", "node", settings::NODE_NAME)?;
+    wait_for(cluster, "condition=Ready", &node(), &[])?;
     let gateway = format!("gateway/{}", settings::GATEWAY_NAME);
     let namespace = format!("--namespace={}", settings::GATEWAY_NAMESPACE);
-    cluster
-        .kubectl(&[
-            "wait",
-            "--for=condition=Programmed",
-            &gateway,
-            &namespace,
-            &timeout(),
-        ])
-        .map(drop)
+    wait_for(cluster, "condition=Programmed", &gateway, &[&namespace])
+}
+
+fn node() -> String {
+    format!("node/{}", settings::NODE_NAME)
 }
 
 fn launch(cluster: &Cluster, progress: &Progress, components: &[Component]) -> Result<()> {
@@ -115,8 +112,8 @@ fn apply(cluster: &Cluster) -> Result<()> {
     wait_for(
         cluster,
         "condition=Established",
-        "crd",
-        "gateways.gateway.networking.k8s.io",
+        "crd/gateways.gateway.networking.k8s.io",
+        &[],
     )?;
     cluster.apply(&gateway)?;
     fs::write(cluster.layout.applied(), key)?;
@@ -130,13 +127,16 @@ fn envoy_bootstrap(cluster: &Cluster) -> Result<()> {
     command::output(contour.args(component::envoy_bootstrap(&cluster.layout))).map(drop)
 }
 
-fn wait_for(cluster: &Cluster, condition: &str, kind: &str, name: &str) -> Result<()> {
+/// Asks again when kubectl gives up: it fails on an object that is too new to have conditions at all.
+fn wait_for(cluster: &Cluster, condition: &str, object: &str, more: &[&str]) -> Result<()> {
     let condition = format!("--for={condition}");
-    cluster
-        .kubectl(&["wait", &condition, &format!("{kind}/{name}"), &timeout()])
-        .map(drop)
-}
-
-fn timeout() -> String {
-    format!("--timeout={}s", settings::HEALTHY_WITHIN.as_secs())
+    let timeout = format!("--timeout={}s", settings::KUBECTL_WAIT.as_secs());
+    let mut arguments = vec!["wait", &condition, object, &timeout];
+    arguments.extend(more);
+    wait::until(
+        &format!("{object}: {condition}"),
+        settings::HEALTHY_WITHIN,
+        || cluster.kubectl(&arguments).map(Some),
+    )
+    .map(drop)
 }

@@ -36,7 +36,7 @@ pub(crate) enum Command {
         /// The program.
         program: PathBuf,
     },
-    /// Check all of it on two clusters of its own; takes some minutes.
+    /// Check all of it on three clusters of its own; takes some minutes.
     Selfcheck,
 }
 
@@ -70,12 +70,12 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
             program,
         } => load_image(&which.options()?, &image, &program),
         Command::Selfcheck => {
-            let options = [
+            let clusters = [
                 ClusterOptions::named("selfcheck-1")?,
                 ClusterOptions::named("selfcheck-2")?,
+                ClusterOptions::named("selfcheck-3")?,
             ];
-            let [first, second] = &options;
-            selfcheck::run(first, second, &Progress::new()).map(|()| ExitCode::SUCCESS)
+            selfcheck::run(&clusters, driver, &Progress::new()).map(|()| ExitCode::SUCCESS)
         }
     }
 }
@@ -84,6 +84,14 @@ impl Which {
     fn options(&self) -> Result<ClusterOptions> {
         ClusterOptions::named(&self.name)
     }
+}
+
+/// This program, bringing a cluster up.
+fn driver(options: &ClusterOptions) -> Result<std::process::Command> {
+    let program = std::env::current_exe().context("this program has no path")?;
+    let mut driver = std::process::Command::new(program);
+    driver.args(["cluster", "up", "--name", &options.name]);
+    Ok(driver)
 }
 
 fn up(options: &ClusterOptions) -> Result<ExitCode> {

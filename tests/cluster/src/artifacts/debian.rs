@@ -28,7 +28,7 @@ pub(super) fn unpack(debian: &Debian, folder: &Path, progress: &Progress) -> Res
     progress.begin("fetching Debian packages");
     // apt compares each file with the digest in the signed index of the machine's own release.
     command::output(
-        Command::new("apt-get")
+        command::mortal("apt-get")
             .arg("download")
             .args(&debian.packages)
             .current_dir(&archives),

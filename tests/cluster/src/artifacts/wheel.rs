@@ -42,11 +42,13 @@ pub(super) fn unpack(wheel: &Wheel, folder: &Path, progress: &Progress) -> Resul
         ),
     )?;
     let fetched = folder.join("fetched");
-    let mut pip = Command::new("python3");
+    let mut pip = command::mortal("python3");
     pip.args([
         "-m",
         "pip",
         "download",
+        // It would be one under the user's home.
+        "--no-cache-dir",
         "--no-deps",
         "--only-binary=:all:",
         "--require-hashes",
