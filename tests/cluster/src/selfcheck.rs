@@ -54,7 +54,7 @@ const CHECKS: [(&str, Check); 9] = [
 /// With the first check that fails; the clusters are then left for a look.
 pub fn run(
     clusters: &[ClusterOptions; 3],
-    up: impl Fn(&ClusterOptions) -> Result<Command>,
+    up: impl Fn(&ClusterOptions) -> Command,
     progress: &Progress,
 ) -> Result<()> {
     let [first, second, third] = clusters;

@@ -29,6 +29,10 @@ pub mod names {
 
 /// The sample application's variable for its version.
 pub const VERSION_VARIABLE: &str = "SAMPLE_VERSION_LABEL";
+/// The sample application's variable for the share of requests that it answers with 500.
+pub const ERROR_RATE_VARIABLE: &str = "SAMPLE_ERROR_RATE";
+/// The sample application's variable for the delay before every answer.
+pub const LATENCY_VARIABLE: &str = "SAMPLE_LATENCY";
 
 /// Above the sample application's drain (5 s) and the time it gives requests in flight (10 s).
 const GRACE_SECONDS: u32 = 30;
@@ -59,7 +63,7 @@ impl Version {
         Self::new("v2", &images.v2)
     }
 
-    /// The third version, which is bad in the way that [`Version::with`] says.
+    /// The third version. Its image is slow and fails some requests, unless [`Version::with`] says otherwise.
     #[must_use]
     pub fn v3(images: &AppImages) -> Self {
         Self::new("v3", &images.bad_v3)
@@ -102,11 +106,15 @@ impl Version {
             },
             "spec": {
                 "terminationGracePeriodSeconds": GRACE_SECONDS,
+                // What the level `restricted` of Pod Security asks for: users' namespaces may enforce it. The image names
+                // a user by its number, who is not root.
+                "securityContext": { "runAsNonRoot": true, "seccompProfile": { "type": "RuntimeDefault" } },
                 "containers": [{
                     "name": names::CONTAINER,
                     "image": self.image,
                     "imagePullPolicy": "IfNotPresent",
                     "env": environment,
+                    "securityContext": { "allowPrivilegeEscalation": false, "capabilities": { "drop": ["ALL"] } },
                     "ports": [{ "name": "http", "containerPort": names::CONTAINER_PORT }],
                     "readinessProbe": { "httpGet": { "path": "/readyz", "port": "http" }, "periodSeconds": 1 },
                 }],
@@ -365,7 +373,7 @@ mod tests {
 
     #[test]
     fn a_version_says_who_it_is_in_its_template() {
-        let version = Version::v3(&images()).with("SAMPLE_LATENCY", "40ms");
+        let version = Version::v3(&images()).with(LATENCY_VARIABLE, "40ms");
         let environment = version.template("shop")["spec"]["containers"][0]["env"].clone();
         assert_eq!(
             environment,

@@ -2,15 +2,18 @@
 //! more rights than in its pod.
 
 use std::fs;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::api::PostParams;
 use kube::{Api, Client};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
@@ -22,6 +25,10 @@ use crate::stage;
 /// How long a parent of a route may stay silent: many times what the gateway takes even on a busy machine, and short
 /// enough for scenarios to wait for its end.
 const ROUTE_ACCEPTANCE_DEADLINE_SECONDS: &str = "5";
+
+/// What a log says where the controller has panicked: Rust's own words, and the main loop's when a reconcile ended by
+/// a panic, which it survives.
+const WORDS_OF_A_PANIC: [&str; 2] = ["panicked", "reconcile ended early"];
 
 /// The controller's process; ended when this is dropped.
 #[derive(Debug)]
@@ -60,11 +67,14 @@ impl Controller {
             &kubeconfig,
             serde_json::to_vec(&own_kubeconfig(&text, &token(&client).await?)?)?,
         )?;
+        // What an earlier run has said is not this one's.
+        let log = log(settings);
+        fs::write(&log, "").with_context(|| log.display().to_string())?;
         let mut controller = Self {
             program,
             kubeconfig,
             environment: environment(&client).await?,
-            log: log(settings),
+            log,
             child: None,
         };
         controller.start()?;
@@ -74,9 +84,17 @@ impl Controller {
     /// Starts it; its log goes on where it ended.
     ///
     /// # Errors
-    /// When it runs already or cannot be started.
+    /// When it runs already, another one has its port, or it cannot be started.
     pub fn start(&mut self) -> Result<()> {
         ensure!(self.child.is_none(), "the controller runs already");
+        // Free again as soon as this is dropped: the controller itself would end a moment later, and say so in its log.
+        drop(TcpListener::bind(Self::ADDRESS).with_context(|| {
+            format!(
+                "{} is taken, perhaps by a controller that a killed run has left behind: find it in the cluster's \
+                 network and end it",
+                Self::ADDRESS
+            )
+        })?);
         let log = fs::File::options().create(true).append(true).open(&self.log)?;
         let mut command = Command::new(&self.program);
         command
@@ -111,11 +129,7 @@ impl Controller {
     pub async fn stop(&mut self) -> Result<()> {
         let mut child = self.child.take().context("the controller does not run")?;
         let pid = child.id().context("the controller has ended by itself")?;
-        let asked = Command::new("kill")
-            .args(["-TERM", &pid.to_string()])
-            .status()
-            .await?;
-        ensure!(asked.success(), "SIGTERM cannot be sent");
+        kill(Pid::from_raw(i32::try_from(pid)?), Signal::SIGTERM).context("SIGTERM cannot be sent")?;
         let ended = timeout(limits::CONTROLLER_STOPS_WITHIN, child.wait()).await;
         let status = ended.context("the controller does not end")??;
         ensure!(
@@ -167,6 +181,20 @@ impl Controller {
         &self.log
     }
 
+    /// Refuses a log of the stage's controller in which it has panicked since [`Controller::process`], were it only in
+    /// one reconcile.
+    ///
+    /// # Errors
+    /// When it has: the line is in the error. Also when there is no log.
+    pub fn check_log_in(settings: &StageSettings) -> Result<()> {
+        let log = log(settings);
+        let text = fs::read(&log).with_context(|| log.display().to_string())?;
+        match panic_in(&String::from_utf8_lossy(&text)) {
+            None => Ok(()),
+            Some(line) => bail!("the controller has panicked, here or in a scenario before: {line}"),
+        }
+    }
+
     /// The last lines of the log of the stage's controller.
     #[must_use]
     pub fn last_words_in(settings: &StageSettings) -> String {
@@ -176,6 +204,11 @@ impl Controller {
 
 fn log(settings: &StageSettings) -> PathBuf {
     settings.work.join("controller.log")
+}
+
+fn panic_in(log: &str) -> Option<&str> {
+    let mut lines = log.lines();
+    lines.find(|line| WORDS_OF_A_PANIC.iter().any(|words| line.contains(words)))
 }
 
 fn last_words(log: &Path) -> String {
@@ -242,4 +275,31 @@ fn own_kubeconfig(administrator: &str, token: &str) -> Result<Value> {
         );
     }
     Ok(own)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ORDINARY: &str = r#"{"level":"INFO","message":"decided","name":"shop"}"#;
+
+    #[test]
+    fn a_panic_is_found_in_rusts_own_words() {
+        let log = format!("{ORDINARY}\nthread 'main' (7) panicked at src/main.rs:1:1:\n{ORDINARY}");
+        assert_eq!(
+            panic_in(&log),
+            Some("thread 'main' (7) panicked at src/main.rs:1:1:")
+        );
+    }
+
+    #[test]
+    fn a_reconcile_that_ended_early_is_found() {
+        let line = r#"{"level":"ERROR","message":"reconcile ended early","rollout":"e2e-1/shop"}"#;
+        assert_eq!(panic_in(&format!("{ORDINARY}\n{line}")), Some(line));
+    }
+
+    #[test]
+    fn an_ordinary_log_has_no_panic() {
+        assert_eq!(panic_in(ORDINARY), None);
+    }
 }

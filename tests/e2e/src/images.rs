@@ -8,13 +8,18 @@ use anyhow::{Context, Result};
 use kulta_test_cluster::image::{Archive, Image};
 use sha2::{Digest, Sha256};
 
-use crate::app::names;
+use crate::app::{ERROR_RATE_VARIABLE, LATENCY_VARIABLE, VERSION_VARIABLE, names};
 use crate::settings::AppImages;
 
 /// No registry: these names are only ever loaded.
 const HOST: &str = "kulta.local";
 /// Hexadecimal digits of the program's digest in a tag: a changed program is a changed image.
 const TAG_DIGITS: usize = 12;
+
+/// What makes the bad version bad, seen from its metrics: one request of twenty fails, and each takes so long. Enough to
+/// be told from a good version in a minute of little traffic.
+const BAD_ERROR_RATE: &str = "0.05";
+const BAD_LATENCY: &str = "40ms";
 
 /// An image of KULTA that is started by `kulta controller` in its manifest.
 ///
@@ -26,7 +31,8 @@ pub fn controller(program: &Path) -> Result<Archive> {
     Image::new(&format!("{HOST}/kulta:{tag}"), "/kulta", content).archive()
 }
 
-/// An image for each version of the application: the same program under different names.
+/// An image for each version of the application: the same program, told in the image's environment which version it is,
+/// so that an image is what its name says in anybody's pods. A pod template may say otherwise.
 ///
 /// # Errors
 /// When the program cannot be read.
@@ -39,11 +45,17 @@ pub fn app(program: &Path) -> Result<(AppImages, Vec<Archive>)> {
         v2: name("v2"),
         bad_v3: name("bad-v3"),
     };
-    let archives = [&images.v1, &images.v2, &images.bad_v3].map(|name| {
+    let image = |name: &str, version: &str| {
         let image = Image::new(name, "/kulta-sample-app", content.clone());
-        image.port(names::CONTAINER_PORT).archive()
-    });
-    let archives = archives.into_iter().collect::<Result<_>>()?;
+        image
+            .port(names::CONTAINER_PORT)
+            .environment(VERSION_VARIABLE, version)
+    };
+    let bad = image(&images.bad_v3, "v3")
+        .environment(ERROR_RATE_VARIABLE, BAD_ERROR_RATE)
+        .environment(LATENCY_VARIABLE, BAD_LATENCY);
+    let archives = [image(&images.v1, "v1"), image(&images.v2, "v2"), bad];
+    let archives = archives.iter().map(Image::archive).collect::<Result<_>>()?;
     Ok((images, archives))
 }
 
@@ -69,5 +81,13 @@ mod tests {
     fn a_changed_program_is_a_changed_image() {
         assert_ne!(tag(b"one"), tag(b"another"));
         assert_eq!(tag(b"one").len(), TAG_DIGITS);
+    }
+
+    #[test]
+    fn the_images_differ_though_their_program_is_the_same() {
+        let program = std::env::current_exe().unwrap();
+        let (_, archives) = app(&program).unwrap();
+        let digests: std::collections::BTreeSet<_> = archives.iter().map(Archive::digest).collect();
+        assert_eq!(digests.len(), 3);
     }
 }

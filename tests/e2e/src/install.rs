@@ -19,6 +19,9 @@ pub(crate) mod kulta {
     pub(crate) const NAMESPACE: &str = "kulta-system";
     /// The controller's Deployment.
     pub(crate) const DEPLOYMENT: &str = "kulta-controller";
+    /// The labels of the controller's Deployment, which stay where users rename it.
+    pub(crate) const CONTROLLER_LABELS: &str =
+        "app.kubernetes.io/name=kulta,app.kubernetes.io/component=controller";
     /// The controller's service account.
     pub(crate) const SERVICE_ACCOUNT: &str = "kulta-controller";
     /// The image in the Deployment, to be replaced.
@@ -41,7 +44,10 @@ impl Installation {
     /// When there is no image, or the overlay cannot be written.
     pub fn new(settings: &StageSettings) -> Result<Self> {
         let image = settings.controller.image.as_deref();
-        let image = image.context("KULTA is not in the cluster, and there is no image to install it from")?;
+        let image = image.context(
+            "there is no image to install KULTA from: name one that the cluster can pull with `cargo xtask demo \
+             --controller-image IMAGE:TAG`",
+        )?;
         let (name, tag) = image
             .rsplit_once(':')
             .context("the controller's image has no tag")?;
@@ -91,15 +97,6 @@ impl Installation {
             .map(drop)
     }
 
-    /// Whether KULTA's controller is in the cluster, whoever installed it.
-    ///
-    /// # Errors
-    /// When the API server does not say.
-    pub async fn is_present(client: &Client) -> Result<bool> {
-        let deployments: Api<Deployment> = Api::namespaced(client.clone(), kulta::NAMESPACE);
-        Ok(deployments.get_opt(kulta::DEPLOYMENT).await?.is_some())
-    }
-
     /// Takes KULTA out of the cluster, with its definitions and with every Rollout there is.
     ///
     /// # Errors
@@ -135,7 +132,9 @@ impl Installation {
             .args(arguments)
             .arg(&self.overlay)
             .env("KUBECONFIG", &self.kubeconfig)
-            .stdin(Stdio::null());
+            .stdin(Stdio::null())
+            // Who is interrupted takes KULTA out again: nothing may come after that.
+            .kill_on_drop(true);
         let output = command
             .output()
             .await

@@ -51,8 +51,8 @@ pub struct ControllerSource {
     pub program: Option<PathBuf>,
 }
 
-/// One image for each version of the application. The same program is in all of them; it is told what it is by the pod
-/// template, so that they may also be one and the same image.
+/// One image for each version of the application. The same program is in all of them; the pod template tells it what it
+/// is as well, so that they may also be one and the same image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AppImages {
@@ -60,7 +60,7 @@ pub struct AppImages {
     pub v1: String,
     /// A good second version.
     pub v2: String,
-    /// A bad third version.
+    /// A bad third version: slow, and failing some requests.
     pub bad_v3: String,
 }
 

@@ -10,7 +10,7 @@ use kulta_e2e::rollout::is_in_force;
 use kulta_e2e::{Controller, Stage};
 use kulta_test_cluster::{Cluster, Component};
 
-use crate::live::{HALF_WAY, Live, shop, v2};
+use crate::live::{HALF_WAY, Live, half_way, shop, v2};
 
 /// A rollout with an abort and a retry in it. At each of these points the controller is killed and started again:
 /// after the change of the template, when the canary has a pod, at each weight as soon as it is in the route, in a
@@ -79,8 +79,10 @@ pub(crate) async fn stopped_gracefully_it_goes_on_where_it_was(
     live.ends_on("v2").await
 }
 
+/// Restarted as soon as the template has changed: the controller is about to write.
 pub(crate) async fn api_server_restarted_in_mid_rollout(stage: &Stage, _: &mut Controller) -> Result<()> {
-    let live = Live::half_way(stage).await?;
+    let live = Live::start(stage, shop(stage).steps(half_way())).await?;
+    live.rollout.release(&v2(stage)).await?;
     on_cluster(stage, |cluster| cluster.restart_component(Component::ApiServer)).await?;
     live.waits_at(HALF_WAY, 50).await?;
     live.rollout.resume().await?;
@@ -102,6 +104,8 @@ pub(crate) async fn pause_that_ends_while_the_api_server_is_down(
 }
 
 async fn crash(controller: &mut Controller) -> Result<()> {
+    // One that has ended by itself would be started again here, and nobody would know.
+    controller.check()?;
     controller.kill().await?;
     controller.start()
 }

@@ -133,7 +133,8 @@ impl House {
     }
 
     async fn leave(&self, stage: &Stage, done: Result<()>) -> Result<()> {
-        let done = match done {
+        // One that survives its panics is not well either.
+        let done = match done.and_then(|()| Controller::check_log_in(&self.settings)) {
             Ok(()) => Ok(()),
             Err(error) => Err(error.context(format!(
                 "in the namespace {}\n{}-- controller\n{}\n-- failure",
@@ -142,7 +143,8 @@ impl House {
                 Controller::last_words_in(&self.settings)
             ))),
         };
-        stage.close().await?;
-        done
+        // Why a scenario failed says more than why its namespace cannot be removed.
+        let closed = stage.close().await;
+        done.and(closed)
     }
 }

@@ -13,6 +13,7 @@ use kulta_e2e::app::{names, step};
 use kulta_e2e::{App, Stage};
 use serde_json::Value;
 
+use crate::expect;
 use crate::live::{HALF_WAY, Live, half_way, shop, v2};
 
 pub(crate) async fn wiped_status_keeps_stable_and_begins_again(stage: &Stage) -> Result<()> {
@@ -97,6 +98,29 @@ pub(crate) async fn deleted_rollout_takes_its_replica_sets_along(stage: &Stage) 
     Ok(())
 }
 
+/// Else whoever goes back to a Deployment would be left with Services that select nothing.
+pub(crate) async fn deleted_rollout_gives_its_services_back(stage: &Stage) -> Result<()> {
+    let live = Live::half_way(stage).await?;
+    live.traffic.stop_without_failure().await?;
+    let rollout = live.rollout.name();
+
+    stage
+        .rollouts()
+        .delete(rollout, &DeleteParams::background())
+        .await?;
+
+    for name in [live.app.stable_service(), live.app.canary_service()] {
+        let given_back = |service: Option<&Service>| {
+            let selector = service.and_then(|service| service.spec.as_ref()?.selector.as_ref());
+            selector.is_some_and(|selector| !selector.contains_key(HASH_LABEL))
+        };
+        stage
+            .wait_for(stage.api::<Service>(), &name, "to be given back", given_back)
+            .await?;
+    }
+    Ok(())
+}
+
 /// The gateway takes deleted pods off its list faster than any weight: requests in between fail by nature.
 pub(crate) async fn deleted_canary_replica_set_is_made_again(stage: &Stage) -> Result<()> {
     let live = Live::half_way(stage).await?;
@@ -157,9 +181,7 @@ pub(crate) async fn deleted_stable_service_is_taken_up_again(stage: &Stage) -> R
         .api::<Service>()
         .delete(&name, &DeleteParams::default())
         .await?;
-    live.rollout
-        .until("to miss its Service", |status| status.phase == Phase::Degraded)
-        .await?;
+    expect::invalid(&live.rollout, &[&format!("Service \"{name}\" not found")]).await?;
     make_service(stage, &live.app, &name).await?;
     live.waits_at(HALF_WAY, 50).await?;
     live.rollout.resume().await?;
@@ -173,9 +195,12 @@ pub(crate) async fn deleted_route_is_taken_up_again(stage: &Stage) -> Result<()>
         .routes()
         .delete(live.rollout.name(), &DeleteParams::default())
         .await?;
-    live.rollout
-        .until("to miss its route", |status| status.phase == Phase::Degraded)
-        .await?;
+    let missing = format!(
+        "HTTPRoute \"{}/{}\" not found",
+        stage.namespace(),
+        live.rollout.name()
+    );
+    expect::invalid(&live.rollout, &[&missing]).await?;
     let route = serde_json::from_value(live.app.route(stage))?;
     stage.routes().create(&PostParams::default(), &route).await?;
     live.waits_at(HALF_WAY, 50).await?;

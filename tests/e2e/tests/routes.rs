@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use anyhow::{Result, ensure};
 use kulta_core::status::{ConditionType, Reason};
-use kulta_e2e::app::step;
+use kulta_e2e::app::{names, step};
 use kulta_e2e::{NamespaceName, Stage};
 use serde_json::{Value, json};
 
 use crate::shop::with;
 use crate::{expect, shop};
+
+/// The routes of a Rollout, in its manifest.
+const ROUTES: &str = "/spec/strategy/canary/trafficRouting/gatewayAPI/httpRoutes";
 
 pub(crate) async fn every_route_of_a_rollout_gets_the_weights(stage: &Stage) -> Result<()> {
     let app = shop::half_way(stage);
@@ -23,8 +26,7 @@ pub(crate) async fn every_route_of_a_rollout_gets_the_weights(stage: &Stage) -> 
         ))
         .await?;
     let routes = json!([{ "name": "shop" }, { "name": "shop-second" }]);
-    let pointer = "/spec/strategy/canary/trafficRouting/gatewayAPI/httpRoutes";
-    stage.create(&with(&app.rollout(), pointer, routes)).await?;
+    stage.create(&with(&app.rollout(), ROUTES, routes)).await?;
     let rollout = app.handle(stage);
     expect::healthy(&rollout).await?;
 
@@ -100,10 +102,7 @@ pub(crate) async fn only_the_two_weights_of_a_route_are_changed(stage: &Stage) -
 pub(crate) async fn route_and_services_of_the_same_names_elsewhere_are_untouched(
     stage: &Stage,
 ) -> Result<()> {
-    let elsewhere = Stage::open(Arc::new(stage.settings().clone()), NamespaceName::Fresh("e2e")).await?;
-    let done = neighbour_is_untouched(stage, &elsewhere).await;
-    elsewhere.close().await?;
-    done
+    with_neighbour(stage, neighbour_is_untouched).await
 }
 
 async fn neighbour_is_untouched(stage: &Stage, elsewhere: &Stage) -> Result<()> {
@@ -113,8 +112,22 @@ async fn neighbour_is_untouched(stage: &Stage, elsewhere: &Stage) -> Result<()> 
     elsewhere
         .merge(&with(&weights, "/spec/rules/0/backendRefs/1/weight", 30))
         .await?;
-    let before = expect::route_spec(elsewhere, shop::NAME).await?;
+    // It counts changes of the spec: one that comes and goes in between is one, too.
+    let before = elsewhere.routes().get(shop::NAME).await?.metadata.generation;
     let rollout = app.deploy(stage).await?;
+    expect::healthy(&rollout).await?;
+
+    // Named by the Rollout, the route is read: its Services have the right names, and are those of its own namespace.
+    let own = json!({ "name": shop::NAME });
+    let foreign = json!({ "name": shop::NAME, "namespace": elsewhere.namespace() });
+    rollout.patch_spec(&named_routes(&[&own, &foreign])).await?;
+    let words = [
+        "httpRoutes[1]",
+        &format!("no rule of HTTPRoute \"{}/shop\"", elsewhere.namespace()),
+        &format!("of namespace \"{}\"", stage.namespace()),
+    ];
+    expect::invalid(&rollout, &words).await?;
+    rollout.patch_spec(&named_routes(&[&own])).await?;
     expect::healthy(&rollout).await?;
 
     rollout.release(&shop::v2(stage)).await?;
@@ -122,8 +135,49 @@ async fn neighbour_is_untouched(stage: &Stage, elsewhere: &Stage) -> Result<()> 
     rollout.resume().await?;
     expect::healthy(&rollout).await?;
 
-    let after = expect::route_spec(elsewhere, shop::NAME).await?;
-    ensure!(after == before, "{after} is not {before}");
+    let after = elsewhere.routes().get(shop::NAME).await?;
+    ensure!(
+        after.metadata.generation == before,
+        "the neighbour's route has changed: {}",
+        after.data["spec"]
+    );
+    Ok(())
+}
+
+pub(crate) async fn route_elsewhere_that_is_granted_the_services_gets_the_weights(
+    stage: &Stage,
+) -> Result<()> {
+    with_neighbour(stage, granted_route_gets_the_weights).await
+}
+
+async fn granted_route_gets_the_weights(stage: &Stage, elsewhere: &Stage) -> Result<()> {
+    let app = shop::half_way(stage);
+    stage.create_all(&app.services()).await?;
+    stage.create(&grant(elsewhere.namespace())).await?;
+    let mut route = app.route(stage);
+    for backend in 0..2 {
+        let pointer = format!("/spec/rules/0/backendRefs/{backend}/namespace");
+        route = with(&route, &pointer, stage.namespace());
+    }
+    elsewhere.create(&route).await?;
+    let pointer = format!("{ROUTES}/0/namespace");
+    stage
+        .create(&with(&app.rollout(), &pointer, elsewhere.namespace()))
+        .await?;
+    let rollout = app.handle(stage);
+    expect::healthy(&rollout).await?;
+
+    rollout.release(&shop::v2(stage)).await?;
+    expect::paused_at(&rollout, 1).await?;
+    let half_way = expect::route_spec(elsewhere, shop::NAME).await?;
+    ensure!(
+        weights(&half_way, 0) == [50, 50],
+        "not half of the traffic: {half_way}"
+    );
+    rollout.resume().await?;
+    expect::healthy(&rollout).await?;
+    let last = expect::route_spec(elsewhere, shop::NAME).await?;
+    ensure!(weights(&last, 0) == [100, 0], "not all of the traffic: {last}");
     Ok(())
 }
 
@@ -142,9 +196,9 @@ pub(crate) async fn two_rollouts_on_one_route_move_only_their_own_weights(stage:
     stage
         .create(&with(&first.route(stage), "/spec/rules", rules.to_vec()))
         .await?;
-    let pointer = "/spec/strategy/canary/trafficRouting/gatewayAPI/httpRoutes/0/name";
+    let name = format!("{ROUTES}/0/name");
     stage
-        .create_all(&[first.rollout(), with(&second.rollout(), pointer, shop::NAME)])
+        .create_all(&[first.rollout(), with(&second.rollout(), &name, shop::NAME)])
         .await?;
     let (first, second) = (first.handle(stage), second.handle(stage));
     expect::healthy(&first).await?;
@@ -213,18 +267,55 @@ pub(crate) async fn route_that_the_gateway_rejects_holds_the_weight_until_it_is_
     )
     .await?;
 
+    // Counts changes of the spec, as above.
+    let before = stage.routes().get(shop::NAME).await?.metadata.generation;
     rollout.release(&shop::v2(stage)).await?;
     expect::pods(&rollout, 1, 2).await?;
-    let route = expect::route_spec(stage, shop::NAME).await?;
+    // Of the new template and with its pods ready, which is when a weight would be due.
+    expect::told(
+        &rollout,
+        ConditionType::RouteNotAccepted,
+        Reason::RouteRejected,
+        &words,
+    )
+    .await?;
+    let route = stage.routes().get(shop::NAME).await?;
     ensure!(
-        weights(&route, 0) == [100, 0],
-        "a rejected route gets no new weight: {route}"
+        route.metadata.generation == before,
+        "a rejected route gets no new weight: {}",
+        route.data["spec"]
     );
 
     stage.merge(&app.route(stage)).await?;
     expect::paused_at(&rollout, 1).await?;
     rollout.resume().await?;
     expect::healthy(&rollout).await.map(drop)
+}
+
+/// Plays with a second namespace, and removes it however that ends.
+async fn with_neighbour(stage: &Stage, play: impl AsyncFnOnce(&Stage, &Stage) -> Result<()>) -> Result<()> {
+    let elsewhere = Stage::open(Arc::new(stage.settings().clone()), NamespaceName::Fresh("e2e")).await?;
+    let done = play(stage, &elsewhere).await;
+    let closed = elsewhere.close().await;
+    done.and(closed)
+}
+
+/// Fields of a Rollout's spec that name its routes.
+fn named_routes(routes: &[&Value]) -> Value {
+    json!({ "strategy": { "canary": { "trafficRouting": { "gatewayAPI": { "httpRoutes": routes } } } } })
+}
+
+/// Allows routes of a namespace to name Services here.
+fn grant(namespace: &str) -> Value {
+    json!({
+        "apiVersion": format!("{}/v1beta1", names::GATEWAY_GROUP),
+        "kind": "ReferenceGrant",
+        "metadata": { "name": "neighbour" },
+        "spec": {
+            "from": [{ "group": names::GATEWAY_GROUP, "kind": "HTTPRoute", "namespace": namespace }],
+            "to": [{ "group": "", "kind": "Service" }],
+        },
+    })
 }
 
 /// Rules with everything that is not KULTA's.

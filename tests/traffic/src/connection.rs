@@ -13,7 +13,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 
-use crate::config::Plan;
+use crate::config::{MAX_IDLE, Plan};
 use crate::failure::Failure;
 
 /// How long the server may take to close first. The side that closes first keeps the port pair for a minute; a client
@@ -66,8 +66,13 @@ impl IdleConnections {
         }
     }
 
+    /// Keeps a connection; above [`MAX_IDLE`] the one idle for longest is closed.
     pub(crate) fn put(&self, connection: Connection) {
-        self.lock().push_back(connection);
+        let mut waiting = self.lock();
+        waiting.push_back(connection);
+        if waiting.len() > MAX_IDLE {
+            waiting.pop_front();
+        }
     }
 
     /// The queue is whole between any two statements, so a panic elsewhere does not make it unusable.

@@ -34,6 +34,15 @@ pub struct Report {
     pub ended: Ended,
 }
 
+impl Report {
+    /// Whether requests were sent, every one of them succeeded, and the count is whole: what stands for "no request
+    /// failed" everywhere.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.ended != Ended::Broken && self.total.sent > 0 && self.total.ok == self.total.sent
+    }
+}
+
 /// A running load. Dropping it stops it.
 #[derive(Debug)]
 pub struct Load {

@@ -1,4 +1,4 @@
-//! `kulta-traffic`: the load as a command. Exits 0 when not one request failed, 1 otherwise.
+//! `kulta-traffic`: the load as a command. Exits 0 when requests were sent and not one failed, 1 otherwise.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use kulta_traffic::{Config, Ended, Load, Target};
+use kulta_traffic::{Config, Load, Target};
 use tracing_subscriber::EnvFilter;
 
 /// Open-loop HTTP load with a strict count of what failed
@@ -41,7 +41,7 @@ struct Arguments {
     #[arg(long, value_parser = humantime::parse_duration)]
     max_duration: Option<Duration>,
 
-    /// Requests in flight; one more is not sent and counts as failed [default: 512]
+    /// Requests in flight; one more is not sent and counts as failed [default: 400]
     #[arg(long)]
     max_in_flight: Option<u32>,
 
@@ -93,8 +93,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     }
     let report = load.stop().await;
     writeln!(std::io::stdout().lock(), "{report}")?;
-    let clean = report.ended != Ended::Broken && report.total.ok == report.total.sent;
-    Ok(if clean {
+    Ok(if report.is_clean() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

@@ -122,4 +122,49 @@ mod tests {
         );
         assert!(text.contains("version     v1: 0 ok, 1 failed"), "{text}");
     }
+
+    /// Of two requests, so many succeeded.
+    fn report_of(succeeded: usize, ended: Ended) -> Report {
+        let counters = Counters::new().unwrap();
+        for number in 0..2 {
+            let failure = Failure::new(FailureKind::Status(503), "503 Service Unavailable");
+            let result = if number < succeeded { Ok(()) } else { Err(failure) };
+            counters.sent();
+            counters.ended(
+                Outcome {
+                    version: None,
+                    result,
+                },
+                LATENCY,
+            );
+        }
+        Report {
+            total: counters.snapshot(),
+            ended,
+        }
+    }
+
+    #[test]
+    fn a_whole_count_without_a_failure_is_clean() {
+        assert!(report_of(2, Ended::Stopped).is_clean());
+    }
+
+    #[test]
+    fn one_failed_request_is_not_clean() {
+        assert!(!report_of(1, Ended::Stopped).is_clean());
+    }
+
+    #[test]
+    fn a_count_that_is_not_whole_is_not_clean() {
+        assert!(!report_of(2, Ended::Broken).is_clean());
+    }
+
+    #[test]
+    fn a_count_of_nothing_is_not_clean() {
+        let nothing = Report {
+            total: Counters::new().unwrap().snapshot(),
+            ended: Ended::Stopped,
+        };
+        assert!(!nothing.is_clean());
+    }
 }

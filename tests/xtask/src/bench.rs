@@ -53,8 +53,11 @@ fn measure(options: &ClusterOptions, arguments: &Arguments, interrupt: &Interrup
     if arguments.options.wants(Measure::Decide) {
         measure_decide(&criterion_folder(local.work()), interrupt)?;
     }
-    let own = std::env::current_exe()?;
-    let status = interrupt.run(local.enter(&own)?.args(std::env::args_os().skip(1)))?;
+    let status = interrupt.run(
+        local
+            .enter(&build::own_program())?
+            .args(std::env::args_os().skip(1)),
+    )?;
     interrupt.check()?;
     if !status.success() {
         complain(&format!(

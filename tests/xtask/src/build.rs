@@ -14,6 +14,11 @@ pub(crate) const SAMPLE_APP: &str = "kulta-sample-app";
 /// The end-to-end tests.
 pub(crate) const END_TO_END_TESTS: &str = "e2e";
 
+/// Variables in which cargo tells a program that it runs of the program's own package. Some build scripts (ring's) read
+/// the same of theirs: handed on, these would look changed each time that these commands and a plain `cargo` take turns,
+/// and half of everything would be built again.
+const OF_OWN_PACKAGE: [&str; 2] = ["CARGO_MANIFEST_", "CARGO_PKG_"];
+
 /// How well the programs are optimised.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Profile {
@@ -84,10 +89,21 @@ pub(crate) fn repository() -> Result<PathBuf> {
         .with_context(|| format!("{} is gone", folder.display()))
 }
 
+/// This program, to be started once more. Not by its path: a build may have put a newer program there, or none.
+pub(crate) fn own_program() -> PathBuf {
+    PathBuf::from(format!("/proc/{}/exe", std::process::id()))
+}
+
 /// Cargo, in the repository's folder. Cargo names itself to the programs that it runs.
 pub(crate) fn cargo() -> Result<Command> {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(repository()?);
+    let of_own_package = |name: &str| OF_OWN_PACKAGE.iter().any(|prefix| name.starts_with(prefix));
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(of_own_package) {
+            command.env_remove(name);
+        }
+    }
     Ok(command)
 }
 

@@ -9,6 +9,9 @@ use kulta_test_cluster::image::Image;
 use kulta_test_cluster::progress::{Progress, answer};
 use kulta_test_cluster::{Cluster, ClusterOptions, Component, selfcheck, settings};
 
+use crate::build;
+use crate::local::SELFCHECK_CLUSTERS;
+
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Bring it up, or whatever of it is not up.
@@ -70,11 +73,8 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
             program,
         } => load_image(&which.options()?, &image, &program),
         Command::Selfcheck => {
-            let clusters = [
-                ClusterOptions::named("selfcheck-1")?,
-                ClusterOptions::named("selfcheck-2")?,
-                ClusterOptions::named("selfcheck-3")?,
-            ];
+            let [first, second, third] = SELFCHECK_CLUSTERS.map(ClusterOptions::named);
+            let clusters = [first?, second?, third?];
             selfcheck::run(&clusters, driver, &Progress::new()).map(|()| ExitCode::SUCCESS)
         }
     }
@@ -87,11 +87,10 @@ impl Which {
 }
 
 /// This program, bringing a cluster up.
-fn driver(options: &ClusterOptions) -> Result<std::process::Command> {
-    let program = std::env::current_exe().context("this program has no path")?;
-    let mut driver = std::process::Command::new(program);
+fn driver(options: &ClusterOptions) -> std::process::Command {
+    let mut driver = std::process::Command::new(build::own_program());
     driver.args(["cluster", "up", "--name", &options.name]);
-    Ok(driver)
+    driver
 }
 
 fn up(options: &ClusterOptions) -> Result<ExitCode> {

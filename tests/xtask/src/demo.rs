@@ -201,9 +201,11 @@ struct Played {
 fn play_locally(options: &ClusterOptions, interrupt: &Interrupt) -> Result<Played> {
     let local = Local::prepare(options, USER, Profile::Dev)?;
     interrupt.check()?;
-    // Not its path: the build may have put a newer program there.
-    let own = PathBuf::from(format!("/proc/{}/exe", std::process::id()));
-    let status = interrupt.run(local.enter(&own)?.args(std::env::args_os().skip(1)))?;
+    let status = interrupt.run(
+        local
+            .enter(&build::own_program())?
+            .args(std::env::args_os().skip(1)),
+    )?;
     interrupt.check()?;
     let code = match status.code() {
         Some(0) => ExitCode::SUCCESS,

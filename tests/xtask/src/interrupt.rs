@@ -50,11 +50,26 @@ impl Interrupt {
     /// process group of its own it does not get the terminal's.
     pub(crate) fn run(&self, command: &mut Command) -> Result<ExitStatus> {
         self.check()?;
-        let mut child = command.process_group(0).spawn()?;
-        self.state.set(Some(&child));
+        self.wait(&mut command.process_group(0).spawn()?)
+    }
+
+    /// Waits for the end of a child that has a process group of its own. It is told of an interruption, of one from
+    /// before as well.
+    pub(crate) fn wait(&self, child: &mut Child) -> Result<ExitStatus> {
+        self.state.set(Some(child));
         if self.state.told.load(Ordering::SeqCst) {
             self.state.signal(Signal::SIGTERM);
         }
+        let status = child.wait();
+        self.state.set(None);
+        Ok(status?)
+    }
+
+    /// Ends a child that has a process group of its own by one SIGTERM, and waits for it. A further interruption
+    /// insists.
+    pub(crate) fn end(&self, child: &mut Child) -> Result<ExitStatus> {
+        self.state.set(Some(child));
+        self.state.signal(Signal::SIGTERM);
         let status = child.wait();
         self.state.set(None);
         Ok(status?)
@@ -75,5 +90,37 @@ impl State {
             // wanted.
             let _ = killpg(pid, signal);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt as _;
+
+    use super::*;
+
+    /// Would go on for longer than any test.
+    fn child() -> Child {
+        Command::new("sleep").arg("600").process_group(0).spawn().unwrap()
+    }
+
+    fn interrupt(told: bool) -> Interrupt {
+        let state = State::default();
+        state.told.store(told, Ordering::SeqCst);
+        Interrupt {
+            state: Arc::new(state),
+        }
+    }
+
+    #[test]
+    fn a_child_that_is_waited_for_after_an_interruption_is_ended() {
+        let status = interrupt(true).wait(&mut child()).unwrap();
+        assert_eq!(status.signal(), Some(SIGTERM));
+    }
+
+    #[test]
+    fn a_child_is_ended_where_nothing_was_interrupted() {
+        let status = interrupt(false).end(&mut child()).unwrap();
+        assert_eq!(status.signal(), Some(SIGTERM));
     }
 }

@@ -13,6 +13,9 @@ use crate::build::{self, Profile, Programs};
 /// KULTA's kustomization, from the repository's folder.
 pub(crate) const MANIFESTS: &str = "deploy/kustomize";
 
+/// The clusters of `cargo xtask cluster selfcheck`.
+pub(crate) const SELFCHECK_CLUSTERS: [&str; 3] = ["selfcheck-1", "selfcheck-2", "selfcheck-3"];
+
 /// A local cluster with the images on its node.
 pub(crate) struct Local {
     cluster: Cluster,
@@ -30,6 +33,8 @@ impl Local {
     pub(crate) fn prepare(options: &ClusterOptions, user: &str, profile: Profile) -> Result<Self> {
         let progress = Progress::new();
         let cluster = Cluster::up(options, &progress)?;
+        // A run that was killed has left its controller and its load in the network, where they would meet this one's.
+        cluster.end_strangers()?;
         progress.begin("building the controller and the application");
         progress.finish();
         let programs = Programs::build(profile)?;

@@ -2,19 +2,18 @@
 //!
 //! The slow part, a Kubernetes built from source, is begun first and goes on beside the checks that need none.
 
-use std::env;
 use std::os::unix::process::CommandExt as _;
-use std::process::{Child, Command, ExitCode, ExitStatus};
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, ensure};
 use clap::Args;
-use kulta_test_cluster::progress::complain;
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
+use kulta_test_cluster::progress::{Progress, complain};
+use kulta_test_cluster::{Cluster, ClusterOptions};
 
-use crate::cargo;
 use crate::interrupt::Interrupt;
+use crate::local::SELFCHECK_CLUSTERS;
+use crate::{build, cargo};
 
 /// The tests' own cluster: a developer's is left alone.
 const CLUSTER: &str = "test";
@@ -52,28 +51,41 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         report.print();
         return done.map(|()| ExitCode::SUCCESS);
     }
+    begin()?;
     let done = check(&mut report);
     // Whatever has happened, nothing of the cluster stays behind.
-    let down = succeed("taking the cluster down", &["cluster", "down", "--name", CLUSTER]);
+    let down = take_down(CLUSTER);
     let done = done.and(down).and_then(|()| check_cluster(&mut report));
     report.print();
     done.map(|()| ExitCode::SUCCESS)
 }
 
+/// Refuses a machine that may not have a cluster (another system, another user than root) before minutes are spent on
+/// what needs none, by the first thing that there is to do: what a killed run has left of the self-check's clusters goes.
+fn begin() -> Result<()> {
+    let progress = Progress::new();
+    SELFCHECK_CLUSTERS
+        .iter()
+        .try_for_each(|name| Cluster::down(&ClusterOptions::named(name)?, &progress))
+}
+
 fn check(report: &mut Report) -> Result<()> {
     report.run("format", &mut cargo::command(cargo::FORMAT)?)?;
-    let preparation = Background::start(&["cluster", "up", "--name", CLUSTER])?;
+    let preparation = Background::start(&["cluster", "up", "--name", CLUSTER], &report.interrupt)?;
     check_sources(report)?;
     report.time("waiting for the cluster", || preparation.finish())?;
     let play = ["e2e", "--name", CLUSTER, "--", "--test-threads", SIDE_BY_SIDE];
-    report.run("end-to-end tests", &mut itself(&play)?)?;
+    report.run("end-to-end tests", &mut itself(&play))?;
     let demo = ["demo", "--name", CLUSTER, "--requests", REQUESTS];
-    report.run("demo: not one request is lost", &mut itself(&demo)?)
+    report.run("demo: not one request is lost", &mut itself(&demo))
 }
 
-/// What the tests stand on: the local cluster itself, on two of its own.
+/// What the tests stand on: the local cluster itself, on some of its own.
 fn check_cluster(report: &mut Report) -> Result<()> {
-    report.run("the local cluster", &mut itself(&["cluster", "selfcheck"])?)
+    let checked = report.run("the local cluster", &mut itself(&["cluster", "selfcheck"]));
+    // Failed or interrupted it leaves its clusters for a look, which nobody has here.
+    let down = SELFCHECK_CLUSTERS.map(take_down);
+    checked.and(down.into_iter().collect())
 }
 
 /// What needs no cluster.
@@ -82,6 +94,28 @@ fn check_sources(report: &mut Report) -> Result<()> {
     report.run(
         "unit tests, simulations, generated files",
         &mut cargo::command(cargo::UNIT_TESTS)?,
+    )?;
+    report.run(
+        "unit tests of the end-to-end tests' stage",
+        &mut cargo::command(cargo::STAGE_TESTS)?,
+    )?;
+    check_dependencies(report)
+}
+
+/// Only where cargo-deny is installed: this command installs nothing, and what it needs of the machine is kept small.
+fn check_dependencies(report: &mut Report) -> Result<()> {
+    let mut version = cargo::command(cargo::DENY_VERSION)?;
+    version
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    if !version.status()?.success() {
+        complain("== licences and sources of dependencies: left out, because cargo-deny is not installed");
+        return Ok(());
+    }
+    report.run(
+        "licences and sources of dependencies",
+        &mut cargo::command(cargo::DENY)?,
     )
 }
 
@@ -113,43 +147,48 @@ fn succeeded(name: &str, status: ExitStatus) -> Result<()> {
     Ok(())
 }
 
-/// Runs a command of this program to its end, interrupted or not.
-fn succeed(name: &str, arguments: &[&str]) -> Result<()> {
-    let status = itself(arguments)?.status()?;
-    succeeded(name, status)
+/// Takes a cluster down, whatever is there of it. In a process group of its own: a second Ctrl-C does not reach it.
+fn take_down(cluster: &str) -> Result<()> {
+    let mut down = itself(&["cluster", "down", "--name", cluster]);
+    let status = down.process_group(0).status()?;
+    succeeded(&format!("taking the cluster {cluster} down"), status)
 }
 
 /// A command of this program.
-fn itself(arguments: &[&str]) -> Result<Command> {
-    let mut command = Command::new(env::current_exe().context("this program has no path")?);
+fn itself(arguments: &[&str]) -> Command {
+    let mut command = Command::new(build::own_program());
     command.args(arguments);
-    Ok(command)
+    command
 }
 
 /// A command of this program that goes on beside others; ended when it is dropped.
-struct Background(Child);
+struct Background {
+    child: Child,
+    interrupt: Interrupt,
+}
 
 impl Background {
-    fn start(arguments: &[&str]) -> Result<Self> {
+    fn start(arguments: &[&str], interrupt: &Interrupt) -> Result<Self> {
         // A group of its own: what it started itself is ended with it.
-        Ok(Self(itself(arguments)?.process_group(0).spawn()?))
+        let child = itself(arguments).process_group(0).spawn()?;
+        Ok(Self {
+            child,
+            interrupt: interrupt.clone(),
+        })
     }
 
     fn finish(mut self) -> Result<()> {
-        let status = self.0.wait()?;
-        if !status.success() {
-            bail!("bringing the cluster up: failed ({status})");
-        }
-        Ok(())
+        let status = self.interrupt.wait(&mut self.child)?;
+        self.interrupt.check()?;
+        succeeded("bringing the cluster up", status)
     }
 }
 
 impl Drop for Background {
     fn drop(&mut self) {
-        if let (Ok(None), Ok(id)) = (self.0.try_wait(), i32::try_from(self.0.id())) {
-            // Both can only say that it has ended, which is what was wanted.
-            let _ = killpg(Pid::from_raw(id), Signal::SIGTERM);
-            let _ = self.0.wait();
+        if let Ok(None) = self.child.try_wait() {
+            // How it ends says nothing: it was asked to.
+            let _ = self.interrupt.end(&mut self.child);
         }
     }
 }

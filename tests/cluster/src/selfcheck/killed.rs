@@ -22,12 +22,12 @@ const MOMENTS: [(&str, Moment); 2] = [
 
 pub(super) fn up_completes(
     options: &ClusterOptions,
-    up: impl Fn(&ClusterOptions) -> Result<Command>,
+    up: impl Fn(&ClusterOptions) -> Command,
     progress: &Progress,
 ) -> Result<()> {
     let layout = Layout::new(&options.cache, &options.name)?;
     for (what, reached) in MOMENTS {
-        let mut driver = up(options)?.spawn()?;
+        let mut driver = up(options).spawn()?;
         let seen = wait::until(what, HEALTHY_WITHIN, || Ok(reached(&layout).then_some(())));
         // By SIGKILL.
         driver.kill()?;

@@ -1,10 +1,13 @@
 //! One request at a time against a scripted server: how each end is counted, and that nothing is sent twice.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::JoinSet;
+
 use super::*;
-use crate::config::Config;
+use crate::config::{Config, MAX_IDLE};
 use crate::scripted::{ANSWER, Act, Scripted, until};
 
 fn exchanges(config: &Config) -> Exchanges {
@@ -244,4 +247,20 @@ async fn latency_counts_from_the_moment_a_request_was_due() {
         .await;
     let slowest = Duration::from_micros(exchanges.counters.snapshot().latency.max());
     assert!(slowest >= late, "{slowest:?}");
+}
+
+#[tokio::test]
+async fn after_a_crowd_only_so_many_connections_are_kept() {
+    let server = Scripted::start(|_| Act::Hold).await.unwrap();
+    let exchanges = Arc::new(exchanges(&server.config()));
+    let mut crowd = JoinSet::new();
+    for _ in 0..=MAX_IDLE {
+        let exchanges = Arc::clone(&exchanges);
+        crowd.spawn(async move { exchanges.exchange(Travel::KeptAlive, Instant::now()).await });
+    }
+    until(|| server.requests() > MAX_IDLE as u64).await;
+    server.release();
+    crowd.join_all().await;
+    let kept: Vec<Connection> = std::iter::from_fn(|| exchanges.idle.take(|| ())).collect();
+    assert_eq!(kept.len(), MAX_IDLE);
 }

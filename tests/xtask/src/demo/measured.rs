@@ -2,7 +2,7 @@
 
 use kulta_e2e::Measurement;
 use kulta_test_cluster::progress::answer;
-use kulta_traffic::{Ended, Report};
+use kulta_traffic::Report;
 
 /// The result of the whole play.
 pub(crate) struct Measured {
@@ -15,8 +15,7 @@ pub(crate) struct Measured {
 impl Measured {
     /// Whether no request failed and every split matched.
     pub(crate) fn is_good(&self) -> bool {
-        let whole = self.report.ended != Ended::Broken && self.report.total.ok == self.report.total.sent;
-        whole && self.steps.iter().all(|(_, step)| step.verdict.is_within())
+        self.report.is_clean() && self.steps.iter().all(|(_, step)| step.verdict.is_within())
     }
 
     /// Prints the summary.

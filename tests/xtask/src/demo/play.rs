@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use kulta_core::status::Phase;
+use kulta_e2e::app::{ERROR_RATE_VARIABLE, LATENCY_VARIABLE};
 use kulta_e2e::{
-    App, Installation, Measurement, NamespaceName, Rollout, Stage, StageSettings, Traffic, Version,
+    App, Installation, Measurement, NamespaceName, Presence, Rollout, Stage, StageSettings, Traffic, Version,
+    Visit,
 };
-use kulta_test_cluster::progress::Progress;
+use kulta_test_cluster::progress::{Progress, complain};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
@@ -38,19 +40,27 @@ pub(crate) struct Options {
 /// Plays, cleans up, and tells what was measured.
 pub(crate) fn run(settings: Arc<StageSettings>, options: Options) -> Result<ExitCode> {
     let runtime = Runtime::new()?;
-    let measured = runtime.block_on(async {
+    let (measured, cleaned) = runtime.block_on(async {
         let set_up = unless_interrupted(SetUp::begin(settings)).await?;
         let acts = async {
             set_up.install().await?;
             perform(&set_up.stage, options).await
         };
         let measured = Box::pin(unless_interrupted(acts)).await;
-        if !options.keep {
-            set_up.clean_up().await?;
-        }
-        measured
+        let cleaned = if options.keep {
+            Ok(())
+        } else {
+            set_up.clean_up().await.context("cleaning up")
+        };
+        anyhow::Ok((measured, cleaned))
     })?;
+    if let (Err(_), Err(left)) = (&measured, &cleaned) {
+        // Why the play failed says more than why what it left cannot be removed: that is the error of the whole.
+        complain(&format!("error: {left:#}"));
+    }
+    let measured = measured?;
     measured.tell();
+    cleaned?;
     Ok(if measured.is_good() {
         ExitCode::SUCCESS
     } else {
@@ -84,26 +94,30 @@ struct SetUp {
     stage: Stage,
     /// None on a cluster of the user's own where KULTA is installed: then the demo plays with it as it is.
     installation: Option<Installation>,
-    was_present: bool,
+    visit: Visit,
 }
 
 impl SetUp {
+    /// Refuses what it cannot play on before anything is made.
     async fn begin(settings: Arc<StageSettings>) -> Result<Self> {
         let progress = Progress::new();
-        progress.begin("making the namespace");
-        let stage = Stage::open(Arc::clone(&settings), NamespaceName::Fixed(NAMESPACE)).await?;
-        let was_present = Installation::is_present(stage.client()).await?;
-        // On the local cluster the controller is always the one just built.
-        let as_it_is = was_present && settings.cluster.is_none();
-        let installation = if as_it_is {
-            None
+        progress.begin("looking for KULTA in the cluster");
+        let found = Presence::find(&settings).await?;
+        let visit = if settings.cluster.is_some() {
+            found.visit_locally()
         } else {
-            Some(Installation::new(&settings)?)
+            found.visit()?
         };
+        let installation = match visit {
+            Visit::AsItIs => None,
+            Visit::InstallAndRemove | Visit::InstallAndLeave => Some(Installation::new(&settings)?),
+        };
+        progress.begin("making the namespace");
+        let stage = Stage::open(settings, NamespaceName::Fixed(NAMESPACE)).await?;
         Ok(Self {
             stage,
             installation,
-            was_present,
+            visit,
         })
     }
 
@@ -121,12 +135,10 @@ impl SetUp {
         let progress = Progress::new();
         progress.begin("cleaning up");
         self.stage.close_and_wait().await?;
-        if let Some(installation) = &self.installation
-            && !self.was_present
-        {
-            installation.remove().await?;
+        match (&self.installation, self.visit) {
+            (Some(installation), Visit::InstallAndRemove) => installation.remove().await,
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -193,9 +205,11 @@ impl Acts<'_> {
         self.rollout.until("to be promoted", promoted).await?;
 
         self.scene.begin(V3_IS_TRIED);
-        self.rollout
-            .release(&Version::v3(&images).with("SAMPLE_LATENCY", script::BAD_LATENCY))
-            .await?;
+        // Its image fails some requests by itself: here they would count as lost ones.
+        let slow = Version::v3(&images)
+            .with(LATENCY_VARIABLE, script::BAD_LATENCY)
+            .with(ERROR_RATE_VARIABLE, "0");
+        self.rollout.release(&slow).await?;
         self.measure("v3", &WEIGHTS_BEFORE_ABORT).await?;
         self.scene.begin(V3_IS_ABORTED);
         self.rollout.abort().await?;
