@@ -134,7 +134,8 @@ pub(crate) async fn deleted_canary_replica_set_is_made_again(stage: &Stage) -> R
     live.stops_without_failure_since(&healed).await
 }
 
-/// With it the old template is gone: what is left is the canary, and everything goes there.
+/// With it the old template is gone: what is left is the canary, and everything goes there. Requests fail by nature
+/// while the stable Service has no pods: the gateway knows that before any weight can leave it.
 pub(crate) async fn deleted_stable_replica_set_leaves_the_traffic_to_the_canary(stage: &Stage) -> Result<()> {
     let live = Live::half_way(stage).await?;
     let status = live.rollout.status().await?;
@@ -144,7 +145,7 @@ pub(crate) async fn deleted_stable_replica_set_leaves_the_traffic_to_the_canary(
             now.stable_rs == status.current_pod_hash
         })
         .await?;
-    live.ends_on("v2").await
+    live.settles_on("v2").await
 }
 
 /// Requests to a Service that is not there fail by nature; those after the weight has left it do not.
