@@ -81,9 +81,7 @@ pub(crate) fn reconcile(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revision
         scale(draft, spec, current, sizes.canary);
     }
     drain_others(draft, spec, revisions, bounds);
-    let reached = |replica_set: Option<&ReplicaSetView>, pods: u32| {
-        replica_set.map_or(0, |it| it.spec_replicas) == pods
-    };
+    let reached = |replica_set: Option<&ReplicaSetView>, pods: u32| size(replica_set) == pods;
     let counts = reached(revisions.current, target.canary)
         && revisions.current_available() == target.canary
         && reached(revisions.stable, target.stable)
@@ -97,6 +95,11 @@ pub(crate) fn reconcile(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revision
         full: true,
         available: revisions.current_available() >= spec.replicas,
     }
+}
+
+/// The size of a ReplicaSet, where there is one.
+fn size(replica_set: Option<&ReplicaSetView>) -> u32 {
+    replica_set.map_or(0, |it| it.spec_replicas)
 }
 
 /// Numbers of pods of the canary and the stable version.
@@ -125,7 +128,6 @@ fn target(draft: &Draft<'_>, spec: &Spec, revisions: &Revisions<'_>, bounds: Bou
 /// A user's pause holds the canary where it is, at most where its step asks it to be; a change of spec.replicas is
 /// followed. The stable version never vanishes in it.
 fn held(revisions: &Revisions<'_>, asked: Sizes, replicas: u32) -> Sizes {
-    let size = |replica_set: Option<&ReplicaSetView>| replica_set.map_or(0, |it| it.spec_replicas);
     let canary = size(revisions.current);
     if canary >= asked.canary {
         return Sizes {
@@ -217,7 +219,6 @@ fn split(replicas: u32, weight: Weight, surge: u32) -> Sizes {
 
 /// The next numbers on the way to `target` that keep within the bounds.
 fn next_sizes(revisions: &Revisions<'_>, target: Sizes, bounds: Bounds) -> Sizes {
-    let size = |replica_set: Option<&ReplicaSetView>| replica_set.map_or(0, |it| it.spec_replicas);
     let separate = revisions.stable.filter(|_| !revisions.stable_is_current());
     let now = Sizes {
         canary: size(revisions.current),

@@ -50,26 +50,14 @@ fn has_pods_of(tables: &Tables, owner: &ObjectKey, service: &Service) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::scenario::{Reply, expect, scenario};
-    use crate::watch::{Cached, ReplicaSet, Rollout, samples};
+    use crate::watch::samples::{key, put};
+    use crate::watch::{ReplicaSet, Rollout, samples};
 
     const PATCH: &str = "PATCH /api/v1/namespaces/shop/services/web-stable?&fieldManager=kulta";
-
-    fn key(name: &str) -> ObjectKey {
-        ObjectKey::new("shop", name)
-    }
-
-    fn put<P: Cached>(context: &Context, object: &Value) {
-        let name = object["metadata"]["name"].as_str().unwrap();
-        context
-            .caches
-            .apply(&key(name), &Arc::new(P::project(object).unwrap()));
-    }
 
     /// Releases what `web` has left behind in caches with its Service and `objects`; answers with the requests made.
     async fn released(with: impl FnOnce(&Context), requests: usize) {
@@ -77,7 +65,10 @@ mod tests {
             .map(|_| expect(PATCH, Reply::written("2")))
             .collect();
         scenario(expected, async |context| {
-            put::<Service>(context, &samples::directed_service("web-stable", "web", "abc"));
+            put::<Service>(
+                &context.caches,
+                &samples::directed_service("web-stable", "web", "abc"),
+            );
             with(context);
             release(context, &key("web")).await.unwrap();
         })
@@ -91,28 +82,32 @@ mod tests {
 
     #[tokio::test]
     async fn a_service_of_a_rollout_that_names_it_is_kept() {
-        released(|context| put::<Rollout>(context, &samples::rollout("web")), 0).await;
+        released(
+            |context| put::<Rollout>(&context.caches, &samples::rollout("web")),
+            0,
+        )
+        .await;
     }
 
     #[tokio::test]
     async fn a_service_that_its_rollout_names_no_more_is_given_back() {
         let mut rollout = samples::rollout("web");
         rollout["spec"]["strategy"]["canary"]["stableService"] = json!("web-other");
-        released(|context| put::<Rollout>(context, &rollout), 1).await;
+        released(|context| put::<Rollout>(&context.caches, &rollout), 1).await;
     }
 
     #[tokio::test]
     async fn a_service_whose_orphaned_pods_serve_is_kept() {
         let mut orphan = samples::replica_set("web", "abc");
         orphan["metadata"]["ownerReferences"] = json!([]);
-        released(|context| put::<ReplicaSet>(context, &orphan), 0).await;
+        released(|context| put::<ReplicaSet>(&context.caches, &orphan), 0).await;
     }
 
     #[tokio::test]
     async fn a_service_that_another_rollout_names_is_left_to_it() {
         let mut other = samples::rollout("other");
         other["spec"]["strategy"]["canary"]["stableService"] = json!("web-stable");
-        released(|context| put::<Rollout>(context, &other), 0).await;
+        released(|context| put::<Rollout>(&context.caches, &other), 0).await;
     }
 
     /// The annotation is Argo Rollouts' own.
@@ -120,6 +115,6 @@ mod tests {
     async fn a_service_that_another_controller_directs_is_left_alone() {
         let mut service = samples::directed_service("web-stable", "web", "abc");
         service["metadata"]["managedFields"] = json!([]);
-        released(|context| put::<Service>(context, &service), 0).await;
+        released(|context| put::<Service>(&context.caches, &service), 0).await;
     }
 }

@@ -53,11 +53,7 @@ fn measure(options: &ClusterOptions, arguments: &Arguments, interrupt: &Interrup
     if arguments.options.wants(Measure::Decide) {
         measure_decide(&criterion_folder(local.work()), interrupt)?;
     }
-    let status = interrupt.run(
-        local
-            .enter(&build::own_program())?
-            .args(std::env::args_os().skip(1)),
-    )?;
+    let status = interrupt.run(&mut local.enter_again()?)?;
     interrupt.check()?;
     if !status.success() {
         complain(&format!(

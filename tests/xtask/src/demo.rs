@@ -201,11 +201,7 @@ struct Played {
 fn play_locally(options: &ClusterOptions, interrupt: &Interrupt) -> Result<Played> {
     let local = Local::prepare(options, USER, Profile::Dev)?;
     interrupt.check()?;
-    let status = interrupt.run(
-        local
-            .enter(&build::own_program())?
-            .args(std::env::args_os().skip(1)),
-    )?;
+    let status = interrupt.run(&mut local.enter_again()?)?;
     interrupt.check()?;
     let code = match status.code() {
         Some(0) => ExitCode::SUCCESS,

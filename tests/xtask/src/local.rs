@@ -76,6 +76,13 @@ impl Local {
         Ok(command)
     }
 
+    /// This program inside the cluster's network, with the arguments that it was started with.
+    pub(crate) fn enter_again(&self) -> Result<Command> {
+        let mut command = self.enter(&build::own_program())?;
+        command.args(std::env::args_os().skip(1));
+        Ok(command)
+    }
+
     /// Where the gateway listens inside the network.
     pub(crate) fn gateway_address(&self) -> String {
         self.cluster.gateway_address()

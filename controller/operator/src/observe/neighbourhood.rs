@@ -159,16 +159,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::watch::{Cached, Caches, EndpointSlice, HttpRoute, Service, samples};
-
-    fn key(name: &str) -> ObjectKey {
-        ObjectKey::new("shop", name)
-    }
-
-    fn put<P: Cached>(caches: &Caches, object: &Value) {
-        let name = object["metadata"]["name"].as_str().unwrap();
-        caches.apply(&key(name), &Arc::new(P::project(object).unwrap()));
-    }
+    use crate::watch::samples::{key, put};
+    use crate::watch::{Caches, EndpointSlice, HttpRoute, Service, samples};
 
     fn caches() -> Caches {
         let caches = Caches::default();

@@ -64,8 +64,22 @@ pub(super) struct ManagedFields {
 
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Fields {
+    #[serde(default, rename = "f:metadata")]
+    metadata: MetadataFields,
     #[serde(default, rename = "f:spec")]
     spec: SpecFields,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct MetadataFields {
+    #[serde(default, rename = "f:annotations")]
+    annotations: AnnotationFields,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct AnnotationFields {
+    #[serde(rename = "f:argo-rollouts.argoproj.io/managed-by-rollouts")]
+    managed_by: Option<IgnoredAny>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -75,6 +89,11 @@ struct SpecFields {
 }
 
 impl ManagedFields {
+    /// Whether the entry's manager wrote the annotation that names a Service's Rollout.
+    pub(super) fn holds_managed_by(&self) -> bool {
+        self.fields.metadata.annotations.managed_by.is_some()
+    }
+
     /// Whether the entry's manager wrote `spec.rules`.
     pub(super) fn holds_rules(&self) -> bool {
         self.fields.spec.rules.is_some()

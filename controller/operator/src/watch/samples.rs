@@ -1,7 +1,23 @@
 //! Objects as an API server has them, for tests; all in the namespace `shop`.
 
+use std::sync::Arc;
+
 use kulta_api::names::{FIELD_MANAGER, HASH_LABEL, MANAGED_BY_ANNOTATION};
 use serde_json::{Value, json};
+
+use super::{Cached, Caches};
+use crate::key::ObjectKey;
+
+/// The object `name` of the namespace.
+pub(crate) fn key(name: &str) -> ObjectKey {
+    ObjectKey::new("shop", name)
+}
+
+/// Puts an object into the caches, as a feed does.
+pub(crate) fn put<P: Cached>(caches: &Caches, object: &Value) {
+    let name = object["metadata"]["name"].as_str().unwrap();
+    caches.apply(&key(name), &Arc::new(P::project(object).unwrap()));
+}
 
 /// Metadata of a complete object.
 pub(crate) fn metadata(name: &str) -> Value {

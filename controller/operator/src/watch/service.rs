@@ -8,7 +8,7 @@ use kulta_core::observed::ServiceView;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::metadata::Metadata;
+use super::metadata::{ManagedFields, Metadata};
 use super::projection::{Projection, Undecodable};
 
 /// A Service.
@@ -24,16 +24,10 @@ pub struct Service {
 }
 
 /// Whether this controller holds the annotation that names a Service's Rollout.
-fn is_directed_here(object: &Value) -> bool {
-    let key = MANAGED_BY_ANNOTATION.replace('~', "~0").replace('/', "~1");
-    let held = format!("/fieldsV1/f:metadata/f:annotations/f:{key}");
-    let entries = object
-        .pointer("/metadata/managedFields")
-        .and_then(Value::as_array);
-    entries.into_iter().flatten().any(|entry| {
-        let manager = entry.get("manager").and_then(Value::as_str);
-        manager == Some(FIELD_MANAGER) && entry.pointer(&held).is_some()
-    })
+fn is_directed_here(entries: &[ManagedFields]) -> bool {
+    entries
+        .iter()
+        .any(|entry| entry.manager == FIELD_MANAGER && entry.holds_managed_by())
 }
 
 #[derive(Deserialize)]
@@ -67,7 +61,7 @@ impl Projection for Service {
         } = Written::deserialize(object)?;
         let selects = spec.selector.remove(HASH_LABEL);
         Ok(Self {
-            directed_here: is_directed_here(object),
+            directed_here: is_directed_here(&metadata.managed_fields),
             uid: metadata.uid,
             view: ServiceView {
                 managed_by: metadata.annotations.remove(MANAGED_BY_ANNOTATION),

@@ -1,6 +1,5 @@
 //! What the API server answers about a template, and what is made of it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use kulta_api::names::{HASH_LABEL, TEMPLATE_DIGEST_ANNOTATION};
@@ -10,22 +9,12 @@ use super::*;
 use crate::backoff::Retry;
 use crate::observe::observe;
 use crate::scenario::{Exchange, Reply, expect, scenario};
-use crate::watch::{Cached, samples};
+use crate::watch::samples;
+use crate::watch::samples::{key, put};
 
 const ROLLOUT: &str = "GET /apis/kulta.io/v1alpha1/namespaces/shop/rollouts/web";
 const DRY_RUN: &str =
     "POST /apis/apps/v1/namespaces/shop/replicasets?&dryRun=All&fieldManager=kulta&fieldValidation=Strict";
-
-fn key(name: &str) -> ObjectKey {
-    ObjectKey::new("shop", name)
-}
-
-fn put<P: Cached>(context: &Context, object: &Value) {
-    let name = object["metadata"]["name"].as_str().unwrap();
-    context
-        .caches
-        .apply(&key(name), &Arc::new(P::project(object).unwrap()));
-}
 
 fn digest() -> TemplateDigest {
     TemplateDigest::of(&samples::rollout("web")["spec"]["template"])
@@ -69,7 +58,7 @@ fn accepted() -> Exchange {
 }
 
 fn with_web(context: &Context) {
-    put::<Rollout>(context, &samples::rollout("web"));
+    put::<Rollout>(&context.caches, &samples::rollout("web"));
 }
 
 /// What observing `web` says of its template, or how soon to try again.
@@ -86,7 +75,7 @@ async fn a_template_that_a_replica_set_carries_is_not_asked_about() {
         with_web(context);
         let mut carrier = samples::replica_set("web", "abc");
         carrier["metadata"]["annotations"] = json!({TEMPLATE_DIGEST_ANNOTATION: digest().as_str()});
-        put::<ReplicaSet>(context, &carrier);
+        put::<ReplicaSet>(&context.caches, &carrier);
         checked(context).await
     })
     .await;
@@ -97,7 +86,10 @@ async fn a_template_that_a_replica_set_carries_is_not_asked_about() {
 async fn a_replica_set_of_another_controller_is_known_by_its_hash() {
     let ended = scenario(Vec::new(), async |context| {
         with_web(context);
-        put::<ReplicaSet>(context, &samples::replica_set("web", &digest().pod_hash(0)));
+        put::<ReplicaSet>(
+            &context.caches,
+            &samples::replica_set("web", &digest().pod_hash(0)),
+        );
         checked(context).await
     })
     .await;
@@ -183,7 +175,7 @@ async fn a_template_that_is_stored_in_other_words_is_equal() {
             let annotations =
                 json!({"rollout.argoproj.io/revision": revision, TEMPLATE_DIGEST_ANNOTATION: hash});
             replica_set["metadata"]["annotations"] = annotations;
-            put::<ReplicaSet>(context, &replica_set);
+            put::<ReplicaSet>(&context.caches, &replica_set);
         }
         checked(context).await
     })
@@ -206,7 +198,7 @@ async fn an_existing_replica_set_that_is_gone_meanwhile_is_not_equal() {
     ];
     let ended = scenario(exchanges, async |context| {
         with_web(context);
-        put::<ReplicaSet>(context, &samples::replica_set("web", "abc"));
+        put::<ReplicaSet>(&context.caches, &samples::replica_set("web", "abc"));
         checked(context).await
     })
     .await;
@@ -312,7 +304,7 @@ async fn a_changed_template_is_asked_about_at_once() {
     scenario(exchanges, async |context| {
         with_web(context);
         checked(context).await.unwrap();
-        put::<Rollout>(context, &changed);
+        put::<Rollout>(&context.caches, &changed);
         checked(context).await.unwrap();
     })
     .await;
@@ -371,7 +363,7 @@ async fn the_template_of_a_broken_spec_is_not_asked_about() {
     let ended = scenario(Vec::new(), async |context| {
         let mut broken = samples::rollout("web");
         broken["spec"]["replicas"] = json!(-1);
-        put::<Rollout>(context, &broken);
+        put::<Rollout>(&context.caches, &broken);
         observe(context, &key("web"))
             .await
             .unwrap()
