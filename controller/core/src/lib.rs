@@ -4,6 +4,7 @@
 //! [`plan::Plan`].
 
 mod acceptance;
+pub mod analysis;
 mod basic;
 mod cleanup;
 mod condition;

@@ -1,0 +1,1 @@
+//! Plugins: loaded, limited and called, without being able to harm the controller.

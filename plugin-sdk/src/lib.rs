@@ -1,0 +1,1 @@
+//! What a plugin of KULTA is written with.

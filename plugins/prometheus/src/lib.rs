@@ -1,0 +1,1 @@
+//! The bundled plugin that judges metrics in a Prometheus.
