@@ -1,4 +1,4 @@
-//! The memory of an analysis: the status of an AnalysisRun, in the shape of Argo Rollouts.
+//! The memory of an analysis: the status of an `AnalysisRun`, in the shape of Argo Rollouts.
 
 use std::collections::BTreeMap;
 
