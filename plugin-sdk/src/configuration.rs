@@ -1,14 +1,17 @@
 //! Reading a configuration, with errors that name the field.
-//!
-//! serde's errors know a place in the text and not the path of a field. The path is found by walking the text up to that
-//! place: a tenth of the code that recording it while reading takes, and nothing where there is no error.
+
+mod document;
+mod number;
+mod reader;
 
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
+use self::reader::Reader;
+
 /// What is wrong with a configuration, and where.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{}{message}", if path.is_empty() { String::new() } else { format!("{path}: ") })]
+#[error("{path}{}{message}", if path.is_empty() { "" } else { ": " })]
 pub struct ConfigError {
     path: String,
     message: String,
@@ -33,139 +36,60 @@ impl From<ConfigError> for crate::PluginError {
 
 /// Reads a JSON document.
 pub(crate) fn read<C: DeserializeOwned>(json: &str) -> Result<C, ConfigError> {
-    serde_json::from_str(json).map_err(|error| located(json, &error))
-}
-
-fn located(json: &str, error: &serde_json::Error) -> ConfigError {
-    let said = error.to_string();
-    if !error.is_data() {
-        return ConfigError::new("", said);
-    }
-    let message = said
-        .rfind(" at line ")
-        .and_then(|end| said.get(..end))
-        .unwrap_or(&said);
-    let mut path = Path::default();
-    for character in before(json, error.line(), error.column()).chars() {
-        path.read(character);
-    }
-    if message.starts_with("missing field") {
-        // Told at the end of the object; the field that was read last has nothing to do with it.
-        path.forget_last_key();
-    }
-    ConfigError::new(&path.to_string(), message)
-}
-
-/// The text up to a place that serde names: lines from 1, columns in bytes.
-fn before(json: &str, line: usize, column: usize) -> &str {
-    let lines = json.split_inclusive('\n').take(line.saturating_sub(1));
-    let start: usize = lines.map(str::len).sum();
-    json.get(..start + column).unwrap_or(json)
-}
-
-/// Where in a document the reading is.
-#[derive(Default)]
-struct Path {
-    open: Vec<Place>,
-    /// The text so far, while it is in one.
-    text: Option<String>,
-    escaped: bool,
-}
-
-/// A place in an object or list that is not closed yet.
-enum Place {
-    Object { key: String, expects_key: bool },
-    List { index: usize },
-}
-
-impl Path {
-    fn read(&mut self, character: char) {
-        if let Some(mut text) = self.text.take() {
-            if character == '"' && !self.escaped {
-                self.end_text(text);
-                return;
-            }
-            self.escaped = character == '\\' && !self.escaped;
-            text.push(character);
-            self.text = Some(text);
-            return;
-        }
-        match character {
-            '"' => self.text = Some(String::new()),
-            '{' => self.open.push(Place::Object {
-                key: String::new(),
-                expects_key: true,
-            }),
-            '[' => self.open.push(Place::List { index: 0 }),
-            '}' | ']' => {
-                self.open.pop();
-            }
-            ',' => self.next(),
-            _ => {}
-        }
-    }
-
-    fn end_text(&mut self, text: String) {
-        if let Some(Place::Object { key, expects_key }) = self.open.last_mut()
-            && *expects_key
-        {
-            *key = text;
-            *expects_key = false;
-        }
-    }
-
-    fn next(&mut self) {
-        match self.open.last_mut() {
-            Some(Place::Object { expects_key, .. }) => *expects_key = true,
-            Some(Place::List { index }) => *index += 1,
-            None => {}
-        }
-    }
-
-    fn forget_last_key(&mut self) {
-        if let Some(Place::Object { key, .. }) = self.open.last_mut() {
-            key.clear();
-        }
-    }
-}
-
-impl std::fmt::Display for Path {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut separator = "";
-        for place in &self.open {
-            match place {
-                Place::Object { key, .. } if key.is_empty() => {}
-                Place::Object { key, .. } => write!(formatter, "{separator}{key}")?,
-                Place::List { index } => write!(formatter, "[{index}]")?,
-            }
-            separator = ".";
-        }
-        Ok(())
-    }
+    let mut reader = Reader::new(json);
+    let read = C::deserialize(&mut reader).and_then(|config| {
+        reader.end()?;
+        Ok(config)
+    });
+    read.map_err(|fault| ConfigError {
+        path: reader.path(),
+        message: fault.to_string(),
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use serde::Deserialize;
 
     use super::*;
 
-    #[derive(Debug, Deserialize)]
-    #[serde(deny_unknown_fields)]
-    #[allow(dead_code, reason = "only whether it can be read matters")]
+    #[derive(Debug, Default, Deserialize, PartialEq)]
+    #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
     struct Config {
-        name: String,
+        name: Option<String>,
         inner: Option<Inner>,
-        #[serde(default)]
         steps: Vec<Inner>,
+        labels: BTreeMap<String, String>,
+        mode: Option<Mode>,
+        pair: Option<(u8, i64)>,
+        on: bool,
     }
 
-    #[derive(Debug, Deserialize)]
+    #[derive(Debug, Deserialize, PartialEq)]
     #[serde(deny_unknown_fields)]
-    #[allow(dead_code, reason = "only whether it can be read matters")]
     struct Inner {
         limit: f64,
         label: Option<String>,
+    }
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(rename_all = "camelCase")]
+    enum Mode {
+        Strict,
+        AtMost(u32),
+    }
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(untagged)]
+    enum NumberOrText {
+        Number(f64),
+        Text(String),
+    }
+
+    fn config(json: &str) -> Config {
+        read(json).unwrap()
     }
 
     fn fault(json: &str) -> String {
@@ -173,24 +97,57 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_is_read() {
-        let config: Config = read(r#"{"name": "a", "inner": {"limit": 0.5}}"#).unwrap();
-        assert_eq!(config.name, "a");
+    fn every_kind_of_value_is_read() {
+        let read = config(
+            r#" {"name": "a", "on": true, "pair": [1, -2], "inner": {"limit": 5e-1, "label": null},
+                 "steps": [{"limit": 1}, {"limit": 2.5}], "labels": {"team": "shop"}} "#,
+        );
+        assert_eq!(read.name.as_deref(), Some("a"));
+        assert!(read.on);
+        assert_eq!(read.pair, Some((1, -2)));
+        assert_eq!(
+            read.inner,
+            Some(Inner {
+                limit: 0.5,
+                label: None
+            })
+        );
+        assert_eq!(read.steps.len(), 2);
+        assert_eq!(read.labels["team"], "shop");
     }
 
     #[test]
-    fn a_wrong_type_names_the_field() {
+    fn a_variant_without_content_is_a_text() {
+        assert_eq!(config(r#"{"mode": "strict"}"#).mode, Some(Mode::Strict));
+    }
+
+    #[test]
+    fn a_variant_with_content_is_an_object_of_one_field() {
+        assert_eq!(config(r#"{"mode": {"atMost": 3}}"#).mode, Some(Mode::AtMost(3)));
+    }
+
+    #[test]
+    fn what_may_be_of_two_kinds_is_told_by_the_document() {
+        let read: Vec<NumberOrText> = read(r#"[1.5, "x"]"#).unwrap();
         assert_eq!(
-            fault(r#"{"name":"a","inner":{"limit":"much"}}"#),
-            "inner.limit: invalid type: string \"much\", expected f64"
+            read,
+            [NumberOrText::Number(1.5), NumberOrText::Text("x".to_owned())]
         );
     }
 
     #[test]
-    fn a_wrong_type_after_others_names_the_field() {
+    fn a_wrong_kind_names_the_field() {
         assert_eq!(
-            fault(r#"{"inner": {"limit": 1, "label": [1]}, "name": "a"}"#),
-            "inner.label: invalid type: sequence, expected a string"
+            fault(r#"{"name":"a","inner":{"limit":"much"}}"#),
+            "inner.limit: expected f64, found the text \"much\""
+        );
+    }
+
+    #[test]
+    fn an_object_in_the_place_of_a_text_names_the_field() {
+        assert_eq!(
+            fault(r#"{"name":{}}"#),
+            "name: expected a string, found an object"
         );
     }
 
@@ -205,40 +162,59 @@ mod tests {
     #[test]
     fn a_missing_field_names_the_object_that_lacks_it() {
         assert_eq!(
-            fault(r#"{"name":"a","inner":{"label":"x"}}"#),
+            fault(r#"{"inner":{"label":"x"}}"#),
             "inner: missing field `limit`"
         );
     }
 
     #[test]
-    fn a_missing_field_of_the_whole_has_no_path() {
-        assert_eq!(fault(r#"{"inner":{"limit":1}}"#), "missing field `name`");
+    fn a_field_that_is_there_twice_is_refused() {
+        assert_eq!(fault(r#"{"on":true,"on":false}"#), "on: duplicate field `on`");
     }
 
     #[test]
     fn a_place_in_a_list_is_counted_from_0() {
         assert_eq!(
-            fault(r#"{"name":"a","steps":[{"limit":1},{"limit":true}]}"#),
-            "steps[1].limit: invalid type: boolean `true`, expected f64"
+            fault(r#"{"steps":[{"limit":1},{"limit":true}]}"#),
+            "steps[1].limit: expected f64, found true"
         );
     }
 
     #[test]
-    fn the_place_is_found_over_several_lines() {
-        let json = "{\n  \"name\": \"é, \\\" {\",\n  \"inner\": {\n    \"limit\": null\n  }\n}";
-        assert_eq!(fault(json), "inner.limit: invalid type: null, expected f64");
-    }
-
-    #[test]
-    fn what_is_no_json_is_told_with_its_line() {
-        assert_eq!(fault("{"), "EOF while parsing an object at line 1 column 1");
-    }
-
-    #[test]
-    fn an_object_in_the_place_of_a_text_names_the_field() {
+    fn a_key_of_a_map_is_part_of_the_path() {
         assert_eq!(
-            fault(r#"{"name":{}}"#),
-            "name: invalid type: map, expected a string"
+            fault(r#"{"labels":{"team":7}}"#),
+            "labels.team: expected a string, found a number"
+        );
+    }
+
+    #[test]
+    fn a_number_that_does_not_fit_names_the_field() {
+        assert_eq!(
+            fault(r#"{"pair":[256,1]}"#),
+            "pair[0]: expected u8, found a number that does not fit"
+        );
+    }
+
+    #[test]
+    fn a_list_with_too_many_items_is_refused() {
+        assert_eq!(fault(r#"{"pair":[1,2,3]}"#), "pair: more items than expected");
+    }
+
+    #[test]
+    fn an_unknown_variant_names_the_field() {
+        assert_eq!(
+            fault(r#"{"mode":"lax"}"#),
+            "mode: unknown variant `lax`, expected `strict` or `atMost`"
+        );
+    }
+
+    #[test]
+    fn what_is_not_an_object_is_refused() {
+        assert_eq!(fault("7"), "expected struct Config, found a number");
+        assert_eq!(
+            fault(r#"{"inner":[1]}"#),
+            "inner: expected struct Inner, found a list"
         );
     }
 }

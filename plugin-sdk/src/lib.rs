@@ -19,7 +19,11 @@ pub mod guest;
 mod host;
 mod measurement;
 mod metrics;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod mock;
 mod plugin;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod schema;
 mod subject;
 mod time;
 mod verdict;

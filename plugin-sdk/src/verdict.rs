@@ -96,7 +96,7 @@ pub enum PluginError {
 }
 
 /// A query without an answer is tried again, whatever the reason: even one that is not understood may be understood
-/// once the provider has other data (PromQL finds some faults only when it evaluates).
+/// once the provider has other data (`PromQL` finds some faults only when it evaluates).
 impl From<QueryError> for PluginError {
     fn from(error: QueryError) -> Self {
         Self::Upstream(error.to_string())

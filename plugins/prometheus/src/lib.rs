@@ -1,28 +1,27 @@
-//! The bundled plugin that judges metrics in a Prometheus.
+//! The bundled plugin that judges metrics in a Prometheus: error rates, latencies, and the answer of any query.
+//!
+//! Open [`config`] first: what users write. `judgement` has the rules that error rates and latencies share.
+
+mod answer;
+pub mod config;
+mod error_rate;
+mod judgement;
+mod latency;
+mod quantity;
+mod query;
+mod template;
+
+#[cfg(test)]
+mod tests;
 
 use kulta_plugin_sdk::{
-    Answer, ConfigError, Data, Description, Host, MetricPlugin, Outcome, Plugin, PluginError, Subject, Value,
-    Verdict, export_metric,
+    ConfigError, Description, Host, MetricPlugin, Plugin, PluginError, Subject, Verdict, export_metric,
 };
-use serde::Deserialize;
 
-/// What users write.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Config {
-    /// The provider to ask.
-    #[serde(default = "default_provider")]
-    pub provider: String,
-    /// A query in PromQL whose answer conditions judge.
-    pub query: String,
-}
-
-fn default_provider() -> String {
-    "prometheus".to_owned()
-}
+use crate::config::{Config, Measure};
 
 /// The plugin.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Prometheus;
 
 impl Plugin for Prometheus {
@@ -31,40 +30,22 @@ impl Plugin for Prometheus {
     const DESCRIPTION: Description = Description {
         name: "prometheus",
         version: env!("CARGO_PKG_VERSION"),
-        config_schema: "",
+        config_schema: include_str!("../config.schema.json"),
     };
 
     fn check(config: &Config) -> Result<(), ConfigError> {
-        if config.query.is_empty() {
-            return Err(ConfigError::new("query", "is empty"));
-        }
-        Ok(())
+        config.check()
     }
 }
 
 impl MetricPlugin for Prometheus {
-    fn evaluate(config: &Config, _subject: &Subject, host: &impl Host) -> Result<Verdict, PluginError> {
-        let answer = host.query_instant(&config.provider, &config.query, host.now())?;
-        let value = value(answer)?;
-        let summary = match &value {
-            Value::Scalar(number) => format!("{number}"),
-            Value::Vector(numbers) => format!("{} series", numbers.len()),
-            _ => "no data".to_owned(),
-        };
-        Ok(Verdict::Measured(Outcome::new(value, summary)))
-    }
-}
-
-fn value(answer: Answer) -> Result<Value, PluginError> {
-    match answer.data {
-        Data::Scalar(sample) => Ok(Value::Scalar(sample.value)),
-        Data::Vector(series) => {
-            let values = series.iter().filter_map(|one| one.samples.first());
-            Ok(Value::Vector(values.map(|sample| sample.value).collect()))
+    fn evaluate(config: &Config, subject: &Subject, host: &impl Host) -> Result<Verdict, PluginError> {
+        let asker = answer::Asker::new(host, &config.provider, subject);
+        match config.measure()? {
+            Measure::Query(query) => query::evaluate(&asker, query),
+            Measure::ErrorRate(error_rate) => error_rate::evaluate(&asker, error_rate),
+            Measure::Latency(latency) => latency::evaluate(&asker, latency),
         }
-        Data::Matrix(_) | Data::Text(_) => Err(PluginError::InvalidConfig(
-            "query: answers neither with a number nor with an instant vector".to_owned(),
-        )),
     }
 }
 
