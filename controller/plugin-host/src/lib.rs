@@ -1,1 +1,30 @@
 //! Plugins: loaded, limited and called, without being able to harm the controller.
+
+mod bindings;
+mod call;
+mod convert;
+mod digest;
+mod engine;
+mod failure;
+mod guest;
+mod host;
+mod imports;
+mod inspect;
+pub mod limits;
+mod logbook;
+mod memory;
+pub mod metrics;
+mod plugin;
+mod text;
+pub mod trial;
+mod zone;
+
+pub use call::{CallReport, Finished, Request};
+pub use convert::{Description, InvalidAnswer, PluginError};
+pub use digest::Digest;
+pub use failure::{CallError, CallFailure, Crash, Identity};
+pub use host::{EngineFault, Host, LoadError, LoadFailure};
+pub use inspect::{Delivery, InspectError};
+pub use plugin::{Plugin, World};
+pub use trial::{Trial, TrialError};
+pub use zone::time_zone_edition;

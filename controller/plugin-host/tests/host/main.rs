@@ -1,0 +1,11 @@
+//! The host against plugins, most of which mean harm: `tests/conformance/plugins`.
+#![cfg(test)]
+
+mod bombs;
+mod build;
+mod calls;
+mod hostile;
+mod interface;
+mod loading;
+mod scene;
+mod trial;

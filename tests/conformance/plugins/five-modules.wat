@@ -1,0 +1,3 @@
+;; Has five core modules.
+(component
+  (core module) (core module) (core module) (core module) (core module))

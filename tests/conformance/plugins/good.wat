@@ -1,0 +1,10 @@
+  ;; Passes with the value 0.5.
+  (data (i32.const 64) "all is well")
+  (func (export "kulta:analysis/metric@1.0.0#evaluate")
+    (param i32 i32 i32 i32 i32 i32 i32 i32 i64 i32 i32) (result i32)
+    (i32.store8 (i32.const 1032) (i32.const 2))
+    (i32.store8 (i32.const 1040) (i32.const 1))
+    (f64.store (i32.const 1048) (f64.const 0.5))
+    (i32.store (i32.const 1056) (i32.const 64))
+    (i32.store (i32.const 1060) (i32.const 11))
+    (i32.const 1024))

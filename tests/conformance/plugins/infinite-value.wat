@@ -1,0 +1,6 @@
+  ;; Measures a negative infinity.
+  (func (export "kulta:analysis/metric@1.0.0#evaluate")
+    (param i32 i32 i32 i32 i32 i32 i32 i32 i64 i32 i32) (result i32)
+    (i32.store8 (i32.const 1040) (i32.const 1))
+    (f64.store (i32.const 1048) (f64.const -inf))
+    (i32.const 1024))

@@ -1,0 +1,10 @@
+  ;; What every plugin tells of itself, and that any configuration is fine.
+  (data (i32.const 8) "conformance" "0.1.0")
+  (func (export "kulta:analysis/plugin@1.0.0#describe") (result i32)
+    (i32.store (i32.const 1024) (i32.const 8))
+    (i32.store (i32.const 1028) (i32.const 11))
+    (i32.store (i32.const 1032) (i32.const 19))
+    (i32.store (i32.const 1036) (i32.const 5))
+    (i32.const 1024))
+  (func (export "kulta:analysis/plugin@1.0.0#check-config") (param i32 i32) (result i32)
+    (i32.const 1024))
