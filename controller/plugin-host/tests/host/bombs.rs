@@ -23,6 +23,29 @@ fn nested(open: &str, depth: usize, inside: &str) -> String {
     )
 }
 
+/// A hundred functions, each of which is as complex as it may be.
+pub(crate) fn hidden_bomb() -> Vec<u8> {
+    let variables = 980;
+    let step =
+        |from: usize, to: usize| format!("(local.set {to} (i32.add (local.get {from}) (i32.const 1)))");
+    let steps = [
+        step(0, 1),
+        step(160, 2),
+        step(320, 3),
+        step(480, 4),
+        step(640, 5),
+        step(800, 6),
+    ]
+    .concat();
+    let loops = nested(
+        "loop",
+        16,
+        &format!("{steps} (br_if 0 (local.get 0)) (br_if 15 (local.get 1))"),
+    );
+    let function = format!("(func {} {})", locals(variables), loops.repeat(31));
+    with(&function.repeat(100))
+}
+
 async fn refused(bomb: &str) -> InspectError {
     match refusal(&with(bomb)).await {
         LoadError::Inspect(error) => error,

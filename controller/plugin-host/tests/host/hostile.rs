@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use kulta_core::analysis::verdict::Value;
-use kulta_plugin_host::{CallError, InvalidAnswer, PluginError};
+use kulta_plugin_host::{CallError, InvalidAnswer, LoadError, Plugin, PluginError};
 
-use crate::build::conformance;
-use crate::scene::{Counting, Silent, harm, host, plugin, request, value};
+use crate::build::{component, conformance};
+use crate::scene::{Counting, Silent, harm, host, plugin, refusal, request, value};
 
 #[tokio::test]
 async fn an_infinite_loop_uses_up_its_fuel() {
@@ -18,14 +18,18 @@ async fn an_infinite_loop_uses_up_its_fuel() {
 }
 
 #[tokio::test]
+async fn instructions_that_take_long_cost_what_they_take() {
+    let error = harm(conformance!("memory-fill-loop")).await;
+    assert!(matches!(error, CallError::FuelExhausted { .. }), "{error:?}");
+}
+
+#[tokio::test]
 async fn an_infinite_loop_at_instantiation_uses_up_its_fuel() {
-    let host = host();
-    let bytes = crate::build::component(conformance!("loop-in-start"));
-    let error = crate::scene::load(&host, &bytes).await.map(drop).unwrap_err();
+    let error = refusal(&component(conformance!("loop-in-start"))).await;
     assert!(
         matches!(
             error,
-            kulta_plugin_host::LoadError::Describe(CallError::FuelExhausted { limit: 20_000_000 })
+            LoadError::Describe(CallError::FuelExhausted { limit: 20_000_000 })
         ),
         "{error:?}"
     );
@@ -206,11 +210,11 @@ async fn a_thousand_queries_reach_the_provider_eight_times() {
 
 #[tokio::test(start_paused = true)]
 async fn a_provider_that_never_answers_ends_the_call_in_time() {
-    let host = tokio_host().await;
+    let asking = plugin_that_asks().await;
     let mut request = request();
     request.metrics = Arc::new(Silent);
 
-    let error = host.evaluate(request).await.result.unwrap_err().cause;
+    let error = asking.evaluate(request).await.result.unwrap_err().cause;
 
     assert!(
         matches!(error, CallError::Timeout { limit } if limit.as_secs() == 10),
@@ -219,7 +223,7 @@ async fn a_provider_that_never_answers_ends_the_call_in_time() {
 }
 
 /// Loaded with the clock running: a paused one skips the time that the trial takes.
-async fn tokio_host() -> kulta_plugin_host::Plugin {
+async fn plugin_that_asks() -> Plugin {
     tokio::time::resume();
     let plugin = plugin(&host(), conformance!("thousand-queries")).await;
     tokio::time::pause();

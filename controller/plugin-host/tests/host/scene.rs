@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use kulta_core::analysis::verdict::{Subject, Value, Verdict};
@@ -54,7 +55,7 @@ pub(crate) fn now() -> Timestamp {
 /// The trial with the compiler of this build, which is much slower than the released one.
 pub(crate) fn trial() -> Trial {
     let mut trial = Trial::new(env!("CARGO_BIN_EXE_kulta-plugin-trial").into(), Vec::new());
-    trial.time = std::time::Duration::from_secs(60);
+    trial.time = Duration::from_mins(1);
     trial
 }
 

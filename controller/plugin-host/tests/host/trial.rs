@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use kulta_plugin_host::{Host, LoadError, TrialError};
 
+use crate::bombs::hidden_bomb;
 use crate::build::{component, conformance};
 use crate::scene::{load, refusal, trial};
 
@@ -47,6 +48,23 @@ async fn code_with_wrong_types_is_refused_by_the_compiler() {
     let error = refusal(&module).await;
     assert!(
         matches!(error, LoadError::Trial(TrialError::Refused { .. })),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_bomb_within_the_limits_of_shape_is_stopped_by_the_trial() {
+    let mut trial = trial();
+    trial.time = Duration::from_secs(2);
+    let host = Host::new(trial).unwrap();
+
+    let error = load(&host, &hidden_bomb()).await.map(drop).unwrap_err();
+
+    assert!(
+        matches!(
+            error,
+            LoadError::Trial(TrialError::TooSlow { .. } | TrialError::Crashed { .. })
+        ),
         "{error:?}"
     );
 }

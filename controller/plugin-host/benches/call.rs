@@ -1,0 +1,130 @@
+//! What a plugin costs: to load it, and to call it in a fresh instance. After each measurement stand its median and
+//! its 99th percentile, because it is the slow calls that count.
+#![allow(
+    missing_docs,
+    clippy::expect_used,
+    reason = "a benchmark that can't be set up has nothing to say"
+)]
+
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::io::{self, Write as _};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use jiff::Timestamp;
+use kulta_core::analysis::verdict::Subject;
+use kulta_plugin_host::limits::Limits;
+use kulta_plugin_host::metrics::{Answer, Data, MetricsProvider, Pending, Query, Sample, Series};
+use kulta_plugin_host::{Delivery, Host, Plugin, Request, Trial};
+use tokio::runtime::Runtime;
+
+/// The plugin that is bundled: of usual size, and in Rust.
+const PROMETHEUS: &[u8] = include_bytes!("../../../plugins/dist/prometheus.wasm");
+
+/// Answers at once.
+struct Fixed;
+
+impl MetricsProvider for Fixed {
+    fn query<'a>(&'a self, _query: &'a Query) -> Pending<'a> {
+        let labels = BTreeMap::from([("app".to_owned(), "web".to_owned())]);
+        let samples = vec![Sample {
+            at: Timestamp::UNIX_EPOCH,
+            value: 0.5,
+        }];
+        let data = Data::Vector(vec![Series { labels, samples }]);
+        Box::pin(async {
+            Ok(Answer {
+                data,
+                warnings: Vec::new(),
+            })
+        })
+    }
+}
+
+fn request() -> Request {
+    Request {
+        config: r#"{"query":"sum(rate(requests_total[1m]))"}"#.to_owned(),
+        subject: Subject {
+            namespace: "shop".to_owned(),
+            name: "web".to_owned(),
+            metric: "errors".to_owned(),
+            started_at: Timestamp::UNIX_EPOCH,
+            facts: BTreeMap::new(),
+        },
+        now: Timestamp::UNIX_EPOCH,
+        previous: Vec::new(),
+        state: None,
+        metrics: Arc::new(Fixed),
+        grants: ["prometheus".to_owned()].into(),
+        limits: Limits::default(),
+    }
+}
+
+fn host() -> Host {
+    Host::new(Trial::new(
+        env!("CARGO_BIN_EXE_kulta-plugin-trial").into(),
+        Vec::new(),
+    ))
+    .expect("a host")
+}
+
+fn load(runtime: &Runtime, host: &Host) -> Plugin {
+    let delivery = Delivery::read(PROMETHEUS).expect("a file");
+    runtime
+        .block_on(host.load("prometheus", &delivery, &Limits::default()))
+        .expect("a plugin")
+}
+
+/// Measures `call`, and tells the median and the 99th percentile.
+fn measure(criterion: &mut Criterion, name: &str, mut call: impl FnMut()) {
+    let mut times = Vec::new();
+    criterion.bench_function(name, |bencher| {
+        bencher.iter_custom(|count| {
+            let mut sum = Duration::ZERO;
+            for _ in 0..count {
+                let began = Instant::now();
+                call();
+                let time = began.elapsed();
+                times.push(time);
+                sum += time;
+            }
+            sum
+        });
+    });
+    times.sort_unstable();
+    let at = |percent: usize| {
+        times
+            .get(times.len() * percent / 100)
+            .copied()
+            .unwrap_or_default()
+    };
+    let line = format!("{name}: p50 {:?}, p99 {:?} of {}\n", at(50), at(99), times.len());
+    io::stdout().write_all(line.as_bytes()).expect("standard output");
+}
+
+fn calls(criterion: &mut Criterion) {
+    let runtime = Runtime::new().expect("a runtime");
+    let host = host();
+    let plugin = load(&runtime, &host);
+    measure(criterion, "evaluate", || {
+        let finished = runtime.block_on(plugin.evaluate(request()));
+        black_box(finished.result.expect("a verdict"));
+    });
+}
+
+fn loads(criterion: &mut Criterion) {
+    let runtime = Runtime::new().expect("a runtime");
+    let host = host();
+    measure(criterion, "load", || {
+        black_box(load(&runtime, &host));
+    });
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().sample_size(10);
+    targets = calls, loads
+}
+criterion_main!(benches);
