@@ -203,7 +203,8 @@ impl<'text> Reader<'text> {
     fn number(&mut self) -> Result<Token, Fault> {
         let belongs = |character: char| matches!(character, '0'..='9' | '-' | '+' | '.' | 'e' | 'E');
         let length = self.rest.find(|character| !belongs(character));
-        let (number, rest) = self.rest.split_at(length.unwrap_or(self.rest.len()));
+        let length = length.unwrap_or(self.rest.len());
+        let (number, rest) = self.rest.split_at_checked(length).unwrap_or((self.rest, ""));
         self.rest = rest;
         number::read(number)
     }
