@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use wasmtime::component::{HasSelf, Linker};
-use wasmtime::{Config, Engine};
+use wasmtime::{Config, Engine, WasmBacktraceDetails};
 
 use crate::bindings::{clock, history, log, metrics, types};
 use crate::guest::Guest;
@@ -29,6 +29,8 @@ fn config() -> Config {
         .memory_reservation(limits::MEMORY_MAXIMUM)
         .memory_guard_size(64 << 10)
         .memory_may_move(false)
+        // Debug information is a stranger's, too, and whoever reads it can be kept busy by it.
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .wasm_backtrace_max_frames(NonZeroUsize::new(limits::FRAMES));
     config
 }

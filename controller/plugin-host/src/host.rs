@@ -16,7 +16,7 @@ use crate::limits::{self, Limit, Limits};
 use crate::memory::Total;
 use crate::plugin::{Code, Plugin};
 use crate::trial::{Trial, TrialError};
-use crate::{Digest, engine};
+use crate::{Digest, engine, text};
 
 /// Loads plugins. All plugins of one host share one bound of memory, and are compiled one after another.
 pub struct Host {
@@ -34,7 +34,8 @@ pub struct EngineFault(String);
 
 impl From<wasmtime::Error> for EngineFault {
     fn from(error: wasmtime::Error) -> Self {
-        Self(format!("{error:#}"))
+        // It may quote names of the plugin.
+        Self(text::line(&format!("{error:#}"), limits::ERROR_BYTES))
     }
 }
 

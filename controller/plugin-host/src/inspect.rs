@@ -17,6 +17,7 @@ use std::collections::BTreeSet;
 use wit_component::ComponentEncoder;
 
 use crate::plugin::World;
+use crate::{limits, text};
 
 /// A component within the limits.
 #[derive(Debug)]
@@ -75,6 +76,6 @@ fn encode(module: &[u8]) -> Result<Vec<u8>, InspectError> {
         .module(module)
         .and_then(|encoder| encoder.validate(true).encode())
         .map_err(|reason| InspectError::Encode {
-            reason: format!("{reason:#}"),
+            reason: text::line(&format!("{reason:#}"), limits::ERROR_BYTES),
         })
 }
