@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+pub use self::debian::debian_packages;
 use crate::cache::Cache;
 use crate::pins::{self, GO_MODULES};
 use crate::progress::Progress;

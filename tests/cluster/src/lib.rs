@@ -26,6 +26,7 @@ mod startup;
 mod strangers;
 pub mod wait;
 
+pub use artifacts::debian_packages;
 pub use cache::Cache;
 pub use cluster::{Cluster, ClusterOptions};
 pub use component::Component;

@@ -13,6 +13,7 @@ mod e2e;
 mod hooks;
 mod interrupt;
 mod local;
+mod plugins;
 mod test;
 
 #[derive(Parser)]
@@ -37,6 +38,8 @@ enum Command {
     E2e(e2e::Arguments),
     /// The numbers: time and memory that KULTA takes.
     Bench(bench::Arguments),
+    /// The bundled plugins, as WebAssembly components that are committed.
+    Plugins(plugins::Arguments),
     /// Everything that is checked.
     Test(test::Arguments),
     /// Install the pre-commit hook of this checkout.
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::E2e(arguments) => e2e::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Plugins(arguments) => plugins::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Hooks => hooks::install(),
         Command::PreCommit => hooks::pre_commit(),
