@@ -148,7 +148,8 @@ pub(crate) async fn deleted_stable_replica_set_leaves_the_traffic_to_the_canary(
     live.settles_on("v2").await
 }
 
-/// Requests to a Service that is not there fail by nature; those after the weight has left it do not.
+/// Requests to a Service that is not there fail by nature; those after the weight has left it do not, nor those after
+/// it has come back.
 pub(crate) async fn deleted_canary_service_gives_the_traffic_back(stage: &Stage) -> Result<()> {
     let live = Live::half_way(stage).await?;
     let name = live.app.canary_service();
@@ -166,9 +167,11 @@ pub(crate) async fn deleted_canary_service_gives_the_traffic_back(stage: &Stage)
         "not named: {status:?}"
     );
     live.is_served_by("v1").await?;
-    let healed = live.traffic.snapshot();
     make_service(stage, &live.app, &name).await?;
     live.waits_at(HALF_WAY, 50).await?;
+    // A data plane that has just learnt of the Service again may not know its pods with its first requests.
+    live.serve(2).await?;
+    let healed = live.traffic.snapshot();
     live.rollout.resume().await?;
     live.settles_on("v2").await?;
     live.stops_without_failure_since(&healed).await
