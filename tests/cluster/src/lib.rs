@@ -10,7 +10,7 @@ mod cluster;
 mod command;
 mod component;
 mod configuration;
-mod digest;
+pub mod digest;
 pub mod image;
 mod layout;
 mod network;

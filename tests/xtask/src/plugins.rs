@@ -128,6 +128,8 @@ fn package(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use kulta_test_cluster::digest::sha256;
+
     use super::*;
 
     fn record(compiler: &str, sha256: &str, sources: &str) -> Record {
@@ -174,9 +176,8 @@ mod tests {
             let bytes = fs::read(&file).unwrap_or_default();
             let record = records.get(&name);
             let sources = sources::digest(&repository, &name).unwrap();
-            let is_current = record.is_some_and(|record| {
-                record.sources == sources && record.sha256 == sources::hexadecimal(&bytes)
-            });
+            let is_current =
+                record.is_some_and(|record| record.sources == sources && record.sha256 == sha256(&bytes));
             assert!(
                 is_current,
                 "plugins/dist/{name}.wasm is stale: {}",

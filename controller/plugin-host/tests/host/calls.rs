@@ -1,11 +1,11 @@
 //! What a plugin is handed, and what is made of its answers.
 
-use kulta_core::analysis::verdict::{Decision, NextStep, Past, PastPhase, Reading, Value, Verdict};
+use kulta_core::analysis::verdict::{Decision, NextStep, Past, PastPhase, Reading, Value};
 use kulta_plugin_host::limits::{Limit, Limits};
 use kulta_plugin_host::{CallError, World};
 
 use crate::build::{conformance, core, encoded};
-use crate::scene::{host, load, now, plugin, request, value};
+use crate::scene::{host, load, measured, now, plugin, request, value};
 
 fn to_weight(to_weight: u32) -> NextStep {
     NextStep {
@@ -17,21 +17,12 @@ fn to_weight(to_weight: u32) -> NextStep {
 
 #[tokio::test]
 async fn what_is_handed_in_comes_back() {
-    let host = host();
     let mut request = request();
     request.config = r#"{"limit":0.01}"#.to_owned();
     request.state = Some(vec![1, 2, 3]);
 
-    let verdict = plugin(&host, conformance!("echo"))
-        .await
-        .evaluate(request)
-        .await
-        .result
-        .unwrap();
+    let outcome = measured(conformance!("echo"), request).await;
 
-    let Verdict::Measured(outcome) = verdict else {
-        panic!("{verdict:?}")
-    };
     assert_eq!(outcome.reading.value, Value::Text(r#"{"limit":0.01}"#.to_owned()));
     assert_eq!(outcome.reading.summary, "web");
     assert_eq!(outcome.next_state, Some(vec![1, 2, 3]));

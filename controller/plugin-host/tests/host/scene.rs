@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kulta_core::analysis::verdict::{Subject, Value, Verdict};
+use kulta_core::analysis::verdict::{Outcome, Subject, Value, Verdict};
 use kulta_plugin_host::limits::Limits;
 use kulta_plugin_host::metrics::{Answer, Data, MetricsProvider, Pending, Query, Sample};
 use kulta_plugin_host::{CallError, Delivery, Host, LoadError, Plugin, Request, Trial};
@@ -128,6 +128,11 @@ async fn assert_good(good: &Plugin) {
 
 /// The value that a plugin measures.
 pub(crate) async fn value(source: &str, request: Request) -> Value {
+    measured(source, request).await.reading.value
+}
+
+/// What a plugin hands back that measures.
+pub(crate) async fn measured(source: &str, request: Request) -> Outcome {
     let host = host();
     let verdict = plugin(&host, source)
         .await
@@ -138,5 +143,5 @@ pub(crate) async fn value(source: &str, request: Request) -> Value {
     let Verdict::Measured(outcome) = verdict else {
         panic!("{verdict:?}")
     };
-    outcome.reading.value
+    outcome
 }

@@ -2,22 +2,25 @@
 
 use std::time::Duration;
 
-use kulta_plugin_host::{Host, LoadError, TrialError};
+use kulta_plugin_host::{Host, LoadError, Trial, TrialError};
 
 use crate::bombs::hidden_bomb;
 use crate::build::{component, conformance};
 use crate::scene::{load, refusal, trial};
 
+/// The error of loading a plugin with another trial than the usual one.
+async fn refusal_by(change: impl FnOnce(&mut Trial), bytes: &[u8]) -> LoadError {
+    let mut trial = trial();
+    change(&mut trial);
+    let host = Host::new(trial).unwrap();
+    load(&host, bytes).await.map(drop).unwrap_err()
+}
+
 #[tokio::test]
 async fn a_compilation_that_takes_too_long_is_stopped() {
-    let mut trial = trial();
-    trial.time = Duration::ZERO;
-    let host = Host::new(trial).unwrap();
+    let good = component(conformance!("good"));
 
-    let error = load(&host, &component(conformance!("good")))
-        .await
-        .map(drop)
-        .unwrap_err();
+    let error = refusal_by(|trial| trial.time = Duration::ZERO, &good).await;
 
     assert!(
         matches!(error, LoadError::Trial(TrialError::TooSlow { .. })),
@@ -27,14 +30,9 @@ async fn a_compilation_that_takes_too_long_is_stopped() {
 
 #[tokio::test]
 async fn a_compiler_that_can_not_be_started_is_a_fault_of_the_installation() {
-    let mut trial = trial();
-    trial.program = "/nonexistent/kulta".into();
-    let host = Host::new(trial).unwrap();
+    let good = component(conformance!("good"));
 
-    let error = load(&host, &component(conformance!("good")))
-        .await
-        .map(drop)
-        .unwrap_err();
+    let error = refusal_by(|trial| trial.program = "/nonexistent/kulta".into(), &good).await;
 
     assert!(
         matches!(error, LoadError::Trial(TrialError::Start { .. })),
@@ -54,11 +52,7 @@ async fn code_with_wrong_types_is_refused_by_the_compiler() {
 
 #[tokio::test]
 async fn a_bomb_within_the_limits_of_shape_is_stopped_by_the_trial() {
-    let mut trial = trial();
-    trial.time = Duration::from_secs(2);
-    let host = Host::new(trial).unwrap();
-
-    let error = load(&host, &hidden_bomb()).await.map(drop).unwrap_err();
+    let error = refusal_by(|trial| trial.time = Duration::from_secs(2), &hidden_bomb()).await;
 
     assert!(
         matches!(

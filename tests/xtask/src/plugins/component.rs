@@ -1,10 +1,9 @@
 //! From what the compiler makes to what KULTA loads.
 
 use anyhow::{Context, Result, ensure};
+use kulta_test_cluster::digest::sha256;
 use wit_component::{ComponentEncoder, DecodedWasm, decode};
 use wit_parser::{Resolve, WorldItem, WorldKey};
-
-use super::sources::hexadecimal;
 
 /// All that a plugin may import is in this package.
 const INTERFACE: &str = "kulta:analysis/";
@@ -54,7 +53,7 @@ impl Component {
 
     /// What KULTA knows it by.
     pub(super) fn digest(&self) -> String {
-        hexadecimal(&self.bytes)
+        sha256(&self.bytes)
     }
 
     /// The interfaces that it uses.

@@ -7,8 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use kulta_test_cluster::digest::sha256;
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 use toml::Table;
 
 use super::{package, toolchain};
@@ -20,22 +20,12 @@ const SDK: &str = "plugin-sdk";
 /// The profile, and the one it inherits from.
 const PROFILES: [&str; 2] = ["plugin", "release"];
 
-/// SHA-256, as text.
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .fold(String::new(), |mut text, byte| {
-            // Writing to a string cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
-}
-
 /// The digest of everything that the component of this name is built of.
 pub(super) fn digest(repository: &Path, name: &str) -> Result<String> {
     let mut all = String::new();
     let mut add = |what: &str, bytes: &[u8]| {
-        let _ = writeln!(all, "{} {what}", hexadecimal(bytes));
+        // Writing to a string cannot fail.
+        let _ = writeln!(all, "{} {what}", sha256(bytes));
     };
     let plugin = format!("plugins/{name}");
     let folders = [plugin.as_str(), SDK];
@@ -57,7 +47,7 @@ pub(super) fn digest(repository: &Path, name: &str) -> Result<String> {
     let crates = lock.below(&package(name), &direct(repository, &folders)?);
     add("crates", crates.as_bytes());
     add("recipe", toolchain::RECIPE.join(" ").as_bytes());
-    Ok(hexadecimal(all.as_bytes()))
+    Ok(sha256(all.as_bytes()))
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
