@@ -22,9 +22,11 @@ mod metrics;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod mock;
 mod plugin;
+pub mod quantity;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod schema;
 mod subject;
+pub mod template;
 mod time;
 mod verdict;
 

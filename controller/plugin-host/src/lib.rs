@@ -21,7 +21,7 @@ mod zone;
 
 pub use call::{CallReport, Finished, Request};
 pub use convert::{Description, InvalidAnswer, PluginError};
-pub use digest::Digest;
+pub use digest::{Digest, DigestError};
 pub use failure::{CallError, CallFailure, Crash, Identity};
 pub use host::{EngineFault, Host, LoadError, LoadFailure};
 pub use inspect::{Delivery, InspectError};

@@ -2,9 +2,8 @@
 
 use std::cell::RefCell;
 
+use kulta_plugin_sdk::template;
 use kulta_plugin_sdk::{Answer, Data, Host, Outcome, PluginError, QueryError, Subject, Timestamp, Verdict};
-
-use crate::template;
 
 /// Asks one provider on behalf of one subject, and keeps what the provider warns of.
 pub(crate) struct Asker<'a, H> {

@@ -4,9 +4,8 @@
 use schemars::JsonSchema;
 
 use kulta_plugin_sdk::ConfigError;
+use kulta_plugin_sdk::template;
 use serde::Deserialize;
-
-use crate::template;
 
 /// Of fewer requests an error rate or a latency says little: so many are waited for where nothing else is written.
 const MINIMUM_REQUESTS: u64 = 100;

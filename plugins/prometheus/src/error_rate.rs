@@ -1,12 +1,12 @@
 //! The share of requests that went wrong.
 
+use kulta_plugin_sdk::quantity::percent;
+use kulta_plugin_sdk::template;
 use kulta_plugin_sdk::{Host, PluginError, Verdict};
 
 use crate::answer::{Asker, Reading};
 use crate::config::ErrorRate;
 use crate::judgement::{Rules, Side, judge};
-use crate::quantity::percent;
-use crate::template;
 
 /// The queries of one version, each with its path.
 struct Queries<'c> {

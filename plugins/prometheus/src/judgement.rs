@@ -5,10 +5,10 @@
 
 use std::time::Duration;
 
+use kulta_plugin_sdk::quantity::count;
 use kulta_plugin_sdk::{Host, Outcome, PluginError, Value, Verdict};
 
 use crate::answer::{Asker, Reading, Reason};
-use crate::quantity::count;
 
 /// When to look again for more requests: the usual interval at which a Prometheus has something new.
 const LOOK_AGAIN: Duration = Duration::from_secs(15);
@@ -126,7 +126,7 @@ fn judge_value(
 
 impl Rules {
     fn too_few(&self, requests: f64) -> String {
-        let needed = crate::quantity::grouped(self.minimum);
+        let needed = kulta_plugin_sdk::quantity::grouped(self.minimum);
         format!("{} of {needed} requests needed", count(requests))
     }
 
@@ -137,7 +137,7 @@ impl Rules {
             Reading::Unusable(Reason::NoData) => 0.0,
             Reading::Unusable(reason) => return Err(Side::Unusable("total", reason)),
         };
-        if crate::quantity::whole(requests) < self.minimum {
+        if kulta_plugin_sdk::quantity::whole(requests) < self.minimum {
             return Err(Side::TooFew(requests));
         }
         Ok(requests)

@@ -1,12 +1,12 @@
 //! How long requests take.
 
+use kulta_plugin_sdk::quantity::{decimal, duration};
+use kulta_plugin_sdk::template;
 use kulta_plugin_sdk::{Host, PluginError, Verdict};
 
 use crate::answer::{Asker, Reading};
 use crate::config::{Latency, Source};
 use crate::judgement::{Rules, Side, judge};
-use crate::quantity::{decimal, duration};
-use crate::template;
 
 /// The queries of one version, each with its path.
 struct Queries<'c> {

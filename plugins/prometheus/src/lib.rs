@@ -7,9 +7,7 @@ pub mod config;
 mod error_rate;
 mod judgement;
 mod latency;
-mod quantity;
 mod query;
-mod template;
 
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,9 @@
 //! The answer of any query, which conditions judge.
 
+use kulta_plugin_sdk::quantity::number;
 use kulta_plugin_sdk::{Data, Host, Outcome, PluginError, Value, Verdict};
 
 use crate::answer::{Asker, wrong_kind};
-use crate::quantity::number;
 
 /// A measurement has room for so many values.
 const MOST_VALUES: usize = 1000;

@@ -8,4 +8,5 @@ mod hostile;
 mod interface;
 mod loading;
 mod scene;
+mod schedule;
 mod trial;

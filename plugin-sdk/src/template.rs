@@ -1,4 +1,4 @@
-//! Facts in queries: `$(canary-hash)`.
+//! Facts in queries: `$(canary-hash)`. What the bundled plugins let users write, for plugins that want the same.
 //!
 //! `$(` has no meaning in `PromQL`, where outside of texts there is no `$`; in the texts of regular expressions and of
 //! `label_replace` it is never meant. It is none of the `{{args.x}}` of Argo Rollouts, which are replaced before a query
@@ -7,7 +7,7 @@
 //! A value can't change what a query means: in a quoted text it is escaped, and elsewhere only a word or a number may
 //! stand.
 
-use kulta_plugin_sdk::{ConfigError, Subject};
+use crate::{ConfigError, Subject};
 
 /// A piece of a query.
 enum Piece<'q> {
@@ -35,16 +35,22 @@ enum Quote {
 /// What is wrong with a query, without its path.
 type Fault = String;
 
-/// Checks what can be checked before the facts are known.
-pub(crate) fn check(path: &str, query: &str) -> Result<(), ConfigError> {
+/// Checks what can be checked of the query in the field at `path` before the facts are known.
+///
+/// # Errors
+/// When it is empty, or a `$(` in it is not the beginning of a name.
+pub fn check(path: &str, query: &str) -> Result<(), ConfigError> {
     if query.trim().is_empty() {
         return Err(ConfigError::new(path, "is empty"));
     }
     visit(query, |_| Ok(())).map_err(|fault| ConfigError::new(path, fault))
 }
 
-/// The query with its facts.
-pub(crate) fn fill(path: &str, query: &str, subject: &Subject) -> Result<String, ConfigError> {
+/// The query in the field at `path`, with its facts.
+///
+/// # Errors
+/// When there is no such fact, or its value can't stand where it should.
+pub fn fill(path: &str, query: &str, subject: &Subject) -> Result<String, ConfigError> {
     let mut filled = String::with_capacity(query.len());
     let done = visit(query, |piece| {
         match piece {
@@ -59,7 +65,8 @@ pub(crate) fn fill(path: &str, query: &str, subject: &Subject) -> Result<String,
 }
 
 /// Whether the query has a fact about the canary.
-pub(crate) fn names_canary(query: &str) -> bool {
+#[must_use]
+pub fn names_canary(query: &str) -> bool {
     let mut is_named = false;
     // A query that is faulty was refused before.
     let _ = visit(query, |piece| {
@@ -70,7 +77,8 @@ pub(crate) fn names_canary(query: &str) -> bool {
 }
 
 /// The query about the stable version that is as this one about the canary.
-pub(crate) fn of_stable(query: &str) -> String {
+#[must_use]
+pub fn of_stable(query: &str) -> String {
     let mut changed = String::with_capacity(query.len());
     // A query that is faulty was refused before.
     let _ = visit(query, |piece| {

@@ -4,12 +4,14 @@
 const LARGEST: f64 = 1e15;
 
 /// A rate from 0 to 1, as `5.2 %`.
-pub(crate) fn percent(rate: f64) -> String {
+#[must_use]
+pub fn percent(rate: f64) -> String {
     fixed(rate * 100.0, 3, " %")
 }
 
 /// Seconds, as `2.5 s`; less than one as `512 ms`.
-pub(crate) fn duration(seconds: f64) -> String {
+#[must_use]
+pub fn duration(seconds: f64) -> String {
     if seconds < 1.0 {
         fixed(seconds * 1000.0, 1, " ms")
     } else {
@@ -18,12 +20,14 @@ pub(crate) fn duration(seconds: f64) -> String {
 }
 
 /// A number of things, as `1,234`. Counted by extrapolation, it need not be whole; what is begun does not count.
-pub(crate) fn count(things: f64) -> String {
+#[must_use]
+pub fn count(things: f64) -> String {
     grouped(whole(things))
 }
 
 /// Any number, as `-1,234.5`.
-pub(crate) fn number(value: f64) -> String {
+#[must_use]
+pub fn number(value: f64) -> String {
     if value.is_nan() {
         return "NaN".to_owned();
     }
@@ -36,7 +40,8 @@ pub(crate) fn number(value: f64) -> String {
 }
 
 /// A number from 0 to 100, for a query: as `0.999`, with six digits behind the point and without a unit.
-pub(crate) fn decimal(value: f64) -> String {
+#[must_use]
+pub fn decimal(value: f64) -> String {
     fixed(value, 6, "")
 }
 
@@ -72,7 +77,8 @@ fn pointed(parts: u64, scale: u64, digits: u32) -> String {
 }
 
 /// A whole number, as `1,234`.
-pub(crate) fn grouped(number: u64) -> String {
+#[must_use]
+pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
     for (digit, left) in digits.chars().zip((0..digits.len()).rev()) {
@@ -85,12 +91,13 @@ pub(crate) fn grouped(number: u64) -> String {
 }
 
 /// The whole part of a number that is 0 or more.
+#[must_use]
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "what does not fit is cut to the nearest that does, and NaN to 0"
 )]
-pub(crate) const fn whole(number: f64) -> u64 {
+pub const fn whole(number: f64) -> u64 {
     number as u64
 }
 
