@@ -1,4 +1,4 @@
-//! The `CustomResourceDefinition` of the Rollout, generated from the Rust types.
+//! The `CustomResourceDefinition`s, generated from the Rust types.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceColumnDefinition, CustomResourceDefinition, CustomResourceDefinitionNames,
@@ -9,17 +9,71 @@ use kube_core::ObjectMeta;
 use serde_json::{Value, json};
 use thiserror::Error;
 
+use crate::analysis;
 use crate::rollout::{GROUP, KIND, PLURAL, RolloutSpec, VERSION};
 use crate::status::RolloutStatus;
 
+mod analysis_run;
 pub(crate) mod schema;
 mod structural;
 mod template;
 #[cfg(test)]
 mod tests;
 
-/// How the committed file is made; its first line says so.
-pub const REGENERATE: &str = "cargo run -p kulta-operator -- crd > deploy/crds/rollouts.kulta.io.yaml";
+/// The kinds that are defined here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Definition {
+    /// `rollouts.kulta.io`
+    Rollouts,
+    /// `analysisruns.kulta.io`
+    AnalysisRuns,
+}
+
+impl Definition {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Rollouts, Self::AnalysisRuns];
+
+    /// The name of the resource in URLs.
+    #[must_use]
+    pub const fn plural(self) -> &'static str {
+        match self {
+            Self::Rollouts => PLURAL,
+            Self::AnalysisRuns => analysis::PLURAL,
+        }
+    }
+
+    /// How the committed file is made; its first line says so.
+    #[must_use]
+    pub fn regenerate(self) -> String {
+        let plural = self.plural();
+        format!("cargo run -p kulta-operator -- crd {plural} > deploy/crds/{plural}.{GROUP}.yaml")
+    }
+
+    /// The definition.
+    ///
+    /// # Errors
+    /// When the generated schema is none that a definition can hold.
+    pub fn generate(self) -> Result<CustomResourceDefinition, CrdError> {
+        match self {
+            Self::Rollouts => rollout(),
+            Self::AnalysisRuns => analysis_run::definition(),
+        }
+    }
+
+    /// The definition as YAML, as it is committed.
+    ///
+    /// # Errors
+    /// As [`generate`](Self::generate), and when it can't be written as YAML.
+    pub fn yaml(self) -> Result<String, CrdError> {
+        let definition = serde_json::to_value(self.generate()?).map_err(CrdError::Schema)?;
+        let definition =
+            serde_saphyr::to_string(&structural::whole_numbers(definition)).map_err(CrdError::Yaml)?;
+        Ok(format!(
+            "# Generated, do not edit: {}\n{definition}",
+            self.regenerate()
+        ))
+    }
+}
 
 /// A definition that can't be made: a mistake in the Rust types, found by the tests of this crate.
 #[derive(Debug, Error)]
@@ -32,11 +86,7 @@ pub enum CrdError {
     Yaml(#[source] serde_saphyr::ser::Error),
 }
 
-/// The definition of the kind Rollout of the group `kulta.io`.
-///
-/// # Errors
-/// When the generated schema is none that a definition can hold.
-pub fn rollout() -> Result<CustomResourceDefinition, CrdError> {
+fn rollout() -> Result<CustomResourceDefinition, CrdError> {
     let version = CustomResourceDefinitionVersion {
         name: VERSION.to_owned(),
         served: true,
@@ -45,7 +95,7 @@ pub fn rollout() -> Result<CustomResourceDefinition, CrdError> {
             open_api_v3_schema: Some(open_api_schema()?),
         }),
         subresources: Some(subresources()),
-        additional_printer_columns: Some(printer_columns()),
+        additional_printer_columns: Some(printer_columns(&COLUMNS, &WIDE_COLUMNS)),
         ..CustomResourceDefinitionVersion::default()
     };
     Ok(CustomResourceDefinition {
@@ -71,17 +121,6 @@ pub fn rollout() -> Result<CustomResourceDefinition, CrdError> {
     })
 }
 
-/// The definition as YAML, as it is committed.
-///
-/// # Errors
-/// As [`rollout`], and when it can't be written as YAML.
-pub fn yaml() -> Result<String, CrdError> {
-    let definition = serde_json::to_value(rollout()?).map_err(CrdError::Schema)?;
-    let definition =
-        serde_saphyr::to_string(&structural::whole_numbers(definition)).map_err(CrdError::Yaml)?;
-    Ok(format!("# Generated, do not edit: {REGENERATE}\n{definition}"))
-}
-
 fn open_api_schema() -> Result<JSONSchemaProps, CrdError> {
     let schema = json!({
         "type": "object",
@@ -99,11 +138,13 @@ fn open_api_schema() -> Result<JSONSchemaProps, CrdError> {
     serde_json::from_value::<JSONSchemaProps>(schema).map_err(CrdError::Schema)
 }
 
+fn status_subresource() -> CustomResourceSubresourceStatus {
+    CustomResourceSubresourceStatus(Value::Object(serde_json::Map::new()))
+}
+
 fn subresources() -> CustomResourceSubresources {
     CustomResourceSubresources {
-        status: Some(CustomResourceSubresourceStatus(Value::Object(
-            serde_json::Map::new(),
-        ))),
+        status: Some(status_subresource()),
         scale: Some(CustomResourceSubresourceScale {
             spec_replicas_path: ".spec.replicas".to_owned(),
             status_replicas_path: ".status.HPAReplicas".to_owned(),
@@ -112,9 +153,10 @@ fn subresources() -> CustomResourceSubresources {
     }
 }
 
-fn printer_columns() -> Vec<CustomResourceColumnDefinition> {
-    let shown = COLUMNS.iter().map(|column| (column, 0));
-    let shown_wide = WIDE_COLUMNS.iter().map(|column| (column, 1));
+/// The columns of `kubectl get`, and those that it shows with `-o wide` only.
+fn printer_columns(columns: &[Column], wide: &[Column]) -> Vec<CustomResourceColumnDefinition> {
+    let shown = columns.iter().map(|column| (column, 0));
+    let shown_wide = wide.iter().map(|column| (column, 1));
     shown
         .chain(shown_wide)
         .map(|(column, priority)| CustomResourceColumnDefinition {

@@ -3,6 +3,7 @@
 //! Read [`rollout`] first: what users write, and [`rollout::parse`], which turns it into what decisions read.
 //! [`status`] is the way back.
 
+pub mod analysis;
 pub mod crd;
 mod duration;
 pub mod names;

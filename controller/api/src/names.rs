@@ -23,6 +23,12 @@ pub const MANAGED_BY_ANNOTATION: &str = "argo-rollouts.argoproj.io/managed-by-ro
 /// Annotation of ReplicaSets: the whole digest of the Rollout's template they were made from.
 pub const TEMPLATE_DIGEST_ANNOTATION: &str = "kulta.io/template-digest";
 
+/// Label of an AnalysisRun: what it is for, `Background` or `Step`.
+pub const ROLLOUT_TYPE_LABEL: &str = "rollout-type";
+
+/// Label of an AnalysisRun that a step waits for: the index of the step.
+pub const STEP_INDEX_LABEL: &str = "step-index";
+
 /// Annotation that `kubectl apply` leaves: never copied to ReplicaSets.
 pub const LAST_APPLIED_ANNOTATION: &str = "kubectl.kubernetes.io/last-applied-configuration";
 

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::analysis::{BackgroundAnalysis, Gate, StepAnalysis};
 use crate::crd::schema;
 
 mod canary;
@@ -114,6 +115,13 @@ pub struct Canary {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1000))]
     pub steps: Option<Vec<Step>>,
+    /// An analysis beside the steps: one that fails takes the new version back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub analysis: Option<BackgroundAnalysis>,
+    /// Gates that are asked before every rise of the weight and before the promotion.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 20))]
+    pub promotion_gates: Option<Vec<Gate>>,
     /// Pods above replicas, a number or a percentage; without traffic routing. Default: 25%.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::int_or_string")]
@@ -177,8 +185,9 @@ pub struct HttpRoute {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
 #[schemars(extend("x-kubernetes-validations" = schema::rule(
-    "(has(self.setWeight) ? 1 : 0) + (has(self.pause) ? 1 : 0) + (has(self.setCanaryScale) ? 1 : 0) == 1",
-    "a step has exactly one of setWeight, pause and setCanaryScale: look for a misspelt one or a second one",
+    "(has(self.setWeight) ? 1 : 0) + (has(self.pause) ? 1 : 0) + (has(self.setCanaryScale) ? 1 : 0) \
+     + (has(self.analysis) ? 1 : 0) + (has(self.gate) ? 1 : 0) == 1",
+    "a step has exactly one of setWeight, pause, setCanaryScale, analysis and gate: look for a misspelt one or a second one",
 )))]
 pub struct Step {
     /// Percent of traffic (of pods, without traffic routing) for the new version.
@@ -191,6 +200,12 @@ pub struct Step {
     /// Sizes the new version apart from its weight; with traffic routing only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub set_canary_scale: Option<SetCanaryScale>,
+    /// Goes on when this analysis is successful.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub analysis: Option<StepAnalysis>,
+    /// Goes on when this gate allows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gate: Option<Gate>,
 }
 
 /// A pause.

@@ -5,8 +5,7 @@
 
 use jiff::Timestamp;
 use kulta_core::history::Fact;
-use kulta_core::spec::Weight;
-use kulta_core::status::{Condition, Contest, Furthest, PauseCondition, PauseReason, Phase, Status, Traffic};
+use kulta_core::status::{Condition, Furthest, PauseCondition, PauseReason, Phase, Status};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -15,8 +14,11 @@ use thiserror::Error;
 
 use crate::crd::schema;
 
+mod canary;
 #[cfg(test)]
 mod tests;
+
+pub use canary::{CanaryStatus, Destination, Weights};
 
 /// A status that can't be read: nobody knows how far the rollout is.
 #[derive(Debug, Error)]
@@ -157,54 +159,6 @@ pub struct Pause {
     pub start_time: Timestamp,
 }
 
-/// The split of traffic.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct CanaryStatus {
-    /// The weights that were last asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub weights: Option<Weights>,
-    /// When they were asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::time")]
-    pub requested_at: Option<Timestamp>,
-    /// The canary's weight that was last written in every route and accepted.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<u32>", range(min = 0, max = 100))]
-    pub in_force: Option<Weight>,
-    /// Somebody else who keeps writing a route's weights.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::contest")]
-    pub contest: Option<Contest>,
-}
-
-/// The weights that were last asked for.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Weights {
-    /// Of the canary.
-    pub canary: Destination,
-    /// Of the stable version.
-    pub stable: Destination,
-    /// They are in force now.
-    pub verified: bool,
-}
-
-/// One side of the split.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Destination {
-    /// Percent of traffic.
-    #[schemars(with = "u32", range(min = 0, max = 100))]
-    pub weight: Weight,
-    /// The Service.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub service_name: Option<String>,
-    /// The revision that the Service is to select.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pod_template_hash: Option<String>,
-}
-
 /// A condition, with the generation that it tells about.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -243,10 +197,7 @@ impl RolloutStatus {
             available_replicas: status.available_replicas,
             hpa_replicas: status.replicas,
             selector: status.selector.clone(),
-            canary: status
-                .traffic
-                .as_ref()
-                .map(|traffic| CanaryStatus::of(traffic, status, context)),
+            canary: CanaryStatus::of(status, context),
             last_progress_time: status.last_progress_time,
             furthest: status.furthest,
             conditions: conditions.collect(),
@@ -254,8 +205,10 @@ impl RolloutStatus {
         }
     }
 
-    fn into_core(self) -> Status {
+    fn into_core(mut self) -> Status {
+        let analyses = self.canary.as_mut().map(CanaryStatus::take_analyses);
         Status {
+            analyses: analyses.unwrap_or_default(),
             observed_generation: self.observed_generation,
             phase: self.phase,
             message: self.message,
@@ -284,51 +237,6 @@ impl RolloutStatus {
             conditions: self.conditions.into_iter().map(|entry| entry.condition).collect(),
             history: self.history,
         }
-    }
-}
-
-impl CanaryStatus {
-    fn of(traffic: &Traffic, status: &Status, context: &WriteContext<'_>) -> Self {
-        let Traffic {
-            requested,
-            requested_at,
-            in_force,
-            verified,
-            contest,
-        } = traffic.clone();
-        let canary = Destination {
-            weight: requested,
-            service_name: context.canary_service.map(str::to_owned),
-            pod_template_hash: status.current_pod_hash.clone(),
-        };
-        let stable = Destination {
-            weight: requested.rest(),
-            service_name: context.stable_service.map(str::to_owned),
-            pod_template_hash: status.stable_hash.clone(),
-        };
-        let weights = Some(Weights {
-            canary,
-            stable,
-            verified,
-        });
-        Self {
-            weights,
-            requested_at: Some(requested_at),
-            in_force,
-            contest,
-        }
-    }
-
-    /// None when somebody took the weights or their time away: they are asked for again.
-    fn into_core(self) -> Option<Traffic> {
-        let weights = self.weights?;
-        Some(Traffic {
-            requested: weights.canary.weight,
-            requested_at: self.requested_at?,
-            in_force: self.in_force,
-            verified: weights.verified,
-            contest: self.contest,
-        })
     }
 }
 

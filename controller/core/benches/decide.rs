@@ -77,6 +77,8 @@ fn spec() -> Spec {
         progress_deadline: SignedDuration::from_mins(10),
         steps: (1..=10).map(|step| Step::SetWeight(percent(step * 10))).collect(),
         steps_hash: "steps".to_owned(),
+        background: None,
+        promotion_gates: None,
         method: Method::Routed(TrafficRouting {
             routes: vec![route],
             stable_service: "stable".to_owned(),
@@ -185,6 +187,7 @@ fn observed() -> Observed {
         replica_sets: (1..=REVISIONS).map(replica_set).collect(),
         stable_service: Some(service("stable", REVISIONS - 1)),
         canary_service: Some(service("canary", REVISIONS)),
+        analysis_runs: Vec::new(),
         routes: vec![(reference, route())],
         overlaps_with: None,
         failure: None,

@@ -7,6 +7,7 @@
 mod advance;
 mod due;
 pub mod finding;
+pub mod gate;
 pub mod metric;
 pub mod run;
 #[cfg(test)]

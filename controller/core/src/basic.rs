@@ -8,8 +8,9 @@ use crate::observed::{Observed, Presence, ReplicaSetView};
 use crate::revisions::Revisions;
 use crate::scale::scale;
 use crate::service;
-use crate::spec::{Method, Spec, Step, Weight};
+use crate::spec::{Method, Spec, Weight};
 use crate::step::Reached;
+use crate::weight;
 
 /// Bounds on the number of pods while it changes.
 #[derive(Debug, Clone, Copy)]
@@ -117,15 +118,16 @@ fn target(draft: &Draft<'_>, spec: &Spec, revisions: &Revisions<'_>, bounds: Bou
             stable: 0,
         };
     }
-    let asked = split(bounds.replicas, weight(draft, spec), bounds.surge);
-    if spec.paused && !draft.status.abort {
-        held(revisions, asked, spec.replicas)
+    let asked = split(bounds.replicas, weight::asked(&draft.status, spec), bounds.surge);
+    let held = spec.paused || draft.status.is_held_by_analysis();
+    if held && !draft.status.abort {
+        self::held(revisions, asked, spec.replicas)
     } else {
         asked
     }
 }
 
-/// A user's pause holds the canary where it is, at most where its step asks it to be; a change of spec.replicas is
+/// A pause holds the canary where it is, at most where its step asks it to be; a change of spec.replicas is
 /// followed. The stable version never vanishes in it.
 fn held(revisions: &Revisions<'_>, asked: Sizes, replicas: u32) -> Sizes {
     let canary = size(revisions.current);
@@ -139,30 +141,6 @@ fn held(revisions: &Revisions<'_>, asked: Sizes, replicas: u32) -> Sizes {
         canary,
         stable: asked.stable.max(replicas.saturating_sub(canary)),
     }
-}
-
-/// The weight in force by the steps.
-fn weight(draft: &Draft<'_>, spec: &Spec) -> Weight {
-    if draft.status.abort {
-        return Weight::ZERO;
-    }
-    if draft.status.promote_full {
-        return Weight::FULL;
-    }
-    let Some(index) = draft
-        .status
-        .current_step_index
-        .filter(|index| *index < spec.step_count())
-    else {
-        return Weight::FULL;
-    };
-    (0..=index)
-        .rev()
-        .find_map(|index| match spec.step(index) {
-            Some(Step::SetWeight(weight)) => Some(*weight),
-            _ => None,
-        })
-        .unwrap_or(Weight::ZERO)
 }
 
 /// The whole numbers that come nearest to `weight`, with one pod more in all where a surge allows it and it helps.

@@ -1,12 +1,12 @@
 //! Conditions, counts and phase: what a status says of the state that the decision left.
 
-use jiff::SignedDuration;
-
-use crate::draft::{Draft, after};
+use crate::analyses;
+use crate::draft::Draft;
 use crate::observed::TemplateCheck;
+use crate::progress;
 use crate::revisions::Revisions;
 use crate::spec::{Problem, Spec, Weight};
-use crate::status::{ConditionType, Furthest, Phase, Reason, Status, Truth};
+use crate::status::{ConditionType, Phase, Reason, Status, Truth};
 
 /// The status of a Rollout whose spec can't be worked with: nothing else is touched.
 pub(crate) fn invalid_spec(draft: &mut Draft<'_>, problems: &[Problem]) {
@@ -41,7 +41,7 @@ pub(crate) fn settle(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'
         draft.status.remove_condition(ConditionType::RouteContested);
     }
     count(draft, spec, revisions);
-    note_progress(draft, spec, revisions, problems);
+    progress::note(draft, spec, revisions, problems);
     set_problems(draft, problems);
     set_availability(draft, spec);
     set_replica_failure(draft, revisions);
@@ -69,42 +69,6 @@ fn count(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) {
     status.available_replicas = all.iter().map(|replica_set| replica_set.available).sum();
     status.updated_replicas = revisions.current.map_or(0, |current| current.replicas);
     status.selector.clone_from(&spec.selector);
-}
-
-/// Moves the start of the progress deadline when anything has come further than before.
-fn note_progress(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>, problems: &[Problem]) {
-    let (old, new) = (&draft.observed.status, &draft.status);
-    let was = |kind| {
-        old.condition(kind)
-            .is_some_and(|condition| condition.status == Truth::True)
-    };
-    let goes_on = was(ConditionType::Paused) && !is_paused(new, spec)
-        || was(ConditionType::InvalidSpec) && problems.is_empty();
-    // Rest that ends by itself (pods are lost) is not overdue from the last rollout on.
-    let begins = goes_on
-        || old.phase == Phase::Healthy && !is_done(new, spec, revisions)
-        || old.current_pod_hash != new.current_pod_hash
-        || old.stable_hash != new.stable_hash
-        || old.current_step_index != new.current_step_index
-        || old.pause_conditions != new.pause_conditions
-        || new.last_progress_time.is_none();
-    let before = if begins { Furthest::default() } else { old.furthest };
-    let furthest = Furthest {
-        ready_replicas: before.ready_replicas.max(new.ready_replicas),
-        available_replicas: before.available_replicas.max(new.available_replicas),
-        weight: before.weight.max(weight_in_force(new)),
-    };
-    let old_pods = |status: &Status| status.replicas.saturating_sub(status.updated_replicas);
-    let resized = old.updated_replicas != new.updated_replicas || old_pods(new) < old_pods(old);
-    if begins || resized || furthest != before {
-        draft.status.last_progress_time = Some(draft.now);
-    }
-    draft.status.furthest = furthest;
-}
-
-fn weight_in_force(status: &Status) -> Weight {
-    let traffic = status.traffic.as_ref();
-    traffic.and_then(|traffic| traffic.in_force).unwrap_or_default()
 }
 
 fn set_problems(draft: &mut Draft<'_>, problems: &[Problem]) {
@@ -186,7 +150,7 @@ fn set_paused(draft: &mut Draft<'_>, spec: &Spec) {
     );
 }
 
-fn is_paused(status: &Status, spec: &Spec) -> bool {
+pub(crate) fn is_paused(status: &Status, spec: &Spec) -> bool {
     spec.paused || !status.pause_conditions.is_empty()
 }
 
@@ -200,11 +164,10 @@ fn set_progressing(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>
     {
         (Truth::False, Reason::ReplicaSetCreateError, message.clone())
     } else if draft.status.abort {
-        let revision = revisions.current.map_or(0, |current| current.revision);
         (
             Truth::False,
             Reason::RolloutAborted,
-            format!("Rollout aborted update to revision {revision}"),
+            aborted(&draft.status, revisions),
         )
     } else if is_done(&draft.status, spec, revisions) {
         (
@@ -218,7 +181,7 @@ fn set_progressing(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>
             Reason::RolloutPaused,
             "Rollout is paused".to_owned(),
         )
-    } else if let Some(deadline) = exceeded_deadline(draft, spec, revisions) {
+    } else if let Some(deadline) = progress::exceeded_deadline(draft, spec, revisions) {
         let seconds = deadline.as_secs();
         let message = format!(
             "ReplicaSet \"{name}\" has timed out progressing: nothing has moved for {seconds} s \
@@ -243,29 +206,14 @@ fn set_progressing(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>
         .set_condition(ConditionType::Progressing, truth, reason, message, now);
 }
 
-/// The progress deadline, when it has passed. Not measured while an old revision only waits for its delay.
-fn exceeded_deadline(
-    draft: &mut Draft<'_>,
-    spec: &Spec,
-    revisions: &Revisions<'_>,
-) -> Option<SignedDuration> {
-    if revisions
-        .others
-        .iter()
-        .any(|other| other.scale_down_deadline.is_some())
-    {
-        return None;
-    }
-    let end = after(draft.status.last_progress_time?, spec.progress_deadline);
-    if draft.now < end {
-        draft.wake_at(end);
-        return None;
-    }
-    Some(spec.progress_deadline)
+fn aborted(status: &Status, revisions: &Revisions<'_>) -> String {
+    let revision = revisions.current.map_or(0, |current| current.revision);
+    let cause = analyses::verdict_against(status).map_or_else(String::new, |cause| format!(": {cause}"));
+    format!("Rollout aborted update to revision {revision}{cause}")
 }
 
 /// The stable revision is the one asked for, with all its pods, and traffic is where it belongs.
-fn is_done(status: &Status, spec: &Spec, revisions: &Revisions<'_>) -> bool {
+pub(crate) fn is_done(status: &Status, spec: &Spec, revisions: &Revisions<'_>) -> bool {
     // An edit that the gateway has not looked at yet, or weights that are being corrected, are no new rollout.
     let untroubled = status.condition(ConditionType::RouteNotAccepted).is_none();
     let settled = status.traffic.as_ref().is_none_or(|traffic| {
@@ -345,7 +293,8 @@ fn phase(draft: &Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) -> (Phase, S
     }
     (
         Phase::Progressing,
-        what_is_missing(status, spec, revisions).to_owned(),
+        analyses::waited_for(status, spec)
+            .unwrap_or_else(|| what_is_missing(status, spec, revisions).to_owned()),
     )
 }
 

@@ -8,7 +8,7 @@ use crate::plan::{Action, Plan};
 use crate::revisions::Revisions;
 use crate::spec::{Method, Problem, Spec};
 use crate::status::{ConditionType, Reason, Truth};
-use crate::{basic, cleanup, condition, intent, reference, routed, step};
+use crate::{analyses, basic, cleanup, condition, intent, reference, routed, step};
 
 /// How soon to ask again when the API server had no answer about a template.
 const TEMPLATE_RETRY: SignedDuration = SignedDuration::from_secs(5);
@@ -81,12 +81,14 @@ fn work(draft: &mut Draft<'_>, spec: &Spec) {
 fn proceed(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>, problems: &[Problem]) {
     draft.hold |= !problems.is_empty();
     intent::take_user_actions(draft, spec);
+    analyses::heed(draft, spec, revisions);
     let reached = match &spec.method {
         Method::Routed(routing) => routed::reconcile(draft, spec, routing, revisions),
         Method::Basic { .. } => basic::reconcile(draft, spec, revisions),
     };
     cleanup::old_revisions(draft, spec, revisions);
     step::advance(draft, spec, revisions, reached);
+    analyses::keep(draft, spec, revisions);
     condition::settle(draft, spec, revisions, problems);
 }
 

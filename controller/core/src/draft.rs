@@ -84,6 +84,9 @@ impl Action {
     fn object(&self) -> String {
         match self {
             Self::AnnotateRollout { .. } => "rollout".to_owned(),
+            Self::CreateAnalysisRun { name, .. }
+            | Self::TerminateAnalysisRun { name, .. }
+            | Self::DeleteAnalysisRun { name, .. } => format!("analysisrun {name}"),
             Self::PointService { name, .. } => format!("service {name}"),
             Self::SetRouteWeights { route, .. } => format!("route {route}"),
             Self::AdoptReplicaSet { name, .. }

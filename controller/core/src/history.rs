@@ -68,6 +68,10 @@ pub enum FactKind {
     Retried,
     /// The revision is stable now.
     Promoted,
+    /// An analysis has begun.
+    AnalysisStarted,
+    /// An analysis came to its end: see the message.
+    AnalysisCompleted,
     /// The phase changed.
     PhaseChanged,
     /// Something that a newer version tells of: kept, for its number is taken.
@@ -82,6 +86,8 @@ pub enum Cause {
     Spec,
     /// A user's action on the status (abort, retry, promote, resume).
     User,
+    /// What an analysis found.
+    Analysis,
     /// The controller, following the steps; also what a newer version knows more of.
     #[serde(other)]
     Controller,

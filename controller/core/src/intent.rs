@@ -1,5 +1,6 @@
 //! What is wanted: changes of the spec, what users ask for on the status, and which revision is the stable one.
 
+use crate::analyses;
 use crate::decide::Flow;
 use crate::draft::Draft;
 use crate::observed::{Observed, Presence, ReplicaSetView};
@@ -86,6 +87,7 @@ fn begin(draft: &mut Draft<'_>, spec: &Spec) {
     status.current_step_hash = Some(spec.steps_hash.clone());
     status.last_progress_time = Some(now);
     clear_pauses(draft);
+    analyses::begin_anew(draft);
     draft.status.current_step_index = first_step(
         spec,
         if draft.status.fully_promoted() {
@@ -153,5 +155,6 @@ pub(crate) fn take_user_actions(draft: &mut Draft<'_>, spec: &Spec) {
 
 fn restart_steps(draft: &mut Draft<'_>, spec: &Spec) {
     clear_pauses(draft);
+    analyses::begin_anew(draft);
     draft.status.current_step_index = first_step(spec, 0);
 }

@@ -4,16 +4,19 @@
 //! [`plan::Plan`].
 
 mod acceptance;
+mod analyses;
 pub mod analysis;
 mod basic;
 mod cleanup;
 mod condition;
 mod decide;
 mod draft;
+mod gates;
 pub mod history;
 mod intent;
 pub mod observed;
 pub mod plan;
+mod progress;
 mod reference;
 pub mod revision;
 mod revisions;
@@ -25,6 +28,7 @@ pub mod status;
 mod step;
 mod traffic;
 mod transition;
+mod weight;
 
 pub use decide::decide;
 pub use traffic::FIELD_MANAGER;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::analysis::run::AnalysisPhase;
 use crate::revision::TemplateDigest;
 use crate::spec::{InvalidSpec, RouteReference, Spec, Weight};
 use crate::status::Status;
@@ -30,6 +31,8 @@ pub struct Observed {
     pub canary_service: Option<Presence<ServiceView>>,
     /// The routes the spec names, in its order.
     pub routes: Vec<(RouteReference, Presence<RouteView>)>,
+    /// The analyses that the Rollout owns.
+    pub analysis_runs: Vec<AnalysisRunView>,
     /// An older Rollout whose selector overlaps with this one's.
     pub overlaps_with: Option<String>,
     /// What the last plan could not do, if it failed just now.
@@ -160,6 +163,25 @@ impl ReplicaSetView {
     pub fn saturated(&self) -> bool {
         self.spec_replicas > 0 && self.lasting_available() == self.spec_replicas
     }
+}
+
+/// An `AnalysisRun`, without what it measures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnalysisRunView {
+    /// Its name.
+    pub name: String,
+    /// Its UID: precondition of writes.
+    pub uid: String,
+    /// Its resourceVersion: precondition of writes.
+    pub resource_version: String,
+    /// Creation time.
+    pub created: Timestamp,
+    /// `spec.terminate`: it was told to end.
+    pub terminate: bool,
+    /// `status.phase`.
+    pub phase: AnalysisPhase,
+    /// `status.message`.
+    pub message: String,
 }
 
 /// A Service that a Rollout directs.

@@ -111,6 +111,35 @@ pub enum Action {
         /// The revision it is to select.
         to: String,
     },
+    /// Begin an analysis.
+    CreateAnalysisRun {
+        /// Its name.
+        name: String,
+        /// What it is for.
+        purpose: Purpose,
+        /// The revision that it judges: its hash.
+        hash: String,
+        /// The same: its number.
+        revision: u64,
+        /// Its spec.
+        spec: serde_json::Value,
+    },
+    /// Tell an analysis to end.
+    TerminateAnalysisRun {
+        /// Its name.
+        name: String,
+        /// Precondition.
+        resource_version: String,
+    },
+    /// Delete an old analysis.
+    DeleteAnalysisRun {
+        /// Its name.
+        name: String,
+        /// Precondition.
+        uid: String,
+        /// Precondition.
+        resource_version: String,
+    },
     /// Change weights of one route, and nothing else of it.
     SetRouteWeights {
         /// Which route.
@@ -120,6 +149,17 @@ pub enum Action {
         /// The refs to change.
         changes: Vec<WeightChange>,
     },
+}
+
+/// What an analysis is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// It goes on beside the steps.
+    Background,
+    /// The step of this index waits for it.
+    Step(u32),
+    /// The promotion gates are asked about the step of this index.
+    Gate(u32),
 }
 
 /// A backendRef whose weight changes.

@@ -9,6 +9,7 @@ use crate::service::{self, Selection};
 use crate::spec::{Spec, Step, TrafficRouting, Weight};
 use crate::step::Reached;
 use crate::traffic::{self, Readiness, Split, View};
+use crate::weight;
 
 use self::sizes::{Sizes, drain_others, resize};
 
@@ -75,25 +76,10 @@ fn step_weight(draft: &Draft<'_>, spec: &Spec) -> Weight {
     if draft.status.abort || draft.status.fully_promoted() {
         return Weight::ZERO;
     }
-    let asked = match draft.status.current_step_index {
-        _ if draft.status.promote_full => Weight::FULL,
-        None => Weight::FULL,
-        Some(index) if index >= spec.step_count() => Weight::FULL,
-        Some(index) => weight_at(spec, index),
-    };
-    // A user's pause holds the weight, but what was in force for the revision before is none of this one's.
-    if spec.paused { asked.min(in_force()) } else { asked }
-}
-
-/// The last weight set at or before the step `index`.
-fn weight_at(spec: &Spec, index: u32) -> Weight {
-    (0..=index)
-        .rev()
-        .find_map(|index| match spec.step(index) {
-            Some(Step::SetWeight(weight)) => Some(*weight),
-            _ => None,
-        })
-        .unwrap_or(Weight::ZERO)
+    let asked = weight::asked(&draft.status, spec);
+    // A pause holds the weight, but what was in force for the revision before is none of this one's.
+    let held = spec.paused || draft.status.is_held_by_analysis();
+    if held { asked.min(in_force()) } else { asked }
 }
 
 /// The weight to have now, once it is safe.
@@ -121,7 +107,7 @@ fn wanted_weight(draft: &Draft<'_>, spec: &Spec, revisions: &Revisions<'_>, size
     } else if target == previous {
         below(draft, spec, target)
     } else {
-        previous.min(before(draft, spec))
+        previous.min(weight::before(&draft.status, spec))
     }
 }
 
@@ -136,15 +122,6 @@ fn below(draft: &Draft<'_>, spec: &Spec, weight: Weight) -> Weight {
         })
         .find(|earlier| *earlier < weight)
         .unwrap_or(Weight::ZERO)
-}
-
-/// The highest weight that the steps before the current one have earned.
-fn before(draft: &Draft<'_>, spec: &Spec) -> Weight {
-    match draft.status.current_step_index {
-        _ if draft.status.promote_full => Weight::FULL,
-        None | Some(0) => Weight::ZERO,
-        Some(index) => weight_at(spec, index - 1),
-    }
 }
 
 /// The nearest weight to `wanted` for which ready endpoints are there: neither side is given traffic that it can't

@@ -125,8 +125,34 @@ pub enum CanaryScale {
     MatchTrafficWeight,
 }
 
+/// What an analysis is to measure: the spec of the `AnalysisRun` to create. Decisions pass it on as it is; what it
+/// means is known where it is carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Analysis {
+    /// The spec of the `AnalysisRun`.
+    pub run: serde_json::Value,
+}
+
+/// An analysis that goes on beside the steps, until the new version is promoted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackgroundAnalysis {
+    /// What it measures.
+    pub analysis: Analysis,
+    /// The step at which it begins.
+    pub starting_step: u32,
+}
+
+/// Gates that are asked together: each must let the rollout go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gates {
+    /// The gates, as the spec of an `AnalysisRun` has them.
+    pub gates: serde_json::Value,
+    /// Identity of the gates: other gates are asked anew.
+    pub hash: String,
+}
+
 /// One step of a canary.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Send this share of traffic (or pods, without traffic routing) to the canary.
     SetWeight(Weight),
@@ -134,6 +160,10 @@ pub enum Step {
     Pause(Option<SignedDuration>),
     /// Size the canary apart from its weight. Needs traffic routing.
     SetCanaryScale(CanaryScale),
+    /// Go on when this analysis is successful.
+    Analysis(Analysis),
+    /// Go on when these gates let it.
+    Gate(Gates),
 }
 
 impl std::fmt::Display for Step {
@@ -152,6 +182,8 @@ impl std::fmt::Display for Step {
             Self::SetCanaryScale(CanaryScale::MatchTrafficWeight) => {
                 formatter.write_str("setCanaryScale{matchTrafficWeight: true}")
             }
+            Self::Analysis(_) => formatter.write_str("analysis"),
+            Self::Gate(_) => formatter.write_str("gate"),
         }
     }
 }
@@ -231,6 +263,10 @@ pub struct Spec {
     pub steps_hash: String,
     /// Routed or basic.
     pub method: Method,
+    /// The analysis that goes on beside the steps.
+    pub background: Option<BackgroundAnalysis>,
+    /// The gates that are asked before every rise of the weight and before the promotion.
+    pub promotion_gates: Option<Gates>,
 }
 
 impl Spec {

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::analysis::run::AnalysisPhase;
 use crate::history::Fact;
 use crate::spec::Weight;
 
@@ -48,6 +49,8 @@ pub struct Status {
     pub selector: String,
     /// The split of traffic; None without traffic routing.
     pub traffic: Option<Traffic>,
+    /// The analyses that judge the new revision.
+    pub analyses: Analyses,
     /// When anything last moved: where the progress deadline is measured from.
     pub last_progress_time: Option<Timestamp>,
     /// The furthest that the step under way has come.
@@ -56,6 +59,37 @@ pub struct Status {
     pub conditions: Vec<Condition>,
     /// What happened, oldest first.
     pub history: Vec<Fact>,
+}
+
+/// The analyses that judge the new revision.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Analyses {
+    /// The one that goes on beside the steps.
+    pub background: Option<AnalysisReference>,
+    /// The one that the step under way waits for.
+    pub step: Option<AnalysisReference>,
+    /// The asking of the promotion gates about the step under way.
+    pub gate: Option<AnalysisReference>,
+    /// How often the analyses of this revision were begun anew: after a retry, other steps, or a resume.
+    pub attempt: u32,
+}
+
+/// An analysis, as it was last seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AnalysisReference {
+    /// The name of its `AnalysisRun`.
+    pub name: String,
+    /// Its phase.
+    #[serde(rename = "status")]
+    pub phase: AnalysisPhase,
+    /// Its message.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+    /// The rollout was paused for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub paused: bool,
 }
 
 /// The furthest that a step has come. What only comes back to it, as the pods of a version that keeps crashing do, is
@@ -87,6 +121,8 @@ pub enum PauseReason {
     /// A `pause` step.
     #[default]
     CanaryPauseStep,
+    /// An analysis could not tell whether the new version is well.
+    InconclusiveAnalysisRun,
 }
 
 /// The split of traffic between the two Services.
@@ -290,6 +326,13 @@ impl Status {
         self.pause_conditions
             .iter()
             .find(|pause| pause.reason == PauseReason::CanaryPauseStep)
+    }
+
+    /// Whether an analysis that could not tell holds the rollout where it is.
+    #[must_use]
+    pub fn is_held_by_analysis(&self) -> bool {
+        let holds = |pause: &PauseCondition| pause.reason == PauseReason::InconclusiveAnalysisRun;
+        self.pause_conditions.iter().any(holds)
     }
 
     /// Whether the stable revision is the one that the spec asks for.

@@ -1,6 +1,8 @@
 //! Steps: when one is done, and when the new revision becomes the stable one.
 
+use crate::analyses;
 use crate::draft::{Draft, after};
+use crate::gates;
 use crate::intent::clear_pauses;
 use crate::revisions::Revisions;
 use crate::spec::{Spec, Step};
@@ -26,14 +28,20 @@ pub(crate) struct Reached {
 /// Makes at most one step forward.
 pub(crate) fn advance(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>, reached: Reached) {
     let status = &draft.status;
-    if draft.hold || spec.paused || status.abort || status.fully_promoted() || revisions.stable_is_current() {
+    if draft.hold
+        || spec.paused
+        || status.is_held_by_analysis()
+        || status.abort
+        || status.fully_promoted()
+        || revisions.stable_is_current()
+    {
         return;
     }
     let at_end = status
         .current_step_index
         .is_none_or(|index| index >= spec.step_count());
     if status.promote_full || at_end {
-        if reached.available && reached.full {
+        if reached.available && reached.full && !gates::hold(status, spec) {
             promote(draft, spec);
         }
         return;
@@ -42,13 +50,16 @@ pub(crate) fn advance(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<
         return;
     };
     let done = match spec.step(index) {
-        Some(Step::SetWeight(_)) => reached.counts && reached.weight,
+        Some(Step::SetWeight(_)) => reached.counts && reached.weight && !gates::hold(status, spec),
         Some(Step::SetCanaryScale(_)) => reached.counts,
         Some(Step::Pause(duration)) => pause_is_over(draft, *duration),
+        Some(Step::Analysis(_) | Step::Gate(_)) => analyses::step_is_passed(status),
         None => false,
     };
     if done {
         clear_pauses(draft);
+        draft.status.analyses.step = None;
+        draft.status.analyses.gate = None;
         draft.status.current_step_index = Some(index + 1);
     }
 }

@@ -2,9 +2,11 @@
 
 use jiff::Timestamp;
 
+use crate::analyses;
+use crate::analysis::run::AnalysisPhase;
 use crate::history::{Cause, Fact, FactKind, MAX_BYTES};
 use crate::observed::Observed;
-use crate::status::Status;
+use crate::status::{AnalysisReference, Status};
 
 /// The facts between `old` and `new`, numbered after those of the history.
 pub(crate) fn between(old: &Status, new: &Status, observed: &Observed, now: Timestamp) -> Vec<Fact> {
@@ -14,6 +16,7 @@ pub(crate) fn between(old: &Status, new: &Status, observed: &Observed, now: Time
         now,
     };
     revision(&mut facts, old, new);
+    analyses_of(&mut facts, old, new, observed);
     user_actions(&mut facts, old, new);
     traffic(&mut facts, old, new);
     steps(&mut facts, old, new);
@@ -118,13 +121,65 @@ fn revision(facts: &mut Facts, old: &Status, new: &Status) {
 fn user_actions(facts: &mut Facts, old: &Status, new: &Status) {
     let same = old.current_pod_hash == new.current_pod_hash;
     match (old.aborted_at, new.aborted_at) {
-        (None, Some(_)) => {
+        (None, Some(_)) if old.abort => {
             facts.push(FactKind::Aborted, Cause::User);
+        }
+        (None, Some(_)) => {
+            if let Some(fact) = facts.push(FactKind::Aborted, Cause::Analysis) {
+                fact.message = analyses::verdict_against(new).unwrap_or_default();
+            }
         }
         (Some(_), None) if same && !new.fully_promoted() => {
             facts.push(FactKind::Retried, Cause::User);
         }
         _ => {}
+    }
+}
+
+fn analyses_of(facts: &mut Facts, old: &Status, new: &Status, observed: &Observed) {
+    let (old, new) = (&old.analyses, &new.analyses);
+    let pairs = [
+        (&old.background, &new.background),
+        (&old.step, &new.step),
+        (&old.gate, &new.gate),
+    ];
+    for (before, after) in pairs {
+        let doubted = before.as_ref().filter(|before| before.paused);
+        if doubted.is_some_and(|doubted| after.as_ref().is_some_and(|after| after.name != doubted.name)) {
+            facts.push(FactKind::Resumed, Cause::User);
+        }
+        let same = |one: &AnalysisReference, other: &AnalysisReference| one.name == other.name;
+        let stays = before
+            .iter()
+            .zip(after)
+            .any(|(before, after)| same(before, after));
+        // What let the rollout go on is forgotten as it does.
+        if let Some(before) = before
+            .as_ref()
+            .filter(|before| !stays && !before.phase.completed())
+        {
+            let mut runs = observed.analysis_runs.iter();
+            let run = runs.find(|run| run.name == before.name && !run.terminate);
+            if let Some(run) = run.filter(|run| run.phase.completed()) {
+                completed(facts, &run.name, run.phase, &run.message);
+            }
+        }
+        let Some(after) = after else { continue };
+        let before = before.as_ref().filter(|_| stays);
+        if before.is_none()
+            && let Some(fact) = facts.push(FactKind::AnalysisStarted, Cause::Controller)
+        {
+            fact.message.clone_from(&after.name);
+        }
+        if after.phase.completed() && !before.is_some_and(|before| before.phase.completed()) {
+            completed(facts, &after.name, after.phase, &after.message);
+        }
+    }
+}
+
+fn completed(facts: &mut Facts, name: &str, phase: AnalysisPhase, message: &str) {
+    if let Some(fact) = facts.push(FactKind::AnalysisCompleted, Cause::Analysis) {
+        fact.message = format!("{name}: {}: {message}", phase.as_str());
     }
 }
 

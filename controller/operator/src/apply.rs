@@ -10,18 +10,21 @@ use kulta_core::revision::TemplateDigest;
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::analysis::manifest::NewAnalysisRun;
 use crate::context::{Context, Sighting};
 use crate::events;
 use crate::expectations::{Kind, Outcome, Write};
 use crate::key::ObjectKey;
 use crate::metrics::{ActionKind, WriteResult};
-use crate::replica_set::{self, ManifestError, NewReplicaSet};
+use crate::replica_set::{ManifestError, NewReplicaSet};
 use crate::terminating::is_namespace_terminating;
 
+mod create;
 mod live;
 pub(crate) mod request;
 pub(crate) mod write;
 
+use create::{create_analysis_run, create_replica_set};
 use live::Disagreement;
 use request::{Requests, Scale, Target};
 pub use write::WriteError;
@@ -54,7 +57,7 @@ pub enum ApplyError {
         #[source]
         source: Disagreement,
     },
-    /// The name of the new ReplicaSet belongs to an object that is not this revision.
+    /// The name of a new object belongs to one that is not what was to be created.
     #[error("{object} exists already, with another owner or made from another template")]
     NameTaken {
         /// Kind, namespace and name.
@@ -122,7 +125,10 @@ fn failure_kind(action: ActionKind) -> FailureKind {
         | ActionKind::ScaleReplicaSet
         | ActionKind::SetScaleDownDeadline
         | ActionKind::DeleteReplicaSet
-        | ActionKind::PointService => FailureKind::Other,
+        | ActionKind::PointService
+        | ActionKind::CreateAnalysisRun
+        | ActionKind::TerminateAnalysisRun
+        | ActionKind::DeleteAnalysisRun => FailureKind::Other,
     }
 }
 
@@ -203,7 +209,7 @@ async fn carry_out(context: &Context, rollout: &Sighting, action: &Action) -> Re
                 min_ready_seconds: *min_ready_seconds,
                 desired_replicas: *desired_replicas,
             };
-            return create(context, rollout, &new).await;
+            return create_replica_set(context, rollout, &new).await;
         }
         Action::RecordRevision {
             name,
@@ -248,7 +254,32 @@ async fn carry_out(context: &Context, rollout: &Sighting, action: &Action) -> Re
             name,
             uid,
             resource_version,
-        } => requests.delete_replica_set(name, uid, resource_version),
+        } => requests.delete(Kind::ReplicaSet, name, uid, resource_version),
+        Action::CreateAnalysisRun {
+            name,
+            purpose,
+            hash,
+            revision,
+            spec,
+        } => {
+            let new = NewAnalysisRun {
+                name,
+                purpose: *purpose,
+                hash,
+                revision: *revision,
+                spec,
+            };
+            return create_analysis_run(context, rollout, &new).await;
+        }
+        Action::TerminateAnalysisRun {
+            name,
+            resource_version,
+        } => requests.terminate_analysis_run(name, resource_version),
+        Action::DeleteAnalysisRun {
+            name,
+            uid,
+            resource_version,
+        } => requests.delete(Kind::AnalysisRun, name, uid, resource_version),
         Action::PointService {
             name,
             resource_version,
@@ -293,29 +324,6 @@ async fn live_rollout(
     live::same_rollout(&live.metadata, &rollout.uid)
         .map_err(|source| ApplyError::Disagreement { action, source })?;
     Ok(live)
-}
-
-/// The template is read now and not when it was observed: caches hold its digest only.
-async fn create(context: &Context, rollout: &Sighting, new: &NewReplicaSet) -> Result<Write, ApplyError> {
-    let action = ActionKind::CreateReplicaSet;
-    let live = live_rollout(context, rollout, action).await?;
-    let manifest = replica_set::manifest(&live, new).map_err(ApplyError::Manifest)?;
-    let request = Requests {
-        rollout: &rollout.key,
-    }
-    .create_replica_set(&new.name, manifest);
-    let target = request.target.clone();
-    match write::send(&context.client, request).await {
-        Err(WriteError::AlreadyExists { object }) => {
-            // Perhaps made by this controller just before it was stopped, or by a write whose answer was lost.
-            let existing: PartialObjectMeta = write::read_metadata(&context.client, &target)
-                .await
-                .map_err(failed(action))?;
-            live::as_created(&existing.metadata, target, &rollout.uid, &new.digest)
-                .ok_or(ApplyError::NameTaken { object })
-        }
-        sent => sent.map_err(failed(action)),
-    }
 }
 
 /// A ReplicaSet that carries the current template again, as the plan names it.

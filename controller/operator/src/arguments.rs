@@ -2,9 +2,11 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
+use kulta_api::crd::Definition;
 use kulta_core::observed::Settings;
 
 use crate::telemetry::LogFormat;
@@ -23,8 +25,38 @@ pub struct Arguments {
 pub enum Command {
     /// Runs the controller, against the cluster of the pod it runs in or of the current kubeconfig
     Controller(ControllerArguments),
-    /// Prints the definition of the custom resource as YAML
-    Crd,
+    /// Prints the definition of a custom resource as YAML
+    Crd {
+        /// Which
+        #[arg(value_enum)]
+        definition: CrdName,
+    },
+    /// Compiles the plugin on standard input and throws the result away: the controller runs it before it takes a
+    /// plugin into service
+    #[command(name = COMPILE_PLUGIN, hide = true)]
+    CompilePlugin,
+}
+
+/// The name of [`Command::CompilePlugin`].
+pub const COMPILE_PLUGIN: &str = "compile-plugin";
+
+/// The custom resources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CrdName {
+    /// rollouts.kulta.io
+    Rollouts,
+    /// analysisruns.kulta.io
+    #[value(name = "analysisruns")]
+    AnalysisRuns,
+}
+
+impl From<CrdName> for Definition {
+    fn from(name: CrdName) -> Self {
+        match name {
+            CrdName::Rollouts => Self::Rollouts,
+            CrdName::AnalysisRuns => Self::AnalysisRuns,
+        }
+    }
 }
 
 /// How the controller runs.
@@ -33,6 +65,12 @@ pub struct ControllerArguments {
     /// Works on this namespace only: Rollouts and routes of others are not seen. Default: all
     #[arg(long, env = "KULTA_NAMESPACE")]
     pub namespace: Option<String>,
+    /// The operator's configuration: a YAML file with providers of metrics and plugins. Default: none
+    #[arg(long, env = "KULTA_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where plugins are: a directory with a folder for each mounted ConfigMap. Default: only the bundled ones
+    #[arg(long, env = "KULTA_PLUGIN_DIR", value_name = "DIR")]
+    pub plugin_dir: Option<PathBuf>,
     /// So many Rollouts are reconciled at the same time
     #[arg(long, env = "KULTA_CONCURRENCY", default_value = "16")]
     pub concurrency: NonZeroUsize,
@@ -70,13 +108,15 @@ impl ControllerArguments {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn controller(flags: &[&str]) -> Result<ControllerArguments, clap::Error> {
         let arguments = Arguments::try_parse_from(["kulta", "controller"].iter().chain(flags))?;
         match arguments.command {
             Command::Controller(controller) => Ok(controller),
-            Command::Crd => panic!("another command"),
+            Command::Crd { .. } | Command::CompilePlugin => panic!("another command"),
         }
     }
 
@@ -91,6 +131,22 @@ mod tests {
             .unwrap()
             .settings();
         assert_eq!(settings.route_acceptance_deadline, SignedDuration::from_secs(5));
+    }
+
+    #[test]
+    fn the_deployment_mounts_what_its_flags_name() {
+        let deployment: serde_json::Value =
+            serde_saphyr::from_str(include_str!("../../../deploy/kustomize/deployment.yaml")).unwrap();
+        let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+        let arguments = container["args"].as_array().unwrap();
+        let flags: Vec<_> = arguments[1..].iter().map(|flag| flag.as_str().unwrap()).collect();
+
+        let parsed = controller(&flags).unwrap();
+
+        let mount = Path::new(container["volumeMounts"][0]["mountPath"].as_str().unwrap());
+        assert_eq!(parsed.config.as_deref().and_then(Path::parent), Some(mount));
+        // Nothing can be mounted within a ConfigMap.
+        assert!(!parsed.plugin_dir.unwrap().starts_with(mount));
     }
 
     #[test]

@@ -2,11 +2,14 @@
 //!
 //! Pure: from a fact or an action to the text. [`publish`] sends them.
 
+use kulta_core::analysis::run::AnalysisPhase;
 use kulta_core::history::{Fact, FactKind};
 use kulta_core::observed::{FailureKind, Observed};
 use kulta_core::plan::{Action, Plan};
 use kulta_core::spec::Weight;
-use kulta_core::status::{ConditionType, Phase, Reason as ConditionReason, Truth};
+use kulta_core::status::{
+    Analyses, AnalysisReference, ConditionType, Phase, Reason as ConditionReason, Truth,
+};
 
 pub mod publish;
 
@@ -26,8 +29,14 @@ pub struct Notice {
     reason = "each is a word that explains itself, and the note says the rest"
 )]
 pub enum Reason {
+    AnalysisRunError,
+    AnalysisRunFailed,
+    AnalysisRunInconclusive,
+    AnalysisRunRunning,
+    AnalysisRunSuccessful,
     InvalidSpec,
     NewReplicaSetCreated,
+    PluginRevisionChanged,
     ProgressDeadlineExceeded,
     ReplicaSetCreateError,
     RolloutAborted,
@@ -51,8 +60,14 @@ impl Reason {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::AnalysisRunError => "AnalysisRunError",
+            Self::AnalysisRunFailed => "AnalysisRunFailed",
+            Self::AnalysisRunInconclusive => "AnalysisRunInconclusive",
+            Self::AnalysisRunRunning => "AnalysisRunRunning",
+            Self::AnalysisRunSuccessful => "AnalysisRunSuccessful",
             Self::InvalidSpec => "InvalidSpec",
             Self::NewReplicaSetCreated => "NewReplicaSetCreated",
+            Self::PluginRevisionChanged => "PluginRevisionChanged",
             Self::ProgressDeadlineExceeded => "ProgressDeadlineExceeded",
             Self::ReplicaSetCreateError => "ReplicaSetCreateError",
             Self::RolloutAborted => "RolloutAborted",
@@ -77,7 +92,10 @@ impl Reason {
     pub const fn is_warning(self) -> bool {
         matches!(
             self,
-            Self::InvalidSpec
+            Self::AnalysisRunError
+                | Self::AnalysisRunFailed
+                | Self::AnalysisRunInconclusive
+                | Self::InvalidSpec
                 | Self::ProgressDeadlineExceeded
                 | Self::ReplicaSetCreateError
                 | Self::RolloutAborted
@@ -130,7 +148,10 @@ pub fn of_action(action: &Action) -> Option<Notice> {
         | Action::AdoptReplicaSet { .. }
         | Action::RecordRevision { .. }
         | Action::SetScaleDownDeadline { .. }
-        | Action::DeleteReplicaSet { .. } => None,
+        | Action::DeleteReplicaSet { .. }
+        | Action::CreateAnalysisRun { .. }
+        | Action::TerminateAnalysisRun { .. }
+        | Action::DeleteAnalysisRun { .. } => None,
     }
 }
 
@@ -155,6 +176,11 @@ pub fn of_fact(fact: &Fact, observed: &Observed, plan: &Plan) -> Option<Notice> 
             let note = format!("Traffic weight updated from {before} to {weight}");
             (before != weight).then(|| Reason::TrafficWeightUpdated.note(note))
         }
+        FactKind::AnalysisStarted => {
+            let note = format!("Analysis Run '{}' is running", fact.message);
+            Some(Reason::AnalysisRunRunning.note(note))
+        }
+        FactKind::AnalysisCompleted => analysed(fact, plan),
         FactKind::Paused => Some(Reason::RolloutPaused.note(match fact.message.as_str() {
             "" => "Rollout is paused".to_owned(),
             reason => format!("Rollout is paused ({reason})"),
@@ -173,6 +199,20 @@ pub fn of_fact(fact: &Fact, observed: &Observed, plan: &Plan) -> Option<Notice> 
         FactKind::PhaseChanged => degraded(fact, observed, plan),
         FactKind::StepsChanged | FactKind::WeightInForce | FactKind::Unknown => None,
     }
+}
+
+/// How an analysis ended.
+fn analysed(fact: &Fact, plan: &Plan) -> Option<Notice> {
+    let Analyses { background, step, .. } = &plan.status.analyses;
+    let told = |reference: &&AnalysisReference| fact.message.starts_with(&reference.name);
+    let reason = match background.iter().chain(step).find(told)?.phase {
+        AnalysisPhase::Successful => Reason::AnalysisRunSuccessful,
+        AnalysisPhase::Failed => Reason::AnalysisRunFailed,
+        AnalysisPhase::Error => Reason::AnalysisRunError,
+        AnalysisPhase::Inconclusive => Reason::AnalysisRunInconclusive,
+        AnalysisPhase::Pending | AnalysisPhase::Running => return None,
+    };
+    Some(reason.note(format!("Analysis Run {}", fact.message)))
 }
 
 fn step_completed(fact: &Fact, observed: &Observed) -> Option<Notice> {

@@ -27,6 +27,8 @@ pub enum Kind {
     Service,
     /// `HTTPRoute`
     HttpRoute,
+    /// `AnalysisRun`
+    AnalysisRun,
 }
 
 /// The state of an object that one write made.

@@ -3,6 +3,7 @@
 //! Read [`reconcile`] first: one Rollout, one direction, four steps. [`watch`] is what is seen, [`controller`] is how
 //! the parts run together.
 
+pub mod analysis;
 pub mod apply;
 pub mod arguments;
 pub mod backoff;

@@ -5,7 +5,8 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use kulta_operator::arguments::{Arguments, Command, ControllerArguments};
+use kulta_api::crd::Definition;
+use kulta_operator::arguments::{Arguments, Command, ControllerArguments, CrdName};
 use kulta_operator::error_chain::with_causes;
 use kulta_operator::run::run;
 use kulta_operator::signals::Signals;
@@ -18,7 +19,8 @@ const WORKER_THREADS: usize = 2;
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Controller(arguments) => controller(arguments),
-        Command::Crd => crd(),
+        Command::Crd { definition } => crd(definition),
+        Command::CompilePlugin => return kulta_plugin_host::trial::run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -30,10 +32,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn crd() -> Result<(), Box<dyn Error>> {
+fn crd(definition: CrdName) -> Result<(), Box<dyn Error>> {
     io::stdout()
         .lock()
-        .write_all(kulta_api::crd::yaml()?.as_bytes())?;
+        .write_all(Definition::from(definition).yaml()?.as_bytes())?;
     Ok(())
 }
 

@@ -1,5 +1,7 @@
-//! The controller's own metrics. Every label comes from a closed set: no names of objects, so that their number does
-//! not grow with the cluster.
+//! The controller's own metrics. Every label comes from a closed set, or from what the operator has set up: no names of
+//! objects, so that their number does not grow with the cluster.
+
+pub mod plugins;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU64};
@@ -15,6 +17,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
+
+use self::plugins::PluginMetrics;
 
 /// What every metric's name begins with.
 const PREFIX: &str = "kulta";
@@ -103,6 +107,9 @@ pub enum ActionKind {
     DeleteReplicaSet,
     PointService,
     SetRouteWeights,
+    CreateAnalysisRun,
+    TerminateAnalysisRun,
+    DeleteAnalysisRun,
 }
 
 impl ActionKind {
@@ -119,6 +126,9 @@ impl ActionKind {
             Self::DeleteReplicaSet => "DeleteReplicaSet",
             Self::PointService => "PointService",
             Self::SetRouteWeights => "SetRouteWeights",
+            Self::CreateAnalysisRun => "CreateAnalysisRun",
+            Self::TerminateAnalysisRun => "TerminateAnalysisRun",
+            Self::DeleteAnalysisRun => "DeleteAnalysisRun",
         }
     }
 }
@@ -141,6 +151,9 @@ impl From<&Action> for ActionKind {
             Action::DeleteReplicaSet { .. } => Self::DeleteReplicaSet,
             Action::PointService { .. } => Self::PointService,
             Action::SetRouteWeights { .. } => Self::SetRouteWeights,
+            Action::CreateAnalysisRun { .. } => Self::CreateAnalysisRun,
+            Action::TerminateAnalysisRun { .. } => Self::TerminateAnalysisRun,
+            Action::DeleteAnalysisRun { .. } => Self::DeleteAnalysisRun,
         }
     }
 }
@@ -191,6 +204,8 @@ struct PhaseLabel {
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    /// Those of plugins.
+    pub plugins: PluginMetrics,
     reconcile_duration: Family<ResultLabel, Histogram, fn() -> Histogram>,
     reconcile_errors: Family<StepLabel, Counter<u64, AtomicU64>>,
     writes: Family<WriteLabels, Counter<u64, AtomicU64>>,
@@ -205,8 +220,10 @@ impl Metrics {
     /// Metrics that begin at 0; `version` is the version of this build.
     #[must_use]
     pub fn new(version: &'static str) -> Self {
+        let mut registry = Registry::with_prefix(PREFIX);
         let metrics = Self {
-            registry: Registry::with_prefix(PREFIX),
+            plugins: PluginMetrics::registered(&mut registry),
+            registry,
             reconcile_duration: Family::new_with_constructor(|| Histogram::new(DURATION_BUCKETS)),
             reconcile_errors: Family::default(),
             writes: Family::default(),
@@ -340,61 +357,4 @@ impl Metrics {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn rendered(metrics: &Metrics) -> String {
-        metrics.render().unwrap()
-    }
-
-    #[test]
-    fn a_rollout_is_counted_in_one_phase_only() {
-        let metrics = Metrics::new("1.2.3");
-
-        metrics.rollout_is("uid-1", Phase::Progressing);
-        metrics.rollout_is("uid-1", Phase::Healthy);
-        metrics.rollout_is("uid-1", Phase::Healthy);
-
-        let text = rendered(&metrics);
-        assert!(
-            text.contains(r#"kulta_rollouts{phase="Progressing"} 0"#),
-            "{text}"
-        );
-        assert!(text.contains(r#"kulta_rollouts{phase="Healthy"} 1"#), "{text}");
-    }
-
-    #[test]
-    fn a_deleted_rollout_is_counted_no_more() {
-        let metrics = Metrics::new("1.2.3");
-        metrics.rollout_is("uid-1", Phase::Degraded);
-
-        metrics.rollout_gone("uid-1");
-        metrics.rollout_gone("uid-1");
-
-        let text = rendered(&metrics);
-        assert!(text.contains(r#"kulta_rollouts{phase="Degraded"} 0"#), "{text}");
-    }
-
-    #[test]
-    fn every_metric_has_its_labels_and_unit() {
-        let metrics = Metrics::new("1.2.3");
-
-        metrics.reconciled(ReconcileResult::Ok, Duration::from_millis(2));
-        metrics.failed(ReconcileStep::Observe);
-        metrics.wrote(ActionKind::SetRouteWeights, WriteResult::Conflict);
-        metrics.wrote_status(WriteResult::Written);
-        metrics.events(EventResult::Published, 3);
-
-        let text = rendered(&metrics);
-        for line in [
-            r#"kulta_build_info{version="1.2.3"} 1"#,
-            r#"kulta_reconcile_duration_seconds_count{result="ok"} 1"#,
-            r#"kulta_reconcile_errors_total{step="observe"} 1"#,
-            r#"kulta_writes_total{action="SetRouteWeights",result="conflict"} 1"#,
-            r#"kulta_status_writes_total{result="written"} 1"#,
-            r#"kulta_events_total{result="published"} 3"#,
-        ] {
-            assert!(text.contains(line), "no {line} in\n{text}");
-        }
-    }
-}
+mod tests;

@@ -181,6 +181,6 @@ impl Reconciler {
 }
 
 /// How long it is until `time`; nothing when it has passed.
-fn until(time: Timestamp) -> Duration {
+pub(crate) fn until(time: Timestamp) -> Duration {
     Duration::try_from(time.duration_since(Timestamp::now())).unwrap_or_default()
 }

@@ -4,17 +4,23 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::Stream;
 use kube::Client;
+use kube::runtime::scheduler::ScheduleRequest;
+use kulta_plugin_host::{EngineFault, Host, Trial};
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::arguments::ControllerArguments;
+use crate::analysis::AnalysisWork;
+use crate::analysis::configuration::{Configuration, ConfigurationError};
+use crate::arguments::{COMPILE_PLUGIN, ControllerArguments};
 use crate::context::Context;
 use crate::controller::{Controller, STUCK_AFTER};
 use crate::error_chain::with_causes;
 use crate::events::publish::Publisher;
+use crate::key::ObjectKey;
 use crate::metrics::Metrics;
 use crate::queue::{Requests, queue};
 use crate::reconcile::Reconciler;
@@ -23,6 +29,9 @@ use crate::watch::feed::{Feeds, Synced};
 
 /// How long events that are told already may take to be sent when the process stops.
 const SEND_EVENTS_WITHIN: Duration = Duration::from_secs(3);
+
+/// This program: plugins are compiled by it once more, on trial, in a process of its own.
+const OWN_PROGRAM: &str = "/proc/self/exe";
 
 /// Why the controller can't run.
 #[derive(Debug, Error)]
@@ -42,6 +51,12 @@ pub enum RunError {
         #[source]
         source: io::Error,
     },
+    /// The operator's configuration can't be used.
+    #[error(transparent)]
+    Settings(#[from] ConfigurationError),
+    /// The engine of plugins does not work on this machine.
+    #[error("the engine of plugins does not work here")]
+    PluginEngine(#[source] EngineFault),
     /// A part that runs for ever has ended: better to be started anew than to go on half.
     #[error("a part of the controller has ended")]
     PartEnded,
@@ -59,37 +74,56 @@ pub async fn run(arguments: ControllerArguments, stop: CancellationToken) -> Res
         .await
         .map_err(|source| RunError::Listen { address, source })?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), %address, namespace = arguments.namespace, "starting");
-    run_with(client, listener, arguments, stop).await
+    let configuration = match &arguments.config {
+        Some(path) => Configuration::read(path)?,
+        None => Configuration::default(),
+    };
+    let trial = Trial::new(OWN_PROGRAM.into(), vec![COMPILE_PLUGIN.into()]);
+    let host = Host::new(trial).map_err(RunError::PluginEngine)?;
+    run_with(client, listener, arguments, configuration, host, stop).await
 }
 
 async fn run_with(
     client: Client,
     listener: TcpListener,
     arguments: ControllerArguments,
+    configuration: Configuration,
+    host: Host,
     stop: CancellationToken,
 ) -> Result<(), RunError> {
-    let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION")));
-    let (events, send_events) = Publisher::new(client.clone(), Arc::clone(&metrics), &arguments.pod_name);
-    let send_events = tokio::spawn(send_events);
-    let context = Context {
-        client,
-        caches: Arc::default(),
-        expectations: Arc::default(),
-        template_checks: Arc::default(),
-        events,
-        metrics: Arc::clone(&metrics),
-        settings: arguments.settings(),
-    };
+    let (context, send_events) = context(client, &arguments);
     let (requests, asked) = queue();
+    let (analyses, analyses_asked) = queue();
     let synced = Synced::default();
-    let mut parts = feeds(&context, arguments.namespace.clone(), &requests, &synced).start();
-    let liveness = Liveness::new(STUCK_AFTER);
+    let mut parts = feeds(
+        &context,
+        arguments.namespace.clone(),
+        &requests,
+        &analyses,
+        &synced,
+    )
+    .start();
+    let (liveness, analyses_liveness) = (Liveness::new(STUCK_AFTER), Liveness::new(STUCK_AFTER));
     let endpoints = Endpoints {
-        metrics,
-        liveness: liveness.clone(),
+        metrics: Arc::clone(&context.metrics),
+        liveness: vec![liveness.clone(), analyses_liveness.clone()],
         ready: synced.subscribe(),
     };
     serve(&mut parts, listener, endpoints, stop.clone());
+    let work = AnalysisWork {
+        configuration,
+        host,
+        plugin_directory: arguments.plugin_dir,
+        client: context.client.clone(),
+        caches: Arc::clone(&context.caches),
+        events: context.events.clone(),
+        metrics: Arc::clone(&context.metrics),
+        requests: analyses,
+        ready: synced.subscribe(),
+        concurrency: arguments.concurrency,
+        liveness: analyses_liveness,
+    };
+    analyse(&mut parts, work, analyses_asked, stop.clone());
     let controller = Controller {
         reconciler: Arc::new(Reconciler::new(context)),
         requests,
@@ -97,30 +131,82 @@ async fn run_with(
         concurrency: arguments.concurrency,
         liveness,
     };
-    // A part that ends, stops the main loop, which then finishes what is under way.
-    let part_ended = async {
-        parts.join_next().await;
-        let unasked = !stop.is_cancelled();
-        stop.cancel();
-        unasked
+    let ended = until_the_end(controller.run(asked, stop.clone()), parts, stop).await;
+    finish(send_events).await;
+    ended
+}
+
+/// What everything works with, and the sending of events, which has begun.
+fn context(client: Client, arguments: &ControllerArguments) -> (Context, JoinHandle<()>) {
+    let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION")));
+    let (events, send_events) = Publisher::new(client.clone(), Arc::clone(&metrics), &arguments.pod_name);
+    let context = Context {
+        client,
+        caches: Arc::default(),
+        expectations: Arc::default(),
+        template_checks: Arc::default(),
+        events,
+        metrics,
+        settings: arguments.settings(),
     };
-    let ((), unasked) = tokio::join!(controller.run(asked, stop.clone()), part_ended);
-    parts.shutdown().await;
+    (context, tokio::spawn(send_events))
+}
+
+/// Waits until the events that were told are sent, but not for long.
+async fn finish(send_events: JoinHandle<()>) {
     if tokio::time::timeout(SEND_EVENTS_WITHIN, send_events)
         .await
         .is_err()
     {
         tracing::warn!("some events were not sent before the end");
     }
+}
+
+/// Runs until the process is asked to stop, or a part ends unasked: that stops the main loop, too, which then finishes
+/// what is under way.
+async fn until_the_end(
+    main_loop: impl Future<Output = ()>,
+    mut parts: JoinSet<()>,
+    stop: CancellationToken,
+) -> Result<(), RunError> {
+    let part_ended = async {
+        parts.join_next().await;
+        let unasked = !stop.is_cancelled();
+        stop.cancel();
+        unasked
+    };
+    let ((), unasked) = tokio::join!(main_loop, part_ended);
+    parts.shutdown().await;
     if unasked { Err(RunError::PartEnded) } else { Ok(()) }
 }
 
-fn feeds(context: &Context, namespace: Option<String>, requests: &Requests, synced: &Synced) -> Feeds {
+/// Works on AnalysisRuns until the process is asked to stop.
+fn analyse(
+    parts: &mut JoinSet<()>,
+    work: AnalysisWork,
+    asked: impl Stream<Item = ScheduleRequest<ObjectKey>> + Send + 'static,
+    stop: CancellationToken,
+) {
+    parts.spawn(async move {
+        if let Err(error) = work.run(asked, stop).await {
+            tracing::error!(error = with_causes(&error), "nothing can be analysed");
+        }
+    });
+}
+
+fn feeds(
+    context: &Context,
+    namespace: Option<String>,
+    requests: &Requests,
+    analyses: &Requests,
+    synced: &Synced,
+) -> Feeds {
     Feeds {
         client: context.client.clone(),
         namespace,
         caches: Arc::clone(&context.caches),
         requests: requests.clone(),
+        analyses: analyses.clone(),
         synced: synced.clone(),
     }
 }

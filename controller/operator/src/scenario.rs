@@ -243,6 +243,7 @@ fn observed() -> Observed {
         stable_service: None,
         canary_service: None,
         routes: Vec::new(),
+        analysis_runs: Vec::new(),
         overlaps_with: None,
         failure: None,
         settings: Settings::default(),
@@ -272,6 +273,8 @@ fn spec() -> Spec {
             dynamic_stable_scale: false,
             min_pods_per_replica_set: 0,
         }),
+        background: None,
+        promotion_gates: None,
     }
 }
 

@@ -21,7 +21,7 @@ use crate::metrics::Metrics;
 /// The content type of the `OpenMetrics` text format.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// When the main loop last came round; cloned into it and into the server.
+/// When a main loop last came round; cloned into it and into the server.
 #[derive(Debug, Clone)]
 pub struct Liveness {
     last: Arc<Mutex<Instant>>,
@@ -55,8 +55,8 @@ impl Liveness {
 pub struct Endpoints {
     /// What `/metrics` shows.
     pub metrics: Arc<Metrics>,
-    /// What `/livez` asks.
-    pub liveness: Liveness,
+    /// What `/livez` asks: every loop must come round.
+    pub liveness: Vec<Liveness>,
     /// What `/readyz` asks: true once all caches are filled.
     pub ready: watch::Receiver<bool>,
 }
@@ -90,7 +90,8 @@ fn router(endpoints: Endpoints) -> Router {
 }
 
 async fn livez(State(endpoints): State<Endpoints>) -> Response {
-    health(endpoints.liveness.is_alive(), "the main loop does not come round")
+    let alive = endpoints.liveness.iter().all(Liveness::is_alive);
+    health(alive, "a main loop does not come round")
 }
 
 async fn readyz(State(endpoints): State<Endpoints>) -> Response {
@@ -138,7 +139,7 @@ mod tests {
         let (stop, stopped) = oneshot::channel();
         let endpoints = Endpoints {
             metrics: Arc::new(Metrics::new("1.2.3")),
-            liveness,
+            liveness: vec![liveness],
             ready: receiver,
         };
         let server = tokio::spawn(serve(listener, endpoints, async {

@@ -139,6 +139,18 @@ pub mod step {
         json!({ "pause": {} })
     }
 
+    /// Waits for an analysis with one metric of the plugin `prometheus`.
+    #[must_use]
+    pub fn analysis(metric: &Value) -> Value {
+        json!({ "analysis": { "metrics": [metric] } })
+    }
+
+    /// Waits until the gate allows it.
+    #[must_use]
+    pub fn gate(gate: &Value) -> Value {
+        json!({ "gate": gate })
+    }
+
     /// Waits so many seconds.
     #[must_use]
     pub fn pause_for(seconds: u64) -> Value {

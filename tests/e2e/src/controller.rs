@@ -35,6 +35,8 @@ const WORDS_OF_A_PANIC: [&str; 2] = ["panicked", "reconcile ended early"];
 pub struct Controller {
     program: PathBuf,
     kubeconfig: PathBuf,
+    configuration: PathBuf,
+    plugins: PathBuf,
     /// What its Deployment puts into its environment.
     environment: Vec<(String, String)>,
     log: PathBuf,
@@ -58,9 +60,8 @@ impl Controller {
             .clone()
             .context("there is no program of the controller")?;
         let client = stage::client(settings).await?;
-        Installation::new(settings)?
-            .apply_without_controller(&client)
-            .await?;
+        let installation = Installation::new(settings)?;
+        installation.apply_without_controller(&client).await?;
         let kubeconfig = settings.work.join("controller.kubeconfig");
         let text = fs::read_to_string(&settings.kubeconfig)?;
         fs::write(
@@ -68,11 +69,14 @@ impl Controller {
             serde_json::to_vec(&own_kubeconfig(&text, &token(&client).await?)?)?,
         )?;
         // What an earlier run has said is not this one's.
+        let _ = fs::remove_dir_all(plugin_directory(settings));
         let log = log(settings);
         fs::write(&log, "").with_context(|| log.display().to_string())?;
         let mut controller = Self {
             program,
             kubeconfig,
+            configuration: installation.configuration(),
+            plugins: plugin_directory(settings),
             environment: environment(&client).await?,
             log,
             child: None,
@@ -99,6 +103,10 @@ impl Controller {
         let mut command = Command::new(&self.program);
         command
             .args(["controller", "--http-address", Self::ADDRESS])
+            .arg("--config")
+            .arg(&self.configuration)
+            .arg("--plugin-dir")
+            .arg(&self.plugins)
             .args(["--route-acceptance-deadline", ROUTE_ACCEPTANCE_DEADLINE_SECONDS])
             .envs(self.environment.clone())
             .env("KUBECONFIG", &self.kubeconfig)
@@ -251,6 +259,12 @@ async fn token(client: &Client) -> Result<String> {
         .create_token_request(kulta::SERVICE_ACCOUNT, &PostParams::default(), &request)
         .await?;
     Ok(issued.status.context("no token was issued")?.token)
+}
+
+/// The folder in which the controller finds plugins, as it finds mounted ConfigMaps in a pod.
+#[must_use]
+pub fn plugin_directory(settings: &StageSettings) -> PathBuf {
+    settings.work.join("plugins")
 }
 
 /// The administrator's kubeconfig with a token in place of its user.

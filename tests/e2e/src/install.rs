@@ -24,9 +24,16 @@ pub(crate) mod kulta {
         "app.kubernetes.io/name=kulta,app.kubernetes.io/component=controller";
     /// The controller's service account.
     pub(crate) const SERVICE_ACCOUNT: &str = "kulta-controller";
+    /// The ConfigMap of the operator's configuration.
+    pub(crate) const CONFIGURATION: &str = "kulta-config";
     /// The image in the Deployment, to be replaced.
     pub(crate) const IMAGE: &str = "kulta";
 }
+
+/// The key of the operator's configuration in its ConfigMap.
+const CONFIGURATION_FILE: &str = "config.yaml";
+/// The provider that the plugin `prometheus` asks unless it is told otherwise.
+const PROVIDER: &str = "prometheus";
 
 /// An overlay of KULTA's kustomization for one cluster.
 #[derive(Clone, Debug)]
@@ -64,8 +71,15 @@ impl Installation {
             base,
             image: (name.to_owned(), tag.to_owned()),
         };
+        fs::write(installation.configuration(), configuration(settings))?;
         installation.write(1)?;
         Ok(installation)
+    }
+
+    /// The operator's configuration.
+    #[must_use]
+    pub fn configuration(&self) -> PathBuf {
+        self.overlay.join(CONFIGURATION_FILE)
     }
 
     /// Installs KULTA with its controller and waits until it is available.
@@ -120,6 +134,10 @@ impl Installation {
             "resources": [self.base],
             "images": [{ "name": kulta::IMAGE, "newName": image, "newTag": tag }],
             "replicas": [{ "name": kulta::DEPLOYMENT, "count": replicas }],
+            "configMapGenerator": [{
+                "name": kulta::CONFIGURATION, "namespace": kulta::NAMESPACE, "behavior": "replace",
+                "files": [CONFIGURATION_FILE],
+            }],
         });
         let file = self.overlay.join("kustomization.yaml");
         fs::write(&file, serde_json::to_vec_pretty(&kustomization)?)
@@ -147,6 +165,13 @@ impl Installation {
         );
         Ok(())
     }
+}
+
+/// Every namespace may ask the cluster's Prometheus. (JSON is YAML.)
+fn configuration(settings: &StageSettings) -> String {
+    let provider = |address| json!({ PROVIDER: { "address": address, "namespaces": ["*"] } });
+    let providers = settings.prometheus.as_deref().map_or_else(|| json!({}), provider);
+    json!({ "providers": providers }).to_string()
 }
 
 /// Whether all of its pods are of the present template and available. (Its conditions may still be from before.)

@@ -18,7 +18,7 @@ mod traffic;
 mod wait;
 
 pub use app::{App, Version};
-pub use controller::Controller;
+pub use controller::{Controller, plugin_directory};
 pub use install::Installation;
 pub use presence::{Presence, Visit};
 pub use rollout::Rollout;

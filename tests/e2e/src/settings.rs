@@ -23,6 +23,8 @@ pub struct StageSettings {
     pub controller: ControllerSource,
     /// The images of the application.
     pub app: AppImages,
+    /// A Prometheus that scrapes pods by their annotations, as the cluster's pods reach it.
+    pub prometheus: Option<String>,
     /// The folder with KULTA's kustomization.
     pub manifests: PathBuf,
     /// A folder for logs and for generated files.

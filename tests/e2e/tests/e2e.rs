@@ -12,12 +12,14 @@ use kulta_e2e::StageSettings;
 use kulta_test_cluster::progress::complain;
 use libtest_mimic::Arguments;
 
+mod analysis;
 mod bad_configuration;
 mod canary;
 mod change;
 mod contest;
 mod expect;
 mod faults;
+mod gate;
 mod harness;
 mod live;
 mod lost_objects;
@@ -38,6 +40,10 @@ fn scenarios() -> Vec<Scenario> {
         scenario!(canary::first_deploy_becomes_healthy),
         scenario!(canary::canary_moves_traffic_by_steps_without_a_failed_request),
         scenario!(canary::abort_returns_traffic_to_stable_without_a_failed_request),
+        scenario!(analysis::good_version_is_promoted_by_its_measurements),
+        scenario!(analysis::bad_version_is_taken_back_without_a_hand),
+        scenario!(analysis::analysis_of_a_misspelt_configuration_aborts_and_names_the_field),
+        scenario!(analysis::analysis_by_an_unknown_plugin_aborts_and_names_those_there_are),
         scenario!(bad_configuration::two_strategies_are_refused),
         scenario!(bad_configuration::no_strategy_is_refused),
         scenario!(bad_configuration::weight_above_100_is_refused),
@@ -49,6 +55,8 @@ fn scenarios() -> Vec<Scenario> {
         scenario!(bad_configuration::misspelt_field_of_a_running_rollout_touches_no_pod),
         scenario!(bad_configuration::abort_takes_the_traffic_back_from_an_invalid_rollout),
         scenario!(bad_configuration::younger_of_two_overlapping_rollouts_is_told),
+        scenario!(gate::change_freeze_holds_the_canary_until_it_is_lifted),
+        scenario!(gate::gate_step_waits_for_its_plugin_to_be_mounted),
         scenario!(references::missing_stable_service_is_named_until_it_appears),
         scenario!(references::missing_canary_service_is_named_until_it_appears),
         scenario!(references::missing_route_is_named_until_it_appears),

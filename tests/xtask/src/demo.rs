@@ -145,6 +145,7 @@ impl Arguments {
                 v2: app.clone(),
                 bad_v3: app.clone(),
             },
+            prometheus: None,
             manifests: build::repository()?.join(MANIFESTS),
             work,
         })

@@ -61,6 +61,7 @@ impl Local {
                 program: Some(controller.to_owned()),
             },
             app,
+            prometheus: Some(cluster.prometheus_url()),
             manifests: build::repository()?.join(MANIFESTS),
             work,
         };

@@ -15,6 +15,63 @@ pub(crate) fn int_or_string(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"x-kubernetes-int-or-string": true})
 }
 
+/// One plugin with its configuration, whose fields are the plugin's own.
+pub(crate) fn plugin(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": 1,
+        "additionalProperties": {"type": "object", "x-kubernetes-preserve-unknown-fields": true},
+    })
+}
+
+/// The configuration of a plugin, whose fields are its own.
+pub(crate) fn configuration(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
+}
+
+/// How many metrics came to which end.
+fn summary() -> Value {
+    let count = json!({"type": "integer", "format": "int64", "minimum": 0});
+    json!({
+        "type": "object",
+        "properties": {"count": count, "successful": count, "failed": count, "inconclusive": count, "error": count},
+    })
+}
+
+/// The status of an analysis. Written by the controller alone.
+pub(crate) fn run_status() -> Value {
+    let text = json!({"type": "string"});
+    let time = json!({"type": "string", "format": "date-time"});
+    let number = json!({"type": "integer", "format": "int64", "minimum": 0});
+    let measurement = json!({
+        "type": "object",
+        "required": ["phase", "startedAt"],
+        "properties": {
+            "phase": text, "message": text, "startedAt": time, "finishedAt": time, "value": text,
+            "metadata": {"type": "object", "additionalProperties": text}, "resumeAt": time,
+        },
+    });
+    let result = json!({
+        "type": "object",
+        "required": ["name", "phase"],
+        "properties": {
+            "name": text, "phase": text, "message": text, "count": number, "successful": number, "failed": number,
+            "inconclusive": number, "error": number, "consecutiveError": number, "consecutiveSuccess": number,
+            "dryRun": {"type": "boolean"}, "pluginDigest": text, "state": text,
+            "measurements": {"type": "array", "x-kubernetes-list-type": "atomic", "items": measurement},
+        },
+    });
+    json!({
+        "type": "object",
+        "properties": {
+            "phase": text, "message": text, "startedAt": time, "completedAt": time, "runSummary": summary(),
+            "dryRunSummary": summary(),
+            "metricResults": {"type": "array", "x-kubernetes-list-type": "atomic", "items": result},
+        },
+    })
+}
+
 /// A label selector that can't be changed: the ReplicaSets that exist were made with it.
 pub(crate) fn label_selector(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
@@ -105,6 +162,20 @@ pub(crate) fn furthest(_: &mut SchemaGenerator) -> Schema {
             "readyReplicas": {"type": "integer", "format": "int64", "minimum": 0},
             "availableReplicas": {"type": "integer", "format": "int64", "minimum": 0},
             "weight": {"type": "integer", "minimum": 0, "maximum": 100},
+        },
+    })
+}
+
+/// An analysis, as it was last seen.
+pub(crate) fn analysis_reference(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "required": ["name", "status"],
+        "properties": {
+            "name": {"type": "string"},
+            "status": {"type": "string"},
+            "message": {"type": "string"},
+            "paused": {"type": "boolean"},
         },
     })
 }

@@ -4,21 +4,28 @@ use super::*;
 
 /// `KULTA_BLESS=1 cargo test -p kulta-api` writes the file instead of comparing it.
 const BLESS: &str = "KULTA_BLESS";
-const COMMITTED: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/../../deploy/crds/rollouts.kulta.io.yaml"
-);
 
 #[test]
-fn committed_definition_is_the_generated_one() {
-    let generated = yaml().expect("a definition");
-    if std::env::var_os(BLESS).is_some() {
-        std::fs::write(COMMITTED, &generated).expect("the file can be written");
+fn committed_definitions_are_the_generated_ones() {
+    for definition in Definition::ALL {
+        let committed = format!(
+            "{}/../../deploy/crds/{}.{GROUP}.yaml",
+            env!("CARGO_MANIFEST_DIR"),
+            definition.plural()
+        );
+        let generated = definition.yaml().expect("a definition");
+        if std::env::var_os(BLESS).is_some() {
+            std::fs::write(&committed, &generated).expect("the file can be written");
+        }
+
+        let found = std::fs::read_to_string(&committed).unwrap_or_default();
+
+        assert!(
+            found == generated,
+            "{committed} is stale; run: {}",
+            definition.regenerate()
+        );
     }
-
-    let committed = std::fs::read_to_string(COMMITTED).expect("the committed definition");
-
-    assert!(committed == generated, "{COMMITTED} is stale; run: {REGENERATE}");
 }
 
 /// `kubectl apply` keeps a copy in an annotation, which may have 256 kB; a small definition also costs the API server
@@ -27,14 +34,15 @@ fn committed_definition_is_the_generated_one() {
 fn definition_is_small() {
     const MAX_BYTES: usize = 60_000;
 
-    let length = yaml().expect("a definition").len();
+    let length = Definition::Rollouts.yaml().expect("a definition").len();
 
     assert!(length < MAX_BYTES, "{length} bytes");
 }
 
 #[test]
 fn yaml_says_what_the_definition_says() {
-    let written: Value = serde_saphyr::from_str(&yaml().expect("a definition")).expect("YAML");
+    let written: Value =
+        serde_saphyr::from_str(&Definition::Rollouts.yaml().expect("a definition")).expect("YAML");
 
     let definition = serde_json::to_value(rollout().expect("a definition")).expect("JSON");
 

@@ -4,9 +4,13 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use kulta_core::spec::{Amount, Method, Problem, RouteReference, Step, TrafficRouting};
+use kulta_core::spec::{
+    Amount, BackgroundAnalysis, Gates, Method, Problem, RouteReference, Step, TrafficRouting,
+};
 
 use super::parse::natural;
+use crate::analysis;
+
 use super::{Canary, GatewayApi, Strategy, steps};
 
 const PATH: &str = "spec.strategy.canary";
@@ -43,12 +47,17 @@ pub(super) fn select<'spec>(
     None
 }
 
-/// The steps and the method of a canary; no method where `problems` tells why.
-pub(super) fn validate(
-    namespace: &str,
-    canary: &Canary,
-    problems: &mut Vec<Problem>,
-) -> (Vec<Step>, Option<Method>) {
+/// What a canary means.
+pub(super) struct Meaning {
+    pub(super) steps: Vec<Step>,
+    pub(super) background: Option<BackgroundAnalysis>,
+    pub(super) promotion_gates: Option<Gates>,
+    /// None where the problems tell why.
+    pub(super) method: Option<Method>,
+}
+
+/// What `canary` means, and what is wrong with it.
+pub(super) fn validate(namespace: &str, canary: &Canary, problems: &mut Vec<Problem>) -> Meaning {
     let stable_service = service(canary.stable_service.as_deref());
     let canary_service = service(canary.canary_service.as_deref());
     if stable_service.is_some() && stable_service == canary_service {
@@ -72,7 +81,46 @@ pub(super) fn validate(
             max_unavailable,
         })
     };
-    (steps, method)
+    Meaning {
+        steps,
+        background: background(canary, problems),
+        promotion_gates: promotion_gates(canary, problems),
+        method,
+    }
+}
+
+fn promotion_gates(canary: &Canary, problems: &mut Vec<Problem>) -> Option<Gates> {
+    let gates = canary.promotion_gates.as_deref()?;
+    let path = format!("{PATH}.promotionGates");
+    if gates.is_empty() {
+        let message = "no gates specified; write at least one, or take promotionGates out";
+        problems.push(Problem::new(path, message));
+        return None;
+    }
+    analysis::validate_gates(gates, &path, problems);
+    Some(steps::gates_of(gates))
+}
+
+/// The analysis beside the steps.
+fn background(canary: &Canary, problems: &mut Vec<Problem>) -> Option<BackgroundAnalysis> {
+    let written = canary.analysis.as_ref()?;
+    let path = format!("{PATH}.analysis");
+    let before = problems.len();
+    analysis::validate(written.metrics.as_deref(), &path, problems);
+    let starting_step =
+        natural(written.starting_step, &format!("{path}.startingStep"), problems).unwrap_or(0);
+    let count = canary.steps.as_ref().map_or(0, Vec::len);
+    if starting_step > 0 && usize::try_from(starting_step).is_ok_and(|step| step >= count) {
+        let message = format!(
+            "there is no step {starting_step}: the last of {count} is {}",
+            count.saturating_sub(1)
+        );
+        problems.push(Problem::new(format!("{path}.startingStep"), message));
+    }
+    (problems.len() == before).then(|| BackgroundAnalysis {
+        analysis: steps::run_of(written.metrics.as_ref()),
+        starting_step,
+    })
 }
 
 /// An empty name is no name, as in Argo Rollouts.

@@ -130,9 +130,7 @@ fn validate(
     let template_labels = template_labels(raw.template.as_ref(), problems);
     let selector = validate_selector(raw.selector.as_ref(), template_labels.as_ref(), problems);
     let canary = canary::select(raw.strategy.as_ref(), problems);
-    let (steps, method) = canary
-        .map(|canary| canary::validate(namespace, canary, problems))
-        .unzip();
+    let canary = canary.map(|canary| canary::validate(namespace, canary, problems))?;
     Some(Spec {
         replicas,
         selector: selector?,
@@ -141,9 +139,11 @@ fn validate(
         revision_history_limit: revision_history_limit.unwrap_or(DEFAULT_REVISION_HISTORY_LIMIT),
         paused: raw.paused.unwrap_or(false),
         progress_deadline,
-        steps: steps?,
+        steps: canary.steps,
         steps_hash: steps_hash(written.pointer("/strategy/canary/steps").unwrap_or(&Value::Null)),
-        method: method??,
+        method: canary.method?,
+        background: canary.background,
+        promotion_gates: canary.promotion_gates,
     })
 }
 

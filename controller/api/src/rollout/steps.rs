@@ -1,9 +1,13 @@
 //! What the steps of a canary mean.
 
-use kulta_core::spec::{CanaryScale, Problem, Step as Meaning, Weight};
+use kulta_core::revision::steps_hash;
+use kulta_core::spec::{Analysis, CanaryScale, Gates, Problem, Step as Meaning, Weight};
+
+use serde_json::json;
 
 use super::parse::natural;
 use super::{Canary, SetCanaryScale, Step};
+use crate::analysis::{self, Gate, Metric, StepAnalysis};
 use crate::duration;
 
 /// The steps of `canary`, without those that `problems` tells about.
@@ -18,18 +22,24 @@ pub(super) fn validate(canary: &Canary, canary_path: &str, problems: &mut Vec<Pr
 }
 
 fn step_meaning(step: &Step, routed: bool, path: &str, problems: &mut Vec<Problem>) -> Option<Meaning> {
-    match (step.set_weight, &step.pause, &step.set_canary_scale) {
-        (Some(percent), None, None) => {
-            weight(percent, &format!("{path}.setWeight"), "SetWeight", problems).map(Meaning::SetWeight)
+    let Step {
+        set_weight,
+        pause,
+        set_canary_scale,
+        analysis,
+        gate,
+    } = step;
+    match (set_weight, pause, set_canary_scale, analysis, gate) {
+        (Some(percent), None, None, None, None) => {
+            weight(*percent, &format!("{path}.setWeight"), "SetWeight", problems).map(Meaning::SetWeight)
         }
-        (None, Some(pause), None) => match pause.duration.as_ref().map(duration::parse).transpose() {
-            Ok(duration) => Some(Meaning::Pause(duration)),
-            Err(message) => {
-                problems.push(Problem::new(format!("{path}.pause.duration"), message));
-                None
-            }
-        },
-        (None, None, Some(scale)) => {
+        (None, Some(pause), None, None, None) => {
+            let duration = pause.duration.as_ref().map(duration::parse).transpose();
+            let path = format!("{path}.pause.duration");
+            let told = duration.map_err(|message| problems.push(Problem::new(path, message)));
+            told.ok().map(Meaning::Pause)
+        }
+        (None, None, Some(scale), None, None) => {
             let path = format!("{path}.setCanaryScale");
             if !routed {
                 let message =
@@ -38,20 +48,60 @@ fn step_meaning(step: &Step, routed: bool, path: &str, problems: &mut Vec<Proble
             }
             canary_scale(scale, &path, problems).map(Meaning::SetCanaryScale)
         }
-        (None, None, None) => {
+        (None, None, None, Some(analysis), None) => {
+            step_analysis(analysis, &format!("{path}.analysis"), problems).map(Meaning::Analysis)
+        }
+        (None, None, None, None, Some(gate)) => {
+            analysis::validate_gate(gate, &format!("{path}.gate"), problems)?;
+            Some(Meaning::Gate(gates_of(std::slice::from_ref(gate))))
+        }
+        (None, None, None, None, None) => {
             problems.push(Problem::new(
                 path,
-                "Step must have one of the following set: setWeight, setCanaryScale or pause (`pause: {}` waits until \
-                 somebody resumes)",
+                "Step must have one of the following set: setWeight, setCanaryScale, analysis, gate or pause (`pause: \
+                 {}` waits until somebody resumes)",
             ));
             None
         }
         _ => {
-            let message = "Step must have only one of the following set: setWeight, setCanaryScale or pause; make \
-                           one step of each";
+            let message = "Step must have only one of the following set: setWeight, setCanaryScale, analysis, gate or \
+                           pause; make one step of each";
             problems.push(Problem::new(path, message));
             None
         }
+    }
+}
+
+/// These gates, to be asked as they are.
+pub(super) fn gates_of(gates: &[Gate]) -> Gates {
+    let gates = json!(gates);
+    Gates {
+        hash: steps_hash(&gates),
+        gates,
+    }
+}
+
+/// A step would wait for ever for a metric that goes on until the analysis is ended.
+fn step_analysis(written: &StepAnalysis, path: &str, problems: &mut Vec<Problem>) -> Option<Analysis> {
+    let before = problems.len();
+    let metrics = analysis::validate(written.metrics.as_deref(), path, problems);
+    for (index, measured) in metrics.iter().enumerate() {
+        if measured.metric.is_endless() && problems.len() == before {
+            let message = format!(
+                "the metric \"{}\" runs indefinitely. Invalid value for count; write count, or use the analysis beside \
+                 the steps (spec.strategy.canary.analysis)",
+                measured.metric.name
+            );
+            problems.push(Problem::new(format!("{path}.metrics[{index}].count"), message));
+        }
+    }
+    (problems.len() == before).then(|| run_of(written.metrics.as_ref()))
+}
+
+/// The analysis of these metrics, to be created as it is.
+pub(super) fn run_of(metrics: Option<&Vec<Metric>>) -> Analysis {
+    Analysis {
+        run: json!({"metrics": metrics}),
     }
 }
 

@@ -2,7 +2,9 @@
 
 use jiff::SignedDuration;
 use kulta_core::revision::steps_hash;
-use kulta_core::spec::{Amount, CanaryScale, Method, Problem, RouteReference, Spec, Step as Meaning, Weight};
+use kulta_core::spec::{
+    Amount, Analysis, CanaryScale, Method, Problem, RouteReference, Spec, Step as Meaning, Weight,
+};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -169,6 +171,21 @@ mod accepts {
         ];
         assert_eq!(spec.steps, expected);
         assert_eq!(spec.steps_hash, steps_hash(&steps));
+    }
+
+    #[test]
+    fn an_analysis_as_a_step_and_beside_the_steps() {
+        let metrics = json!([{"name": "errors", "provider": {"plugin": {"prometheus": {"query": "up"}}}}]);
+        let steps = json!([{"setWeight": 20}, {"analysis": {"metrics": metrics}}]);
+        let spec = canary(routed(), "steps", steps);
+        let spec = canary(spec, "analysis", json!({"metrics": metrics, "startingStep": 1}));
+
+        let spec = accepted(&spec);
+
+        let run = json!({"metrics": metrics});
+        assert_eq!(spec.steps[1], Meaning::Analysis(Analysis { run: run.clone() }));
+        let background = spec.background.expect("an analysis beside the steps");
+        assert_eq!((background.starting_step, background.analysis.run), (1, run));
     }
 
     #[test]

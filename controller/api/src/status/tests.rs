@@ -1,7 +1,9 @@
 //! Reading what others wrote, and reading back what was written.
 
+use kulta_core::analysis::run::AnalysisPhase;
 use kulta_core::history::{Cause, FactKind};
-use kulta_core::status::{ConditionType, Reason, Truth};
+use kulta_core::spec::Weight;
+use kulta_core::status::{Analyses, AnalysisReference, ConditionType, Contest, Reason, Traffic, Truth};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -51,6 +53,29 @@ mod write_gives {
         assert_eq!(written["canary"]["weights"], expected);
         assert_eq!(written["canary"]["inForce"], json!(0));
         assert_eq!(written["canary"]["requestedAt"], json!("2001-09-09T01:46:40Z"));
+    }
+
+    #[test]
+    fn analyses_in_the_shape_of_argo_rollouts() {
+        let reference = AnalysisReference {
+            name: "web-abc-2-1".into(),
+            phase: AnalysisPhase::Running,
+            message: String::new(),
+            paused: false,
+        };
+        let analyses = Analyses {
+            step: Some(reference),
+            ..Analyses::default()
+        };
+        let status = Status {
+            analyses,
+            ..Status::default()
+        };
+
+        let written = write(&status, &CONTEXT);
+
+        let expected = json!({"currentStepAnalysisRunStatus": {"name": "web-abc-2-1", "status": "Running"}});
+        assert_eq!(written["canary"], expected);
     }
 
     #[test]
@@ -368,6 +393,26 @@ prop_compose! {
     }
 }
 
+fn references() -> impl Strategy<Value = AnalysisReference> {
+    (texts(), texts(), any::<bool>()).prop_map(|(name, message, paused)| AnalysisReference {
+        name,
+        phase: AnalysisPhase::Inconclusive,
+        message,
+        paused,
+    })
+}
+
+prop_compose! {
+    fn analyses()(
+        background in option::of(references()),
+        step in option::of(references()),
+        gate in option::of(references()),
+        attempt in any::<u32>(),
+    ) -> Analyses {
+        Analyses { background, step, gate, attempt }
+    }
+}
+
 prop_compose! {
     fn furthests()(
         (ready_replicas, available_replicas) in any::<(u32, u32)>(),
@@ -386,6 +431,7 @@ prop_compose! {
         pause_conditions in proptest::collection::vec(pauses(), 0..3),
         (replicas, updated_replicas, ready_replicas, available_replicas) in any::<(u32, u32, u32, u32)>(),
         traffic in option::of(traffics()),
+        analyses in analyses(),
         last_progress_time in option::of(times()),
         furthest in furthests(),
         conditions in proptest::collection::vec(conditions(), 0..4),
@@ -393,7 +439,7 @@ prop_compose! {
     ) -> Status {
         Status {
             phase, abort, promote_full, controller_pause, aborted_at, pause_conditions, replicas, updated_replicas,
-            ready_replicas, available_replicas, traffic, last_progress_time, furthest, conditions, history, ..identities
+            ready_replicas, available_replicas, traffic, analyses, last_progress_time, furthest, conditions, history, ..identities
         }
     }
 }

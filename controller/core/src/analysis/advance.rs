@@ -6,7 +6,7 @@ use super::due::{ERROR_RETRY, is_terminating, next_at, unfinished};
 use super::finding::Finding;
 use super::metric::Metric;
 use super::run::{AnalysisPhase, Measurement, MetricResult, RunStatus, Summary};
-use super::verdict::Outcome;
+use super::verdict::{Outcome, Reading};
 use crate::draft::after;
 
 /// A plugin's wish for the time of its next call is kept within these.
@@ -116,34 +116,21 @@ fn record(
         measurement.metadata.clear();
     }
     let started_at = began.unwrap_or(started_at);
-    let deadline = after(started_at, metric.deadline);
-    let (phase, message, outcome) = match finding {
-        Finding::Running(outcome) if now >= deadline => {
-            let seconds = metric.deadline.as_secs();
-            let message = format!("not finished within {seconds} s: {}", outcome.reading.summary);
-            (AnalysisPhase::Inconclusive, message, outcome)
-        }
-        Finding::Running(outcome) => said(AnalysisPhase::Running, outcome),
-        Finding::Successful(outcome) => said(AnalysisPhase::Successful, outcome),
-        Finding::Failed(outcome) => said(AnalysisPhase::Failed, outcome),
-        Finding::Inconclusive(outcome) => said(AnalysisPhase::Inconclusive, outcome),
-        // What the plugin keeps is kept: the next call goes on from it.
-        Finding::Error(message) => {
-            let next_state = result.state.take();
-            let outcome = Outcome {
-                next_state,
-                ..Outcome::default()
-            };
-            (AnalysisPhase::Error, message, outcome)
-        }
-    };
+    let deadline = metric
+        .deadline
+        .map(|deadline| (after(started_at, deadline), deadline));
+    let overdue = deadline
+        .filter(|(end, _)| now >= *end)
+        .map(|(_, deadline)| deadline);
+    let (phase, message, outcome) = judged(metric, result, finding, overdue);
     count(result, phase);
     let wish = outcome
         .retry_at
         .map(|wish| wish.clamp(after(now, SOONEST), after(now, LATEST)));
     let resume_at = if phase == AnalysisPhase::Running {
         let usual = after(now, metric.interval.unwrap_or(ERROR_RETRY));
-        Some(wish.unwrap_or(usual).min(deadline))
+        let next = wish.unwrap_or(usual);
+        Some(deadline.map_or(next, |(end, _)| next.min(end)))
     } else {
         wish
     };
@@ -159,6 +146,61 @@ fn record(
     });
     let surplus = result.measurements.len().saturating_sub(metric.retention.max(1));
     result.measurements.drain(..surplus);
+}
+
+/// What a finding makes of its measurement, whose deadline has passed where there is one in `overdue`.
+fn judged(
+    metric: &Metric,
+    result: &mut MetricResult,
+    finding: Finding,
+    overdue: Option<SignedDuration>,
+) -> (AnalysisPhase, String, Outcome) {
+    match (finding, overdue) {
+        (Finding::Running(outcome), Some(deadline)) => unfinished_at(metric, deadline, outcome),
+        (Finding::Running(outcome), None) => said(AnalysisPhase::Running, outcome),
+        (Finding::Successful(outcome), _) => said(AnalysisPhase::Successful, outcome),
+        (Finding::Failed(outcome), _) => said(AnalysisPhase::Failed, outcome),
+        (Finding::Inconclusive(outcome), _) => said(AnalysisPhase::Inconclusive, outcome),
+        (Finding::Error(message), overdue) => {
+            let outcome = no_answer(result, message);
+            match overdue {
+                _ if !metric.gate => said(AnalysisPhase::Error, outcome),
+                Some(deadline) => unfinished_at(metric, deadline, outcome),
+                None => said(AnalysisPhase::Running, outcome),
+            }
+        }
+    }
+}
+
+/// A measurement that takes too long can't be told; a gate that does not open in time is shut.
+fn unfinished_at(
+    metric: &Metric,
+    deadline: SignedDuration,
+    outcome: Outcome,
+) -> (AnalysisPhase, String, Outcome) {
+    let (phase, what) = if metric.gate {
+        (AnalysisPhase::Failed, "not allowed")
+    } else {
+        (AnalysisPhase::Inconclusive, "not finished")
+    };
+    let message = format!(
+        "{what} within {} s: {}",
+        deadline.as_secs(),
+        outcome.reading.summary
+    );
+    (phase, message, outcome)
+}
+
+/// What the plugin keeps is kept: the next call goes on from it.
+fn no_answer(result: &mut MetricResult, message: String) -> Outcome {
+    Outcome {
+        reading: Reading {
+            summary: message,
+            ..Reading::default()
+        },
+        next_state: result.state.take(),
+        retry_at: None,
+    }
 }
 
 fn said(phase: AnalysisPhase, outcome: Outcome) -> (AnalysisPhase, String, Outcome) {
@@ -217,15 +259,20 @@ fn give_up(result: &mut MetricResult, now: Timestamp) {
 
 fn assess_metric(metric: &Metric, result: &MetricResult, terminating: bool) -> (AnalysisPhase, String) {
     let Some(last) = result.measurements.last() else {
-        let phase = if terminating {
-            AnalysisPhase::Successful
-        } else {
-            AnalysisPhase::Pending
+        return match (terminating, metric.gate) {
+            (false, _) => (AnalysisPhase::Pending, String::new()),
+            (true, false) => (AnalysisPhase::Successful, String::new()),
+            (true, true) => (
+                AnalysisPhase::Inconclusive,
+                "ended before it was asked".to_owned(),
+            ),
         };
-        return (phase, String::new());
     };
     if last.finished_at.is_none() {
         return (AnalysisPhase::Running, last.message.clone());
+    }
+    if metric.gate {
+        return (last.phase, last.message.clone());
     }
     if let Some((phase, limit)) = exceeded(metric, result) {
         let said = if last.message.is_empty() {
@@ -304,6 +351,25 @@ fn at_the_end(metric: &Metric, result: &MetricResult, last: &Measurement) -> (An
     (phase, message)
 }
 
+fn verdict(metric: &Metric, result: &MetricResult) -> String {
+    let MetricResult {
+        name, phase, message, ..
+    } = result;
+    if metric.gate {
+        return format!("Gate \"{name}\": {message}");
+    }
+    format!("Metric \"{name}\" assessed {} due to {message}", phase.as_str())
+}
+
+/// What gates that do not let the rollout go on have said.
+fn waiting(metrics: &[Metric], status: &RunStatus) -> String {
+    let gates = metrics.iter().zip(&status.metric_results);
+    let held = gates.filter(|(metric, result)| metric.gate && !result.phase.completed());
+    let said = held.filter(|(_, result)| !result.message.is_empty());
+    let list: Vec<_> = said.map(|(metric, result)| verdict(metric, result)).collect();
+    list.join("; ")
+}
+
 /// Puts the metrics together: the analysis is as bad as the worst of those that have an effect.
 fn conclude(metrics: &[Metric], terminate: bool, status: &mut RunStatus, now: Timestamp) {
     let mut summary = Summary::default();
@@ -318,18 +384,14 @@ fn conclude(metrics: &[Metric], terminate: bool, status: &mut RunStatus, now: Ti
         }
         summary.add(result.phase);
         if result.phase.is_worse_than(worst.0) {
-            let phase = result.phase.as_str();
-            let message = format!(
-                "Metric \"{}\" assessed {phase} due to {}",
-                metric.name, result.message
-            );
-            worst = (result.phase, message);
+            worst = (result.phase, verdict(metric, result));
         }
     }
     status.run_summary = summary;
     status.dry_run_summary = dry_run_summary;
     if !complete {
         status.phase = AnalysisPhase::Running;
+        status.message = waiting(metrics, status);
         return;
     }
     (status.phase, status.message) = worst;

@@ -34,8 +34,11 @@ pub struct Metric {
     pub dry_run: bool,
     /// How many measurements are kept.
     pub retention: usize,
-    /// How long one measurement may go on before it counts as inconclusive.
-    pub deadline: SignedDuration,
+    /// How long one measurement may go on before it counts as inconclusive; a gate, before it counts as denied. None:
+    /// for ever.
+    pub deadline: Option<SignedDuration>,
+    /// It is a gate: it is asked until it allows or denies, and an error is no answer.
+    pub gate: bool,
 }
 
 impl Metric {
@@ -52,7 +55,22 @@ impl Metric {
             consecutive_success_limit: None,
             dry_run: false,
             retention: DEFAULT_RETENTION,
-            deadline: DEFAULT_MEASUREMENT_DEADLINE,
+            deadline: Some(DEFAULT_MEASUREMENT_DEADLINE),
+            gate: false,
+        }
+    }
+
+    /// A gate that is asked again after `interval`.
+    pub fn gate(
+        name: impl Into<String>,
+        interval: Option<SignedDuration>,
+        deadline: Option<SignedDuration>,
+    ) -> Self {
+        Self {
+            interval,
+            deadline,
+            gate: true,
+            ..Self::once(name)
         }
     }
 

@@ -149,6 +149,9 @@ pub struct MetricResult {
     /// It has no effect.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
+    /// The version of its plugin that measures it, as `sha256:` and digits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plugin_digest: Option<String>,
     /// What the plugin keeps for itself between two calls.
     #[serde(skip_serializing_if = "Option::is_none", with = "state")]
     pub state: Option<Vec<u8>>,

@@ -319,7 +319,7 @@ fn a_measurement_that_goes_on_is_one_measurement() {
 #[test]
 fn a_measurement_that_goes_on_too_long_is_inconclusive() {
     let mut play = Play::of([Metric {
-        deadline: SignedDuration::from_secs(50),
+        deadline: Some(SignedDuration::from_secs(50)),
         ..often(1)
     }]);
 
@@ -365,6 +365,18 @@ fn the_plugins_wish_for_its_next_call_is_kept_within_an_hour() {
 
         assert_eq!(play.now, at(kept), "wished for {wish}");
     }
+}
+
+#[test]
+fn the_version_that_measures_is_remembered() {
+    let mut play = Play::of([often(2)]);
+    play.measure_all([good()]);
+    play.status.metric_results[0].plugin_digest = Some("sha256:e3b0".to_owned());
+
+    play.measure_all([good()]);
+
+    let written = serde_json::to_value(play.result("errors")).unwrap();
+    assert_eq!(written["pluginDigest"], "sha256:e3b0");
 }
 
 #[test]
@@ -517,4 +529,55 @@ fn looking_again_without_a_measurement_changes_nothing() {
 
         assert_eq!(again.status, play.status, "seed {seed}");
     }
+}
+
+fn gate(deadline: Option<i64>) -> Metric {
+    Metric::gate("hours", Some(INTERVAL), deadline.map(SignedDuration::from_secs))
+}
+
+#[test]
+fn a_gate_that_gives_no_answer_is_asked_for_ever_and_says_why() {
+    let mut play = Play::of([gate(None)]);
+
+    let findings = (0..100).map(|_| Finding::Error("no plugin".to_owned()));
+    let status = play.measure_all(findings);
+
+    assert_eq!(status.phase, AnalysisPhase::Running);
+    assert_eq!(status.message, "Gate \"hours\": no plugin");
+    assert_eq!(play.now, at(100 * 30));
+}
+
+#[test]
+fn a_gate_that_allows_is_successful() {
+    let mut play = Play::of([gate(None)]);
+
+    let status = play.measure_all([Finding::Error("no plugin".to_owned()), running(), good()]);
+
+    assert_eq!(
+        (status.phase, status.message.as_str()),
+        (AnalysisPhase::Successful, "")
+    );
+}
+
+#[test]
+fn a_gate_that_holds_beyond_its_deadline_is_shut() {
+    let mut play = Play::of([gate(Some(50))]);
+
+    let status = play.measure_all([running(), running(), running()]);
+
+    assert_eq!(status.phase, AnalysisPhase::Failed);
+    assert_eq!(
+        status.message,
+        "Gate \"hours\": not allowed within 50 s: 3 of 100 requests"
+    );
+}
+
+#[test]
+fn a_gate_that_is_ended_before_it_has_allowed_can_not_be_told() {
+    let mut play = Play::of([gate(None)]);
+
+    play.terminate = true;
+    play.settle(Vec::new());
+
+    assert_eq!(play.status.phase, AnalysisPhase::Inconclusive);
 }

@@ -2,9 +2,13 @@
 
 use fastrand::Rng;
 use jiff::SignedDuration;
-use kulta_core::spec::{Amount, CanaryScale, Method, Step, Weight};
+use kulta_core::analysis::run::AnalysisPhase;
+use kulta_core::spec::{Amount, BackgroundAnalysis, CanaryScale, Method, Step, Weight};
 
-use crate::simulation::builder::{RolloutBuilder, backend, basic, pause, pause_for, route, routed, weight};
+use crate::simulation::analysis::Opinion;
+use crate::simulation::builder::{
+    RolloutBuilder, analyse, analysis, backend, basic, gate, gates, pause, pause_for, route, routed, weight,
+};
 use crate::simulation::cluster::{CANARY, STABLE};
 use crate::simulation::controller::Faults;
 use crate::simulation::route::{Answer, Gateway};
@@ -108,12 +112,14 @@ impl Schedule {
 pub(crate) fn random_steps(random: &mut Rng, routed: bool) -> Vec<Step> {
     let count = random.usize(0..7);
     (0..count)
-        .map(|_| match random.u8(0..if routed { 12 } else { 9 }) {
+        .map(|_| match random.u8(0..if routed { 14 } else { 11 }) {
             0..=5 => weight(random.u32(0..=20) * 5),
             6 => pause(),
             7 | 8 => pause_for(random.i64(0..20)),
-            9 => Step::SetCanaryScale(CanaryScale::Replicas(random.u32(0..=12))),
-            10 => Step::SetCanaryScale(CanaryScale::Weight(
+            9 => analyse(),
+            10 => gate(),
+            11 => Step::SetCanaryScale(CanaryScale::Replicas(random.u32(0..=12))),
+            12 => Step::SetCanaryScale(CanaryScale::Weight(
                 Weight::new(random.u32(0..=100)).expect("a percentage"),
             )),
             _ => Step::SetCanaryScale(CanaryScale::MatchTrafficWeight),
@@ -136,6 +142,11 @@ fn random_rollout(random: &mut Rng, perils: Perils, seed: u64) -> RolloutBuilder
         .replicas(replicas(random))
         .steps(random_steps(random, is_routed))
         .spec(|spec| {
+            spec.background = (random.u8(0..3) == 0).then(|| BackgroundAnalysis {
+                analysis: analysis(),
+                starting_step: random.u32(0..3),
+            });
+            spec.promotion_gates = (random.u8(0..4) == 0).then(|| gates("1"));
             spec.min_ready_seconds = *random.choice(&[0, 0, 3]).expect("not empty");
             spec.revision_history_limit = random.u32(0..4);
             spec.progress_deadline = SignedDuration::from_secs(random.i64(30..600));
@@ -233,6 +244,7 @@ fn behaviour(random: &mut Rng, version: u32, perils: Perils) -> Behaviour {
         ready_after: random.u64(0..5),
         fate: Fate::Fine,
         admission: Admission::Accepted,
+        opinion: opinion(random, version, perils),
     };
     if version == 1 || !perils.bad_versions || random.bool() {
         return good;
@@ -268,6 +280,19 @@ fn behaviour(random: &mut Rng, version: u32, perils: Perils) -> Behaviour {
     }
 }
 
+/// Analyses find something out, sooner or later; of the first version, and of good ones, that it is well.
+fn opinion(random: &mut Rng, version: u32, perils: Perils) -> Opinion {
+    let ticks = random.u64(0..15);
+    let bad = version > 1 && perils.bad_versions && random.bool();
+    match random.u8(0..4) {
+        0 if bad => Opinion::After(ticks, AnalysisPhase::Failed),
+        1 if bad => Opinion::After(ticks, AnalysisPhase::Error),
+        2 if bad => Opinion::After(ticks, AnalysisPhase::Inconclusive),
+        3 if bad => Opinion::Endless,
+        _ => Opinion::After(ticks, AnalysisPhase::Successful),
+    }
+}
+
 fn push_event(random: &mut Rng, perils: Perils, rollout: &RolloutBuilder, events: &mut Vec<(u64, Event)>) {
     let wait = random.u64(0..25);
     let soon = random.u64(0..12);
@@ -295,7 +320,14 @@ fn push_event(random: &mut Rng, perils: Perils, rollout: &RolloutBuilder, events
             events.push((wait, user(UserAction::DeleteService(name.clone()))));
             events.push((soon, user(UserAction::CreateService(name))));
         }
-        19 if perils.losses => events.push((wait, user(UserAction::OrphanReplicaSets))),
+        19 if perils.losses => {
+            let action = if random.bool() {
+                UserAction::OrphanReplicaSets
+            } else {
+                UserAction::DeleteAnalysisRuns
+            };
+            events.push((wait, user(action)));
+        }
         8 if perils.faults => events.push((wait, Event::Meanwhile(ordinary(random, is_routed)))),
         _ => events.push((wait, user(ordinary(random, is_routed)))),
     }

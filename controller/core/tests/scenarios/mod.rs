@@ -1,20 +1,24 @@
 //! Behaviours, one by one: arrange a Rollout, act on it, and see what becomes of it. Every rule is watched meanwhile.
 
 mod abort;
+mod analysis;
 mod bad_input;
 mod basic;
 mod change;
 mod deploy;
+mod gate;
 mod scale;
 mod steps;
 mod traffic;
 
+use kulta_core::analysis::run::AnalysisPhase;
 use kulta_core::status::{ConditionType, Phase, Reason, Truth};
 
+use crate::simulation::analysis::Opinion;
 use crate::simulation::builder::RolloutBuilder;
 use crate::simulation::replica_set::ReplicaSet;
 use crate::simulation::rules;
-use crate::simulation::template::Template;
+use crate::simulation::template::{Behaviour, Template};
 use crate::simulation::user::UserAction;
 use crate::simulation::world::World;
 
@@ -122,4 +126,24 @@ impl World {
 /// The hash of `version`, as it is usually written.
 fn hash(version: u32) -> String {
     Template::of(version).digest.pod_hash(0)
+}
+
+/// Version 1 is Healthy; analyses of version 2 come to this end.
+fn judged(rollout: RolloutBuilder, phase: AnalysisPhase) -> World {
+    let mut world = rollout.deployed();
+    thinks(&mut world, Opinion::After(5, phase));
+    world
+}
+
+fn thinks(world: &mut World, opinion: Opinion) {
+    let behaviour = Behaviour {
+        opinion,
+        ..Behaviour::default()
+    };
+    world.cluster.behave(2, behaviour);
+}
+
+fn names(world: &World) -> Vec<&str> {
+    let runs = world.cluster.analysis_runs.iter();
+    runs.map(|run| run.name.as_str()).collect()
 }

@@ -1,10 +1,12 @@
 //! The writes of a plan, each under its precondition, as the API server would carry them out.
 
+use kulta_core::analysis::run::AnalysisPhase;
 use kulta_core::observed::{ApplyFailure, FailureKind};
 use kulta_core::plan::{Action, WeightChange};
 use kulta_core::revision::TemplateDigest;
 use kulta_core::spec::RouteReference;
 
+use super::analysis::AnalysisRun;
 use super::cluster::{Cluster, ROLLOUT};
 use super::replica_set::{Darkness, ReplicaSet};
 use super::route::Author;
@@ -122,6 +124,30 @@ impl Cluster {
                 from,
                 to,
             } => self.point_service(name, resource_version, from.as_deref(), to),
+            Action::CreateAnalysisRun {
+                name,
+                purpose: _,
+                hash,
+                revision: _,
+                spec,
+            } => self.create_analysis_run(name, hash, spec),
+            Action::TerminateAnalysisRun {
+                name,
+                resource_version,
+            } => {
+                self.write_analysis_run(name, resource_version)?.terminate = true;
+                Ok(())
+            }
+            Action::DeleteAnalysisRun {
+                name,
+                uid,
+                resource_version,
+            } => {
+                let run = self.write_analysis_run(name, resource_version)?;
+                require(run.uid.to_string() == *uid, "another AnalysisRun of that name")?;
+                self.analysis_runs.retain(|other| other.name != *name);
+                Ok(())
+            }
             Action::SetRouteWeights {
                 route,
                 generation,
@@ -140,6 +166,49 @@ impl Cluster {
         )?;
         replica_set.resource_version = next;
         Ok(replica_set)
+    }
+
+    fn create_analysis_run(
+        &mut self,
+        name: &str,
+        hash: &str,
+        spec: &serde_json::Value,
+    ) -> Result<(), Refusal> {
+        require(
+            self.analysis_runs.iter().all(|other| other.name != name),
+            "the name is taken",
+        )?;
+        let version = self.replica_set(hash).map(|replica_set| replica_set.version);
+        let version = version.ok_or_else(|| conflict("no such revision"))?;
+        let uid = self.changed();
+        self.analysis_runs.push(AnalysisRun {
+            name: name.to_owned(),
+            uid,
+            resource_version: uid,
+            created: self.time(),
+            created_at: self.tick,
+            version,
+            terminate: false,
+            phase: AnalysisPhase::Pending,
+            spec: spec.clone(),
+        });
+        Ok(())
+    }
+
+    fn write_analysis_run(
+        &mut self,
+        name: &str,
+        resource_version: &str,
+    ) -> Result<&mut AnalysisRun, Refusal> {
+        let next = self.changed();
+        let found = self.analysis_runs.iter_mut().find(|other| other.name == name);
+        let run = found.ok_or_else(|| conflict("no such AnalysisRun"))?;
+        require(
+            run.resource_version.to_string() == resource_version,
+            "a stale AnalysisRun",
+        )?;
+        run.resource_version = next;
+        Ok(run)
     }
 
     fn create(&mut self, mut new: ReplicaSet, digest: &TemplateDigest) -> Result<(), Refusal> {

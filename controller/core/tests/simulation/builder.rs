@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 use kulta_core::observed::BackendView;
-use kulta_core::spec::{Amount, CanaryScale, Method, RouteReference, Spec, Step, TrafficRouting, Weight};
+use kulta_core::spec::{
+    Amount, Analysis, BackgroundAnalysis, CanaryScale, Gates, Method, RouteReference, Spec, Step,
+    TrafficRouting, Weight,
+};
 
 use super::cluster::{CANARY, Cluster, NAMESPACE, STABLE};
 use super::controller::{Controller, Faults, Witness};
@@ -38,6 +41,31 @@ pub(crate) fn pause() -> Step {
 /// The step `pause` for some seconds.
 pub(crate) fn pause_for(seconds: i64) -> Step {
     Step::Pause(Some(SignedDuration::from_secs(seconds)))
+}
+
+/// What an analysis of these tests measures.
+pub(crate) fn analysis() -> Analysis {
+    Analysis {
+        run: serde_json::json!({"metrics": [{"name": "errors"}]}),
+    }
+}
+
+/// The step `analysis`.
+pub(crate) fn analyse() -> Step {
+    Step::Analysis(analysis())
+}
+
+/// Gates, told from others by `hash`.
+pub(crate) fn gates(hash: &str) -> Gates {
+    Gates {
+        gates: serde_json::json!([{"name": "office-hours", "plugin": "schedule"}]),
+        hash: hash.to_owned(),
+    }
+}
+
+/// The step `gate`.
+pub(crate) fn gate() -> Step {
+    Step::Gate(gates("1"))
 }
 
 /// The step `setCanaryScale` with a number of pods.
@@ -89,6 +117,8 @@ pub(crate) fn routed() -> RolloutBuilder {
             steps: Vec::new(),
             steps_hash: identity_of(&[]),
             method: Method::Routed(routing),
+            background: None,
+            promotion_gates: None,
         },
         backends: vec![backend(0, 0, STABLE, Some(100)), backend(0, 1, CANARY, Some(0))],
         gateways: vec![vec![Gateway::new("infra/edge")]],
@@ -132,6 +162,21 @@ impl RolloutBuilder {
         if let Method::Routed(routing) = &mut self.spec.method {
             change(routing);
         }
+        self
+    }
+
+    /// An analysis beside the steps, from this step on.
+    pub(crate) fn background(mut self, starting_step: u32) -> Self {
+        self.spec.background = Some(BackgroundAnalysis {
+            analysis: analysis(),
+            starting_step,
+        });
+        self
+    }
+
+    /// Gates that are asked before every rise of the weight.
+    pub(crate) fn promotion_gates(mut self) -> Self {
+        self.spec.promotion_gates = Some(gates("1"));
         self
     }
 

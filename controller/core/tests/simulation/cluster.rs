@@ -7,6 +7,7 @@ use kulta_core::observed::Settings;
 use kulta_core::spec::{Method, Problem, RouteReference, Spec};
 use kulta_core::status::Status;
 
+use super::analysis::AnalysisRun;
 use super::replica_set::{Darkness, ReplicaSet};
 use super::route::Route;
 use super::service::{Selection, Service};
@@ -63,6 +64,7 @@ pub(crate) struct Cluster {
     pub(crate) clock_error: i64,
     pub(crate) rollout: Rollout,
     pub(crate) replica_sets: Vec<ReplicaSet>,
+    pub(crate) analysis_runs: Vec<AnalysisRun>,
     pub(crate) services: BTreeMap<String, Service>,
     pub(crate) routes: BTreeMap<RouteReference, Route>,
     pub(crate) environment: Environment,
@@ -93,6 +95,7 @@ impl Cluster {
                 status: Status::default(),
             },
             replica_sets: Vec::new(),
+            analysis_runs: Vec::new(),
             services: BTreeMap::new(),
             routes: BTreeMap::new(),
             environment: Environment {
@@ -168,6 +171,7 @@ impl Cluster {
         self.tick += 1;
         self.step_pods();
         self.step_endpoints();
+        self.step_analyses();
         let tick = self.tick;
         let mut reported = false;
         for route in self.routes.values_mut().filter(|route| route.exists) {
@@ -205,6 +209,27 @@ impl Cluster {
                 replica_set.resource_version = *changes;
             }
             pods = pods + replica_set.pods.len() - before;
+        }
+    }
+
+    fn step_analyses(&mut self) {
+        let behaviour = |version| self.behaviour(version).opinion;
+        let opinions: Vec<_> = self
+            .analysis_runs
+            .iter()
+            .map(|run| behaviour(run.version))
+            .collect();
+        let Self {
+            tick,
+            changes,
+            analysis_runs,
+            ..
+        } = self;
+        for (run, opinion) in analysis_runs.iter_mut().zip(opinions) {
+            if run.step(*tick, opinion) {
+                *changes += 1;
+                run.resource_version = *changes;
+            }
         }
     }
 

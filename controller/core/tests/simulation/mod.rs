@@ -3,6 +3,7 @@
 //! Time passes in seconds (ticks). The cluster keeps every precondition that the API server would, lags where real
 //! controllers and data planes lag, and knows where each request would go.
 
+pub(crate) mod analysis;
 pub(crate) mod apply;
 pub(crate) mod builder;
 pub(crate) mod cluster;

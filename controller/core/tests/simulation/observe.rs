@@ -1,12 +1,13 @@
 //! What the controller sees of the cluster.
 
 use kulta_core::observed::{
-    ApplyFailure, Observed, Presence, ReplicaSetView, RolloutView, RouteView, ServiceView, TemplateCheck,
-    TemplateView,
+    AnalysisRunView, ApplyFailure, Observed, Presence, ReplicaSetView, RolloutView, RouteView, ServiceView,
+    TemplateCheck, TemplateView,
 };
 use kulta_core::revision::replica_set_name;
 use kulta_core::spec::{InvalidSpec, RouteReference};
 
+use super::analysis::AnalysisRun;
 use super::cluster::{Cluster, NAMESPACE, ROLLOUT};
 use super::template::Admission;
 
@@ -14,6 +15,7 @@ use super::template::Admission;
 #[derive(Debug, Clone)]
 pub(crate) struct Caches {
     pub(crate) replica_sets: Vec<ReplicaSetView>,
+    pub(crate) analysis_runs: Vec<AnalysisRunView>,
     pub(crate) services: Vec<(String, ServiceView)>,
     pub(crate) routes: Vec<(RouteReference, RouteView)>,
 }
@@ -30,6 +32,7 @@ impl Cluster {
                 .iter()
                 .map(super::replica_set::ReplicaSet::view)
                 .collect(),
+            analysis_runs: self.analysis_runs.iter().map(AnalysisRun::view).collect(),
             services: services
                 .map(|(name, service)| (name.clone(), service.view(endpoints)))
                 .collect(),
@@ -43,6 +46,7 @@ impl Cluster {
     pub(crate) fn observe(&self, caches: Caches, failure: Option<ApplyFailure>) -> Observed {
         let Caches {
             replica_sets,
+            analysis_runs,
             services,
             routes,
         } = caches;
@@ -84,6 +88,7 @@ impl Cluster {
             stable_service: service(stable),
             canary_service: service(canary),
             routes: routes.collect(),
+            analysis_runs,
             overlaps_with: self.overlaps_with.clone(),
             failure,
             settings: self.settings,

@@ -1,7 +1,10 @@
 //! Pod templates of the simulated cluster, and how their pods behave.
 
+use kulta_core::analysis::run::AnalysisPhase;
 use kulta_core::revision::TemplateDigest;
 use serde_json::json;
+
+use super::analysis::Opinion;
 
 /// A pod template: a version of the application, possibly written in other words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +37,8 @@ pub(crate) struct Behaviour {
     pub(crate) fate: Fate,
     /// What the API server says of the template.
     pub(crate) admission: Admission,
+    /// What analyses find of it.
+    pub(crate) opinion: Opinion,
 }
 
 /// What becomes of a pod.
@@ -73,6 +78,7 @@ impl Default for Behaviour {
             ready_after: 2,
             fate: Fate::Fine,
             admission: Admission::Accepted,
+            opinion: Opinion::After(3, AnalysisPhase::Successful),
         }
     }
 }

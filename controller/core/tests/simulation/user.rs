@@ -1,7 +1,7 @@
 //! What users and other controllers do to the objects of a Rollout.
 
 use kulta_core::revision::steps_hash;
-use kulta_core::spec::{Problem, RouteReference, Step};
+use kulta_core::spec::{Gates, Problem, RouteReference, Step};
 use kulta_core::status::Status;
 use serde_json::json;
 
@@ -42,6 +42,12 @@ pub(crate) enum UserAction {
         /// Which.
         current: bool,
     },
+    /// Apply other promotion gates.
+    SetGates(Option<Gates>),
+    /// Write another step on the status, as `kubectl argo rollouts promote --skip-current-step` does.
+    SkipStep,
+    /// Delete all analyses.
+    DeleteAnalysisRuns,
     /// Orphan all ReplicaSets, as `kubectl delete --cascade=orphan` does.
     OrphanReplicaSets,
     /// Delete a Service.
@@ -83,10 +89,13 @@ impl Cluster {
             | UserAction::Retry
             | UserAction::Resume
             | UserAction::PromoteFull
+            | UserAction::SkipStep
             | UserAction::WipeStatus => self.user_writes_status(action),
             UserAction::DeleteReplicaSet { .. } | UserAction::OrphanReplicaSets => {
                 self.user_writes_replica_sets(action);
             }
+            UserAction::SetGates(gates) => self.rollout.spec.promotion_gates.clone_from(gates),
+            UserAction::DeleteAnalysisRuns => self.analysis_runs.clear(),
             UserAction::DeleteService(name) => self.delete_service(name),
             UserAction::CreateService(name) => self.create_service(name),
             UserAction::DeleteRoute(route)
@@ -99,6 +108,7 @@ impl Cluster {
             action,
             UserAction::SetTemplate(_)
                 | UserAction::SetSteps(_)
+                | UserAction::SetGates(_)
                 | UserAction::Scale(_)
                 | UserAction::SpoilSpec
                 | UserAction::MendSpec
@@ -116,6 +126,10 @@ impl Cluster {
             UserAction::Retry => status.abort = false,
             UserAction::PromoteFull => status.promote_full = !status.fully_promoted(),
             UserAction::WipeStatus => *status = Status::default(),
+            UserAction::SkipStep => {
+                status.pause_conditions.clear();
+                status.current_step_index = status.current_step_index.map(|index| index + 1);
+            }
             _ => {
                 status.pause_conditions.clear();
                 if std::mem::take(&mut self.rollout.spec.paused) {

@@ -1,8 +1,10 @@
 //! The cluster, the controller and those who look on, moved through time together.
 
+use kulta_core::analysis::run::AnalysisPhase;
 use kulta_core::spec::RouteReference;
 use kulta_core::status::{Phase, Status};
 
+use super::analysis::Opinion;
 use super::cluster::{CANARY, Cluster, STABLE};
 use super::controller::{Controller, Witness};
 use super::data_plane::is_service;
@@ -115,6 +117,7 @@ impl World {
             let healthy = Behaviour {
                 fate: Fate::Fine,
                 admission: Admission::Accepted,
+                opinion: Opinion::After(3, AnalysisPhase::Successful),
                 ..self.cluster.behaviour(version)
             };
             self.cluster.behave(version, healthy);
@@ -241,7 +244,7 @@ impl World {
             .collect();
         format!(
             "t={} phase {:?} {:?}, step {:?} of {}, current {:?}, stable {:?}, abort {}, sizes {sizes:?}, weights {:?}, \
-             stable service -> {:?}, canary service -> {:?}, traffic {:?}, wake at {:?}",
+             analyses {:?}, stable service -> {:?}, canary service -> {:?}, traffic {:?}, wake at {:?}",
             self.cluster.tick,
             status.phase,
             status.message,
@@ -251,6 +254,7 @@ impl World {
             status.stable_hash,
             status.abort,
             self.weights(),
+            status.analyses,
             self.selects(STABLE),
             self.selects(CANARY),
             status.traffic,

@@ -47,14 +47,19 @@ pub(super) fn as_created(
     rollout_uid: &str,
     digest: &TemplateDigest,
 ) -> Option<Write> {
+    let made_from = existing.annotations.as_ref()?.get(TEMPLATE_DIGEST_ANNOTATION)?;
+    as_owned(existing, target, rollout_uid).filter(|_| made_from == digest.as_str())
+}
+
+/// The write that made `existing`, if it is of this owner.
+pub(super) fn as_owned(existing: &ObjectMeta, target: Target, rollout_uid: &str) -> Option<Write> {
     let owned = existing
         .owner_references
         .iter()
         .flatten()
         .any(|reference| reference.controller == Some(true) && reference.uid == rollout_uid);
-    let made_from = existing.annotations.as_ref()?.get(TEMPLATE_DIGEST_ANNOTATION)?;
     let (uid, resource_version) = (existing.uid.clone()?, existing.resource_version.clone()?);
-    (owned && made_from == digest.as_str()).then_some(Write {
+    owned.then_some(Write {
         kind: target.kind,
         object: target.key,
         uid,

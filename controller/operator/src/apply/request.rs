@@ -38,6 +38,7 @@ impl std::fmt::Display for Target {
             Kind::ReplicaSet => "ReplicaSet",
             Kind::Service => "Service",
             Kind::HttpRoute => "HTTPRoute",
+            Kind::AnalysisRun => "AnalysisRun",
         };
         write!(formatter, "{kind} {}", self.key)
     }
@@ -89,6 +90,23 @@ impl Requests<'_> {
         Request {
             target: self.replica_set(name),
             operation: Operation::Create(manifest),
+        }
+    }
+
+    /// Creates an AnalysisRun from its manifest.
+    pub(crate) fn create_analysis_run(self, name: &str, manifest: Value) -> Request {
+        Request {
+            target: self.target(Kind::AnalysisRun, name),
+            operation: Operation::Create(manifest),
+        }
+    }
+
+    /// Tells an AnalysisRun to end.
+    pub(crate) fn terminate_analysis_run(self, name: &str, resource_version: &str) -> Request {
+        let patch = json!({"metadata": {"resourceVersion": resource_version}, "spec": {"terminate": true}});
+        Request {
+            target: self.target(Kind::AnalysisRun, name),
+            operation: Operation::Merge(patch),
         }
     }
 
@@ -174,14 +192,14 @@ impl Requests<'_> {
         }
     }
 
-    /// Deletes a ReplicaSet, if it is still this one at this version.
-    pub(crate) fn delete_replica_set(self, name: &str, uid: &str, resource_version: &str) -> Request {
+    /// Deletes an object, if it is still this one at this version.
+    pub(crate) fn delete(self, kind: Kind, name: &str, uid: &str, resource_version: &str) -> Request {
         let operation = Operation::Delete {
             uid: uid.to_owned(),
             resource_version: resource_version.to_owned(),
         };
         Request {
-            target: self.replica_set(name),
+            target: self.target(kind, name),
             operation,
         }
     }
@@ -218,14 +236,7 @@ impl Requests<'_> {
 
     /// Replaces the Rollout's status as a whole, so that fields which are no longer there are cleared.
     pub(crate) fn replace_status(self, resource_version: &str, status: Value) -> Request {
-        let patch = Patch(vec![
-            test(["metadata", "resourceVersion"], resource_version.into()),
-            add(["status"], status),
-        ]);
-        Request {
-            target: self.rollout(),
-            operation: Operation::TestStatus(patch),
-        }
+        replace_status(self.rollout(), resource_version, status)
     }
 
     fn rollout(self) -> Target {
@@ -244,6 +255,18 @@ impl Requests<'_> {
             kind,
             key: ObjectKey::new(&self.rollout.namespace, name),
         }
+    }
+}
+
+/// Replaces an object's status as a whole.
+pub(crate) fn replace_status(target: Target, resource_version: &str, status: Value) -> Request {
+    let patch = Patch(vec![
+        test(["metadata", "resourceVersion"], resource_version.into()),
+        add(["status"], status),
+    ]);
+    Request {
+        target,
+        operation: Operation::TestStatus(patch),
     }
 }
 

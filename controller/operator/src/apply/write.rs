@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use super::request::{Operation, Request, Target};
 use crate::expectations::{Kind, Outcome, Write};
-use crate::watch::{HttpRoute, Projection as _};
+use crate::watch::{AnalysisRun, HttpRoute, Projection as _};
 
 /// The API server answers a write in milliseconds. Longer than this it is overloaded or out of reach; the write is
 /// then taken for lost, and its precondition keeps a late one from doing harm.
@@ -234,5 +234,6 @@ fn collection(target: &Target) -> kube::core::Request {
         Kind::ReplicaSet => ReplicaSet::url_path(&(), namespace),
         Kind::Service => Service::url_path(&(), namespace),
         Kind::HttpRoute => DynamicObject::url_path(&HttpRoute::api_resource(), namespace),
+        Kind::AnalysisRun => DynamicObject::url_path(&AnalysisRun::api_resource(), namespace),
     })
 }

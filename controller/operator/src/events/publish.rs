@@ -12,6 +12,7 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::api::PostParams;
+use kube::core::ApiResource;
 use kube::{Api, Client};
 use kulta_api::names::{EVENT_REPORTER, FIELD_MANAGER};
 use thiserror::Error;
@@ -20,6 +21,7 @@ use tokio::sync::mpsc;
 use super::Notice;
 use crate::context::Sighting;
 use crate::error_chain::with_causes;
+use crate::key::ObjectKey;
 use crate::metrics::{EventResult, Metrics};
 use crate::terminating::is_namespace_terminating;
 
@@ -40,6 +42,10 @@ pub struct Publisher {
     metrics: Arc<Metrics>,
     instance: Arc<str>,
 }
+
+/// The object that an event is about.
+#[derive(Debug, Clone)]
+pub struct Regarding(ObjectReference);
 
 impl Publisher {
     /// A publisher for this process (`instance`: the name of its pod), and the sending, which must be polled: it
@@ -66,34 +72,61 @@ impl Publisher {
         )
     }
 
-    /// Tells `notices` about a Rollout; returns at once. When too many wait, the new ones are dropped and counted.
+    /// Tells `notices` about a Rollout, as [`Publisher::tell_about`] does.
     pub fn tell(&self, rollout: &Sighting, notices: impl IntoIterator<Item = Notice>) {
+        self.tell_about(&Regarding::of_rollout(rollout), notices);
+    }
+
+    /// Tells `notices` about an object; returns at once. When too many wait, the new ones are dropped and counted.
+    pub fn tell_about(&self, regarding: &Regarding, notices: impl IntoIterator<Item = Notice>) {
         for notice in notices {
-            let event = event(rollout, &notice, &self.instance, Timestamp::now());
+            let event = event(regarding, &notice, &self.instance, Timestamp::now());
             if self.queue.try_send(event).is_err() {
                 self.metrics.events(EventResult::Dropped, 1);
-                tracing::warn!(rollout = %rollout.key, reason = notice.reason.as_str(), "event dropped: too many wait");
+                let Regarding(object) = regarding;
+                tracing::warn!(
+                    namespace = object.namespace,
+                    name = object.name,
+                    reason = notice.reason.as_str(),
+                    "event dropped: too many wait"
+                );
             }
         }
     }
 }
 
-fn event(rollout: &Sighting, notice: &Notice, instance: &str, now: Timestamp) -> Event {
-    let resource = kulta_api::rollout::api_resource();
-    let regarding = ObjectReference {
-        api_version: Some(resource.api_version),
-        kind: Some(resource.kind),
-        namespace: Some(rollout.key.namespace.clone()),
-        name: Some(rollout.key.name.clone()),
-        uid: Some(rollout.uid.clone()),
-        resource_version: Some(rollout.resource_version.clone()),
-        ..ObjectReference::default()
-    };
+impl Regarding {
+    fn of_rollout(rollout: &Sighting) -> Self {
+        let resource = kulta_api::rollout::api_resource();
+        Self::of(resource, &rollout.key, &rollout.uid, &rollout.resource_version)
+    }
+
+    /// An AnalysisRun, as it was read.
+    #[must_use]
+    pub fn of_analysis_run(key: &ObjectKey, uid: &str, resource_version: &str) -> Self {
+        Self::of(kulta_api::analysis::api_resource(), key, uid, resource_version)
+    }
+
+    fn of(resource: ApiResource, key: &ObjectKey, uid: &str, resource_version: &str) -> Self {
+        Self(ObjectReference {
+            api_version: Some(resource.api_version),
+            kind: Some(resource.kind),
+            namespace: Some(key.namespace.clone()),
+            name: Some(key.name.clone()),
+            uid: Some(uid.to_owned()),
+            resource_version: Some(resource_version.to_owned()),
+            ..ObjectReference::default()
+        })
+    }
+}
+
+fn event(Regarding(regarding): &Regarding, notice: &Notice, instance: &str, now: Timestamp) -> Event {
+    let name = regarding.name.as_deref().unwrap_or_default();
     Event {
         metadata: ObjectMeta {
-            namespace: Some(rollout.key.namespace.clone()),
+            namespace: regarding.namespace.clone(),
             // The API server shortens a long prefix and appends what makes it unique.
-            generate_name: Some(format!("{}-", rollout.key.name)),
+            generate_name: Some(format!("{name}-")),
             ..ObjectMeta::default()
         },
         event_time: Some(MicroTime(now)),
@@ -101,7 +134,7 @@ fn event(rollout: &Sighting, notice: &Notice, instance: &str, now: Timestamp) ->
         reporting_instance: Some(instance.to_owned()),
         action: Some(notice.reason.as_str().to_owned()),
         reason: Some(notice.reason.as_str().to_owned()),
-        regarding: Some(regarding),
+        regarding: Some(regarding.clone()),
         note: Some(truncated(&notice.note, NOTE_BYTES).to_owned()),
         type_: Some(
             if notice.reason.is_warning() {

@@ -3,7 +3,7 @@
 mod dry_run;
 mod freshness;
 mod neighbourhood;
-mod read;
+pub(crate) mod read;
 pub mod template;
 
 use std::sync::Arc;
@@ -91,6 +91,7 @@ pub async fn observe(context: &Context, key: &ObjectKey) -> Result<Option<Sighti
         stable_service: seen.stable_service,
         canary_service: seen.canary_service,
         routes: seen.routes,
+        analysis_runs: seen.analysis_runs,
         overlaps_with: seen.overlaps_with,
         failure: None,
         settings: context.settings,

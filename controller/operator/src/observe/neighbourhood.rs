@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use kulta_core::observed::{Presence, ReplicaSetView, RouteView, ServiceView};
+use kulta_core::observed::{AnalysisRunView, Presence, ReplicaSetView, RouteView, ServiceView};
 use kulta_core::spec::RouteReference;
 
 use crate::key::ObjectKey;
@@ -17,6 +17,7 @@ pub(super) struct Neighbourhood {
     pub(super) stable_service: Option<Presence<ServiceView>>,
     pub(super) canary_service: Option<Presence<ServiceView>>,
     pub(super) routes: Vec<(RouteReference, Presence<RouteView>)>,
+    pub(super) analysis_runs: Vec<AnalysisRunView>,
     pub(super) overlaps_with: Option<String>,
 }
 
@@ -37,12 +38,14 @@ impl Neighbourhood {
             .map(|reference| (reference.clone(), route(tables, reference)))
             .collect();
         let overlaps_with = oldest_that_overlaps(tables, key, &rollout);
+        let analysis_runs = analysis_runs(tables, key, &rollout);
         Some(Self {
             rollout,
             replica_sets,
             stable_service,
             canary_service,
             routes,
+            analysis_runs,
             overlaps_with,
         })
     }
@@ -76,6 +79,18 @@ fn replica_sets(tables: &Tables, key: &ObjectKey, rollout: &Rollout) -> Vec<Repl
     owned
         .map(|replica_set| view(replica_set, true))
         .chain(adoptable.map(|replica_set| view(replica_set, false)))
+        .collect()
+}
+
+/// The AnalysisRuns that the Rollout owns.
+fn analysis_runs(tables: &Tables, key: &ObjectKey, rollout: &Rollout) -> Vec<AnalysisRunView> {
+    tables
+        .relations
+        .analysis_runs_of(&rollout.uid)
+        .filter_map(|name| tables.analysis_runs.get(name))
+        .filter(|run| !run.deleting)
+        .filter(|run| matches!(&run.ownership, Ownership::Rollout { name, .. } if *name == key.name))
+        .map(|run| run.view.clone())
         .collect()
 }
 

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::expectations::{Kind, Version};
 use crate::key::ObjectKey;
-use crate::watch::{HttpRoute, Projection, ReplicaSet, Rollout, Service};
+use crate::watch::{AnalysisRun, HttpRoute, Projection, ReplicaSet, Rollout, Service};
 
 /// The API server answers in milliseconds. Longer than this it is overloaded or out of reach.
 pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(10);
@@ -33,7 +33,7 @@ pub(super) async fn within_limit<T>(request: impl Future<Output = Result<T, Erro
 }
 
 /// An object as it is now; None when there is none.
-pub(super) async fn object<P: Projection>(
+pub(crate) async fn object<P: Projection>(
     client: &Client,
     key: &ObjectKey,
 ) -> Result<Option<DynamicObject>, ReadError> {
@@ -51,6 +51,7 @@ pub(super) async fn version(
         Kind::ReplicaSet => ReplicaSet::api_resource(),
         Kind::Service => Service::api_resource(),
         Kind::HttpRoute => HttpRoute::api_resource(),
+        Kind::AnalysisRun => AnalysisRun::api_resource(),
     };
     let found = within_limit(api(client, key, &resource).get_metadata_opt(&key.name)).await?;
     Ok(found.map(|object| Version {

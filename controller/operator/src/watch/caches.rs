@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 
 use super::relation::{Cached, Change, Relations};
-use super::{EndpointSlice, HttpRoute, ReplicaSet, Rollout, Service};
+use super::{AnalysisRun, EndpointSlice, HttpRoute, ReplicaSet, Rollout, Service};
 use crate::expectations::{Kind, Version};
 use crate::key::ObjectKey;
 
@@ -24,6 +24,8 @@ pub struct Tables {
     pub services: Table<Service>,
     /// `EndpointSlice`s of Services.
     pub endpoint_slices: Table<EndpointSlice>,
+    /// AnalysisRuns.
+    pub analysis_runs: Table<AnalysisRun>,
     /// `HTTPRoute`s.
     pub routes: Table<HttpRoute>,
     /// Which of them belong together.
@@ -78,6 +80,10 @@ impl Tables {
                 .services
                 .get(key)
                 .map(|service| (&service.uid, &service.view.resource_version)),
+            Kind::AnalysisRun => self
+                .analysis_runs
+                .get(key)
+                .map(|run| (&run.view.uid, &run.view.resource_version)),
             Kind::HttpRoute => self
                 .routes
                 .get(key)

@@ -16,7 +16,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::endpoint_slice::SERVICE_NAME_LABEL;
-use super::{Cached, Caches, EndpointSlice, HttpRoute, ReplicaSet, Rollout, Service, Watched, http_route};
+use super::{
+    AnalysisRun, Cached, Caches, EndpointSlice, HttpRoute, ReplicaSet, Rollout, Service, Watched, http_route,
+};
 use crate::error_chain::with_causes;
 use crate::key::ObjectKey;
 use crate::queue::Requests;
@@ -26,7 +28,7 @@ const PAGE_SIZE: u32 = 100;
 /// How often to look whether the Gateway API was installed meanwhile.
 const LOOK_FOR_ROUTES_EVERY: Duration = Duration::from_secs(15);
 /// The kinds that have to be listed before anything is decided.
-const KINDS: usize = 5;
+const KINDS: usize = 6;
 
 /// What all feeds share.
 #[derive(Clone)]
@@ -39,6 +41,8 @@ pub struct Feeds {
     pub caches: Arc<Caches>,
     /// Where they tell which Rollouts to decide on.
     pub requests: Requests,
+    /// Where they tell which AnalysisRuns to work on.
+    pub analyses: Requests,
     /// Becomes true when every kind was listed once.
     pub synced: Synced,
 }
@@ -50,6 +54,7 @@ impl Feeds {
         let mut tasks = JoinSet::new();
         tasks.spawn(self.clone().follow::<Rollout>(every()));
         tasks.spawn(self.clone().follow::<ReplicaSet>(every().labels(HASH_LABEL)));
+        tasks.spawn(self.clone().follow::<AnalysisRun>(every()));
         tasks.spawn(self.clone().follow::<Service>(every()));
         tasks.spawn(
             self.clone()
@@ -134,6 +139,7 @@ impl Feeds {
     fn intake<P: Cached>(&self) -> Intake<P> {
         Intake {
             caches: Arc::clone(&self.caches),
+            work: self.analyses.clone(),
             synced: Some(self.synced.clone()),
             listed: HashSet::new(),
             kind: PhantomData,
@@ -189,6 +195,8 @@ impl Synced {
 #[derive(Debug)]
 struct Intake<P> {
     caches: Arc<Caches>,
+    /// Where work on the objects themselves is asked for.
+    work: Requests,
     /// Told once, after the first list.
     synced: Option<Synced>,
     listed: HashSet<ObjectKey>,
@@ -230,7 +238,12 @@ impl<P: Cached> Intake<P> {
     fn apply(&self, object: Watched<P>) -> (ObjectKey, BTreeSet<ObjectKey>) {
         let (key, projection) = object.into_parts();
         let concerned = match projection {
-            Ok(projection) => self.caches.apply(&key, &projection),
+            Ok(projection) => {
+                if projection.has_work() {
+                    self.work.all_now([key.clone()]);
+                }
+                self.caches.apply(&key, &projection)
+            }
             Err(error) => {
                 let kind = P::api_resource().kind;
                 tracing::warn!(kind, object = %key, error = with_causes(&error), "skipped");
@@ -261,6 +274,7 @@ mod tests {
     fn intake() -> Intake<Service> {
         Intake {
             caches: Arc::default(),
+            work: queue().0,
             synced: None,
             listed: HashSet::new(),
             kind: PhantomData,
@@ -372,6 +386,7 @@ mod tests {
                 namespace: None,
                 caches,
                 requests,
+                analyses: queue().0,
                 synced: Synced::default(),
             },
             asked,

@@ -3,23 +3,27 @@
 //! One feed per kind ([`feed`]) reads objects, each turned into its projection while it is read, and puts them into
 //! the [`Caches`]; these answer which Rollouts a change concerns.
 
+mod analysis_run;
 mod caches;
 mod endpoint_slice;
 pub mod feed;
 mod http_route;
 mod metadata;
+mod ownership;
 mod projection;
 mod relation;
 mod replica_set;
 mod rollout;
 mod service;
 
+pub use analysis_run::AnalysisRun;
 pub use caches::{Caches, Table, Tables};
 pub use endpoint_slice::{EndpointSlice, pod_prefix};
 pub use http_route::HttpRoute;
+pub use ownership::Ownership;
 pub use projection::{Projection, Undecodable, Watched};
 pub use relation::{Cached, Change, Relations};
-pub use replica_set::{Ownership, ReplicaSet};
+pub use replica_set::ReplicaSet;
 pub use rollout::Rollout;
 pub use service::Service;
 

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::caches::{Table, Tables};
-use super::{EndpointSlice, HttpRoute, Ownership, Projection, ReplicaSet, Rollout, Service};
+use super::{AnalysisRun, EndpointSlice, HttpRoute, Ownership, Projection, ReplicaSet, Rollout, Service};
 use crate::key::ObjectKey;
 
 /// Which Rollouts name which objects, and which objects belong to which.
@@ -19,6 +19,8 @@ pub struct Relations {
     services_by_owner: Many<ObjectKey>,
     /// ReplicaSets by the UID of the Rollout that owns them.
     replica_sets_by_owner: Many<String>,
+    /// AnalysisRuns by the UID of the Rollout that owns them.
+    analysis_runs_by_owner: Many<String>,
     /// ReplicaSets without an owner, by namespace.
     orphans_by_namespace: Many<String>,
     /// `EndpointSlice`s by Service.
@@ -39,6 +41,11 @@ impl Relations {
     /// The ReplicaSets that the Rollout with this UID owns.
     pub fn replica_sets_of(&self, uid: &str) -> impl Iterator<Item = &ObjectKey> {
         self.replica_sets_by_owner.of(uid)
+    }
+
+    /// The AnalysisRuns that the Rollout with this UID owns.
+    pub fn analysis_runs_of(&self, uid: &str) -> impl Iterator<Item = &ObjectKey> {
+        self.analysis_runs_by_owner.of(uid)
     }
 
     /// The ReplicaSets without an owner in `namespace`.
@@ -93,6 +100,11 @@ pub trait Cached: Projection {
 
     /// The Rollouts that a change of the object from `before` to `after` concerns.
     fn concerns(change: Change<'_, Self>, key: &ObjectKey, tables: &Tables) -> BTreeSet<ObjectKey>;
+
+    /// Whether the object itself has work to be done, besides the Rollouts that it concerns.
+    fn has_work(&self) -> bool {
+        false
+    }
 }
 
 /// A change of an object: None where there is none.
@@ -191,6 +203,30 @@ impl Cached for ReplicaSet {
             Ownership::Other => Vec::new(),
         };
         change.versions().flat_map(of).collect()
+    }
+}
+
+impl Cached for AnalysisRun {
+    fn table(tables: &mut Tables) -> &mut Table<Self> {
+        &mut tables.analysis_runs
+    }
+
+    fn relate(&self, key: &ObjectKey, relations: &mut Relations, related: bool) {
+        if let Ownership::Rollout { uid, .. } = &self.ownership {
+            relations.analysis_runs_by_owner.set(uid.clone(), key, related);
+        }
+    }
+
+    fn concerns(change: Change<'_, Self>, key: &ObjectKey, _: &Tables) -> BTreeSet<ObjectKey> {
+        let owner = |run: &Self| match &run.ownership {
+            Ownership::Rollout { name, .. } => Some(ObjectKey::new(&key.namespace, name)),
+            Ownership::Orphan | Ownership::Other => None,
+        };
+        change.versions().filter_map(owner).collect()
+    }
+
+    fn has_work(&self) -> bool {
+        !self.deleting && !self.view.phase.completed()
     }
 }
 

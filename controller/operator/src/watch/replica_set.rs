@@ -12,7 +12,8 @@ use kulta_core::revision::TemplateDigest;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::metadata::{Metadata, OwnerReference};
+use super::metadata::Metadata;
+use super::ownership::{Ownership, ownership};
 use super::projection::{Projection, Undecodable};
 
 /// A ReplicaSet with a hash label.
@@ -26,22 +27,6 @@ pub struct ReplicaSet {
     pub ownership: Ownership,
     /// It is being deleted: it counts as gone.
     pub deleting: bool,
-}
-
-/// Whose a ReplicaSet is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ownership {
-    /// Nobody's: it may be adopted.
-    Orphan,
-    /// A Rollout's.
-    Rollout {
-        /// Its name; in the same namespace.
-        name: String,
-        /// Its UID.
-        uid: String,
-    },
-    /// Another controller's.
-    Other,
 }
 
 #[derive(Deserialize)]
@@ -123,22 +108,6 @@ impl Projection for ReplicaSet {
             },
             labels: metadata.labels,
         })
-    }
-}
-
-fn ownership(owners: &[OwnerReference]) -> Ownership {
-    let Some(owner) = owners.iter().find(|owner| owner.controller) else {
-        return Ownership::Orphan;
-    };
-    let rollout = kulta_api::rollout::api_resource();
-    let group = owner.api_version.split_once('/').map_or("", |(group, _)| group);
-    if group == rollout.group && owner.kind == rollout.kind {
-        Ownership::Rollout {
-            name: owner.name.clone(),
-            uid: owner.uid.clone(),
-        }
-    } else {
-        Ownership::Other
     }
 }
 

@@ -19,6 +19,22 @@ pub(crate) fn put<P: Cached>(caches: &Caches, object: &Value) {
     caches.apply(&key(name), &Arc::new(P::project(object).unwrap()));
 }
 
+/// An AnalysisRun of a Rollout, without a status.
+pub(crate) fn analysis_run(rollout: &str, name: &str) -> Value {
+    let mut metadata = metadata(name);
+    metadata["ownerReferences"] = json!([{
+        "apiVersion": "kulta.io/v1alpha1", "kind": "Rollout", "name": rollout, "uid": format!("uid-{rollout}"),
+        "controller": true,
+    }]);
+    metadata["labels"] = json!({HASH_LABEL: "abc"});
+    json!({
+        "apiVersion": "kulta.io/v1alpha1",
+        "kind": "AnalysisRun",
+        "metadata": metadata,
+        "spec": {"metrics": [{"name": "errors", "provider": {"plugin": {"prometheus": {"query": "up"}}}}]},
+    })
+}
+
 /// Metadata of a complete object.
 pub(crate) fn metadata(name: &str) -> Value {
     json!({

@@ -8,6 +8,8 @@ use kulta_traffic::Report;
 pub(crate) struct Measured {
     /// Each measured step, in order, with what it was.
     pub(crate) steps: Vec<(String, Measurement)>,
+    /// Why the bad version was taken back.
+    pub(crate) taken_back: String,
     /// Everything that was sent.
     pub(crate) report: Report,
 }
@@ -29,6 +31,7 @@ impl Measured {
                 step.weight, step.verdict
             ));
         }
+        answer(&format!("\nv3: {}", self.taken_back));
         answer(&format!("\n{}\n", self.report));
         answer(if self.is_good() {
             "good: not one request failed, and every measured split is within 4 standard deviations of its weight"

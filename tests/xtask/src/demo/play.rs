@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
+use kulta_api::status::RolloutStatus;
 use kulta_core::status::Phase;
 use kulta_e2e::app::{ERROR_RATE_VARIABLE, LATENCY_VARIABLE};
 use kulta_e2e::{
@@ -19,7 +20,7 @@ use super::measured::Measured;
 use super::scene::Scene;
 use super::script::{
     self, APP, NAMESPACE, REPLICAS, SCALE_DOWN_DELAY_SECONDS, V1_SERVES, V2_SERVES, V2_TAKES_OVER,
-    V3_IS_ABORTED, V3_IS_TRIED, WEIGHTS, WEIGHTS_BEFORE_ABORT,
+    V3_IS_ABORTED, V3_IS_TAKEN_BACK, V3_IS_TRIED, WEIGHTS, WEIGHTS_BEFORE_ABORT,
 };
 use super::view::View;
 
@@ -161,10 +162,11 @@ async fn perform(stage: &Stage, options: Options) -> Result<Measured> {
     };
     let played = acts.play(options.requests).await;
     view.shutdown().await;
-    let (steps, traffic) = played?;
+    let (steps, taken_back, traffic) = played?;
     let traffic = Arc::into_inner(traffic).context("the load is still looked at")?;
     Ok(Measured {
         steps,
+        taken_back,
         report: traffic.stop().await,
     })
 }
@@ -172,11 +174,14 @@ async fn perform(stage: &Stage, options: Options) -> Result<Measured> {
 async fn deploy(stage: &Stage, answers: u64, rate: u32) -> Result<Rollout> {
     let progress = Progress::new();
     progress.begin("deploying v1 behind the gateway");
-    let app = App::new(APP, Version::v1(&stage.settings().app))
+    let mut app = App::new(APP, Version::v1(&stage.settings().app))
         .replicas(REPLICAS)
         .steps(script::steps(answers, rate))
         .canary_field("scaleDownDelaySeconds", SCALE_DOWN_DELAY_SECONDS)
         .canary_field("abortScaleDownDelaySeconds", SCALE_DOWN_DELAY_SECONDS);
+    if stage.settings().prometheus.is_some() {
+        app = app.canary_field("analysis", script::analysis());
+    }
     let rollout = app.deploy(stage).await?;
     rollout
         .until("to be healthy", |status| status.phase == Phase::Healthy)
@@ -194,14 +199,14 @@ struct Acts<'stage> {
 }
 
 impl Acts<'_> {
-    async fn play(mut self, requests: u64) -> Result<(Vec<(String, Measurement)>, Arc<Traffic>)> {
+    async fn play(mut self, requests: u64) -> Result<(Vec<(String, Measurement)>, String, Arc<Traffic>)> {
         let images = self.stage.settings().app.clone();
         self.traffic.sent(self.answers).await?;
 
         self.scene.begin(V2_TAKES_OVER);
         self.rollout.release(&Version::v2(&images)).await?;
         self.measure("v2", &WEIGHTS).await?;
-        let promoted = |status: &kulta_api::status::RolloutStatus| status.phase == Phase::Healthy;
+        let promoted = |status: &RolloutStatus| status.phase == Phase::Healthy;
         self.rollout.until("to be promoted", promoted).await?;
 
         self.scene.begin(V3_IS_TRIED);
@@ -211,16 +216,28 @@ impl Acts<'_> {
             .with(ERROR_RATE_VARIABLE, "0");
         self.rollout.release(&slow).await?;
         self.measure("v3", &WEIGHTS_BEFORE_ABORT).await?;
-        self.scene.begin(V3_IS_ABORTED);
-        self.rollout.abort().await?;
+        let taken_back = self.take_back().await?;
         let measured = self.traffic.measure(&self.rollout, "v3", 0, self.answers).await?;
-        self.steps.push((String::from("v3 aborted"), measured));
-        let gone = |status: &kulta_api::status::RolloutStatus| status.updated_replicas == 0;
+        self.steps.push((String::from("v3 taken back"), measured));
+        let gone = |status: &RolloutStatus| status.updated_replicas == 0;
         self.rollout.until("to have let v3 go", gone).await?;
 
         self.scene.begin(V2_SERVES);
         self.traffic.sent(requests).await?;
-        Ok((self.steps, self.traffic))
+        Ok((self.steps, taken_back, self.traffic))
+    }
+
+    /// v3 goes: by what it is measured to be, or by hand where nothing measures it. Answers why.
+    async fn take_back(&self) -> Result<String> {
+        if self.stage.settings().prometheus.is_some() {
+            self.scene.begin(V3_IS_TAKEN_BACK);
+        } else {
+            self.scene.begin(V3_IS_ABORTED);
+            self.rollout.abort().await?;
+        }
+        let degraded = |status: &RolloutStatus| status.abort && status.phase == Phase::Degraded;
+        let status = self.rollout.until("to be taken back", degraded).await?;
+        Ok(status.message)
     }
 
     async fn measure(&mut self, version: &str, weights: &[u8]) -> Result<()> {

@@ -1,7 +1,7 @@
 //! The acts of the demo, and how long its steps take.
 
 use kulta_e2e::app::step;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::scene::{Act, Role};
 
@@ -24,6 +24,12 @@ pub(crate) const V3_IS_TRIED: Act = Act {
     role: Role::Canary,
 };
 /// The way back.
+pub(crate) const V3_IS_TAKEN_BACK: Act = Act {
+    title: "v3 is slow, and taken back by its measurements",
+    version: "v3",
+    role: Role::Canary,
+};
+/// The way back where there is no Prometheus.
 pub(crate) const V3_IS_ABORTED: Act = Act {
     title: "v3 is slow, and aborted by hand",
     version: "v3",
@@ -38,8 +44,10 @@ pub(crate) const V2_SERVES: Act = Act {
 
 /// The weights that a new version goes through, in percent.
 pub(crate) const WEIGHTS: [u8; 3] = [10, 50, 100];
-/// Of these, a version that is aborted half-way reaches two.
-pub(crate) const WEIGHTS_BEFORE_ABORT: [u8; 2] = [10, 50];
+/// Of these, a version that is taken back is measured at one: at the next its analysis begins.
+pub(crate) const WEIGHTS_BEFORE_ABORT: [u8; 1] = [10];
+/// The step at which the analysis begins: the second weight.
+const ANALYSED_FROM: u32 = 2;
 /// Equal parts of all requests: before the first release, the measured steps, after the abort, and what is sent while
 /// pods come and go.
 pub(crate) const PARTS: u64 = 8;
@@ -54,7 +62,10 @@ pub(crate) const REPLICAS: u32 = 4;
 /// Short, so that the audience sees the old pods go.
 pub(crate) const SCALE_DOWN_DELAY_SECONDS: u32 = 5;
 /// What makes v3 bad: slow, and not failing, because not one request may fail in this play.
-pub(crate) const BAD_LATENCY: &str = "40ms";
+pub(crate) const BAD_LATENCY: &str = "60ms";
+/// Half of the requests are to be answered within so many seconds: far from what v3 takes, and from what the others do
+/// even where the machine is busy. (The tail of all three is the machine's.)
+const LATENCY_LIMIT_SECONDS: f64 = 0.03;
 
 /// A pause is longer than its measurement takes by this, and by a quarter of it: time for the weight to come into force,
 /// to settle, and for a busy machine.
@@ -67,6 +78,24 @@ pub(crate) fn steps(answers: u64, rate: u32) -> Vec<Value> {
         .into_iter()
         .flat_map(|percent| [step::weight(percent), step::pause_for(seconds)])
         .collect()
+}
+
+/// The analysis beside the steps: how long the canary's pods take to answer, as the cluster's Prometheus has it.
+pub(crate) fn analysis() -> Value {
+    let canary = format!(r#"namespace="{NAMESPACE}",rollouts_pod_template_hash="$(canary-hash)""#);
+    json!({
+        "startingStep": ANALYSED_FROM,
+        "metrics": [{
+            "name": "latency",
+            "interval": "3s",
+            "provider": { "plugin": { "prometheus": { "latency": {
+                "quantile": 0.5,
+                "buckets": format!("sum by (le) (rate(http_request_duration_seconds_bucket{{{canary}}}[10s]))"),
+                "total": format!("sum(increase(http_request_duration_seconds_count{{{canary}}}[10s]))"),
+                "limitSeconds": LATENCY_LIMIT_SECONDS,
+            } } } },
+        }],
+    })
 }
 
 fn pause_seconds(answers: u64, rate: u32) -> u64 {

@@ -247,6 +247,18 @@ mod refuses_the_canary {
     }
 
     #[test]
+    fn whose_analysis_begins_at_a_step_that_is_not_there() {
+        let metrics = json!([{"name": "errors", "provider": {"plugin": {"prometheus": {}}}}]);
+        let spec = canary(
+            basic(),
+            "analysis",
+            json!({"metrics": metrics, "startingStep": 2}),
+        );
+        let spec = canary(spec, "steps", json!([{"setWeight": 20}, {"pause": {}}]));
+        assert_refused(&spec, "spec.strategy.canary.analysis.startingStep", "no step 2");
+    }
+
+    #[test]
     fn that_could_never_move() {
         for zero in [json!(0), json!("0%")] {
             let spec = canary(canary(basic(), "maxSurge", zero.clone()), "maxUnavailable", zero);
@@ -303,6 +315,19 @@ mod refuses_the_step {
         assert_step_refused(basic(), &json!({"setWeight": 5, "pause": {}}), "", words);
         let step = json!({"pause": {}, "setCanaryScale": {"replicas": 1}});
         assert_step_refused(routed(), &step, "", words);
+    }
+
+    #[test]
+    fn that_would_wait_for_ever_for_its_analysis() {
+        let metric = json!({"name": "errors", "interval": "30s", "provider": {"plugin": {"prometheus": {}}}});
+        let step = json!({"analysis": {"metrics": [metric]}});
+        assert_step_refused(basic(), &step, ".analysis.metrics[0].count", "runs indefinitely");
+    }
+
+    #[test]
+    fn whose_analysis_measures_nothing() {
+        let words = "at least one";
+        assert_step_refused(basic(), &json!({"analysis": {}}), ".analysis.metrics", words);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What must hold in every simulated run, whatever users and the environment do: each rule judges by what the
 //! controller saw and planned, or by the cluster itself.
 
+mod analysis;
 mod availability;
 mod history;
 mod progress;
@@ -8,9 +9,10 @@ mod traffic;
 
 use jiff::Timestamp;
 use kulta_core::observed::{Observed, Presence, RouteView};
-use kulta_core::plan::Plan;
+use kulta_core::plan::{Action, Plan};
 use kulta_core::spec::Spec;
 
+pub(crate) use analysis::Evidence;
 pub(crate) use availability::{Availability, TrafficBeforePods};
 pub(crate) use history::History;
 pub(crate) use progress::{Determinism, OneStepAtATime};
@@ -26,6 +28,7 @@ pub(crate) fn all() -> Vec<Box<dyn Witness>> {
         Box::new(Determinism),
         Box::new(OneStepAtATime),
         Box::new(WeightWithinSteps),
+        Box::new(Evidence),
         Box::new(Availability),
         Box::new(TrafficBeforePods),
         Box::new(History::default()),
@@ -58,6 +61,35 @@ fn routes(observed: &Observed) -> impl Iterator<Item = &RouteView> {
         .routes
         .iter()
         .filter_map(|(_, route)| Presence::present(route))
+}
+
+/// The routes that a plan writes, before and after.
+fn written(observed: &Observed, plan: &Plan) -> Result<Vec<(RouteView, RouteView)>, String> {
+    let mut pairs = Vec::new();
+    for action in &plan.actions {
+        let Action::SetRouteWeights {
+            route,
+            generation: _,
+            changes,
+        } = action
+        else {
+            continue;
+        };
+        let seen = observed.routes.iter().find(|(other, _)| other == route);
+        let Some(seen) = seen.and_then(|(_, presence)| presence.present()) else {
+            return Err(format!("weights for {route}, which is not there"));
+        };
+        let mut after = seen.clone();
+        for change in changes {
+            let found = after
+                .backends
+                .iter_mut()
+                .find(|other| (other.rule, other.index) == (change.rule, change.index));
+            found.ok_or("a ref that is not there")?.weight = Some(change.to);
+        }
+        pairs.push((seen.clone(), after));
+    }
+    Ok(pairs)
 }
 
 /// The canary's share in percent, rounded up, of every rule of `route` that names both Services.

@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 use kulta_core::observed::{Observed, Presence, RouteView};
-use kulta_core::plan::{Action, Plan};
+use kulta_core::plan::Plan;
 use kulta_core::spec::{Spec, Step};
 
-use super::{PlanRule, canary_shares};
+use super::{PlanRule, canary_shares, written};
 use crate::simulation::cluster::Cluster;
 use crate::simulation::controller::Witness;
 
@@ -15,28 +15,8 @@ pub(crate) struct WeightWithinSteps;
 
 impl PlanRule for WeightWithinSteps {
     fn judge(&mut self, observed: &Observed, spec: &Spec, plan: &Plan) -> Result<(), String> {
-        for action in &plan.actions {
-            let Action::SetRouteWeights {
-                route,
-                generation: _,
-                changes,
-            } = action
-            else {
-                continue;
-            };
-            let seen = observed.routes.iter().find(|(other, _)| other == route);
-            let Some(seen) = seen.and_then(|(_, presence)| presence.present()) else {
-                return Err(format!("weights for {route}, which is not there"));
-            };
-            let mut after = seen.clone();
-            for change in changes {
-                let found = after
-                    .backends
-                    .iter_mut()
-                    .find(|other| (other.rule, other.index) == (change.rule, change.index));
-                found.ok_or("a ref that is not there")?.weight = Some(change.to);
-            }
-            rises(seen, &after, observed, spec)?;
+        for (before, after) in written(observed, plan)? {
+            rises(&before, &after, observed, spec)?;
         }
         Ok(())
     }
@@ -81,7 +61,7 @@ fn allowed_weight(observed: &Observed, spec: &Spec) -> u32 {
     let reached = status.current_step_index.map_or(0, |index| index as usize + 1);
     let weights = spec.steps.iter().take(reached).rev().find_map(|step| match step {
         Step::SetWeight(weight) => Some(weight.percent()),
-        Step::Pause(_) | Step::SetCanaryScale(_) => None,
+        Step::Pause(_) | Step::SetCanaryScale(_) | Step::Analysis(_) | Step::Gate(_) => None,
     });
     weights.unwrap_or(0)
 }

@@ -219,7 +219,7 @@ fn revisions_are_noted_as_text() {
 #[test]
 fn a_delete_names_the_one_object_it_means() {
     assert_eq!(
-        with(|requests| requests.delete_replica_set("web-abc", "uid-1", "12")).operation,
+        with(|requests| requests.delete(Kind::ReplicaSet, "web-abc", "uid-1", "12")).operation,
         Operation::Delete {
             uid: "uid-1".to_owned(),
             resource_version: "12".to_owned()

@@ -32,7 +32,7 @@ fn an_event_names_the_rollout_and_who_reports_it() {
     let now = "2026-03-01T12:00:00Z".parse().unwrap();
 
     let event = event(
-        &sighting(),
+        &Regarding::of_rollout(&sighting()),
         &notice(Reason::RolloutAborted, "Rollout aborted"),
         "kulta-0",
         now,

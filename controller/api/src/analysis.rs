@@ -1,0 +1,143 @@
+//! The kind AnalysisRun, and the metrics that users write in it and in Rollouts.
+//!
+//! Fields that Argo Rollouts has are named and mean as there.
+
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use kube_core::ApiResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::crd::schema;
+use crate::rollout::{GROUP, VERSION};
+
+mod gate;
+mod parse;
+#[cfg(test)]
+mod tests;
+
+pub use gate::{Gate, Next};
+pub(crate) use gate::{validate as validate_gates, validate_one as validate_gate};
+pub(crate) use parse::validate;
+pub use parse::{Measured, Task, parse};
+
+/// The kind.
+pub const KIND: &str = "AnalysisRun";
+/// The resource's name in URLs.
+pub const PLURAL: &str = "analysisruns";
+
+/// The resource, for a client.
+#[must_use]
+pub fn api_resource() -> ApiResource {
+    ApiResource {
+        group: GROUP.to_owned(),
+        version: VERSION.to_owned(),
+        api_version: format!("{GROUP}/{VERSION}"),
+        kind: KIND.to_owned(),
+        plural: PLURAL.to_owned(),
+    }
+}
+
+/// What is to be measured, or asked.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+#[schemars(extend("x-kubernetes-validations" = schema::rule(
+    "has(self.metrics) != has(self.gates) && has(self.gates) == has(self.next)",
+    "an analysis has either metrics, or gates and the step that they are asked about (next)",
+)))]
+pub struct AnalysisRunSpec {
+    /// What is measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 100))]
+    pub metrics: Option<Vec<Metric>>,
+    /// Instead of metrics, gates: asked together until all allow the next step, or one denies it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 20))]
+    pub gates: Option<Vec<Gate>>,
+    /// The step that the gates are asked about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<Next>,
+    /// Ends the analysis: what was measured until then counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub terminate: Option<bool>,
+}
+
+/// One metric.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+pub struct Metric {
+    /// Its name; no two metrics of an analysis share it.
+    pub name: String,
+    /// Time between two measurements, such as 30s. Without it the metric is measured once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interval: Option<String>,
+    /// Time from the beginning of the analysis to the first measurement, such as 1m.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub initial_delay: Option<String>,
+    /// How many measurements make the metric complete. Default: 1 without interval, else until the analysis is ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::int_or_string")]
+    pub count: Option<IntOrString>,
+    /// Failed measurements that are borne; -1: any number. Default: 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::int_or_string")]
+    pub failure_limit: Option<IntOrString>,
+    /// Inconclusive measurements that are borne. Default: 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::int_or_string")]
+    pub inconclusive_limit: Option<IntOrString>,
+    /// Errors in a row that are borne. Default: 4.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::int_or_string")]
+    pub consecutive_error_limit: Option<IntOrString>,
+    /// Successes in a row that make the metric successful at once. Default: 0, it takes all its measurements.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::int_or_string")]
+    pub consecutive_success_limit: Option<IntOrString>,
+    /// How long one measurement may go on, for want of requests for example, before it is inconclusive. Default: 10m.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<String>,
+    /// Who measures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(required)]
+    pub provider: Option<Provider>,
+}
+
+/// Who measures.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+pub struct Provider {
+    /// The name of one plugin, and its configuration. The plugin `prometheus` comes with KULTA.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::plugin")]
+    pub plugin: Option<Map<String, Value>>,
+}
+
+/// The analysis that goes on beside the steps of a canary.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+pub struct BackgroundAnalysis {
+    /// What is measured: at least one metric.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(required, length(min = 1, max = 100))]
+    pub metrics: Option<Vec<Metric>>,
+    /// The step at which it begins, from 0. Default: 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub starting_step: Option<i32>,
+}
+
+/// The analysis that a step of a canary waits for.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+pub struct StepAnalysis {
+    /// What is measured: at least one metric, none of which goes on without end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(required, length(min = 1, max = 100))]
+    pub metrics: Option<Vec<Metric>>,
+}

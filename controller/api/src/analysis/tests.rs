@@ -1,0 +1,170 @@
+//! What metrics mean, and what is refused with which words.
+
+use super::*;
+use jiff::SignedDuration;
+use kulta_core::analysis::metric::Metric as Meaning;
+use kulta_core::spec::Problem;
+use serde_json::json;
+
+fn metric() -> Value {
+    json!({"name": "errors", "provider": {"plugin": {"prometheus": {"query": "up"}}}})
+}
+
+fn with(field: &str, value: Value) -> Value {
+    let mut metric = metric();
+    metric[field] = value;
+    json!({"metrics": [metric]})
+}
+
+fn accepted(spec: &Value) -> Meaning {
+    let task = parse(spec).unwrap_or_else(|problems| panic!("{problems:?}"));
+    task.measured[0].metric.clone()
+}
+
+fn refused(spec: &Value) -> Vec<Problem> {
+    parse(spec).expect_err("refused")
+}
+
+#[track_caller]
+fn assert_refused(spec: &Value, path: &str, words: &str) {
+    let problems = refused(spec);
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert_eq!(problems[0].path, path, "{problems:?}");
+    assert!(problems[0].message.contains(words), "{problems:?}");
+}
+
+#[test]
+fn a_metric_is_measured_once_unless_it_says_otherwise() {
+    let spec = json!({"metrics": [metric()]});
+
+    let task = parse(&spec).unwrap();
+
+    let measured = &task.measured[0];
+    assert_eq!(measured.metric, Meaning::once("errors"));
+    assert_eq!(measured.plugin, "prometheus");
+    assert_eq!(measured.configuration, json!({"query": "up"}));
+    assert!(!task.terminate);
+}
+
+#[test]
+fn with_an_interval_a_metric_goes_on_until_it_is_ended() {
+    assert!(accepted(&with("interval", json!("30s"))).is_endless());
+}
+
+#[test]
+fn numbers_may_be_written_as_texts() {
+    let mut spec = with("interval", json!("1m"));
+    spec["metrics"][0]["count"] = json!("5");
+    spec["metrics"][0]["failureLimit"] = json!("2");
+
+    let metric = accepted(&spec);
+
+    assert_eq!(
+        (metric.count.map(u32::from), metric.failure_limit),
+        (Some(5), Some(2))
+    );
+}
+
+#[test]
+fn a_failure_limit_of_minus_one_bears_every_failure_where_successes_decide() {
+    let mut spec = with("failureLimit", json!(-1));
+    assert_refused(&spec, "spec.metrics[0].failureLimit", "consecutiveSuccessLimit");
+
+    spec["metrics"][0]["consecutiveSuccessLimit"] = json!(1);
+
+    assert_eq!(accepted(&spec).failure_limit, None);
+}
+
+#[test]
+fn a_field_that_is_wrong_is_told_with_its_path() {
+    let first = "spec.metrics[0]";
+    let cases = [
+        ("interval", json!("1 hour"), "interval", "not a duration"),
+        ("interval", json!("10ms"), "interval", "at least 1s"),
+        ("count", json!(3), "interval", "must be specified when count is 3"),
+        ("count", json!("many"), "count", "whole number"),
+        ("failureLimit", json!(-2), "failureLimit", "at least -1"),
+        ("failureLimit", json!(5), "count", "failureLimit"),
+        ("inconclusiveLimit", json!(5), "count", "inconclusiveLimit"),
+        ("sucessCondition", json!("x"), "sucessCondition", "unknown field"),
+        ("provider", json!({}), "provider.plugin", "exactly one"),
+        (
+            "provider",
+            json!({"plugin": {"a": {}, "b": {}}}),
+            "provider.plugin",
+            "exactly one",
+        ),
+        (
+            "provider",
+            json!({"datadog": {}}),
+            "provider.datadog",
+            "unknown field",
+        ),
+    ];
+    for (field, value, path, words) in cases {
+        assert_refused(&with(field, value), &format!("{first}.{path}"), words);
+    }
+}
+
+#[test]
+fn an_analysis_has_metrics_with_names_of_their_own() {
+    assert_refused(&json!({}), "spec.metrics", "at least one");
+    let twice = json!({"metrics": [metric(), metric()]});
+    assert_refused(&twice, "spec.metrics[1].name", "duplicate name 'errors'");
+}
+
+fn asking(gate: &Value) -> Value {
+    json!({"gates": [gate], "next": {"fromWeight": 20, "toWeight": 50, "isLast": false}})
+}
+
+#[test]
+fn gates_are_asked_about_the_next_step() {
+    let gate = json!({"name": "hours", "plugin": "schedule", "interval": "1m", "deadline": "2h"});
+
+    let task = parse(&asking(&gate)).unwrap();
+
+    let (minute, hours) = (SignedDuration::from_mins(1), SignedDuration::from_hours(2));
+    assert_eq!(
+        task.measured[0].metric,
+        Meaning::gate("hours", Some(minute), Some(hours))
+    );
+    assert_eq!(task.measured[0].configuration, json!({}));
+    assert_eq!(
+        task.next.map(|next| (next.from_weight, next.to_weight)),
+        Some((20, 50))
+    );
+}
+
+#[test]
+fn a_gate_without_a_plugin_is_refused() {
+    assert_refused(
+        &asking(&json!({"name": "hours"})),
+        "spec.gates[0].plugin",
+        "write the name of a plugin",
+    );
+}
+
+#[test]
+fn gates_of_the_same_name_are_refused() {
+    let gate = json!({"name": "hours", "plugin": "schedule"});
+    let mut spec = asking(&gate);
+    spec["gates"] = json!([gate, gate]);
+
+    assert_refused(&spec, "spec.gates[1].name", "duplicate name 'hours'");
+}
+
+#[test]
+fn metrics_and_gates_together_are_refused() {
+    let mut spec = asking(&json!({"name": "hours", "plugin": "schedule"}));
+    spec["metrics"] = json!([metric()]);
+
+    assert_refused(&spec, "spec.gates", "either metrics, or gates");
+}
+
+#[test]
+fn gates_without_a_step_to_ask_about_are_refused() {
+    let mut spec = asking(&json!({"name": "hours", "plugin": "schedule"}));
+    spec["next"] = Value::Null;
+
+    assert_refused(&spec, "spec.gates", "spec.next");
+}

@@ -1,0 +1,346 @@
+//! The analyses of a rollout: which are to run, and what their results mean for it.
+//!
+//! A name says which analysis it is: revision, step, attempt. It is created under that name and no other, so a plan
+//! that was cut off finds what it has begun.
+
+use crate::analysis::run::AnalysisPhase;
+use crate::draft::Draft;
+use crate::gates;
+use crate::observed::AnalysisRunView;
+use crate::plan::{Action, Purpose};
+use crate::revisions::Revisions;
+use crate::spec::{Spec, Step};
+use crate::status::{Analyses, AnalysisReference, PauseCondition, PauseReason, Status};
+
+/// So many completed analyses are kept of those that were successful, and of the others: as in Argo Rollouts.
+const KEPT: usize = 5;
+
+/// Whether the step that waits for an analysis may be left.
+pub(crate) fn step_is_passed(status: &Status) -> bool {
+    let step = status.analyses.step.as_ref();
+    step.is_some_and(|reference| reference.phase == AnalysisPhase::Successful)
+}
+
+/// Why the rollout was aborted, if an analysis brought it about. The words are those of Argo Rollouts.
+pub(crate) fn verdict_against(status: &Status) -> Option<String> {
+    let Analyses {
+        background,
+        step,
+        gate,
+        ..
+    } = &status.analyses;
+    let kinds = [
+        ("Step-based analysis phase error/failed", step),
+        ("Background analysis phase error/failed", background),
+        ("Promotion gate denied", gate),
+    ];
+    kinds.into_iter().find_map(|(kind, reference)| {
+        let reference = reference
+            .as_ref()
+            .filter(|reference| speaks_against(reference.phase))?;
+        Some(format!("{kind}: {}", reference.message))
+    })
+}
+
+/// What the rollout waits for, if it is an analysis or a gate.
+pub(crate) fn waited_for(status: &Status, spec: &Spec) -> Option<String> {
+    let Analyses { step, gate, .. } = &status.analyses;
+    let gate = gate.as_ref().filter(|_| gates::hold(status, spec));
+    let (what, reference) = match (step, gate) {
+        (Some(step), _) => ("analysis", step),
+        (None, Some(gate)) => ("gates", gate),
+        (None, None) => return None,
+    };
+    let AnalysisReference { name, message, .. } = reference;
+    if message.is_empty() {
+        Some(format!("waiting for {what} {name:?}"))
+    } else {
+        Some(format!("waiting for {what} {name:?}: {message}"))
+    }
+}
+
+const fn speaks_against(phase: AnalysisPhase) -> bool {
+    matches!(phase, AnalysisPhase::Failed | AnalysisPhase::Error)
+}
+
+/// Forgets the analyses so far: the next ones begin anew.
+pub(crate) fn begin_anew(draft: &mut Draft<'_>) {
+    let analyses = &mut draft.status.analyses;
+    let begun = analyses.background.take().is_some()
+        | analyses.step.take().is_some()
+        | analyses.gate.take().is_some();
+    analyses.attempt += u32::from(begun);
+}
+
+/// Takes up what the analyses have found: a failure aborts, doubt pauses.
+pub(crate) fn heed(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) {
+    forget_others(draft, spec, revisions);
+    let observed = &draft.observed.analysis_runs;
+    let Analyses {
+        background,
+        step,
+        gate,
+        ..
+    } = &mut draft.status.analyses;
+    for reference in [background, step, gate].into_iter().flatten() {
+        if let Some(run) = find(observed, &reference.name) {
+            reference.phase = run.phase;
+            reference.message.clone_from(&run.message);
+        }
+    }
+    if draft.status.abort || draft.status.promote_full || draft.status.fully_promoted() {
+        return;
+    }
+    if verdict_against(&draft.status).is_some() {
+        abort(draft);
+        return;
+    }
+    let held = draft.status.is_held_by_analysis();
+    let resumed = take_doubt(&mut draft.status.analyses.background, held)
+        | take_doubt(&mut draft.status.analyses.step, held)
+        | take_doubt(&mut draft.status.analyses.gate, held);
+    if resumed {
+        draft.status.analyses.attempt += 1;
+    } else {
+        pause_in_doubt(draft);
+    }
+}
+
+/// Forgets an analysis of another step than the one under way (a user may have gone on by hand), and gates that are no
+/// longer those of the spec.
+fn forget_others(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) {
+    // What has aborted a rollout is told until it goes on.
+    if revisions.current.is_none() || draft.status.abort {
+        return;
+    }
+    let index = draft.status.current_step_index.unwrap_or(0);
+    let base = |purpose| name_of(draft, spec, revisions, purpose, 0);
+    let (step, gate) = (base(Purpose::Step(index)), base(Purpose::Gate(index)));
+    let analyses = &mut draft.status.analyses;
+    analyses
+        .step
+        .take_if(|reference| !is_attempt(&reference.name, &step));
+    analyses
+        .gate
+        .take_if(|reference| !is_attempt(&reference.name, &gate));
+}
+
+/// Whether `name` is that of some attempt of the analysis whose first one is `base`.
+fn is_attempt(name: &str, base: &str) -> bool {
+    let rest = name.strip_prefix(base);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+/// Traffic goes back to the stable version, as if the user had asked for it.
+fn abort(draft: &mut Draft<'_>) {
+    draft.status.abort = true;
+    draft.status.aborted_at = Some(draft.now);
+    draft.status.pause_conditions.clear();
+    draft.status.controller_pause = false;
+    draft.status.current_step_index = draft.status.current_step_index.map(|_| 0);
+}
+
+/// Forgets an analysis in doubt once the user has taken its pause away: another one is begun. True: it was so.
+fn take_doubt(reference: &mut Option<AnalysisReference>, held: bool) -> bool {
+    !held && reference.take_if(|reference| reference.paused).is_some()
+}
+
+fn pause_in_doubt(draft: &mut Draft<'_>) {
+    let start_time = draft.now;
+    let status = &mut draft.status;
+    let held = status.is_held_by_analysis();
+    let Analyses {
+        background,
+        step,
+        gate,
+        ..
+    } = &mut status.analyses;
+    let mut doubt = false;
+    for reference in [background, step, gate].into_iter().flatten() {
+        if reference.phase == AnalysisPhase::Inconclusive {
+            reference.paused = true;
+            doubt = true;
+        }
+    }
+    if doubt && !held {
+        let reason = PauseReason::InconclusiveAnalysisRun;
+        status
+            .pause_conditions
+            .push(PauseCondition { reason, start_time });
+    }
+}
+
+/// Begins the analyses that are to run, ends those that are not, and deletes old ones.
+pub(crate) fn keep(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) {
+    let under_way = is_under_way(draft, revisions);
+    if under_way && !draft.hold && !spec.paused {
+        begin(draft, spec, revisions);
+    }
+    // What a version was promoted with is in the history.
+    if !under_way && !draft.status.abort {
+        draft.status.analyses.background = None;
+        draft.status.analyses.step = None;
+        draft.status.analyses.gate = None;
+    }
+    let observed = draft.observed;
+    let referred: Vec<String> = references(&draft.status)
+        .map(|reference| reference.name.clone())
+        .collect();
+    let wanted = |run: &AnalysisRunView| under_way && referred.contains(&run.name);
+    let superfluous = observed
+        .analysis_runs
+        .iter()
+        .filter(|run| !(run.phase.completed() || run.terminate || wanted(run)));
+    for run in superfluous {
+        draft.act(Action::TerminateAnalysisRun {
+            name: run.name.clone(),
+            resource_version: run.resource_version.clone(),
+        });
+    }
+    for run in old_runs(&observed.analysis_runs, &referred) {
+        draft.act(Action::DeleteAnalysisRun {
+            name: run.name.clone(),
+            uid: run.uid.clone(),
+            resource_version: run.resource_version.clone(),
+        });
+    }
+}
+
+/// Whether there is a new version on its way that analyses judge.
+fn is_under_way(draft: &Draft<'_>, revisions: &Revisions<'_>) -> bool {
+    let status = &draft.status;
+    !status.abort && !status.promote_full && !status.fully_promoted() && !revisions.stable_is_current()
+}
+
+fn references(status: &Status) -> impl Iterator<Item = &AnalysisReference> {
+    let Analyses {
+        background,
+        step,
+        gate,
+        ..
+    } = &status.analyses;
+    background.iter().chain(step).chain(gate)
+}
+
+/// Begins the analyses that the step under way asks for.
+fn begin(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) {
+    // The number is part of the name: it must be the one that stays.
+    let number = revisions.current.map(|current| current.revision);
+    if number.is_none() || draft.observed.rollout.revision != number {
+        return;
+    }
+    let index = draft.status.current_step_index.unwrap_or(0);
+    if let Some(background) = &spec.background
+        && index >= background.starting_step
+    {
+        let known = draft.status.analyses.background.take();
+        let run = background.analysis.run.clone();
+        let reference = self::run(draft, spec, revisions, Purpose::Background, run, known);
+        draft.status.analyses.background = Some(reference);
+    }
+    let step = match spec.step(index) {
+        Some(Step::Analysis(analysis)) => Some(analysis.run.clone()),
+        Some(Step::Gate(gates)) => Some(gates::run(&gates.gates, gates::question_of_step(spec, index))),
+        _ => None,
+    };
+    if let Some(run) = step {
+        let known = draft.status.analyses.step.take();
+        let reference = self::run(draft, spec, revisions, Purpose::Step(index), run, known);
+        draft.status.analyses.step = Some(reference);
+    }
+    if let Some(next) = gates::question(&draft.status, spec)
+        && let Some(gates) = &spec.promotion_gates
+    {
+        let known = draft.status.analyses.gate.take();
+        let run = gates::run(&gates.gates, next);
+        let reference = self::run(draft, spec, revisions, Purpose::Gate(index), run, known);
+        draft.status.analyses.gate = Some(reference);
+    }
+}
+
+/// The analysis for `purpose`; it is created where it is not there yet, or was deleted before it had come to its end.
+fn run(
+    draft: &mut Draft<'_>,
+    spec: &Spec,
+    revisions: &Revisions<'_>,
+    purpose: Purpose,
+    run: serde_json::Value,
+    known: Option<AnalysisReference>,
+) -> AnalysisReference {
+    let reference = known.unwrap_or_else(|| {
+        let mut attempt = draft.status.analyses.attempt;
+        let mut name = name_of(draft, spec, revisions, purpose, attempt);
+        // What has come to its end, or is about to, was for another time: a lost status does not revive it.
+        while find(&draft.observed.analysis_runs, &name)
+            .is_some_and(|run| run.terminate || run.phase.completed())
+        {
+            attempt += 1;
+            name = name_of(draft, spec, revisions, purpose, attempt);
+        }
+        AnalysisReference {
+            name,
+            phase: AnalysisPhase::Pending,
+            message: String::new(),
+            paused: false,
+        }
+    });
+    if find(&draft.observed.analysis_runs, &reference.name).is_none() && !reference.phase.completed() {
+        draft.act(Action::CreateAnalysisRun {
+            name: reference.name.clone(),
+            purpose,
+            hash: revisions.current_hash.clone(),
+            revision: revisions.current.map_or(0, |current| current.revision),
+            spec: run,
+        });
+    }
+    reference
+}
+
+/// The name of an analysis, in the words of Argo Rollouts: `<rollout>-<hash>-<revision>[-<step>][.<attempt>]`; that of
+/// gates says which they are, too.
+fn name_of(
+    draft: &Draft<'_>,
+    spec: &Spec,
+    revisions: &Revisions<'_>,
+    purpose: Purpose,
+    attempt: u32,
+) -> String {
+    let rollout = &draft.observed.rollout.name;
+    let hash = &revisions.current_hash;
+    let revision = revisions.current.map_or(0, |current| current.revision);
+    let purpose = match purpose {
+        Purpose::Background => String::new(),
+        Purpose::Step(index) => format!("-{index}"),
+        Purpose::Gate(index) => {
+            let gates = spec.promotion_gates.as_ref().map_or("", |gates| &gates.hash);
+            format!("-{index}-gate-{gates}")
+        }
+    };
+    let attempt = if attempt == 0 {
+        String::new()
+    } else {
+        format!(".{attempt}")
+    };
+    format!("{rollout}-{hash}-{revision}{purpose}{attempt}")
+}
+
+fn find<'runs>(runs: &'runs [AnalysisRunView], name: &str) -> Option<&'runs AnalysisRunView> {
+    runs.iter().find(|run| run.name == name)
+}
+
+/// Completed analyses beyond the number to keep, oldest first; of the successful and of the others apart.
+fn old_runs<'runs>(
+    runs: &'runs [AnalysisRunView],
+    referred: &[String],
+) -> impl Iterator<Item = &'runs AnalysisRunView> {
+    let completed = runs
+        .iter()
+        .filter(|run| run.phase.completed() && !referred.contains(&run.name));
+    let (mut successful, mut others): (Vec<_>, Vec<_>) =
+        completed.partition(|run| run.phase == AnalysisPhase::Successful);
+    for kind in [&mut successful, &mut others] {
+        kind.sort_by(|one, other| (one.created, &one.name).cmp(&(other.created, &other.name)));
+        kind.truncate(kind.len().saturating_sub(KEPT));
+    }
+    successful.into_iter().chain(others)
+}

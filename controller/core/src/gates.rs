@@ -1,0 +1,64 @@
+//! Promotion gates: what they are asked, and when they hold a rollout.
+//!
+//! They are asked before every rise of the weight and before the promotion, with nothing of the step done yet: pods
+//! come up once the gates have let it go on. Only an answer lets it go on; no answer is none.
+
+use serde_json::{Value, json};
+
+use crate::analysis::run::AnalysisPhase;
+use crate::analysis::verdict::NextStep;
+use crate::spec::{Spec, Step, Weight};
+use crate::status::Status;
+use crate::weight;
+
+/// Whether the gates have yet to let the step under way go on.
+pub(crate) fn hold(status: &Status, spec: &Spec) -> bool {
+    question(status, spec).is_some() && !allowed(status)
+}
+
+fn allowed(status: &Status) -> bool {
+    let gate = status.analyses.gate.as_ref();
+    gate.is_some_and(|reference| reference.phase == AnalysisPhase::Successful)
+}
+
+/// What the promotion gates are asked about the step under way; None where they are not.
+pub(crate) fn question(status: &Status, spec: &Spec) -> Option<NextStep> {
+    spec.promotion_gates.as_ref()?;
+    if status.abort || status.promote_full || status.fully_promoted() {
+        return None;
+    }
+    let next = NextStep {
+        from_weight: weight::before(status, spec).percent(),
+        to_weight: weight::next(status, spec).percent(),
+        is_last: status
+            .current_step_index
+            .is_none_or(|index| index >= spec.step_count()),
+    };
+    (next.is_last || next.to_weight > next.from_weight).then_some(next)
+}
+
+/// What the gate of the step `index` is asked: about the next weight after it.
+pub(crate) fn question_of_step(spec: &Spec, index: u32) -> NextStep {
+    let next = (index..spec.step_count()).find_map(|index| match spec.step(index) {
+        Some(Step::SetWeight(weight)) => Some(*weight),
+        _ => None,
+    });
+    NextStep {
+        from_weight: weight::at(spec, index).percent(),
+        to_weight: next.unwrap_or(Weight::FULL).percent(),
+        is_last: next.is_none(),
+    }
+}
+
+/// The spec of the `AnalysisRun` that asks `gates` about `next`.
+pub(crate) fn run(gates: &Value, next: NextStep) -> Value {
+    let NextStep {
+        from_weight,
+        to_weight,
+        is_last,
+    } = next;
+    json!({
+        "gates": gates,
+        "next": {"fromWeight": from_weight, "toWeight": to_weight, "isLast": is_last},
+    })
+}

@@ -1,0 +1,71 @@
+//! Progress: when a rollout last came further, and when it has stood still for too long.
+
+use jiff::SignedDuration;
+
+use crate::condition::{is_done, is_paused};
+use crate::draft::{Draft, after};
+use crate::gates;
+use crate::revisions::Revisions;
+use crate::spec::{Problem, Spec, Weight};
+use crate::status::{ConditionType, Furthest, Phase, Status, Truth};
+
+/// Moves the start of the progress deadline when anything has come further than before.
+pub(crate) fn note(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>, problems: &[Problem]) {
+    let (old, new) = (&draft.observed.status, &draft.status);
+    let was = |kind| {
+        old.condition(kind)
+            .is_some_and(|condition| condition.status == Truth::True)
+    };
+    let goes_on = was(ConditionType::Paused) && !is_paused(new, spec)
+        || was(ConditionType::InvalidSpec) && problems.is_empty();
+    // Rest that ends by itself (pods are lost) is not overdue from the last rollout on.
+    let begins = goes_on
+        || old.phase == Phase::Healthy && !is_done(new, spec, revisions)
+        || old.current_pod_hash != new.current_pod_hash
+        || old.stable_hash != new.stable_hash
+        || old.current_step_index != new.current_step_index
+        || old.pause_conditions != new.pause_conditions
+        || new.last_progress_time.is_none();
+    let before = if begins { Furthest::default() } else { old.furthest };
+    let furthest = Furthest {
+        ready_replicas: before.ready_replicas.max(new.ready_replicas),
+        available_replicas: before.available_replicas.max(new.available_replicas),
+        weight: before.weight.max(weight_in_force(new)),
+    };
+    let old_pods = |status: &Status| status.replicas.saturating_sub(status.updated_replicas);
+    let resized = old.updated_replicas != new.updated_replicas || old_pods(new) < old_pods(old);
+    if begins || resized || furthest != before {
+        draft.status.last_progress_time = Some(draft.now);
+    }
+    draft.status.furthest = furthest;
+}
+
+fn weight_in_force(status: &Status) -> Weight {
+    let traffic = status.traffic.as_ref();
+    traffic.and_then(|traffic| traffic.in_force).unwrap_or_default()
+}
+
+/// The progress deadline, when it has passed. Not measured while an old revision only waits for its delay.
+pub(crate) fn exceeded_deadline(
+    draft: &mut Draft<'_>,
+    spec: &Spec,
+    revisions: &Revisions<'_>,
+) -> Option<SignedDuration> {
+    if revisions
+        .others
+        .iter()
+        .any(|other| other.scale_down_deadline.is_some())
+    {
+        return None;
+    }
+    // An analysis has limits of its own, and a gate may hold for as long as it likes.
+    if draft.status.analyses.step.is_some() || gates::hold(&draft.status, spec) {
+        return None;
+    }
+    let end = after(draft.status.last_progress_time?, spec.progress_deadline);
+    if draft.now < end {
+        draft.wake_at(end);
+        return None;
+    }
+    Some(spec.progress_deadline)
+}

@@ -1,0 +1,60 @@
+//! Analyses of the simulated cluster: what they find depends on the version that they judge.
+
+use jiff::Timestamp;
+use kulta_core::analysis::run::AnalysisPhase;
+use kulta_core::observed::AnalysisRunView;
+
+/// What the analyses of one version find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Opinion {
+    /// They come to this end after so many ticks.
+    After(u64, AnalysisPhase),
+    /// They go on until they are ended.
+    Endless,
+}
+
+/// An analysis.
+#[derive(Debug, Clone)]
+pub(crate) struct AnalysisRun {
+    pub(crate) name: String,
+    pub(crate) uid: u64,
+    pub(crate) resource_version: u64,
+    pub(crate) created: Timestamp,
+    pub(crate) created_at: u64,
+    pub(crate) version: u32,
+    pub(crate) terminate: bool,
+    pub(crate) phase: AnalysisPhase,
+    pub(crate) spec: serde_json::Value,
+}
+
+impl AnalysisRun {
+    /// Lets a second pass. True: something changed.
+    pub(crate) fn step(&mut self, tick: u64, opinion: Opinion) -> bool {
+        if self.phase.completed() {
+            return false;
+        }
+        let before = self.phase;
+        self.phase = match opinion {
+            _ if self.terminate => AnalysisPhase::Successful,
+            Opinion::After(ticks, phase) if tick >= self.created_at + ticks => phase,
+            _ => AnalysisPhase::Running,
+        };
+        self.phase != before
+    }
+
+    pub(crate) fn view(&self) -> AnalysisRunView {
+        let message = match self.phase {
+            AnalysisPhase::Failed => "Metric \"errors\" assessed Failed due to failed (1) > failureLimit (0)",
+            _ => "",
+        };
+        AnalysisRunView {
+            name: self.name.clone(),
+            uid: self.uid.to_string(),
+            resource_version: self.resource_version.to_string(),
+            created: self.created,
+            terminate: self.terminate,
+            phase: self.phase,
+            message: message.to_owned(),
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! What the operator says of one plugin: which versions of it, for whom, and what it may use.
+
+use std::collections::BTreeMap;
+
+use kulta_plugin_host::Digest;
+use kulta_plugin_host::limits::{Limit, Limits};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+
+use super::EVERY_NAMESPACE;
+
+/// What the operator says of one plugin. What is not said of a plugin of a ConfigMap is: any version, for every
+/// namespace, without a provider, within the usual limits.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct PluginSettings {
+    /// The digests that its file may have, at least one; several while one version replaces another. None: any.
+    #[serde(deserialize_with = "digests")]
+    pub sha256: Option<Vec<Digest>>,
+    /// The providers that it may ask. None: no provider; for a bundled plugin every one.
+    pub providers: Option<Vec<String>>,
+    /// The namespaces whose analyses may use it; `*`, the default: every one. None may where the list is empty.
+    pub namespaces: Vec<String>,
+    /// What one call may use.
+    #[serde(deserialize_with = "limits")]
+    pub limits: Limits,
+}
+
+impl Default for PluginSettings {
+    fn default() -> Self {
+        Self {
+            sha256: None,
+            providers: None,
+            namespaces: vec![EVERY_NAMESPACE.to_owned()],
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl PluginSettings {
+    /// Whether analyses of `namespace` may use it.
+    #[must_use]
+    pub fn serves(&self, namespace: &str) -> bool {
+        super::lists(&self.namespaces, namespace)
+    }
+
+    /// Whether this version may be taken into service.
+    #[must_use]
+    pub fn expects(&self, digest: Digest) -> bool {
+        self.sha256
+            .as_ref()
+            .is_none_or(|expected| expected.contains(&digest))
+    }
+}
+
+fn digests<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Digest>>, D::Error> {
+    let list = Vec::<Digest>::deserialize(deserializer)?;
+    if list.is_empty() {
+        return Err(D::Error::custom(
+            "sha256 is empty: list the digests that are expected, or leave it out to take any version",
+        ));
+    }
+    Ok(Some(list))
+}
+
+fn limits<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Limits, D::Error> {
+    let amounts = BTreeMap::<String, u64>::deserialize(deserializer)?;
+    amounts
+        .into_iter()
+        .try_fold(Limits::default(), |limits, (name, amount)| {
+            let limit = Limit::ALL.into_iter().find(|limit| limit.as_str() == name);
+            let limit = limit.ok_or_else(|| {
+                let known: Vec<_> = Limit::ALL.iter().map(|limit| limit.as_str()).collect();
+                D::Error::custom(format!(
+                    "{name:?} is no limit of a plugin; there are {}",
+                    known.join(", ")
+                ))
+            })?;
+            limits.with(limit, amount).map_err(D::Error::custom)
+        })
+}

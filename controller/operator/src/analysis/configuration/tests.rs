@@ -1,0 +1,171 @@
+//! What an operator can write, and what is said of what makes no sense.
+
+use std::time::Duration;
+
+use kulta_plugin_host::Digest;
+use kulta_plugin_host::limits::{Limit, Limits};
+
+use super::*;
+
+const PROVIDERS: &str = "
+providers:
+  prometheus:
+    address: http://prometheus.monitoring:9090
+    namespaces: [shop]
+";
+
+#[test]
+fn a_provider_serves_the_namespaces_that_are_listed() {
+    let configuration = Configuration::parse(PROVIDERS).unwrap();
+
+    let provider = &configuration.providers["prometheus"];
+    assert!(provider.serves("shop") && !provider.serves("bank"));
+    assert_eq!(provider.timeout(), Duration::from_secs(5));
+}
+
+#[test]
+fn a_star_is_every_namespace() {
+    let configuration = Configuration::parse(&PROVIDERS.replace("[shop]", "['*']")).unwrap();
+
+    assert!(configuration.providers["prometheus"].serves("bank"));
+}
+
+#[test]
+fn an_empty_file_sets_nothing_up() {
+    assert_eq!(Configuration::parse("{}").unwrap(), Configuration::default());
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_with_the_name_of_the_field_or_value() {
+    let cases = [
+        (PROVIDERS.replace("address", "adress"), "adress"),
+        (PROVIDERS.replace("providers", "provider"), "provider"),
+        (PROVIDERS.replace("http://", "ftp://"), "write http://HOST:PORT"),
+        (PROVIDERS.replace("    namespaces: [shop]\n", ""), "namespaces"),
+    ];
+    for (text, words) in cases {
+        let refusal = Configuration::parse(&text).unwrap_err().to_string();
+        assert!(refusal.contains(words), "{refusal}");
+    }
+}
+
+const PLUGINS: &str = "
+providers:
+  prometheus:
+    address: http://prometheus.monitoring:9090
+    namespaces: [shop]
+plugins:
+  error_ratio:
+    sha256: [e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855]
+    providers: [prometheus]
+    namespaces: [shop]
+    limits: {fuel: 1000, memoryBytes: 1048576}
+";
+
+fn plugin(text: &str) -> PluginSettings {
+    let configuration = Configuration::parse(text).unwrap();
+    assert_eq!(configuration.problems(), [""; 0]);
+    configuration.plugins.into_values().next().unwrap()
+}
+
+#[test]
+fn a_plugin_has_expected_digests_grants_namespaces_and_limits() {
+    let plugin = plugin(PLUGINS);
+
+    assert!(plugin.expects(Digest::of(b"")) && !plugin.expects(Digest::of(b"another")));
+    assert_eq!(plugin.providers, Some(vec!["prometheus".to_owned()]));
+    assert!(plugin.serves("shop") && !plugin.serves("bank"));
+    assert_eq!(plugin.limits.amount(Limit::Fuel), 1000);
+    assert_eq!(plugin.limits.amount(Limit::MemoryBytes), 1 << 20);
+    assert_eq!(
+        plugin.limits.amount(Limit::Queries),
+        Limit::Queries.default_amount()
+    );
+}
+
+#[test]
+fn of_a_plugin_that_nothing_is_said_of_any_version_serves_every_namespace_without_a_provider() {
+    let plugin = plugin("plugins: {error-ratio: {}}");
+
+    assert_eq!(plugin, PluginSettings::default());
+    assert!(plugin.expects(Digest::of(b"any")) && plugin.serves("shop"));
+    assert_eq!((plugin.providers, plugin.limits), (None, Limits::default()));
+}
+
+#[test]
+fn a_plugin_for_no_namespace_serves_none() {
+    assert!(!plugin("plugins: {error-ratio: {namespaces: []}}").serves("shop"));
+}
+
+#[test]
+fn a_misspelt_plugin_is_refused_with_the_name_of_the_field_or_value() {
+    let cases = [
+        (PLUGINS.replace("sha256", "sha265"), "sha265"),
+        (PLUGINS.replace("e3b0c4", "e3b0"), "64 hexadecimal digits"),
+        (PLUGINS.replace("[e3b0", "[] # "), "list the digests"),
+        (PLUGINS.replace("fuel", "feul"), "there are memoryBytes, fuel"),
+        (
+            PLUGINS.replace("1000", "0"),
+            "fuel is 0: set it to 1 at least and 5000000000 at most",
+        ),
+        (PLUGINS.replace("1000", "much"), "much"),
+    ];
+    for (text, words) in cases {
+        let refusal = Configuration::parse(&text).unwrap_err().to_string();
+        assert!(refusal.contains(words), "{refusal}");
+    }
+}
+
+#[test]
+fn what_does_not_fit_together_is_refused_with_path_and_remedy() {
+    let cases = [
+        (
+            PLUGINS.replace(
+                "    providers: [prometheus]",
+                "    providers: [prometheus, thanos]",
+            ),
+            "plugins.error_ratio.providers[1]: there is no provider \"thanos\"",
+        ),
+        (
+            PLUGINS.replace("error_ratio", "Error.Ratio"),
+            "plugins.Error.Ratio: a plugin's name is",
+        ),
+        (
+            PLUGINS.replace("error_ratio", "prometheus"),
+            "plugins.prometheus.sha256: the plugin comes with KULTA",
+        ),
+    ];
+    for (text, words) in cases {
+        let problems = Configuration::parse(&text).unwrap().problems();
+        assert!(
+            problems.len() == 1 && problems[0].starts_with(words),
+            "{problems:?}"
+        );
+    }
+}
+
+#[test]
+fn a_bundled_plugin_can_be_limited() {
+    let plugin = plugin("plugins: {prometheus: {namespaces: [shop], limits: {callMillis: 20000}}}");
+
+    assert_eq!(plugin.limits.amount(Limit::CallMillis), 20_000);
+}
+
+#[test]
+fn the_file_that_is_installed_sets_nothing_up_and_its_examples_make_sense() {
+    let installed = include_str!("../../../../../deploy/kustomize/config.yaml");
+    let digits = Digest::of(b"").to_string();
+    let example: Vec<_> = installed
+        .lines()
+        .filter_map(|line| line.strip_prefix("# "))
+        .filter(|line| line.starts_with(' ') || line.ends_with(':'))
+        .map(|line| line.replace("<64 digits>", &format!("'{digits}'")))
+        .collect();
+
+    let example = Configuration::parse(&example.join("\n")).unwrap();
+
+    assert_eq!(Configuration::parse(installed).unwrap(), Configuration::default());
+    assert_eq!(example.problems(), [""; 0]);
+    assert!(example.plugins["error_ratio"].expects(Digest::of(b"")));
+    assert!(example.providers["prometheus"].serves("shop"));
+}

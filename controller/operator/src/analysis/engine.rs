@@ -1,0 +1,247 @@
+//! One AnalysisRun at a time: what is due is measured, and the status says what came of it.
+//!
+//! The object is read as it is now, not from a cache: a measurement is not taken twice because a watch lags, and the
+//! status is written only over the one that was read.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use kube::Client;
+use kube::core::DynamicObject;
+use kulta_api::analysis::{Measured, Task, parse};
+use kulta_api::names::HASH_LABEL;
+use kulta_core::analysis::metric::Metric;
+use kulta_core::analysis::run::{AnalysisPhase, RunStatus};
+use kulta_core::analysis::{Progress, advance, due};
+use kulta_core::spec::Problem;
+use serde_json::Value;
+use thiserror::Error;
+use tokio::time::Instant;
+use tracing::Instrument as _;
+
+use super::asking::Asking;
+use super::plugins::Plugins;
+use super::providers::Providers;
+use super::revisions::{self, Chosen, Loading};
+use crate::apply::WriteError;
+use crate::apply::request::{Target, replace_status};
+use crate::apply::write;
+use crate::backoff::{Backoffs, Retry};
+use crate::controller::Reconcile;
+use crate::error_chain::with_causes;
+use crate::events::publish::{Publisher, Regarding};
+use crate::expectations::Kind;
+use crate::key::ObjectKey;
+use crate::metrics::Metrics;
+use crate::observe::ReadError;
+use crate::observe::read;
+use crate::reconcile::until;
+use crate::watch::{AnalysisRun, Caches};
+
+/// How soon an analysis looks again for a plugin that is being loaded, which takes about a second.
+const LOADING_RETRY: SignedDuration = SignedDuration::from_secs(1);
+
+/// Works on AnalysisRuns.
+pub struct AnalysisEngine {
+    /// The API server.
+    pub client: Client,
+    /// What the watches have seen: facts about the Rollouts that are judged.
+    pub caches: Arc<Caches>,
+    /// Who measures.
+    pub plugins: Arc<Plugins>,
+    /// Whom plugins may ask.
+    pub providers: Arc<Providers>,
+    /// Kubernetes Events.
+    pub events: Publisher,
+    /// The controller's own metrics.
+    pub metrics: Arc<Metrics>,
+    /// How soon to try again after a failure.
+    pub backoffs: Backoffs,
+}
+
+#[derive(Debug, Error)]
+enum EngineError {
+    #[error("not read")]
+    Read(#[from] ReadError),
+    #[error("its status was not written")]
+    Write(#[from] WriteError),
+}
+
+impl EngineError {
+    fn retry(&self) -> Retry {
+        match self {
+            Self::Write(error) if error.is_conflict() => Retry::Conflict,
+            Self::Read(_) | Self::Write(_) => Retry::Error,
+        }
+    }
+}
+
+/// An AnalysisRun as it is now.
+pub(super) struct Run {
+    uid: String,
+    resource_version: String,
+    spec: Value,
+    status: RunStatus,
+    /// The name of its Rollout.
+    pub(super) owner: Option<String>,
+    /// The revision that it judges.
+    pub(super) hash: Option<String>,
+}
+
+impl Reconcile for AnalysisEngine {
+    async fn reconcile(&self, key: &ObjectKey) -> Option<Instant> {
+        let span = tracing::info_span!("analyse", analysis = %key);
+        async {
+            match self.steps(key).await {
+                Ok(wake_at) => {
+                    self.backoffs.reset(key);
+                    wake_at.map(|time| Instant::now() + until(time))
+                }
+                Err(error) => {
+                    let delay = self.backoffs.next(key, error.retry());
+                    if error.retry() == Retry::Error {
+                        tracing::warn!(error = with_causes(&error), ?delay, "analysis held up");
+                    }
+                    Some(Instant::now() + delay)
+                }
+            }
+        }
+        .instrument(span)
+        .await
+    }
+}
+
+impl AnalysisEngine {
+    async fn steps(&self, key: &ObjectKey) -> Result<Option<Timestamp>, EngineError> {
+        let live = read::object::<AnalysisRun>(&self.client, key).await?;
+        let Some(run) = live.and_then(Run::under_way) else {
+            return Ok(None);
+        };
+        let progress = match parse(&run.spec) {
+            Ok(task) => self.advance(key, &run, &task).await,
+            Err(problems) => invalid(&run.status, &problems),
+        };
+        if progress.status != run.status {
+            self.write(key, &run, &progress.status).await?;
+        }
+        Ok(progress.wake_at)
+    }
+
+    /// Measures what is due.
+    async fn advance(&self, key: &ObjectKey, run: &Run, task: &Task) -> Progress {
+        let metrics: Vec<Metric> = task
+            .measured
+            .iter()
+            .map(|measured| measured.metric.clone())
+            .collect();
+        let now = Timestamp::now();
+        let mut begun = advance(&metrics, task.terminate, &run.status, Vec::new(), now);
+        let chosen = match Chosen::of(&self.plugins, &key.namespace, &task.measured, &mut begun.status) {
+            Ok(chosen) => chosen,
+            Err(Loading) => return later(run, now),
+        };
+        let asking = Asking {
+            engine: self,
+            key,
+            run,
+            chosen: &chosen,
+            status: &begun.status,
+            now,
+        };
+        // Gates that can't be asked hold, whatever the reason.
+        if run.status.started_at.is_none() && task.next.is_none() {
+            let problems = asking.check(&task.measured).await;
+            if !problems.is_empty() {
+                return invalid(&begun.status, &problems);
+            }
+        }
+        let due = due(&metrics, task.terminate, &begun.status, now);
+        let is_due = |measured: &&Measured| due.iter().any(|due| due.name == measured.metric.name);
+        let taken = match task.next {
+            None => asking.measure(task.measured.iter().filter(is_due)).await,
+            Some(next) if !due.is_empty() => asking.gates(&task.measured, next).await,
+            Some(_) => Vec::new(),
+        };
+        advance(&metrics, task.terminate, &begun.status, taken, Timestamp::now())
+    }
+
+    async fn write(&self, key: &ObjectKey, run: &Run, status: &RunStatus) -> Result<(), EngineError> {
+        let target = Target {
+            kind: Kind::AnalysisRun,
+            key: key.clone(),
+        };
+        // Texts, numbers, and lists and maps of them: nothing in it can fail to be written.
+        let written = serde_json::to_value(status).unwrap_or_default();
+        let request = replace_status(target, &run.resource_version, written);
+        write::send(&self.client, request).await?;
+        if status.phase != run.status.phase {
+            tracing::info!(
+                phase = status.phase.as_str(),
+                message = status.message,
+                "the analysis has come to another phase"
+            );
+        }
+        let regarding = Regarding::of_analysis_run(key, &run.uid, &run.resource_version);
+        self.events
+            .tell_about(&regarding, revisions::changes(&run.status, status));
+        Ok(())
+    }
+}
+
+impl Run {
+    /// The run, unless it is complete or being deleted.
+    fn under_way(live: DynamicObject) -> Option<Self> {
+        if live.metadata.deletion_timestamp.is_some() {
+            return None;
+        }
+        // A status that can't be read counts as lost: the analysis begins anew.
+        let status = live.data.get("status").cloned().unwrap_or_default();
+        let status: RunStatus = serde_json::from_value(status).unwrap_or_default();
+        if status.phase.completed() {
+            return None;
+        }
+        let rollout = kulta_api::rollout::api_resource();
+        let owners = live.metadata.owner_references.into_iter().flatten();
+        let owner = owners
+            .filter(|owner| owner.controller == Some(true))
+            .find(|owner| owner.kind == rollout.kind && owner.api_version == rollout.api_version);
+        Some(Self {
+            uid: live.metadata.uid?,
+            resource_version: live.metadata.resource_version?,
+            spec: live.data.get("spec").cloned().unwrap_or_default(),
+            status,
+            owner: owner.map(|owner| owner.name),
+            hash: live
+                .metadata
+                .labels
+                .and_then(|mut labels| labels.remove(HASH_LABEL)),
+        })
+    }
+}
+
+/// An analysis that waits for a plugin.
+fn later(run: &Run, now: Timestamp) -> Progress {
+    Progress {
+        status: run.status.clone(),
+        wake_at: now.checked_add(LOADING_RETRY).ok(),
+    }
+}
+
+/// An analysis that can't be begun.
+fn invalid(status: &RunStatus, problems: &[Problem]) -> Progress {
+    let list: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    let now = Timestamp::now();
+    Progress {
+        status: RunStatus {
+            phase: AnalysisPhase::Error,
+            message: format!("Analysis spec invalid: {}", list.join("; ")),
+            started_at: status.started_at.or(Some(now)),
+            completed_at: Some(now),
+            ..status.clone()
+        },
+        wake_at: None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,264 @@
+//! What becomes of AnalysisRuns that no plugin has to measure; measuring itself is tested on a real cluster.
+
+use serde_json::json;
+
+use super::*;
+use crate::analysis::plugins::tests::{digest, plugin};
+use crate::context::Context;
+use crate::scenario::{Reply, expect, scenario};
+use crate::watch::samples::{self, key};
+
+const READ: &str = "GET /apis/kulta.io/v1alpha1/namespaces/shop/analysisruns/web-abc-2";
+const WRITE: &str =
+    "PATCH /apis/kulta.io/v1alpha1/namespaces/shop/analysisruns/web-abc-2/status?&fieldManager=kulta";
+
+fn engine(context: &Context) -> AnalysisEngine {
+    AnalysisEngine {
+        client: context.client.clone(),
+        caches: Arc::clone(&context.caches),
+        plugins: Arc::default(),
+        providers: Arc::new(Providers::new(std::collections::BTreeMap::new())),
+        events: context.events.clone(),
+        metrics: Arc::clone(&context.metrics),
+        backoffs: Backoffs::default(),
+    }
+}
+
+/// The version of `prometheus` that the tests have, in service.
+async fn with_plugin(context: &Context) -> AnalysisEngine {
+    let engine = engine(context);
+    engine.plugins.install("prometheus", plugin(1).await);
+    engine
+}
+
+async fn advanced(run: Value, engine: impl AsyncFnOnce(&Context) -> AnalysisEngine) -> (Progress, String) {
+    let ended = scenario(Vec::new(), async |context| {
+        let run = Run::under_way(serde_json::from_value(run).unwrap()).unwrap();
+        let task = parse(&run.spec).unwrap();
+        let engine = engine(context).await;
+        engine.advance(&key("web-abc-2"), &run, &task).await
+    })
+    .await;
+    (ended.outcome, ended.metrics)
+}
+
+fn run() -> Value {
+    samples::analysis_run("web", "web-abc-2")
+}
+
+async fn reconciled(exchanges: Vec<crate::scenario::Exchange>) -> Option<Instant> {
+    let ended = scenario(exchanges, async |context| {
+        engine(context).reconcile(&key("web-abc-2")).await
+    });
+    ended.await.outcome
+}
+
+#[tokio::test]
+async fn one_that_is_gone_is_left() {
+    let gone = Reply::failure(404, "NotFound", "not found", &[]);
+
+    assert!(reconciled(vec![expect(READ, gone)]).await.is_none());
+}
+
+#[tokio::test]
+async fn one_that_is_complete_is_left_as_it_is() {
+    let mut complete = run();
+    complete["status"] = json!({"phase": "Failed", "startedAt": "2026-01-01T00:00:00Z"});
+
+    let again = reconciled(vec![expect(READ, Reply::With(200, complete))]).await;
+
+    assert!(again.is_none());
+}
+
+#[tokio::test]
+async fn one_that_is_being_deleted_is_left() {
+    let mut going = run();
+    going["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+
+    assert!(
+        reconciled(vec![expect(READ, Reply::With(200, going))])
+            .await
+            .is_none()
+    );
+}
+
+#[tokio::test]
+async fn one_that_makes_no_sense_comes_to_its_end_at_once() {
+    let mut wrong = run();
+    wrong["spec"]["metrics"] = json!([]);
+    let exchanges = vec![
+        expect(READ, Reply::With(200, wrong)),
+        expect(WRITE, Reply::written("101")),
+    ];
+
+    assert!(reconciled(exchanges).await.is_none());
+}
+
+#[tokio::test]
+async fn somebody_elses_write_at_the_same_time_is_read_first() {
+    let exchanges = vec![
+        expect(READ, Reply::With(200, run())),
+        expect(WRITE, Reply::test_failed()),
+    ];
+
+    assert!(reconciled(exchanges).await.is_some());
+}
+
+#[tokio::test]
+async fn a_plugin_that_is_not_there_is_named_before_anything_is_measured() {
+    let (progress, _) = advanced(run(), async |context| engine(context)).await;
+
+    let status = progress.status;
+    assert_eq!(status.phase, AnalysisPhase::Error);
+    assert_eq!(
+        status.message,
+        "Analysis spec invalid: spec.metrics[0].provider.plugin: there is no plugin \"prometheus\"; those in service \
+         are: none"
+    );
+    assert!(
+        status
+            .metric_results
+            .iter()
+            .all(|result| result.measurements.is_empty())
+    );
+}
+
+#[tokio::test]
+async fn a_gate_whose_plugin_is_not_there_holds_and_says_so() {
+    let mut gated = run();
+    gated["spec"] = json!({
+        "gates": [{"name": "hours", "plugin": "schedule"}],
+        "next": {"fromWeight": 0, "toWeight": 20, "isLast": false},
+    });
+
+    let (progress, _) = advanced(gated, async |context| engine(context)).await;
+
+    assert_eq!(progress.status.phase, AnalysisPhase::Running);
+    assert_eq!(
+        progress.status.message,
+        "Gate \"hours\": there is no plugin \"schedule\"; those in service are: none"
+    );
+    assert!(progress.wake_at.is_some());
+}
+
+#[tokio::test]
+async fn a_plugin_that_is_being_loaded_is_waited_for() {
+    let (progress, _) = advanced(run(), async |context| {
+        let engine = engine(context);
+        engine.plugins.expect("prometheus");
+        engine
+    })
+    .await;
+
+    assert_eq!(progress.status, RunStatus::default());
+    assert!(progress.wake_at.is_some_and(|time| time > Timestamp::now()));
+}
+
+#[tokio::test]
+async fn one_that_is_ended_before_it_began_needs_no_plugin() {
+    let mut ended = run();
+    ended["spec"]["terminate"] = json!(true);
+
+    let (progress, _) = advanced(ended, async |context| {
+        let engine = engine(context);
+        engine.plugins.expect("prometheus");
+        engine
+    })
+    .await;
+
+    assert_eq!(progress.status.phase, AnalysisPhase::Successful);
+}
+
+#[tokio::test]
+async fn what_the_plugin_says_of_its_configuration_is_told() {
+    let mut wrong = run();
+    wrong["spec"]["metrics"][0]["provider"]["plugin"]["prometheus"] = json!({"qurey": "up"});
+
+    let (progress, _) = advanced(wrong, with_plugin).await;
+
+    let message = progress.status.message;
+    assert!(
+        message.starts_with("Analysis spec invalid: spec.metrics[0].provider.plugin.prometheus: plugin "),
+        "{message}"
+    );
+    assert!(message.contains("qurey"), "{message}");
+}
+
+#[tokio::test]
+async fn the_version_that_measures_is_written_down_and_its_calls_are_counted() {
+    let (progress, metrics) = advanced(run(), with_plugin).await;
+
+    let result = &progress.status.metric_results[0];
+    assert_eq!(result.plugin_digest, Some(digest(1).to_string()));
+    assert!(
+        metrics.contains(r#"kulta_plugin_calls_total{plugin="prometheus""#),
+        "{metrics}"
+    );
+}
+
+/// An analysis under way, whose plugin was another version when it began.
+fn begun_with_another_version() -> Value {
+    let mut begun = run();
+    begun["status"] = json!({
+        "phase": "Running",
+        "startedAt": "2026-01-01T00:00:00Z",
+        "metricResults": [{
+            "name": "errors", "phase": "Running", "pluginDigest": "sha256:01", "state": "AQI=",
+        }],
+    });
+    begun
+}
+
+#[tokio::test]
+async fn another_version_than_it_began_with_goes_on_from_its_state() {
+    let (progress, _) = advanced(begun_with_another_version(), with_plugin).await;
+
+    let result = &progress.status.metric_results[0];
+    assert_eq!(result.plugin_digest, Some(digest(1).to_string()));
+    assert_eq!(result.state.as_deref(), Some(&[1, 2][..]));
+    assert_eq!(progress.status.phase, AnalysisPhase::Running);
+}
+
+#[tokio::test]
+async fn another_version_than_it_began_with_is_told() {
+    let exchanges = vec![
+        expect(READ, Reply::With(200, begun_with_another_version())),
+        expect(WRITE, Reply::written("101")),
+    ];
+
+    let ended = scenario(exchanges, async |context| {
+        with_plugin(context).await.reconcile(&key("web-abc-2")).await
+    })
+    .await;
+
+    let [(reason, note)] = &ended.events[..] else {
+        panic!("{:?}", ended.events)
+    };
+    assert_eq!(reason, "PluginRevisionChanged");
+    assert!(
+        note.contains("sha256:01") && note.contains(&digest(1).to_string()),
+        "{note}"
+    );
+}
+
+#[test]
+fn the_rollout_and_the_revision_are_read_from_the_object() {
+    let live = serde_json::from_value(run()).unwrap();
+
+    let run = Run::under_way(live).unwrap();
+
+    assert_eq!(
+        (run.owner.as_deref(), run.hash.as_deref()),
+        (Some("web"), Some("abc"))
+    );
+}
+
+#[test]
+fn a_status_that_can_not_be_read_counts_as_lost() {
+    let mut spoilt = run();
+    spoilt["status"] = json!({"phase": "Dreaming"});
+
+    let run = Run::under_way(serde_json::from_value(spoilt).unwrap()).unwrap();
+
+    assert_eq!(run.status, RunStatus::default());
+}

@@ -1,0 +1,95 @@
+//! The AnalysisRun that a Rollout begins. Labels and annotations are those of Argo Rollouts; the type `Gate` is
+//! KULTA's own.
+
+use kulta_api::names::{HASH_LABEL, REVISION_ANNOTATION, ROLLOUT_TYPE_LABEL, STEP_INDEX_LABEL};
+use kulta_api::{analysis, rollout};
+use kulta_core::plan::Purpose;
+use serde_json::{Value, json};
+
+use crate::key::ObjectKey;
+
+/// What is new about an AnalysisRun, besides its owner.
+pub(crate) struct NewAnalysisRun<'plan> {
+    pub(crate) name: &'plan str,
+    pub(crate) purpose: Purpose,
+    /// The revision that it judges.
+    pub(crate) hash: &'plan str,
+    pub(crate) revision: u64,
+    pub(crate) spec: &'plan Value,
+}
+
+impl NewAnalysisRun<'_> {
+    /// Its manifest, owned by the Rollout.
+    pub(crate) fn manifest(&self, owner: &ObjectKey, owner_uid: &str) -> Value {
+        let mut labels = json!({HASH_LABEL: self.hash, ROLLOUT_TYPE_LABEL: "Background"});
+        let step = match self.purpose {
+            Purpose::Background => None,
+            Purpose::Step(index) => Some(("Step", index)),
+            Purpose::Gate(index) => Some(("Gate", index)),
+        };
+        if let (Some((kind, index)), Some(labels)) = (step, labels.as_object_mut()) {
+            labels.insert(ROLLOUT_TYPE_LABEL.to_owned(), kind.into());
+            labels.insert(STEP_INDEX_LABEL.to_owned(), index.to_string().into());
+        }
+        let resource = analysis::api_resource();
+        json!({
+            "apiVersion": resource.api_version,
+            "kind": resource.kind,
+            "metadata": {
+                "name": self.name,
+                "namespace": owner.namespace,
+                "labels": labels,
+                "annotations": {REVISION_ANNOTATION: self.revision.to_string()},
+                "ownerReferences": [{
+                    "apiVersion": rollout::api_resource().api_version,
+                    "kind": rollout::KIND,
+                    "name": owner.name,
+                    "uid": owner_uid,
+                    "controller": true,
+                    "blockOwnerDeletion": true,
+                }],
+            },
+            "spec": self.spec,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn new(purpose: Purpose) -> Value {
+        let spec = json!({"metrics": []});
+        let new = NewAnalysisRun {
+            name: "web-abc-2",
+            purpose,
+            hash: "abc",
+            revision: 2,
+            spec: &spec,
+        };
+        new.manifest(&ObjectKey::new("shop", "web"), "uid-1")
+    }
+
+    #[test]
+    fn labels_say_what_it_is_for() {
+        assert_eq!(
+            new(Purpose::Background)["metadata"]["labels"],
+            json!({"rollouts-pod-template-hash": "abc", "rollout-type": "Background"})
+        );
+        assert_eq!(
+            new(Purpose::Step(3))["metadata"]["labels"],
+            json!({"rollouts-pod-template-hash": "abc", "rollout-type": "Step", "step-index": "3"})
+        );
+        assert_eq!(
+            new(Purpose::Gate(3))["metadata"]["labels"]["rollout-type"],
+            "Gate"
+        );
+    }
+
+    #[test]
+    fn it_belongs_to_its_rollout() {
+        let owner = &new(Purpose::Background)["metadata"]["ownerReferences"][0];
+
+        assert_eq!((&owner["name"], &owner["uid"]), (&json!("web"), &json!("uid-1")));
+    }
+}

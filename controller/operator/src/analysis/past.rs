@@ -1,0 +1,63 @@
+//! What a plugin is told of its earlier calls.
+
+use kulta_core::analysis::run::{AnalysisPhase, Measurement, MetricResult};
+use kulta_core::analysis::verdict::{Past, PastPhase, Reading, Value};
+
+/// The earlier calls for a metric, newest first.
+pub(super) fn of(result: &MetricResult) -> Vec<Past> {
+    result.measurements.iter().rev().map(past).collect()
+}
+
+fn past(measurement: &Measurement) -> Past {
+    Past {
+        at: measurement.finished_at.unwrap_or(measurement.started_at),
+        phase: match measurement.phase {
+            AnalysisPhase::Pending | AnalysisPhase::Running => PastPhase::Running,
+            AnalysisPhase::Successful => PastPhase::Pass,
+            AnalysisPhase::Failed => PastPhase::Fail,
+            AnalysisPhase::Error => PastPhase::Error,
+            AnalysisPhase::Inconclusive => PastPhase::Inconclusive,
+        },
+        reading: Reading {
+            value: value(&measurement.value),
+            summary: measurement.message.clone(),
+            details: measurement.metadata.clone().into_iter().collect(),
+        },
+    }
+}
+
+/// The value that was written as `text`: the status keeps its text only.
+fn value(text: &str) -> Value {
+    let numbers = |list: &str| list.split(',').map(str::parse).collect::<Result<Vec<f64>, _>>();
+    if text.is_empty() {
+        return Value::None;
+    }
+    if let Ok(number) = text.parse() {
+        return Value::Scalar(number);
+    }
+    let list = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    match list.map(numbers) {
+        Some(Ok(numbers)) => Value::Vector(numbers),
+        _ => Value::Text(text.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_read_back_as_they_were_written() {
+        let values = [
+            Value::None,
+            Value::Scalar(0.5),
+            Value::Scalar(-1e300),
+            Value::Scalar(f64::INFINITY),
+            Value::Vector(vec![0.5, 2.0]),
+            Value::Text("ok".to_owned()),
+        ];
+        for written in values {
+            assert_eq!(value(&written.to_string()), written, "{written}");
+        }
+    }
+}

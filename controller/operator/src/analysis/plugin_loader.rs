@@ -1,0 +1,229 @@
+//! Takes the plugins of the plugin directory into service, and keeps up with what becomes of their files.
+//!
+//! The directory is looked at again and again instead of being watched: an inotify watch on a mounted ConfigMap ends
+//! with each switch of `..data`, other volumes give no notice at all, and the kubelet itself takes a minute or two to
+//! bring a change. A look costs a few system calls for each file; a file is read only when it is another one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kulta_plugin_host::{Host, Plugin};
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep};
+
+use super::plugin_directory::{self, Found, Listing};
+use super::plugins::{Plugins, is_bundled, is_name};
+use crate::error_chain::with_causes;
+use crate::metrics::Metrics;
+use crate::metrics::plugins::LoadResult;
+
+/// From one look at the directory to the next: short beside the minute that the kubelet takes.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// A file that was refused is looked at again after this time although it is the same: a trial that was too slow on a
+/// busy machine can go well later. A file that is at fault costs the five seconds of its trial again.
+const TRY_AGAIN_AFTER: Duration = Duration::from_mins(5);
+/// The interface through which plugins ask providers, as it begins in their imports.
+const METRICS_INTERFACE: &str = "kulta:analysis/metrics@";
+
+/// Loads plugins from a directory.
+pub(super) struct PluginLoader {
+    host: Host,
+    plugins: Arc<Plugins>,
+    metrics: Arc<Metrics>,
+    directory: PathBuf,
+    /// The files that were dealt with, by the names of their plugins.
+    handled: BTreeMap<String, Handled>,
+    /// What was wrong with the directory at the last look.
+    problems: Vec<String>,
+}
+
+struct Handled {
+    file: Found,
+    /// When it is its turn again although it has not changed.
+    again_at: Option<Instant>,
+}
+
+impl PluginLoader {
+    pub(super) fn new(host: Host, plugins: Arc<Plugins>, metrics: Arc<Metrics>, directory: PathBuf) -> Self {
+        Self {
+            host,
+            plugins,
+            metrics,
+            directory,
+            handled: BTreeMap::new(),
+            problems: Vec::new(),
+        }
+    }
+
+    /// Makes known which plugins there will be. To be called before the first analysis, which then waits for them.
+    pub(super) async fn announce(&mut self) {
+        let listing = self.list().await;
+        for name in listing.plugins.keys() {
+            self.plugins.expect(name);
+        }
+        for name in self.plugins.missing() {
+            let directory = self.directory.display();
+            tracing::warn!(plugin = name, %directory, "configured, but no folder has a file of this name");
+        }
+    }
+
+    /// Looks at the directory for ever.
+    pub(super) async fn run(mut self) -> Infallible {
+        loop {
+            self.look().await;
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Looks at the directory once, and deals with what has changed.
+    pub(super) async fn look(&mut self) {
+        let listing = self.list().await;
+        if listing.problems.is_empty() {
+            self.remove_missing(&listing);
+        }
+        for name in listing.plugins.keys() {
+            self.plugins.expect(name);
+        }
+        for (name, files) in listing.plugins {
+            self.handle(name, files).await;
+        }
+        self.plugins.forget_unused();
+    }
+
+    async fn list(&mut self) -> Listing {
+        let directory = self.directory.clone();
+        let listing = spawn_blocking(move || plugin_directory::list(&directory)).await;
+        let listing = listing.unwrap_or_else(|error| Listing {
+            problems: vec![error.to_string()],
+            ..Listing::default()
+        });
+        for problem in &listing.problems {
+            if !self.problems.contains(problem) {
+                tracing::warn!(problem, "the plugin directory can't be listed");
+            }
+        }
+        self.problems.clone_from(&listing.problems);
+        listing
+    }
+
+    fn remove_missing(&mut self, listing: &Listing) {
+        let names: BTreeSet<_> = listing.plugins.keys().cloned().collect();
+        self.handled.retain(|name, _| names.contains(name));
+        for name in self.plugins.retain(&names) {
+            tracing::info!(plugin = name, "out of service: its file is gone");
+        }
+    }
+
+    async fn handle(&mut self, name: String, files: Vec<Found>) {
+        let file = match only(&name, files) {
+            Ok(file) => file,
+            Err(problem) => {
+                self.handled.remove(&name);
+                self.refuse(&name, &problem);
+                return;
+            }
+        };
+        if self
+            .handled
+            .get(&name)
+            .is_some_and(|handled| handled.covers(&file))
+        {
+            return;
+        }
+        let taken = self.take(&name, &file).await;
+        if let Err(problem) = &taken {
+            self.refuse(&name, &format!("{}: {problem}", file.path.display()));
+        }
+        let again_at = taken.err().map(|_| Instant::now() + TRY_AGAIN_AFTER);
+        self.handled.insert(name, Handled { file, again_at });
+    }
+
+    /// Takes what is in a file into service.
+    async fn take(&self, name: &str, file: &Found) -> Result<(), String> {
+        let path = file.path.clone();
+        let read = spawn_blocking(move || plugin_directory::read(&path)).await;
+        let delivery = read
+            .map_err(|error| error.to_string())?
+            .map_err(|error| with_causes(&error))?;
+        let (digest, settings) = (delivery.digest(), self.plugins.settings(name));
+        if !settings.expects(digest) {
+            return Err(format!(
+                "its digest {digest} is not expected: if it is the right version, add the digest to \
+                 plugins.{name}.sha256"
+            ));
+        }
+        if self.plugins.serve_again(name, digest) {
+            return Ok(());
+        }
+        let loaded = self.host.load(name, &delivery, &settings.limits).await;
+        let plugin = loaded.map_err(|failure| with_causes(&failure))?;
+        tell(name, &plugin, settings.providers.as_deref().unwrap_or_default());
+        self.plugins.install(name, plugin);
+        self.metrics.plugins.loaded(LoadResult::InService);
+        Ok(())
+    }
+
+    fn refuse(&self, name: &str, problem: &str) {
+        if self.plugins.refuse(name, problem) {
+            tracing::warn!(plugin = name, problem, "plugin refused");
+            self.metrics.plugins.loaded(LoadResult::Refused);
+        }
+    }
+}
+
+impl Handled {
+    fn covers(&self, file: &Found) -> bool {
+        self.file == *file && self.again_at.is_none_or(|time| Instant::now() < time)
+    }
+}
+
+/// The one file of a plugin.
+fn only(name: &str, files: Vec<Found>) -> Result<Found, String> {
+    let paths: Vec<_> = files.iter().map(|file| file.path.display().to_string()).collect();
+    let paths = paths.join(" and ");
+    if is_bundled(name) {
+        return Err(format!(
+            "{paths}: a plugin of this name comes with KULTA, and stays: give the file another name"
+        ));
+    }
+    if !is_name(name) {
+        return Err(format!(
+            "{paths}: {name:?} can't be the name of a plugin: name the file with small letters, digits, - and _"
+        ));
+    }
+    match <[Found; 1]>::try_from(files) {
+        Ok([file]) => Ok(file),
+        Err(_several) => Err(format!(
+            "{paths} have the same name: a plugin has one file, take away or rename the others"
+        )),
+    }
+}
+
+/// What can be asked is what is both wanted and granted.
+fn tell(name: &str, plugin: &Plugin, granted: &[String]) {
+    let identity = plugin.identity();
+    let asks = plugin
+        .imports()
+        .iter()
+        .any(|import| import.starts_with(METRICS_INTERFACE));
+    let providers = if asks { granted.join(", ") } else { String::new() };
+    tracing::info!(
+        plugin = name,
+        version = identity.version,
+        digest = %identity.digest,
+        providers,
+        "plugin in service"
+    );
+    if asks && granted.is_empty() {
+        tracing::warn!(
+            plugin = name,
+            "it asks providers of metrics and may ask none: list them in plugins.{name}.providers"
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests;

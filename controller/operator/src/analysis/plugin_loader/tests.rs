@@ -1,0 +1,242 @@
+//! From a ConfigMap's folder to the plugin that an analysis gets, with real plugins.
+
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use kulta_plugin_host::{Digest, Trial};
+
+use super::*;
+use crate::analysis::plugin_directory::tests::Mounts;
+use crate::analysis::plugins::tests::{configuration, digest, host, served, wasm};
+
+/// A controller's plugins, and where they come from.
+struct Scene {
+    mounts: Mounts,
+    plugins: Arc<Plugins>,
+    metrics: Arc<Metrics>,
+    loader: PluginLoader,
+}
+
+impl Scene {
+    fn new() -> Self {
+        Self::with(host(), "{}")
+    }
+
+    fn with(host: Host, configured: &str) -> Self {
+        let mounts = Mounts::new();
+        let plugins = Arc::new(Plugins::configured(&configuration(configured)));
+        let metrics = Arc::new(Metrics::new("0.0.0"));
+        let (of_loader, directory) = (Arc::clone(&plugins), mounts.directory.clone());
+        let loader = PluginLoader::new(host, of_loader, Arc::clone(&metrics), directory);
+        Self {
+            mounts,
+            plugins,
+            metrics,
+            loader,
+        }
+    }
+
+    /// The ConfigMap `first` has this plugin `ratio` from now on.
+    async fn deliver(&mut self, file: &[u8]) {
+        self.mounts.config_map("first", &[("ratio.wasm", file)]);
+        self.loader.look().await;
+    }
+
+    fn served(&self) -> Digest {
+        served(&self.plugins, None)
+    }
+
+    fn refusal(&self, name: &str) -> String {
+        self.plugins.get(name, "shop", None).err().unwrap().to_string()
+    }
+
+    /// How many versions were taken into service, and how many were refused.
+    fn loads(&self) -> [u64; 2] {
+        let text = self.metrics.render().unwrap();
+        ["in-service", "refused"].map(|result| {
+            let start = format!("kulta_plugin_loads_total{{result=\"{result}\"}} ");
+            let line = text.lines().find_map(|line| line.strip_prefix(&start));
+            line.map_or(0, |number| number.parse().unwrap())
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_plugin_of_a_config_map_is_taken_into_service() {
+    let mut scene = Scene::new();
+
+    scene.deliver(&wasm(1)).await;
+
+    assert_eq!(scene.served(), digest(1));
+    let version = scene.plugins.get("ratio", "shop", None).unwrap();
+    assert_eq!(&*version.plugin.identity().name, "ratio");
+}
+
+#[tokio::test]
+async fn what_was_found_at_the_start_is_waited_for() {
+    let mut scene = Scene::new();
+    scene.mounts.config_map("first", &[("ratio.wasm", &wasm(1))]);
+
+    scene.loader.announce().await;
+    assert!(scene.refusal("ratio").contains("is being loaded"));
+
+    scene.loader.look().await;
+    assert_eq!(scene.served(), digest(1));
+}
+
+#[tokio::test]
+async fn a_new_version_is_for_new_analyses_and_the_old_one_for_those_under_way() {
+    let mut scene = Scene::new();
+    scene.deliver(&wasm(1)).await;
+
+    scene.deliver(&wasm(2)).await;
+
+    assert_eq!(scene.served(), digest(2));
+    assert_eq!(served(&scene.plugins, Some(1)), digest(1));
+}
+
+#[tokio::test]
+async fn a_broken_version_never_replaces_a_good_one() {
+    let mut scene = Scene::new();
+    scene.deliver(&wasm(1)).await;
+
+    scene.deliver(b"not a plugin").await;
+    assert_eq!((scene.served(), scene.loads()), (digest(1), [1, 1]));
+
+    scene.deliver(&wasm(2)).await;
+    assert_eq!((scene.served(), scene.loads()), (digest(2), [2, 1]));
+}
+
+#[tokio::test]
+async fn an_analysis_is_told_what_is_wrong_with_the_file_of_its_plugin() {
+    let mut scene = Scene::new();
+
+    scene.deliver(b"not a plugin").await;
+
+    let told = scene.refusal("ratio");
+    assert!(
+        told.starts_with("the plugin \"ratio\" is not in service: "),
+        "{told}"
+    );
+    assert!(told.contains("/first/ratio.wasm: plugin ratio ("), "{told}");
+    assert!(told.ends_with("deliver what the build has made"), "{told}");
+}
+
+#[tokio::test]
+async fn the_same_content_is_neither_loaded_nor_refused_twice() {
+    let mut scene = Scene::new();
+
+    for file in [&wasm(1)[..], b"not a plugin"] {
+        scene.deliver(file).await;
+        scene.deliver(file).await;
+        scene.loader.look().await;
+    }
+
+    assert_eq!(scene.loads(), [1, 1]);
+}
+
+#[tokio::test]
+async fn a_version_that_is_not_expected_is_refused_with_its_digest() {
+    let expected = digest(1);
+    let mut scene = Scene::with(host(), &format!("{{ratio: {{sha256: ['{expected}']}}}}"));
+
+    scene.deliver(&wasm(2)).await;
+    let told = scene.refusal("ratio");
+    assert!(
+        told.contains(&digest(2).to_string()) && told.contains("plugins.ratio.sha256"),
+        "{told}"
+    );
+
+    scene.deliver(&wasm(1)).await;
+    assert_eq!(scene.served(), expected);
+}
+
+#[tokio::test]
+async fn two_config_maps_with_the_same_plugin_are_told_and_the_first_goes_on() {
+    let mut scene = Scene::new();
+    scene.deliver(&wasm(1)).await;
+
+    scene.mounts.config_map("second", &[("ratio.wasm", &wasm(2))]);
+    scene.loader.look().await;
+    assert_eq!((scene.served(), scene.loads()), (digest(1), [1, 1]));
+
+    scene.mounts.remove("first");
+    scene.loader.look().await;
+    assert_eq!(scene.served(), digest(2));
+}
+
+#[tokio::test]
+async fn of_two_config_maps_with_the_same_plugin_at_the_start_none_is_taken() {
+    let mut scene = Scene::new();
+    for name in ["first", "second"] {
+        scene.mounts.config_map(name, &[("ratio.wasm", &wasm(1))]);
+    }
+
+    scene.loader.look().await;
+
+    let told = scene.refusal("ratio");
+    for words in [
+        "/first/ratio.wasm and ",
+        "/second/ratio.wasm",
+        "take away or rename",
+    ] {
+        assert!(told.contains(words), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn names_of_bundled_plugins_and_names_that_are_none_are_refused() {
+    let mut scene = Scene::new();
+    let files = [("prometheus.wasm", &wasm(1)[..]), ("Error.Ratio.wasm", &wasm(1))];
+    scene.mounts.config_map("first", &files);
+
+    scene.loader.look().await;
+
+    let bundled = scene.refusal("prometheus");
+    assert!(bundled.contains("comes with KULTA"), "{bundled}");
+    let invalid = scene.refusal("Error.Ratio");
+    assert!(invalid.contains("small letters, digits"), "{invalid}");
+}
+
+#[tokio::test]
+async fn a_plugin_whose_file_is_taken_away_goes_out_of_service() {
+    let mut scene = Scene::new();
+    scene.deliver(&wasm(1)).await;
+
+    scene.mounts.remove("first");
+    scene.loader.look().await;
+
+    assert!(scene.refusal("ratio").starts_with("there is no plugin"));
+}
+
+#[tokio::test]
+async fn nothing_goes_out_of_service_while_a_folder_can_not_be_listed() {
+    let mut scene = Scene::new();
+    scene.deliver(&wasm(1)).await;
+
+    scene.mounts.remove("first");
+    symlink("loop.wasm", scene.mounts.directory.join("loop.wasm")).unwrap();
+    scene.loader.look().await;
+
+    assert_eq!(scene.served(), digest(1));
+}
+
+#[tokio::test]
+async fn a_plugin_whose_trial_could_not_be_held_is_tried_again_later() {
+    let tools = Mounts::new();
+    let compiler = tools.directory.join("compiler");
+    let host = Host::new(Trial::new(compiler.clone(), Vec::new())).unwrap();
+    let mut scene = Scene::with(host, "{}");
+    scene.deliver(&wasm(1)).await;
+    assert!(scene.refusal("ratio").contains("can't be started"));
+
+    symlink(Path::new("/bin/true"), &compiler).unwrap();
+    scene.loader.look().await;
+    assert!(scene.refusal("ratio").contains("can't be started"));
+    tokio::time::pause();
+    tokio::time::advance(TRY_AGAIN_AFTER).await;
+    tokio::time::resume();
+    scene.loader.look().await;
+
+    assert_eq!((scene.served(), scene.loads()), (digest(1), [1, 1]));
+}

@@ -1,0 +1,137 @@
+//! Is a new version judged by what a real Prometheus has measured of it?
+
+use anyhow::{Result, ensure};
+use kulta_core::history::{Cause, FactKind};
+use kulta_core::status::Phase;
+use kulta_e2e::app::{ERROR_RATE_VARIABLE, LATENCY_VARIABLE, step};
+use kulta_e2e::{App, Stage, Version};
+use serde_json::{Value, json};
+
+use crate::live::{Live, shop, v2};
+
+/// The share of requests of the canary that went wrong in the last ten seconds: at most one in a hundred is well.
+fn error_rate(stage: &Stage) -> Value {
+    let selector = format!(
+        r#"namespace="{}",rollouts_pod_template_hash="$(canary-hash)""#,
+        stage.namespace()
+    );
+    json!({
+        "name": "error-rate",
+        "interval": "2s",
+        "count": 3,
+        "provider": { "plugin": { "prometheus": { "errorRate": {
+            "bad": format!(r#"sum(increase(http_requests_total{{{selector},code=~"5.."}}[10s])) or vector(0)"#),
+            "total": format!("sum(increase(http_requests_total{{{selector}}}[10s]))"),
+            "limit": 0.01,
+            "minimumRequests": 20,
+        } } } },
+    })
+}
+
+fn judged(stage: &Stage) -> App {
+    shop(stage).steps([step::weight(50), step::analysis(&error_rate(stage))])
+}
+
+/// Every fifth request fails.
+fn bad(stage: &Stage) -> Version {
+    Version::v3(&stage.settings().app)
+        .with(ERROR_RATE_VARIABLE, "0.2")
+        .with(LATENCY_VARIABLE, "0ms")
+}
+
+pub(crate) async fn good_version_is_promoted_by_its_measurements(stage: &Stage) -> Result<()> {
+    let live = Live::start(stage, judged(stage)).await?;
+    live.rollout.release(&v2(stage)).await?;
+    live.rollout
+        .until("to be promoted", |status| {
+            status.phase == Phase::Healthy && status.stable_rs == status.current_pod_hash
+        })
+        .await?;
+    let status = live.rollout.status().await?;
+    let completed = status
+        .history
+        .iter()
+        .find(|fact| fact.kind == FactKind::AnalysisCompleted);
+    ensure!(
+        completed.is_some_and(|fact| fact.message.contains("Successful")),
+        "no analysis was successful: {status:?}"
+    );
+    live.ends_on("v2").await
+}
+
+pub(crate) async fn bad_version_is_taken_back_without_a_hand(stage: &Stage) -> Result<()> {
+    let live = Live::start(stage, judged(stage)).await?;
+    let before = live.rollout.status().await?;
+    live.rollout.release(&bad(stage)).await?;
+    let status = live
+        .rollout
+        .until("to be aborted", |status| {
+            status.abort && status.phase == Phase::Degraded
+        })
+        .await?;
+    ensure!(
+        status.stable_rs == before.stable_rs,
+        "another version is stable: {status:?}"
+    );
+    ensure!(
+        status.message.contains("failureLimit") && status.message.contains("error rate"),
+        "the message does not say why: {}",
+        status.message
+    );
+    let aborted = status.history.iter().find(|fact| fact.kind == FactKind::Aborted);
+    ensure!(
+        aborted.is_some_and(|fact| fact.cause == Cause::Analysis),
+        "the history does not say who aborted: {status:?}"
+    );
+    live.is_served_by("v1").await
+}
+
+pub(crate) async fn analysis_of_a_misspelt_configuration_aborts_and_names_the_field(
+    stage: &Stage,
+) -> Result<()> {
+    let mut metric = error_rate(stage);
+    let configuration = &mut metric["provider"]["plugin"]["prometheus"]["errorRate"];
+    configuration["limti"] = json!(0.01);
+    let live = Live::start(
+        stage,
+        shop(stage).steps([step::weight(50), step::analysis(&metric)]),
+    )
+    .await?;
+    live.rollout.release(&v2(stage)).await?;
+    let status = live
+        .rollout
+        .until("to be aborted", |status| {
+            status.abort && status.phase == Phase::Degraded
+        })
+        .await?;
+    ensure!(
+        status.message.contains("limti"),
+        "the message does not name the field: {}",
+        status.message
+    );
+    live.is_served_by("v1").await
+}
+
+pub(crate) async fn analysis_by_an_unknown_plugin_aborts_and_names_those_there_are(
+    stage: &Stage,
+) -> Result<()> {
+    let metric = json!({"name": "mood", "provider": {"plugin": {"oracle": {}}}});
+    let live = Live::start(
+        stage,
+        shop(stage).steps([step::weight(50), step::analysis(&metric)]),
+    )
+    .await?;
+    live.rollout.release(&v2(stage)).await?;
+    let status = live
+        .rollout
+        .until("to be aborted", |status| {
+            status.abort && status.phase == Phase::Degraded
+        })
+        .await?;
+    ensure!(
+        status.message.contains("oracle") && status.message.contains("prometheus"),
+        "the message does not say which plugins there are: {}",
+        status.message
+    );
+    live.is_served_by("v1").await
+}

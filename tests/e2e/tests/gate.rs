@@ -1,0 +1,95 @@
+//! Does a new version get more traffic only when its gates let it?
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use anyhow::{Context, Result, ensure};
+use jiff::{SignedDuration, Timestamp};
+use kulta_core::status::Phase;
+use kulta_e2e::app::step;
+use kulta_e2e::{Stage, plugin_directory};
+use serde_json::{Value, json};
+
+use crate::live::{Live, shop, v2};
+
+/// A plugin that KULTA does not know until it is mounted: the bundled `schedule` under another name.
+const MOUNTED: &str = "office-hours";
+
+/// No changes until tomorrow.
+fn freeze() -> Value {
+    let day = SignedDuration::from_hours(24);
+    let date = |time: Timestamp| time.strftime("%Y-%m-%dT%H:%M").to_string();
+    let now = Timestamp::now();
+    json!({
+        "timeZone": "Etc/UTC",
+        "freezes": [{"from": date(now - day), "until": date(now + day), "reason": "the books are closed"}],
+    })
+}
+
+/// Changes are welcome at any time.
+fn always() -> Value {
+    json!({"timeZone": "Etc/UTC", "allowed": [{"from": "00:00", "until": "24:00"}]})
+}
+
+pub(crate) async fn change_freeze_holds_the_canary_until_it_is_lifted(stage: &Stage) -> Result<()> {
+    let gates = json!([{"name": "freeze", "plugin": "schedule", "config": freeze()}]);
+    let app = shop(stage)
+        .steps([step::weight(50)])
+        .canary_field("promotionGates", gates);
+    let live = Live::start(stage, app).await?;
+    live.rollout.release(&v2(stage)).await?;
+    let status = live
+        .rollout
+        .until("to be held by its gate", |status| {
+            status.message.contains("the books are closed")
+        })
+        .await?;
+    ensure!(
+        status.updated_replicas == 0 && status.phase == Phase::Progressing,
+        "the canary has come up before its gate: {status:?}"
+    );
+    live.is_served_by("v1").await?;
+
+    let lifted = json!([{"name": "freeze", "plugin": "schedule", "config": always()}]);
+    let spec = json!({"strategy": {"canary": {"promotionGates": lifted}}});
+    live.rollout.patch_spec(&spec).await?;
+    live.rollout
+        .until("to be promoted", |status| {
+            status.phase == Phase::Healthy && status.stable_rs == status.current_pod_hash
+        })
+        .await?;
+    live.ends_on("v2").await
+}
+
+pub(crate) async fn gate_step_waits_for_its_plugin_to_be_mounted(stage: &Stage) -> Result<()> {
+    let gate = json!({"name": "hours", "plugin": MOUNTED, "config": always(), "interval": "1s"});
+    let live = Live::start(stage, shop(stage).steps([step::weight(50), step::gate(&gate)])).await?;
+    live.rollout.release(&v2(stage)).await?;
+    live.rollout
+        .until("to say which plugin is not there", |status| {
+            status.message.contains("there is no plugin") && status.message.contains(MOUNTED)
+        })
+        .await?;
+
+    mount(stage)?;
+    live.rollout
+        .until("to be promoted", |status| {
+            status.phase == Phase::Healthy && status.stable_rs == status.current_pod_hash
+        })
+        .await?;
+    live.ends_on("v2").await
+}
+
+/// Delivers the plugin as the kubelet does: a folder with the content, and the links through `..data`.
+fn mount(stage: &Stage) -> Result<()> {
+    let settings = stage.settings();
+    let component = settings.manifests.join("../../plugins/dist/schedule.wasm");
+    let folder = plugin_directory(settings).join(MOUNTED);
+    let content = folder.join("..2026_01_01_00_00_00.1");
+    fs::create_dir_all(&content).with_context(|| content.display().to_string())?;
+    let file = format!("{MOUNTED}.wasm");
+    fs::copy(&component, content.join(&file)).with_context(|| component.display().to_string())?;
+    symlink(content.file_name().context("no name")?, folder.join("..data"))?;
+    symlink(format!("..data/{file}"), folder.join(&file))?;
+    Ok(())
+}
