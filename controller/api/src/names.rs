@@ -23,7 +23,7 @@ pub const MANAGED_BY_ANNOTATION: &str = "argo-rollouts.argoproj.io/managed-by-ro
 /// Annotation of ReplicaSets: the whole digest of the Rollout's template they were made from.
 pub const TEMPLATE_DIGEST_ANNOTATION: &str = "kulta.io/template-digest";
 
-/// Label of an AnalysisRun: what it is for, `Background` or `Step`.
+/// Label of an AnalysisRun: what it is for, `Background`, `Step` or (KULTA's own) `Gate`.
 pub const ROLLOUT_TYPE_LABEL: &str = "rollout-type";
 
 /// Label of an AnalysisRun that a step waits for: the index of the step.

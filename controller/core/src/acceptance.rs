@@ -62,6 +62,11 @@ impl Acceptance {
     }
 }
 
+/// Whether a parent rejects `route` as it is now.
+pub(crate) fn is_rejected(route: &RouteView) -> bool {
+    !Reports::of(route).rejected.is_empty()
+}
+
 struct Reports {
     accepted: usize,
     rejected: Vec<String>,

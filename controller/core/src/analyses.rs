@@ -75,6 +75,23 @@ pub(crate) fn begin_anew(draft: &mut Draft<'_>) {
 /// Takes up what the analyses have found: a failure aborts, doubt pauses.
 pub(crate) fn heed(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) {
     forget_others(draft, spec, revisions);
+    heed_failures(draft);
+    if draft.status.abort || draft.status.promote_full || draft.status.fully_promoted() {
+        return;
+    }
+    let held = draft.status.is_held_by_analysis();
+    let resumed = take_doubt(&mut draft.status.analyses.background, held)
+        | take_doubt(&mut draft.status.analyses.step, held)
+        | take_doubt(&mut draft.status.analyses.gate, held);
+    if resumed {
+        draft.status.analyses.attempt += 1;
+    } else {
+        pause_in_doubt(draft);
+    }
+}
+
+/// Takes up what the analyses have found, as far as it speaks against the new version: then it is aborted.
+pub(crate) fn heed_failures(draft: &mut Draft<'_>) {
     let observed = &draft.observed.analysis_runs;
     let Analyses {
         background,
@@ -88,21 +105,10 @@ pub(crate) fn heed(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>
             reference.message.clone_from(&run.message);
         }
     }
-    if draft.status.abort || draft.status.promote_full || draft.status.fully_promoted() {
-        return;
-    }
-    if verdict_against(&draft.status).is_some() {
+    let status = &draft.status;
+    let decided = status.abort || status.promote_full || status.fully_promoted();
+    if !decided && verdict_against(status).is_some() {
         abort(draft);
-        return;
-    }
-    let held = draft.status.is_held_by_analysis();
-    let resumed = take_doubt(&mut draft.status.analyses.background, held)
-        | take_doubt(&mut draft.status.analyses.step, held)
-        | take_doubt(&mut draft.status.analyses.gate, held);
-    if resumed {
-        draft.status.analyses.attempt += 1;
-    } else {
-        pause_in_doubt(draft);
     }
 }
 

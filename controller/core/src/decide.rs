@@ -35,6 +35,8 @@ pub fn decide(observed: &Observed, now: Timestamp) -> Plan {
 
 /// A spec that can't be worked with: everything stays as it is, but an abort still brings the traffic home.
 fn refuse(draft: &mut Draft<'_>, readable: Option<&Spec>, problems: &[Problem]) {
+    // What an analysis has found counts, whatever is wrong with the spec.
+    analyses::heed_failures(draft);
     let revisions = Revisions::find(draft.observed, false);
     let (Some(spec), Some(revisions)) = (readable.filter(|spec| can_abort(draft, spec)), revisions) else {
         condition::invalid_spec(draft, problems);

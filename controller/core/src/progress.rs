@@ -16,7 +16,9 @@ pub(crate) fn note(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>
         old.condition(kind)
             .is_some_and(|condition| condition.status == Truth::True)
     };
-    let goes_on = was(ConditionType::Paused) && !is_paused(new, spec)
+    let opened = gates::hold(old, spec) && !gates::hold(new, spec);
+    let goes_on = opened
+        || was(ConditionType::Paused) && !is_paused(new, spec)
         || was(ConditionType::InvalidSpec) && problems.is_empty();
     // Rest that ends by itself (pods are lost) is not overdue from the last rollout on.
     let begins = goes_on

@@ -31,7 +31,7 @@ pub(crate) fn reconcile(
     let wanted = wanted_weight(draft, spec, revisions, &sizes);
     // Whatever leaves the canary, the stable version must be able to take.
     sizes.stable = sizes.stable.max(wanted.rest().of(spec.replicas));
-    let weight = safe_weight(draft, spec, routing, revisions, view.split, wanted, &sizes);
+    let weight = safe_weight(draft, spec, routing, revisions, &view, wanted, &sizes);
     traffic::reconcile(draft, &view, weight);
     let verified = draft
         .status
@@ -132,10 +132,11 @@ fn safe_weight(
     spec: &Spec,
     routing: &TrafficRouting,
     revisions: &Revisions<'_>,
-    split: Split,
+    view: &View<'_>,
     wanted: Weight,
     sizes: &Sizes,
 ) -> Option<Weight> {
+    let split = view.split;
     if service::taken(draft.observed) {
         return None;
     }
@@ -145,7 +146,8 @@ fn safe_weight(
             traffic::ready_endpoints(draft.observed.stable_service.as_ref(), &stable.hash)
         }),
     };
-    let can_rise = !draft.hold && ready.canary >= sizes.canary.min(spec.replicas).max(1);
+    let can_rise =
+        !draft.hold && !view.is_rejected() && ready.canary >= sizes.canary.min(spec.replicas).max(1);
     let raised = if can_rise {
         wanted
     } else {

@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use crate::acceptance::Acceptance;
+use crate::acceptance::{self, Acceptance};
 use crate::draft::{Draft, after};
 use crate::observed::{Observed, Presence, RouteView, ServiceView, Side};
 use crate::plan::{Action, WeightChange};
@@ -88,6 +88,13 @@ impl<'a> View<'a> {
 }
 
 impl<'a> View<'a> {
+    /// Whether a gateway rejects one of the routes as it is now: requests may go nowhere there.
+    pub(crate) fn is_rejected(&self) -> bool {
+        self.routes
+            .iter()
+            .any(|(_, route, _)| acceptance::is_rejected(route))
+    }
+
     fn seen(&self) -> impl Iterator<Item = (&'a RouteReference, &'a RouteView)> + '_ {
         self.routes
             .iter()

@@ -7,9 +7,7 @@ use kulta_core::history::{Fact, FactKind};
 use kulta_core::observed::{FailureKind, Observed};
 use kulta_core::plan::{Action, Plan};
 use kulta_core::spec::Weight;
-use kulta_core::status::{
-    Analyses, AnalysisReference, ConditionType, Phase, Reason as ConditionReason, Truth,
-};
+use kulta_core::status::{ConditionType, Phase, Reason as ConditionReason, Truth};
 
 pub mod publish;
 
@@ -180,7 +178,7 @@ pub fn of_fact(fact: &Fact, observed: &Observed, plan: &Plan) -> Option<Notice> 
             let note = format!("Analysis Run '{}' is running", fact.message);
             Some(Reason::AnalysisRunRunning.note(note))
         }
-        FactKind::AnalysisCompleted => analysed(fact, plan),
+        FactKind::AnalysisCompleted => analysed(fact, observed),
         FactKind::Paused => Some(Reason::RolloutPaused.note(match fact.message.as_str() {
             "" => "Rollout is paused".to_owned(),
             reason => format!("Rollout is paused ({reason})"),
@@ -202,10 +200,13 @@ pub fn of_fact(fact: &Fact, observed: &Observed, plan: &Plan) -> Option<Notice> 
 }
 
 /// How an analysis ended.
-fn analysed(fact: &Fact, plan: &Plan) -> Option<Notice> {
-    let Analyses { background, step, .. } = &plan.status.analyses;
-    let told = |reference: &&AnalysisReference| fact.message.starts_with(&reference.name);
-    let reason = match background.iter().chain(step).find(told)?.phase {
+fn analysed(fact: &Fact, observed: &Observed) -> Option<Notice> {
+    let mut runs = observed.analysis_runs.iter();
+    let run = runs.find(|run| {
+        let rest = fact.message.strip_prefix(&run.name);
+        rest.is_some_and(|rest| rest.starts_with(':'))
+    });
+    let reason = match run?.phase {
         AnalysisPhase::Successful => Reason::AnalysisRunSuccessful,
         AnalysisPhase::Failed => Reason::AnalysisRunFailed,
         AnalysisPhase::Error => Reason::AnalysisRunError,

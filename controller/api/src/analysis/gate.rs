@@ -24,7 +24,7 @@ pub struct Gate {
     #[schemars(required)]
     pub plugin: Option<String>,
     /// The plugin's configuration, whose fields are its own. Default: none.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::crd::schema::configuration")]
     pub config: Option<Map<String, Value>>,
     /// Time after which a gate that holds is asked again, such as 1m, unless it says when. Default: 10s.
@@ -89,8 +89,8 @@ pub(crate) fn validate_one(gate: &Gate, path: &str, problems: &mut Vec<Problem>)
     if gate.name.is_empty() {
         problems.push(field.problem("name", "must not be empty; write a name"));
     }
-    let interval = field.interval(gate.interval.as_ref(), problems);
-    let deadline = field.duration("deadline", gate.deadline.as_ref(), problems);
+    let interval = field.at_least_a_second("interval", gate.interval.as_ref(), problems);
+    let deadline = field.at_least_a_second("deadline", gate.deadline.as_ref(), problems);
     let plugin = gate.plugin.as_ref().filter(|plugin| !plugin.is_empty());
     let Some(plugin) = plugin else {
         problems.push(field.problem("plugin", "must not be empty; write the name of a plugin"));

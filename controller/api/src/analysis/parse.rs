@@ -17,7 +17,7 @@ use super::{AnalysisRunSpec, Metric};
 use crate::duration;
 
 /// A metric that is measured more often costs more than it tells.
-const SHORTEST_INTERVAL: SignedDuration = SignedDuration::from_secs(1);
+const SHORTEST: SignedDuration = SignedDuration::from_secs(1);
 
 /// What an AnalysisRun is to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -114,20 +114,21 @@ impl Field<'_> {
         Problem::new(format!("{}.{field}", self.path), message)
     }
 
-    /// The time between two calls.
-    pub(super) fn interval(
+    /// A time that is none when it is shorter than a call takes.
+    pub(super) fn at_least_a_second(
         &self,
+        field: &str,
         written: Option<&String>,
         problems: &mut Vec<Problem>,
     ) -> Option<SignedDuration> {
-        let interval = self.duration("interval", written, problems);
-        if interval.is_some_and(|interval| interval < SHORTEST_INTERVAL) {
-            problems.push(self.problem("interval", "must be at least 1s"));
+        let duration = self.duration(field, written, problems);
+        if duration.is_some_and(|duration| duration < SHORTEST) {
+            problems.push(self.problem(field, "must be at least 1s"));
         }
-        interval
+        duration
     }
 
-    pub(super) fn duration(
+    fn duration(
         &self,
         field: &str,
         written: Option<&String>,
@@ -172,9 +173,9 @@ impl Field<'_> {
 
 /// Returns None only where `problems` tells why.
 fn meaning(metric: &Metric, field: &Field<'_>, problems: &mut Vec<Problem>) -> Option<Measured> {
-    let interval = field.interval(metric.interval.as_ref(), problems);
+    let interval = field.at_least_a_second("interval", metric.interval.as_ref(), problems);
     let initial_delay = field.duration("initialDelay", metric.initial_delay.as_ref(), problems);
-    let deadline = field.duration("deadline", metric.deadline.as_ref(), problems);
+    let deadline = field.at_least_a_second("deadline", metric.deadline.as_ref(), problems);
     let count = field
         .natural("count", metric.count.as_ref(), problems)
         .unwrap_or(0);

@@ -168,3 +168,15 @@ fn gates_without_a_step_to_ask_about_are_refused() {
 
     assert_refused(&spec, "spec.gates", "spec.next");
 }
+
+#[test]
+fn a_deadline_that_passes_before_the_first_answer_is_refused() {
+    let gate = json!({"name": "hours", "plugin": "schedule", "deadline": "0s"});
+
+    assert_refused(&asking(&gate), "spec.gates[0].deadline", "at least 1s");
+    assert_refused(
+        &with("deadline", json!("0s")),
+        "spec.metrics[0].deadline",
+        "at least 1s",
+    );
+}

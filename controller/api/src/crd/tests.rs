@@ -74,3 +74,12 @@ fn every_field_has_a_description() {
         }
     }
 }
+
+#[test]
+fn a_gate_needs_no_configuration() {
+    let definition = serde_json::to_value(Definition::Rollouts.generate().unwrap()).unwrap();
+    let step = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/strategy/properties/canary/properties/\
+                steps/items/properties/gate/required";
+
+    assert_eq!(definition.pointer(step), Some(&json!(["name", "plugin"])));
+}

@@ -20,10 +20,16 @@ pub enum Finding {
 }
 
 impl From<Verdict> for Finding {
-    /// A value that no condition judges counts as a success, as in Argo Rollouts.
+    /// A value that was measured and that nothing judges says nothing for the new version. (In Argo Rollouts it counts
+    /// as a success: 100 % of errors, too.)
     fn from(verdict: Verdict) -> Self {
         match verdict {
-            Verdict::Measured(outcome) | Verdict::Pass(outcome) => Self::Successful(outcome),
+            Verdict::Measured(mut outcome) => {
+                let summary = std::mem::take(&mut outcome.reading.summary);
+                outcome.reading.summary = format!("measured, and nothing judges the value: {summary}");
+                Self::Inconclusive(outcome)
+            }
+            Verdict::Pass(outcome) => Self::Successful(outcome),
             Verdict::Running(outcome) => Self::Running(outcome),
             Verdict::Fail(outcome) => Self::Failed(outcome),
             Verdict::Inconclusive(outcome) => Self::Inconclusive(outcome),
@@ -49,5 +55,20 @@ impl std::fmt::Display for Value {
             }
             Self::Text(text) | Self::Json(text) => formatter.write_str(text),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_nothing_judges_is_inconclusive() {
+        let finding = Finding::from(Verdict::Measured(Outcome::default()));
+
+        assert!(
+            matches!(&finding, Finding::Inconclusive(outcome) if outcome.reading.summary.contains("nothing judges")),
+            "{finding:?}"
+        );
     }
 }

@@ -278,3 +278,20 @@ fn only_the_latest_analyses_are_kept() {
     // The latest is still referred to, and kept besides.
     assert_eq!(names(&world).len(), 6, "{:?}", names(&world));
 }
+
+#[test]
+fn a_failed_analysis_aborts_a_rollout_whose_spec_was_spoilt_meanwhile() {
+    let rollout = routed().steps([weight(20), pause()]).background(0);
+    let mut world = rollout.deployed();
+    thinks(&mut world, Opinion::Endless);
+    world.applies(2);
+    world.rests();
+    world.user(&UserAction::SpoilSpec);
+    world.rests();
+    assert_eq!(world.weight(), 20);
+
+    thinks(&mut world, Opinion::After(0, AnalysisPhase::Failed));
+    world.rests();
+
+    assert_eq!(world.weight(), 0, "{}", world.describe());
+}

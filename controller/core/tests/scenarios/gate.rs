@@ -185,8 +185,17 @@ fn a_gate_may_hold_for_longer_than_the_progress_deadline() {
     let mut world = held(gated().spec(|spec| spec.progress_deadline = jiff::SignedDuration::from_secs(30)));
 
     world.passes(120);
-
     assert_eq!(world.phase(), Phase::Progressing, "{}", world.describe());
+    let facts = world.status().history.len();
+    thinks(&mut world, Opinion::After(0, AnalysisPhase::Successful));
+    world.rests();
+
+    assert!(world.is_stable(2), "{}", world.describe());
+    let told = &world.status().history[facts..];
+    assert!(
+        told.iter().all(|fact| fact.phase != Some(Phase::Degraded)),
+        "{told:?}"
+    );
 }
 
 #[test]

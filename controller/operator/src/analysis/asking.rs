@@ -44,7 +44,8 @@ impl Asking<'_> {
             let configuration = measured.configuration.to_string();
             let checked = plugin.check_config(&configuration, self.now, limits).await;
             self.engine.metrics.plugins.called(&measured.plugin, &checked);
-            let failure = checked.result.err()?;
+            // What may be well the next time is left to measuring, and its limits.
+            let failure = checked.result.err().filter(|failure| failure.cause.is_final())?;
             Some(Problem::new(
                 format!("{path}.{}", measured.plugin),
                 with_causes(&failure),

@@ -16,6 +16,9 @@ use super::plugins::{is_bundled, is_name};
 /// The word for every namespace.
 const EVERY_NAMESPACE: &str = "*";
 
+/// No query may take longer: a provider that is slower is as good as none.
+const LONGEST_TIMEOUT_SECONDS: u64 = 5;
+
 /// The operator's configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -95,10 +98,15 @@ impl Configuration {
 
     /// What is wrong although every field makes sense by itself.
     fn problems(&self) -> Vec<String> {
+        let out_of_range = |(_, provider): &(&String, &Provider)| {
+            !(1..=LONGEST_TIMEOUT_SECONDS).contains(&provider.timeout_seconds)
+        };
+        let providers = self.providers.iter().filter(out_of_range).map(|(name, _)| {
+            format!("providers.{name}.timeoutSeconds: must be from 1 to {LONGEST_TIMEOUT_SECONDS}")
+        });
         let plugins = self.plugins.iter();
-        plugins
-            .flat_map(|(name, settings)| self.problems_of(name, settings))
-            .collect()
+        let plugins = plugins.flat_map(|(name, settings)| self.problems_of(name, settings));
+        providers.chain(plugins).collect()
     }
 
     fn problems_of(&self, name: &str, settings: &PluginSettings) -> Vec<String> {
@@ -151,7 +159,7 @@ fn lists(namespaces: &[String], namespace: &str) -> bool {
 }
 
 const fn default_timeout() -> u64 {
-    5
+    LONGEST_TIMEOUT_SECONDS
 }
 
 fn address<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Uri, D::Error> {

@@ -6,6 +6,7 @@ use kulta_core::status::Traffic;
 
 use super::*;
 use crate::scenario::{plan, sighting};
+use kulta_core::observed::AnalysisRunView;
 
 fn fact(kind: FactKind) -> Fact {
     Fact {
@@ -326,4 +327,30 @@ fn other_phases_are_for_machines_only() {
     };
     assert_eq!(told(&healthy), None);
     assert_eq!(told(&fact(FactKind::WeightInForce)), None);
+}
+
+#[test]
+fn an_analysis_is_told_by_its_own_end_and_not_by_that_of_one_whose_name_begins_alike() {
+    let mut observed = sighting().observed;
+    let run = |name: &str, phase| AnalysisRunView {
+        name: name.to_owned(),
+        uid: String::new(),
+        resource_version: String::new(),
+        created: "2026-03-01T12:00:00Z".parse().unwrap(),
+        terminate: false,
+        phase,
+        message: String::new(),
+    };
+    observed.analysis_runs = vec![
+        run("web-new-2", AnalysisPhase::Running),
+        run("web-new-2-0", AnalysisPhase::Successful),
+    ];
+    let completed = Fact {
+        message: "web-new-2-0: Successful: ".to_owned(),
+        ..fact(FactKind::AnalysisCompleted)
+    };
+
+    let notice = of_fact(&completed, &observed, &plan(Vec::new())).unwrap();
+
+    assert_eq!(notice.reason, Reason::AnalysisRunSuccessful);
 }

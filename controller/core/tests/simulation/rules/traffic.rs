@@ -1,7 +1,7 @@
 //! Weights rise only as the steps say and only onto ready pods, and no request is lost.
 
 use jiff::Timestamp;
-use kulta_core::observed::{Observed, Presence, RouteView};
+use kulta_core::observed::{Observed, Presence, RouteView, Verdict};
 use kulta_core::plan::Plan;
 use kulta_core::spec::{Spec, Step};
 
@@ -9,8 +9,8 @@ use super::{PlanRule, canary_shares, written};
 use crate::simulation::cluster::Cluster;
 use crate::simulation::controller::Witness;
 
-/// The canary's weight never rises above what the current step asks for, and only onto ready pods of the current
-/// revision.
+/// The canary's weight never rises above what the current step asks for, only onto ready pods of the current revision,
+/// and not in a route that a gateway rejects.
 pub(crate) struct WeightWithinSteps;
 
 impl PlanRule for WeightWithinSteps {
@@ -30,6 +30,11 @@ fn rises(before: &RouteView, after: &RouteView, observed: &Observed, spec: &Spec
                 "rule {rule}: the weight rises from {from} to {to}; at most {allowed} is allowed"
             ));
         }
+        if to > from && is_rejected(before) {
+            return Err(format!(
+                "rule {rule}: the weight rises from {from} to {to} in a route that a gateway rejects"
+            ));
+        }
         if to > from && !canary_is_ready(observed) {
             return Err(format!(
                 "rule {rule}: the weight rises from {from} to {to} onto no ready pod of the canary"
@@ -37,6 +42,17 @@ fn rises(before: &RouteView, after: &RouteView, observed: &Observed, spec: &Spec
         }
     }
     Ok(())
+}
+
+/// Whether a parent that the route names rejects it as it is now.
+fn is_rejected(route: &RouteView) -> bool {
+    let current = |verdict: &Verdict| verdict.observed_generation >= route.generation && !verdict.holds;
+    let reports = route.reports.iter();
+    let mut named = reports.filter(|report| route.parents.contains(&report.parent));
+    named.any(|report| {
+        let mut verdicts = report.accepted.iter().chain(&report.resolved_refs);
+        verdicts.any(current)
+    })
 }
 
 /// The highest weight that the status before the plan allows.

@@ -49,6 +49,20 @@ fn what_makes_no_sense_is_refused_with_the_name_of_the_field_or_value() {
     }
 }
 
+#[test]
+fn a_timeout_that_is_out_of_range_is_refused() {
+    for seconds in [0, 6] {
+        let text = format!("{PROVIDERS}    timeoutSeconds: {seconds}\n");
+
+        let problems = Configuration::parse(&text).unwrap().problems();
+
+        assert_eq!(
+            problems,
+            ["providers.prometheus.timeoutSeconds: must be from 1 to 5"]
+        );
+    }
+}
+
 const PLUGINS: &str = "
 providers:
   prometheus:
