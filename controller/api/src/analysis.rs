@@ -11,15 +11,31 @@ use serde_json::{Map, Value};
 use crate::crd::schema;
 use crate::rollout::{GROUP, VERSION};
 
+mod argument;
+mod field;
 mod gate;
+mod merge;
 mod parse;
+mod prometheus;
+mod reference;
+mod resolve;
+mod rules;
+mod substitution;
+pub mod template;
 #[cfg(test)]
 mod tests;
 
+pub use argument::{Argument, FieldReference, PodTemplateHash, RolloutArgument, ValueFrom};
 pub use gate::{Gate, Next};
 pub(crate) use gate::{validate as validate_gates, validate_one as validate_gate};
-pub(crate) use parse::validate;
 pub use parse::{Measured, Task, parse};
+pub use prometheus::{Prometheus, Source};
+pub use reference::{Reference, references};
+pub use resolve::Place;
+pub(crate) use resolve::{RolloutAnalysis, validate};
+pub use rules::{DryRun, MeasurementRetention};
+pub use substitution::Arguments;
+pub use template::TemplateReference;
 
 /// The kind.
 pub const KIND: &str = "AnalysisRun";
@@ -51,6 +67,18 @@ pub struct AnalysisRunSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 100))]
     pub metrics: Option<Vec<Metric>>,
+    /// What stands for `{{args.<name>}}` in the texts of the metrics.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 100))]
+    pub args: Option<Vec<Argument>>,
+    /// Metrics on trial: what comes of them is shown and has no effect.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 100))]
+    pub dry_run: Option<Vec<DryRun>>,
+    /// How many measurements are kept. Default: 10 of each metric.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 100))]
+    pub measurement_retention: Option<Vec<MeasurementRetention>>,
     /// Instead of metrics, gates: asked together until all allow the next step, or one denies it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 20))]
@@ -80,6 +108,15 @@ pub struct Metric {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::int_or_string")]
     pub count: Option<IntOrString>,
+    /// An expression over `result`, what a plugin has measured and not judged: true of a value that is well, such as
+    /// `result[0] < 0.05`. Without conditions every value is well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub success_condition: Option<String>,
+    /// The same, true of a value that is not well. With both conditions a value of which neither is true is inconclusive.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub failure_condition: Option<String>,
     /// Failed measurements that are borne; -1: any number. Default: 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::int_or_string")]
@@ -105,13 +142,20 @@ pub struct Metric {
     pub provider: Option<Provider>,
 }
 
-/// Who measures.
+/// Who measures: exactly one of its fields.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+#[schemars(extend("x-kubernetes-validations" = schema::rule(
+    "has(self.prometheus) != has(self.plugin)",
+    "exactly one of prometheus and plugin",
+)))]
 pub struct Provider {
-    /// The name of one plugin, and its configuration. The plugin `prometheus` comes with KULTA.
+    /// A query of a Prometheus, for the conditions to judge.
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub prometheus: Option<Prometheus>,
+    /// The name of one plugin, and its configuration. The plugin `prometheus` comes with KULTA.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::plugin")]
     pub plugin: Option<Map<String, Value>>,
 }
@@ -120,24 +164,64 @@ pub struct Provider {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+#[schemars(extend("x-kubernetes-validations" = schema::rule(
+    "has(self.metrics) || has(self.templates)",
+    "an analysis has metrics, templates, or both",
+)))]
 pub struct BackgroundAnalysis {
-    /// What is measured: at least one metric.
+    /// Metrics of its own: at least one, or one template.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(required, length(min = 1, max = 100))]
+    #[schemars(length(min = 1, max = 100))]
     pub metrics: Option<Vec<Metric>>,
+    /// Templates whose metrics are measured as well, all together as one analysis.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 50))]
+    pub templates: Option<Vec<TemplateReference>>,
+    /// What stands for `{{args.<name>}}` in the texts of the metrics, also instead of the values that templates have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 100))]
+    pub args: Option<Vec<RolloutArgument>>,
+    /// Metrics on trial: what comes of them is shown and has no effect.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 100))]
+    pub dry_run: Option<Vec<DryRun>>,
+    /// How many measurements are kept. Default: 10 of each metric.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 100))]
+    pub measurement_retention: Option<Vec<MeasurementRetention>>,
     /// The step at which it begins, from 0. Default: 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub starting_step: Option<i32>,
 }
 
-/// The analysis that a step of a canary waits for.
+/// The analysis that a step of a canary waits for: none of its metrics goes on without end.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+#[schemars(extend("x-kubernetes-validations" = schema::rule(
+    "has(self.metrics) || has(self.templates)",
+    "an analysis has metrics, templates, or both",
+)))]
 pub struct StepAnalysis {
-    /// What is measured: at least one metric, none of which goes on without end.
+    /// Metrics of its own: at least one, or one template.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(required, length(min = 1, max = 100))]
+    #[schemars(length(min = 1, max = 100))]
     pub metrics: Option<Vec<Metric>>,
+    /// Templates whose metrics are measured as well, all together as one analysis.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 50))]
+    pub templates: Option<Vec<TemplateReference>>,
+    /// What stands for `{{args.<name>}}` in the texts of the metrics, also instead of the values that templates have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 100))]
+    pub args: Option<Vec<RolloutArgument>>,
+    /// Metrics on trial: what comes of them is shown and has no effect.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 100))]
+    pub dry_run: Option<Vec<DryRun>>,
+    /// How many measurements are kept. Default: 10 of each metric.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 100))]
+    pub measurement_retention: Option<Vec<MeasurementRetention>>,
 }

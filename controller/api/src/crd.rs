@@ -9,11 +9,12 @@ use kube_core::ObjectMeta;
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use crate::analysis;
+use crate::analysis::{self, template as template_kinds};
 use crate::rollout::{GROUP, KIND, PLURAL, RolloutSpec, VERSION};
 use crate::status::RolloutStatus;
 
 mod analysis_run;
+mod analysis_template;
 pub(crate) mod schema;
 mod structural;
 mod template;
@@ -27,11 +28,20 @@ pub enum Definition {
     Rollouts,
     /// `analysisruns.kulta.io`
     AnalysisRuns,
+    /// `analysistemplates.kulta.io`
+    AnalysisTemplates,
+    /// `clusteranalysistemplates.kulta.io`
+    ClusterAnalysisTemplates,
 }
 
 impl Definition {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Rollouts, Self::AnalysisRuns];
+    pub const ALL: [Self; 4] = [
+        Self::Rollouts,
+        Self::AnalysisRuns,
+        Self::AnalysisTemplates,
+        Self::ClusterAnalysisTemplates,
+    ];
 
     /// The name of the resource in URLs.
     #[must_use]
@@ -39,6 +49,8 @@ impl Definition {
         match self {
             Self::Rollouts => PLURAL,
             Self::AnalysisRuns => analysis::PLURAL,
+            Self::AnalysisTemplates => template_kinds::PLURAL,
+            Self::ClusterAnalysisTemplates => template_kinds::CLUSTER_PLURAL,
         }
     }
 
@@ -57,6 +69,8 @@ impl Definition {
         match self {
             Self::Rollouts => rollout(),
             Self::AnalysisRuns => analysis_run::definition(),
+            Self::AnalysisTemplates => analysis_template::definition(false),
+            Self::ClusterAnalysisTemplates => analysis_template::definition(true),
         }
     }
 

@@ -29,6 +29,9 @@ pub const ROLLOUT_TYPE_LABEL: &str = "rollout-type";
 /// Label of an AnalysisRun that a step waits for: the index of the step.
 pub const STEP_INDEX_LABEL: &str = "step-index";
 
+/// Annotation of an AnalysisRun that a Rollout has made: a word for what of the Rollout it was begun with.
+pub const ANALYSIS_DEFINITION_ANNOTATION: &str = "kulta.io/analysis-definition";
+
 /// Annotation that `kubectl apply` leaves: never copied to ReplicaSets.
 pub const LAST_APPLIED_ANNOTATION: &str = "kubectl.kubernetes.io/last-applied-configuration";
 

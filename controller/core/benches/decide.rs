@@ -164,6 +164,7 @@ fn observed() -> Observed {
             revision: Some(REVISIONS),
         },
         spec: Ok(spec()),
+        analysis_problems: Vec::new(),
         status: Status {
             observed_generation: Some(10),
             current_pod_hash: Some(hash(REVISIONS)),
@@ -188,6 +189,7 @@ fn observed() -> Observed {
         stable_service: Some(service("stable", REVISIONS - 1)),
         canary_service: Some(service("canary", REVISIONS)),
         analysis_runs: Vec::new(),
+        analysis_names_taken: std::collections::BTreeSet::new(),
         routes: vec![(reference, route())],
         overlaps_with: None,
         failure: None,

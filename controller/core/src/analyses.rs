@@ -3,13 +3,16 @@
 //! A name says which analysis it is: revision, step, attempt. It is created under that name and no other, so a plan
 //! that was cut off finds what it has begun.
 
+use serde_json::{Value, json};
+
 use crate::analysis::run::AnalysisPhase;
 use crate::draft::Draft;
 use crate::gates;
 use crate::observed::AnalysisRunView;
 use crate::plan::{Action, Purpose};
 use crate::revisions::Revisions;
-use crate::spec::{Spec, Step};
+use crate::run_name;
+use crate::spec::{Analysis, Argument, ArgumentValue, Spec, Step};
 use crate::status::{Analyses, AnalysisReference, PauseCondition, PauseReason, Status};
 
 /// So many completed analyses are kept of those that were successful, and of the others: as in Argo Rollouts.
@@ -66,6 +69,7 @@ const fn speaks_against(phase: AnalysisPhase) -> bool {
 /// Forgets the analyses so far: the next ones begin anew.
 pub(crate) fn begin_anew(draft: &mut Draft<'_>) {
     let analyses = &mut draft.status.analyses;
+    analyses.consented = None;
     let begun = analyses.background.take().is_some()
         | analyses.step.take().is_some()
         | analyses.gate.take().is_some();
@@ -112,8 +116,8 @@ pub(crate) fn heed_failures(draft: &mut Draft<'_>) {
     }
 }
 
-/// Forgets an analysis of another step than the one under way (a user may have gone on by hand), and gates that are no
-/// longer those of the spec.
+/// Forgets an analysis of another step than the one under way (a user may have gone on by hand), gates that are no
+/// longer those of the spec, and what goes on beside the steps once the spec asks for something else there.
 fn forget_others(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) {
     // What has aborted a rollout is told until it goes on.
     if revisions.current.is_none() || draft.status.abort {
@@ -122,13 +126,33 @@ fn forget_others(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) 
     let index = draft.status.current_step_index.unwrap_or(0);
     let base = |purpose| name_of(draft, spec, revisions, purpose, 0);
     let (step, gate) = (base(Purpose::Step(index)), base(Purpose::Gate(index)));
+    let observed = &draft.observed.analysis_runs;
     let analyses = &mut draft.status.analyses;
+    analyses.background.take_if(|reference| {
+        let run = find(observed, &reference.name);
+        spec.background.is_none() || run.is_some_and(|run| is_of_another(run, spec, Purpose::Background))
+    });
     analyses
         .step
         .take_if(|reference| !is_attempt(&reference.name, &step));
     analyses
         .gate
         .take_if(|reference| !is_attempt(&reference.name, &gate));
+}
+
+/// Whether an analysis was begun with something else than what the spec asks for now: other steps, or another analysis
+/// beside them. What a template says may change meanwhile, as in Argo Rollouts: an analysis keeps what it began with.
+fn is_of_another(run: &AnalysisRunView, spec: &Spec, purpose: Purpose) -> bool {
+    let begun_with = run.definition.as_deref();
+    begun_with.is_some_and(|definition| definition != definition_of(spec, purpose))
+}
+
+/// What the analysis for `purpose` is begun with, in a word.
+fn definition_of(spec: &Spec, purpose: Purpose) -> &str {
+    match purpose {
+        Purpose::Background => spec.background.as_ref().map_or("", |background| &background.hash),
+        Purpose::Step(_) | Purpose::Gate(_) => &spec.steps_hash,
+    }
 }
 
 /// Whether `name` is that of some attempt of the analysis whose first one is `base`.
@@ -212,6 +236,20 @@ pub(crate) fn keep(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>
     }
 }
 
+/// Whether the analysis beside the steps is to judge the new version by now, and is not there: nothing more is risked
+/// until it is, for whoever asked for it expects that bad versions are taken back.
+pub(crate) fn is_missing(draft: &Draft<'_>, spec: &Spec) -> bool {
+    let status = &draft.status;
+    let Some(background) = spec.background.as_ref().filter(|_| !status.promote_full) else {
+        return false;
+    };
+    let is_there = |reference: &AnalysisReference| {
+        reference.phase.completed() || find(&draft.observed.analysis_runs, &reference.name).is_some()
+    };
+    let is_due = status.current_step_index.unwrap_or(0) >= background.starting_step;
+    is_due && !status.analyses.background.as_ref().is_some_and(is_there)
+}
+
 /// Whether there is a new version on its way that analyses judge.
 fn is_under_way(draft: &Draft<'_>, revisions: &Revisions<'_>) -> bool {
     let status = &draft.status;
@@ -240,12 +278,12 @@ fn begin(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) {
         && index >= background.starting_step
     {
         let known = draft.status.analyses.background.take();
-        let run = background.analysis.run.clone();
+        let run = run_of(&background.analysis, draft, revisions);
         let reference = self::run(draft, spec, revisions, Purpose::Background, run, known);
         draft.status.analyses.background = Some(reference);
     }
     let step = match spec.step(index) {
-        Some(Step::Analysis(analysis)) => Some(analysis.run.clone()),
+        Some(Step::Analysis(analysis)) => Some(run_of(analysis, draft, revisions)),
         Some(Step::Gate(gates)) => Some(gates::run(&gates.gates, gates::question_of_step(spec, index))),
         _ => None,
     };
@@ -264,22 +302,49 @@ fn begin(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) {
     }
 }
 
+/// The spec of the `AnalysisRun` to create for `analysis`.
+fn run_of(analysis: &Analysis, draft: &Draft<'_>, revisions: &Revisions<'_>) -> Value {
+    let mut run = analysis.run.clone();
+    let args = analysis.args.iter().map(|Argument { name, value }| {
+        let value = match value {
+            ArgumentValue::Text(text) => Some(text),
+            ArgumentValue::StableHash => draft.status.stable_hash.as_ref(),
+            ArgumentValue::LatestHash => Some(&revisions.current_hash),
+            ArgumentValue::Unknown => None,
+        };
+        value.map_or_else(
+            || json!({"name": name}),
+            |value| json!({"name": name, "value": value}),
+        )
+    });
+    if let Some(run) = run.as_object_mut().filter(|_| !analysis.args.is_empty()) {
+        run.insert("args".to_owned(), args.collect());
+    }
+    run
+}
+
 /// The analysis for `purpose`; it is created where it is not there yet, or was deleted before it had come to its end.
 fn run(
     draft: &mut Draft<'_>,
     spec: &Spec,
     revisions: &Revisions<'_>,
     purpose: Purpose,
-    run: serde_json::Value,
+    run: Value,
     known: Option<AnalysisReference>,
 ) -> AnalysisReference {
+    let observed = draft.observed;
+    let is_taken = |name: &str| observed.analysis_names_taken.contains(name);
+    // One that was deleted and does not go, for a finalizer perhaps, must not be waited for.
+    let known = known.filter(|reference| reference.phase.completed() || !is_taken(&reference.name));
     let reference = known.unwrap_or_else(|| {
         let mut attempt = draft.status.analyses.attempt;
         let mut name = name_of(draft, spec, revisions, purpose, attempt);
-        // What has come to its end, or is about to, was for another time: a lost status does not revive it.
-        while find(&draft.observed.analysis_runs, &name)
-            .is_some_and(|run| run.terminate || run.phase.completed())
-        {
+        // What has come to its end, or is about to, was for another time: a lost status does not revive it. Nor is what
+        // was begun for another spec, by a plan that was cut off, taken for this one's.
+        let is_past = |run: &AnalysisRunView| {
+            run.terminate || run.phase.completed() || is_of_another(run, spec, purpose)
+        };
+        while is_taken(&name) || find(&observed.analysis_runs, &name).is_some_and(is_past) {
             attempt += 1;
             name = name_of(draft, spec, revisions, purpose, attempt);
         }
@@ -296,14 +361,14 @@ fn run(
             purpose,
             hash: revisions.current_hash.clone(),
             revision: revisions.current.map_or(0, |current| current.revision),
+            definition: definition_of(spec, purpose).to_owned(),
             spec: run,
         });
     }
     reference
 }
 
-/// The name of an analysis, in the words of Argo Rollouts: `<rollout>-<hash>-<revision>[-<step>][.<attempt>]`; that of
-/// gates says which they are, too.
+/// The name of an analysis.
 fn name_of(
     draft: &Draft<'_>,
     spec: &Spec,
@@ -314,20 +379,14 @@ fn name_of(
     let rollout = &draft.observed.rollout.name;
     let hash = &revisions.current_hash;
     let revision = revisions.current.map_or(0, |current| current.revision);
-    let purpose = match purpose {
-        Purpose::Background => String::new(),
-        Purpose::Step(index) => format!("-{index}"),
-        Purpose::Gate(index) => {
-            let gates = spec.promotion_gates.as_ref().map_or("", |gates| &gates.hash);
-            format!("-{index}-gate-{gates}")
-        }
-    };
-    let attempt = if attempt == 0 {
-        String::new()
-    } else {
-        format!(".{attempt}")
-    };
-    format!("{rollout}-{hash}-{revision}{purpose}{attempt}")
+    let gates = spec.promotion_gates.as_ref().map_or("", |gates| &gates.hash);
+    run_name::of(
+        rollout,
+        hash,
+        revision,
+        &run_name::suffix(purpose, gates),
+        attempt,
+    )
 }
 
 fn find<'runs>(runs: &'runs [AnalysisRunView], name: &str) -> Option<&'runs AnalysisRunView> {

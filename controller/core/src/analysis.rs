@@ -5,6 +5,8 @@
 //! the time to look again. The folding of measurements is that of Argo Rollouts (`analysis/analysis.go`).
 
 mod advance;
+mod bounds;
+pub mod condition;
 mod due;
 pub mod finding;
 pub mod gate;
@@ -15,4 +17,5 @@ mod tests;
 pub mod verdict;
 
 pub use advance::{Progress, Taken, advance};
+pub use bounds::too_large;
 pub use due::due;

@@ -3,6 +3,7 @@
 //! The arithmetic is Argo Rollouts' (`CalculateReplicaCountsForBasicCanary`), so that the same manifest goes through
 //! the same numbers of pods.
 
+use crate::analyses;
 use crate::draft::Draft;
 use crate::observed::{Observed, Presence, ReplicaSetView};
 use crate::revisions::Revisions;
@@ -119,7 +120,7 @@ fn target(draft: &Draft<'_>, spec: &Spec, revisions: &Revisions<'_>, bounds: Bou
         };
     }
     let asked = split(bounds.replicas, weight::asked(&draft.status, spec), bounds.surge);
-    let held = spec.paused || draft.status.is_held_by_analysis();
+    let held = spec.paused || draft.status.is_held_by_analysis() || analyses::is_missing(draft, spec);
     if held && !draft.status.abort {
         self::held(revisions, asked, spec.replicas)
     } else {

@@ -2,7 +2,7 @@
 
 use crate::analyses;
 use crate::draft::Draft;
-use crate::observed::TemplateCheck;
+use crate::observed::{ApplyFailure, FailureKind, TemplateCheck};
 use crate::progress;
 use crate::revisions::Revisions;
 use crate::spec::{Problem, Spec, Weight};
@@ -22,6 +22,24 @@ pub(crate) fn invalid_spec(draft: &mut Draft<'_>, problems: &[Problem]) {
         format!("InvalidSpec: {}", message.unwrap_or_default()),
     );
     summarise(draft);
+}
+
+/// Tells of what could not be tidied up. It holds nobody up, and is tried again.
+pub(crate) fn note_leftovers(draft: &mut Draft<'_>) {
+    let now = draft.now;
+    match &draft.observed.failure {
+        Some(ApplyFailure {
+            kind: FailureKind::Cleanup,
+            message,
+        }) => draft.status.set_condition(
+            ConditionType::CleanupFailed,
+            Truth::True,
+            Reason::WriteFailed,
+            message,
+            now,
+        ),
+        _ => draft.status.remove_condition(ConditionType::CleanupFailed),
+    }
 }
 
 /// After a write failed: Stalled, with the API server's words.
@@ -156,20 +174,48 @@ pub(crate) fn is_paused(status: &Status, spec: &Spec) -> bool {
 
 fn set_progressing(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) {
     let now = draft.now;
-    let name = revisions.current.map_or_else(
+    let (truth, reason, message) =
+        standstill(draft, spec, revisions).unwrap_or_else(|| progress_of(draft, spec, revisions));
+    draft
+        .status
+        .set_condition(ConditionType::Progressing, truth, reason, message, now);
+}
+
+/// Why the rollout does not move, if it is refused or given up.
+fn standstill(
+    draft: &mut Draft<'_>,
+    spec: &Spec,
+    revisions: &Revisions<'_>,
+) -> Option<(Truth, Reason, String)> {
+    if let TemplateCheck::Refused { message } = &draft.observed.template.check {
+        return Some((Truth::False, Reason::ReplicaSetCreateError, message.clone()));
+    }
+    if draft.status.abort {
+        let message = aborted(&draft.status, revisions);
+        return Some((Truth::False, Reason::RolloutAborted, message));
+    }
+    if is_done(&draft.status, spec, revisions) || is_paused(&draft.status, spec) {
+        return None;
+    }
+    let seconds = progress::exceeded_deadline(draft, spec, revisions)?.as_secs();
+    let name = name_of_current(draft, revisions);
+    let message = format!(
+        "ReplicaSet \"{name}\" has timed out progressing: nothing has moved for {seconds} s \
+         (spec.progressDeadlineSeconds)"
+    );
+    Some((Truth::False, Reason::ProgressDeadlineExceeded, message))
+}
+
+fn name_of_current(draft: &Draft<'_>, revisions: &Revisions<'_>) -> String {
+    revisions.current.map_or_else(
         || crate::revision::replica_set_name(&draft.observed.rollout.name, &revisions.current_hash),
         |current| current.name.clone(),
-    );
-    let (truth, reason, message) = if let TemplateCheck::Refused { message } = &draft.observed.template.check
-    {
-        (Truth::False, Reason::ReplicaSetCreateError, message.clone())
-    } else if draft.status.abort {
-        (
-            Truth::False,
-            Reason::RolloutAborted,
-            aborted(&draft.status, revisions),
-        )
-    } else if is_done(&draft.status, spec, revisions) {
+    )
+}
+
+fn progress_of(draft: &Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) -> (Truth, Reason, String) {
+    let name = name_of_current(draft, revisions);
+    if is_done(&draft.status, spec, revisions) {
         (
             Truth::True,
             Reason::NewReplicaSetAvailable,
@@ -181,13 +227,6 @@ fn set_progressing(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>
             Reason::RolloutPaused,
             "Rollout is paused".to_owned(),
         )
-    } else if let Some(deadline) = progress::exceeded_deadline(draft, spec, revisions) {
-        let seconds = deadline.as_secs();
-        let message = format!(
-            "ReplicaSet \"{name}\" has timed out progressing: nothing has moved for {seconds} s \
-             (spec.progressDeadlineSeconds)"
-        );
-        (Truth::False, Reason::ProgressDeadlineExceeded, message)
     } else if revisions.current.is_none() {
         (
             Truth::True,
@@ -200,10 +239,7 @@ fn set_progressing(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>
             Reason::ReplicaSetUpdated,
             format!("ReplicaSet \"{name}\" is progressing."),
         )
-    };
-    draft
-        .status
-        .set_condition(ConditionType::Progressing, truth, reason, message, now);
+    }
 }
 
 fn aborted(status: &Status, revisions: &Revisions<'_>) -> String {

@@ -8,7 +8,7 @@ use crate::plan::{Action, Plan};
 use crate::revisions::Revisions;
 use crate::spec::{Method, Problem, Spec};
 use crate::status::{ConditionType, Reason, Truth};
-use crate::{analyses, basic, cleanup, condition, intent, reference, routed, step};
+use crate::{analyses, basic, cleanup, condition, gates, intent, reference, routed, step};
 
 /// How soon to ask again when the API server had no answer about a template.
 const TEMPLATE_RETRY: SignedDuration = SignedDuration::from_secs(5);
@@ -21,8 +21,10 @@ const TEMPLATE_RETRY: SignedDuration = SignedDuration::from_secs(5);
 #[must_use]
 pub fn decide(observed: &Observed, now: Timestamp) -> Plan {
     let mut draft = Draft::new(observed, now);
-    if let Some(failure) = &observed.failure {
-        report_failure(&mut draft, failure.kind, &failure.message);
+    if let Some(failure) = &observed.failure
+        && let Some(reason) = reason_of(failure.kind)
+    {
+        report_failure(&mut draft, reason, &failure.message);
         return draft.finish();
     }
     match (&observed.spec, &observed.overlaps_with) {
@@ -30,6 +32,7 @@ pub fn decide(observed: &Observed, now: Timestamp) -> Plan {
         (Ok(spec), Some(other)) => refuse(&mut draft, Some(spec), &[overlap(other)]),
         (Err(invalid), _) => refuse(&mut draft, invalid.readable.as_deref(), &invalid.problems),
     }
+    condition::note_leftovers(&mut draft);
     draft.finish()
 }
 
@@ -63,7 +66,9 @@ fn work(draft: &mut Draft<'_>, spec: &Spec) {
         return;
     }
     let mut problems = reference::problems(draft.observed, spec);
-    let accepted = template_accepted(draft, &mut problems);
+    problems.extend_from_slice(&draft.observed.analysis_problems);
+    // Nothing new begins without all of its analyses; what is under way holds.
+    let accepted = template_accepted(draft, &mut problems) && draft.observed.analysis_problems.is_empty();
     let Some(revisions) = Revisions::find(draft.observed, accepted) else {
         condition::settle(draft, spec, &Revisions::none(draft.observed), &problems);
         return;
@@ -84,6 +89,7 @@ fn proceed(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>, proble
     draft.hold |= !problems.is_empty();
     intent::take_user_actions(draft, spec);
     analyses::heed(draft, spec, revisions);
+    gates::note_consent(&mut draft.status, spec);
     let reached = match &spec.method {
         Method::Routed(routing) => routed::reconcile(draft, spec, routing, revisions),
         Method::Basic { .. } => basic::reconcile(draft, spec, revisions),
@@ -103,12 +109,17 @@ pub(crate) enum Flow {
     Stop,
 }
 
-fn report_failure(draft: &mut Draft<'_>, kind: FailureKind, message: &str) {
-    let reason = match kind {
-        FailureKind::CreateReplicaSet => Reason::ReplicaSetCreateError,
-        FailureKind::Traffic => Reason::TrafficRoutingError,
-        FailureKind::Other => Reason::WriteFailed,
-    };
+/// Why a rollout can't go on after such a failure; None: it can.
+fn reason_of(kind: FailureKind) -> Option<Reason> {
+    match kind {
+        FailureKind::CreateReplicaSet => Some(Reason::ReplicaSetCreateError),
+        FailureKind::Traffic => Some(Reason::TrafficRoutingError),
+        FailureKind::Other => Some(Reason::WriteFailed),
+        FailureKind::Cleanup => None,
+    }
+}
+
+fn report_failure(draft: &mut Draft<'_>, reason: Reason, message: &str) {
     let now = draft.now;
     draft
         .status

@@ -21,6 +21,27 @@ fn allowed(status: &Status) -> bool {
     gate.is_some_and(|reference| reference.phase == AnalysisPhase::Successful)
 }
 
+/// The weight up to which the gates have let the new version come. It outlasts the step: neither a step that is skipped
+/// nor other gates bring or take what was asked for before.
+pub(crate) fn consented(status: &Status, spec: &Spec) -> Weight {
+    let noted = status.analyses.consented;
+    noted.unwrap_or_else(|| weight::before(status, spec))
+}
+
+/// Notes how far the gates have let the new version come. A step that lowers the weight lowers that, too: the way back
+/// up is asked about again. An answer holds for its step, however long the pods of that take to come up.
+pub(crate) fn note_consent(status: &mut Status, spec: &Spec) {
+    let over = status.abort || status.promote_full || status.fully_promoted();
+    let asked = spec.promotion_gates.is_some() && !over;
+    let next = weight::next(status, spec);
+    let consented = if allowed(status) {
+        next
+    } else {
+        consented(status, spec).min(next)
+    };
+    status.analyses.consented = asked.then_some(consented);
+}
+
 /// What the promotion gates are asked about the step under way; None where they are not.
 pub(crate) fn question(status: &Status, spec: &Spec) -> Option<NextStep> {
     spec.promotion_gates.as_ref()?;
@@ -28,7 +49,7 @@ pub(crate) fn question(status: &Status, spec: &Spec) -> Option<NextStep> {
         return None;
     }
     let next = NextStep {
-        from_weight: weight::before(status, spec).percent(),
+        from_weight: consented(status, spec).percent(),
         to_weight: weight::next(status, spec).percent(),
         is_last: status
             .current_step_index

@@ -31,7 +31,8 @@ fn choose_stable(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) 
     Flow::Stop
 }
 
-/// The revision to trust: the one that the stable Service selects, else the newest fully available one that is not
+/// The revision to trust: the one that the stable Service selects (its pods may all be down: it was promoted, and the
+/// new one was not), else the newest fully available one that is not
 /// current, else any available one; the current revision only where nothing else has available pods.
 fn find_stable(observed: &Observed, revisions: &Revisions<'_>) -> String {
     let is_available = |replica_set: &&ReplicaSetView| replica_set.lasting_available() > 0;
@@ -46,7 +47,7 @@ fn find_stable(observed: &Observed, revisions: &Revisions<'_>) -> String {
                 .iter()
                 .find(|replica_set| replica_set.hash == hash)
         })
-        .filter(is_available);
+        .filter(|replica_set| replica_set.spec_replicas > 0);
     let others = || {
         revisions
             .all()

@@ -3,13 +3,13 @@
 //! These are projections: no pod template, no managed field is kept here. Whoever fills them reads the cluster, and
 //! adds nothing that two readings of the same cluster would not share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::analysis::run::AnalysisPhase;
 use crate::revision::TemplateDigest;
-use crate::spec::{InvalidSpec, RouteReference, Spec, Weight};
+use crate::spec::{InvalidSpec, Problem, RouteReference, Spec, Weight};
 use crate::status::Status;
 
 /// Everything one decision looks at.
@@ -19,6 +19,8 @@ pub struct Observed {
     pub rollout: RolloutView,
     /// Its spec, or everything that is wrong with it.
     pub spec: Result<Spec, InvalidSpec>,
+    /// What is wrong with the templates and fields that its analyses refer to: these analyses are not in its spec then.
+    pub analysis_problems: Vec<Problem>,
     /// Its status as last written.
     pub status: Status,
     /// Its pod template.
@@ -33,6 +35,9 @@ pub struct Observed {
     pub routes: Vec<(RouteReference, Presence<RouteView>)>,
     /// The analyses that the Rollout owns.
     pub analysis_runs: Vec<AnalysisRunView>,
+    /// Names that analyses of the Rollout could have and that are not to be had: of `AnalysisRun`s that are somebody
+    /// else's or nobody's, and of those that are being deleted.
+    pub analysis_names_taken: BTreeSet<String>,
     /// An older Rollout whose selector overlaps with this one's.
     pub overlaps_with: Option<String>,
     /// What the last plan could not do, if it failed just now.
@@ -176,6 +181,8 @@ pub struct AnalysisRunView {
     pub resource_version: String,
     /// Creation time.
     pub created: Timestamp,
+    /// Annotation with what it was begun with, in a word; None when somebody else made it.
+    pub definition: Option<String>,
     /// `spec.terminate`: it was told to end.
     pub terminate: bool,
     /// `status.phase`.
@@ -275,6 +282,8 @@ pub enum FailureKind {
     CreateReplicaSet,
     /// Writing a route's weights.
     Traffic,
+    /// Ending or deleting an analysis that is not needed any more: all that was decided holds without it.
+    Cleanup,
     /// Any other write.
     Other,
 }

@@ -121,6 +121,8 @@ pub enum Action {
         hash: String,
         /// The same: its number.
         revision: u64,
+        /// What it is begun with, in a word.
+        definition: String,
         /// Its spec.
         spec: serde_json::Value,
     },

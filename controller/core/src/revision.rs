@@ -65,6 +65,11 @@ pub fn replica_set_name(rollout: &str, hash: &str) -> String {
     format!("{rollout}-{hash}")
 }
 
+/// What tells apart names that are too long to be written out.
+pub(crate) fn name_hash(name: &str) -> String {
+    short_hash(name.as_bytes())
+}
+
 fn short_hash(bytes: &[u8]) -> String {
     let digest = Sha256::digest(bytes);
     digest

@@ -2,6 +2,7 @@
 
 use jiff::SignedDuration;
 
+use crate::analyses;
 use crate::draft::{Draft, after};
 use crate::observed::{Presence, ServiceView};
 use crate::revisions::Revisions;
@@ -78,7 +79,7 @@ fn step_weight(draft: &Draft<'_>, spec: &Spec) -> Weight {
     }
     let asked = weight::asked(&draft.status, spec);
     // A pause holds the weight, but what was in force for the revision before is none of this one's.
-    let held = spec.paused || draft.status.is_held_by_analysis();
+    let held = spec.paused || draft.status.is_held_by_analysis() || analyses::is_missing(draft, spec);
     if held { asked.min(in_force()) } else { asked }
 }
 
@@ -231,9 +232,10 @@ fn point_services(
     };
     // A rule of somebody's own may send requests to the canary Service whatever the weight is, so it is left with a
     // revision that has pods: the stable one where the current one is to have none, or has none yet while the one
-    // before it is about to go.
+    // before it is about to go. With no pods wanted at all it is left where it is: nothing answers anywhere.
     let current_selected = canary.selects.as_deref() == Some(revisions.current_hash.as_str());
-    let empty = sizes.canary == 0 || revisions.current_available() == 0 && !current_selected;
+    let none_for_current = sizes.canary == 0 || revisions.current_available() == 0 && !current_selected;
+    let empty = none_for_current && spec.replicas > 0;
     let target = if draft.status.abort || revisions.stable_is_current() || empty {
         revisions.stable
     } else {

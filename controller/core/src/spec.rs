@@ -125,17 +125,43 @@ pub enum CanaryScale {
     MatchTrafficWeight,
 }
 
-/// What an analysis is to measure: the spec of the `AnalysisRun` to create. Decisions pass it on as it is; what it
-/// means is known where it is carried out.
+/// What an analysis is to measure. Decisions pass it on as it is; what it means is known where it is carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Analysis {
-    /// The spec of the `AnalysisRun`.
+    /// The spec of the `AnalysisRun` to create, without its arguments. Of an analysis that refers to other objects:
+    /// put together by whoever observes them.
     pub run: serde_json::Value,
+    /// Its arguments.
+    pub args: Vec<Argument>,
+}
+
+/// An argument of an analysis.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Argument {
+    /// Its name.
+    pub name: String,
+    /// What it stands for.
+    pub value: ArgumentValue,
+}
+
+/// What an argument stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ArgumentValue {
+    /// This text.
+    Text(String),
+    /// The hash of the stable version.
+    StableHash,
+    /// The hash of the new version.
+    LatestHash,
+    /// A field that is not there yet. An `AnalysisRun` that is made now comes to an error that says so.
+    Unknown,
 }
 
 /// An analysis that goes on beside the steps, until the new version is promoted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackgroundAnalysis {
+    /// What of it is written in the Rollout, in a word.
+    pub hash: String,
     /// What it measures.
     pub analysis: Analysis,
     /// The step at which it begins.

@@ -73,6 +73,8 @@ pub struct Analyses {
     pub gate: Option<AnalysisReference>,
     /// How often the analyses of this revision were begun anew: after a retry, other steps, or a resume.
     pub attempt: u32,
+    /// The weight up to which the promotion gates have let this revision come; None before they are asked.
+    pub consented: Option<Weight>,
 }
 
 /// An analysis, as it was last seen.
@@ -237,6 +239,8 @@ pub enum ConditionType {
     RouteNotAccepted,
     /// Somebody else keeps writing a route's weights. Absent when nobody does.
     RouteContested,
+    /// An analysis that is not needed any more can't be ended or deleted. Absent when all is well.
+    CleanupFailed,
     /// kstatus: the object is as its spec says.
     Ready,
     /// kstatus: work is under way.

@@ -7,6 +7,7 @@ use crate::analysis::run::AnalysisPhase;
 use crate::history::{Cause, Fact, FactKind, MAX_BYTES};
 use crate::observed::Observed;
 use crate::status::{AnalysisReference, Status};
+use crate::text;
 
 /// The facts between `old` and `new`, numbered after those of the history.
 pub(crate) fn between(old: &Status, new: &Status, observed: &Observed, now: Timestamp) -> Vec<Fact> {
@@ -25,6 +26,8 @@ pub(crate) fn between(old: &Status, new: &Status, observed: &Observed, now: Time
     let first = next_sequence(old, observed, now);
     for (fact, sequence) in facts.list.iter_mut().zip(first..) {
         fact.sequence = sequence;
+        // One fact must not push the others out of the history.
+        fact.message = text::message(&fact.message);
     }
     facts.list
 }
@@ -36,7 +39,7 @@ const ESCAPED_BYTES: usize = 6;
 /// The bytes around the facts and between them: a bracket or a comma each, and the closing bracket.
 const BRACKET_BYTES: usize = 1;
 
-/// Appends facts and forgets the oldest beyond the bound.
+/// Appends facts and forgets the oldest beyond the bound, but never the newest.
 pub(crate) fn record(history: &mut Vec<Fact>, facts: &[Fact]) {
     if facts.is_empty() {
         return;
@@ -51,6 +54,7 @@ pub(crate) fn record(history: &mut Vec<Fact>, facts: &[Fact]) {
     let mut bytes: usize = BRACKET_BYTES + history.iter().map(size).sum::<usize>();
     let surplus = history
         .iter()
+        .take(history.len() - 1)
         .take_while(|fact| {
             let too_much = bytes > MAX_BYTES;
             if too_much {
@@ -279,5 +283,27 @@ mod tests {
                 written.len()
             );
         }
+    }
+
+    #[test]
+    fn the_newest_fact_stays_however_long_it_is() {
+        let fact = |sequence, message: String| Fact {
+            sequence,
+            time: Timestamp::UNIX_EPOCH,
+            kind: FactKind::AnalysisCompleted,
+            revision: None,
+            from: None,
+            step: None,
+            weight: None,
+            phase: None,
+            cause: Cause::Analysis,
+            message,
+        };
+        let mut history = vec![fact(1, "before".to_owned())];
+
+        record(&mut history, &[fact(2, "x".repeat(2 * MAX_BYTES))]);
+
+        let left: Vec<_> = history.iter().map(|fact| fact.sequence).collect();
+        assert_eq!(left, [2]);
     }
 }

@@ -4,15 +4,14 @@ use crate::gates;
 use crate::spec::{Spec, Step, Weight};
 use crate::status::Status;
 
-/// The weight that the step under way asks for: what the steps before it have earned, while gates have not let it go
-/// on.
+/// The weight that the step under way asks for: what gates have let it have so far, while they hold.
 pub(crate) fn asked(status: &Status, spec: &Spec) -> Weight {
     if status.abort {
         return Weight::ZERO;
     }
     let next = next(status, spec);
     if gates::hold(status, spec) {
-        next.min(before(status, spec))
+        next.min(gates::consented(status, spec))
     } else {
         next
     }

@@ -58,8 +58,12 @@ pub enum ApplyError {
         source: Disagreement,
     },
     /// The name of a new object belongs to one that is not what was to be created.
-    #[error("{object} exists already, with another owner or made from another template")]
+    #[error(
+        "{object} exists already, with another owner or made from another template: delete it, if nobody needs it"
+    )]
     NameTaken {
+        /// Which kind of write.
+        action: ActionKind,
         /// Kind, namespace and name.
         object: String,
     },
@@ -98,7 +102,7 @@ impl ApplyError {
             Self::Write { action, source } => (failure_kind(*action), source.message()),
             Self::Manifest(source) => (FailureKind::CreateReplicaSet, source.to_string()),
             Self::Disagreement { action, source } => (failure_kind(*action), source.to_string()),
-            Self::NameTaken { .. } => (FailureKind::CreateReplicaSet, self.to_string()),
+            Self::NameTaken { action, .. } => (failure_kind(*action), self.to_string()),
         };
         Some(ApplyFailure { kind, message })
     }
@@ -126,16 +130,15 @@ fn failure_kind(action: ActionKind) -> FailureKind {
         | ActionKind::SetScaleDownDeadline
         | ActionKind::DeleteReplicaSet
         | ActionKind::PointService
-        | ActionKind::CreateAnalysisRun
-        | ActionKind::TerminateAnalysisRun
-        | ActionKind::DeleteAnalysisRun => FailureKind::Other,
+        | ActionKind::CreateAnalysisRun => FailureKind::Other,
+        ActionKind::TerminateAnalysisRun | ActionKind::DeleteAnalysisRun => FailureKind::Cleanup,
     }
 }
 
 /// Carries out the actions of `plan` in their order and tells each as a Kubernetes Event.
 ///
 /// # Errors
-/// With the first action that can't be carried out. Where the API server refuses it, the others are done all the same:
+/// With the first action that can't be carried out, those that only tidy up coming last. Where the API server refuses it, the others are done all the same:
 /// none stands on another, and a policy against one route must not keep traffic from going home by another. After a
 /// conflict, or without an answer, they are left.
 pub async fn apply(context: &Context, rollout: &Sighting, plan: &Plan) -> Result<Applied, ApplyError> {
@@ -153,7 +156,7 @@ pub async fn apply(context: &Context, rollout: &Sighting, plan: &Plan) -> Result
         let write = match outcome {
             Ok(write) => write,
             Err(error) if error.failure().is_some() => {
-                refused = refused.or(Some(error));
+                refused = Some(graver(refused, error));
                 continue;
             }
             Err(error) => return Err(refused.unwrap_or(error)),
@@ -165,6 +168,18 @@ pub async fn apply(context: &Context, rollout: &Sighting, plan: &Plan) -> Result
         context.events.tell(rollout, events::of_action(action));
     }
     refused.map_or(Ok(applied), Err)
+}
+
+/// The one of two refusals to tell: the first, unless the rollout goes on without what was refused.
+fn graver(first: Option<ApplyError>, next: ApplyError) -> ApplyError {
+    let holds_up = |error: &ApplyError| {
+        let failure = error.failure();
+        failure.is_some_and(|failure| failure.kind != FailureKind::Cleanup)
+    };
+    match first {
+        Some(first) if holds_up(&first) || !holds_up(&next) => first,
+        _ => next,
+    }
 }
 
 /// Every action is taken apart without `..`: one with a new field does not compile until the field is applied.
@@ -260,6 +275,7 @@ async fn carry_out(context: &Context, rollout: &Sighting, action: &Action) -> Re
             purpose,
             hash,
             revision,
+            definition,
             spec,
         } => {
             let new = NewAnalysisRun {
@@ -267,6 +283,7 @@ async fn carry_out(context: &Context, rollout: &Sighting, action: &Action) -> Re
                 purpose: *purpose,
                 hash,
                 revision: *revision,
+                definition,
                 spec,
             };
             return create_analysis_run(context, rollout, &new).await;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 use kulta_api::crd::Definition;
+use kulta_cli::plugin::PluginArguments;
 use kulta_core::observed::Settings;
 
 use crate::telemetry::LogFormat;
@@ -31,6 +32,8 @@ pub enum Command {
         #[arg(value_enum)]
         definition: CrdName,
     },
+    /// Makes, builds, records and tests plugins, without a cluster
+    Plugin(PluginArguments),
     /// Compiles the plugin on standard input and throws the result away: the controller runs it before it takes a
     /// plugin into service
     #[command(name = COMPILE_PLUGIN, hide = true)]
@@ -48,6 +51,12 @@ pub enum CrdName {
     /// analysisruns.kulta.io
     #[value(name = "analysisruns")]
     AnalysisRuns,
+    /// analysistemplates.kulta.io
+    #[value(name = "analysistemplates")]
+    AnalysisTemplates,
+    /// clusteranalysistemplates.kulta.io
+    #[value(name = "clusteranalysistemplates")]
+    ClusterAnalysisTemplates,
 }
 
 impl From<CrdName> for Definition {
@@ -55,6 +64,8 @@ impl From<CrdName> for Definition {
         match name {
             CrdName::Rollouts => Self::Rollouts,
             CrdName::AnalysisRuns => Self::AnalysisRuns,
+            CrdName::AnalysisTemplates => Self::AnalysisTemplates,
+            CrdName::ClusterAnalysisTemplates => Self::ClusterAnalysisTemplates,
         }
     }
 }
@@ -116,7 +127,7 @@ mod tests {
         let arguments = Arguments::try_parse_from(["kulta", "controller"].iter().chain(flags))?;
         match arguments.command {
             Command::Controller(controller) => Ok(controller),
-            Command::Crd { .. } | Command::CompilePlugin => panic!("another command"),
+            Command::Crd { .. } | Command::Plugin(_) | Command::CompilePlugin => panic!("another command"),
         }
     }
 

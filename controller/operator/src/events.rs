@@ -4,7 +4,7 @@
 
 use kulta_core::analysis::run::AnalysisPhase;
 use kulta_core::history::{Fact, FactKind};
-use kulta_core::observed::{FailureKind, Observed};
+use kulta_core::observed::{ApplyFailure, FailureKind, Observed};
 use kulta_core::plan::{Action, Plan};
 use kulta_core::spec::Weight;
 use kulta_core::status::{ConditionType, Phase, Reason as ConditionReason, Truth};
@@ -254,12 +254,8 @@ fn degraded(fact: &Fact, observed: &Observed, plan: &Plan) -> Option<Notice> {
     };
     let reason = if holds(ConditionType::InvalidSpec, Truth::True).is_some() {
         Reason::InvalidSpec
-    } else if let Some(failure) = &observed.failure {
-        match failure.kind {
-            FailureKind::CreateReplicaSet => Reason::ReplicaSetCreateError,
-            FailureKind::Traffic => Reason::TrafficRoutingError,
-            FailureKind::Other => Reason::RolloutDegraded,
-        }
+    } else if let Some(reason) = observed.failure.as_ref().and_then(reason_of) {
+        reason
     } else {
         match holds(ConditionType::Progressing, Truth::False) {
             Some(ConditionReason::RolloutAborted) => return None,
@@ -269,6 +265,16 @@ fn degraded(fact: &Fact, observed: &Observed, plan: &Plan) -> Option<Notice> {
         }
     };
     Some(reason.note(plan.status.message.clone()))
+}
+
+/// The reason that a write gives which failed and without which a rollout does not go on.
+fn reason_of(failure: &ApplyFailure) -> Option<Reason> {
+    match failure.kind {
+        FailureKind::CreateReplicaSet => Some(Reason::ReplicaSetCreateError),
+        FailureKind::Traffic => Some(Reason::TrafficRoutingError),
+        FailureKind::Other => Some(Reason::RolloutDegraded),
+        FailureKind::Cleanup => None,
+    }
 }
 
 /// `number (hash)`, or what is known of it.

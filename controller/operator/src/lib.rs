@@ -15,6 +15,7 @@ pub mod expectations;
 pub mod key;
 pub mod metrics;
 pub mod observe;
+pub mod plugin_commands;
 pub mod queue;
 pub mod reconcile;
 mod release;

@@ -6,8 +6,10 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use kulta_api::crd::Definition;
+use kulta_cli::plugin::{self, PluginArguments};
 use kulta_operator::arguments::{Arguments, Command, ControllerArguments, CrdName};
 use kulta_operator::error_chain::with_causes;
+use kulta_operator::plugin_commands;
 use kulta_operator::run::run;
 use kulta_operator::signals::Signals;
 use kulta_operator::telemetry;
@@ -20,6 +22,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Controller(arguments) => controller(arguments),
         Command::Crd { definition } => crd(definition),
+        Command::Plugin(arguments) => of_plugins(arguments),
         Command::CompilePlugin => return kulta_plugin_host::trial::run(),
     };
     match done {
@@ -37,6 +40,11 @@ fn crd(definition: CrdName) -> Result<(), Box<dyn Error>> {
         .lock()
         .write_all(Definition::from(definition).yaml()?.as_bytes())?;
     Ok(())
+}
+
+fn of_plugins(arguments: PluginArguments) -> Result<(), Box<dyn Error>> {
+    let surroundings = plugin_commands::surroundings();
+    Ok(plugin::run(arguments, &surroundings, &mut io::stdout().lock())?)
 }
 
 fn controller(arguments: ControllerArguments) -> Result<(), Box<dyn Error>> {

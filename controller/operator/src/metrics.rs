@@ -179,6 +179,24 @@ impl EventResult {
     }
 }
 
+/// What became of a changed configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ConfigurationResult {
+    /// It counts.
+    InForce,
+    /// It makes no sense: the one before still counts.
+    Refused,
+}
+
+impl ConfigurationResult {
+    const fn label(self) -> &'static str {
+        match self {
+            Self::InForce => "in-force",
+            Self::Refused => "refused",
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ResultLabel {
     result: &'static str,
@@ -211,6 +229,7 @@ pub struct Metrics {
     writes: Family<WriteLabels, Counter<u64, AtomicU64>>,
     status_writes: Family<ResultLabel, Counter<u64, AtomicU64>>,
     events: Family<ResultLabel, Counter<u64, AtomicU64>>,
+    configurations: Family<ResultLabel, Counter<u64, AtomicU64>>,
     rollouts: Family<PhaseLabel, Gauge<i64, AtomicI64>>,
     /// The phase in which each Rollout was last counted, by its UID.
     counted: Mutex<HashMap<String, Phase>>,
@@ -229,11 +248,15 @@ impl Metrics {
             writes: Family::default(),
             status_writes: Family::default(),
             events: Family::default(),
+            configurations: Family::default(),
             rollouts: Family::default(),
             counted: Mutex::default(),
         };
         for phase in PHASES {
             metrics.phase(phase);
+        }
+        for result in [ConfigurationResult::InForce, ConfigurationResult::Refused] {
+            metrics.configurations(result);
         }
         metrics.registered(version)
     }
@@ -270,6 +293,11 @@ impl Metrics {
             "events",
             "Kubernetes Events, by what became of them",
             self.events.clone(),
+        );
+        registry.register(
+            "configuration_loads",
+            "Changes of the operator's configuration, by what became of them",
+            self.configurations.clone(),
         );
         registry.register("rollouts", "Rollouts, by phase", self.rollouts.clone());
         self
@@ -319,6 +347,11 @@ impl Metrics {
             .inc_by(number);
     }
 
+    /// Counts a change of the operator's configuration.
+    pub fn configured(&self, result: ConfigurationResult) {
+        self.configurations(result).inc();
+    }
+
     /// The Rollout with this UID is in `phase` now.
     pub fn rollout_is(&self, uid: &str, phase: Phase) {
         let mut counted = self.counted.lock();
@@ -347,6 +380,12 @@ impl Metrics {
         let mut rendered = String::new();
         text::encode(&mut rendered, &self.registry)?;
         Ok(rendered)
+    }
+
+    fn configurations(&self, result: ConfigurationResult) -> Counter<u64, AtomicU64> {
+        self.configurations.get_or_create_owned(&ResultLabel {
+            result: result.label(),
+        })
     }
 
     fn phase(&self, phase: Phase) -> Gauge<i64, AtomicI64> {

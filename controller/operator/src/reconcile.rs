@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kulta_core::decide;
-use kulta_core::observed::ApplyFailure;
+use kulta_core::observed::{ApplyFailure, FailureKind};
 use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::time::Instant;
@@ -112,26 +112,48 @@ impl Reconciler {
             return Ok(None);
         };
         self.remember(key, &sighting.uid);
-        let plan = decide(&sighting.observed, Timestamp::now());
+        let now = Timestamp::now();
+        let plan = decide(&sighting.observed, now);
         telemetry::decided(&sighting.observed, &plan);
-        match apply(context, &sighting, &plan).await {
-            Ok(applied) => report(context, &sighting, &plan, &applied).await?,
-            Err(error) => {
-                if let Some(failure) = error.failure() {
-                    self.report_failure(sighting, failure).await?;
-                }
-                return Err(error.into());
+        let uid = sighting.uid.clone();
+        let again = match apply(context, &sighting, &plan).await {
+            Ok(applied) => {
+                report(context, &sighting, &plan, &applied).await?;
+                None
             }
-        }
+            Err(error) => {
+                let failure = error.failure();
+                let is_done = failure
+                    .as_ref()
+                    .is_some_and(|failure| failure.kind == FailureKind::Cleanup);
+                if let Some(failure) = failure {
+                    self.report_failure(sighting, failure, now).await?;
+                }
+                // What could not be tidied up holds nothing else up.
+                if !is_done {
+                    return Err(error.into());
+                }
+                Some(self.retry_after(key, &error.into()))
+            }
+        };
         release(context, key).await?;
-        self.backoffs.reset(key);
-        Ok(Some(self.next(&sighting.uid, plan.wake_at)))
+        if again.is_none() {
+            self.backoffs.reset(key);
+        }
+        let next = self.next(&uid, plan.wake_at);
+        Ok(Some(again.map_or(next, |again| next.min(again))))
     }
 
-    /// Reports a plan that could not be carried out: the status alone, as decided with the failure in view.
-    async fn report_failure(&self, mut sighting: Sighting, failure: ApplyFailure) -> Result<(), ReportError> {
+    /// Reports a plan that could not be carried out to its end: the status alone, as decided with the failure in view, at
+    /// the same time.
+    async fn report_failure(
+        &self,
+        mut sighting: Sighting,
+        failure: ApplyFailure,
+        now: Timestamp,
+    ) -> Result<(), ReportError> {
         sighting.observed.failure = Some(failure);
-        let plan = decide(&sighting.observed, Timestamp::now());
+        let plan = decide(&sighting.observed, now);
         report(&self.context, &sighting, &plan, &Applied::default()).await
     }
 

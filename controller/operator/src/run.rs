@@ -1,6 +1,8 @@
 //! The controller process: its parts, how they start and how they stop.
 
 use std::io;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +12,7 @@ use kube::runtime::scheduler::ScheduleRequest;
 use kulta_plugin_host::{EngineFault, Host, Trial};
 use thiserror::Error;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -110,25 +113,21 @@ async fn run_with(
         ready: synced.subscribe(),
     };
     serve(&mut parts, listener, endpoints, stop.clone());
-    let work = AnalysisWork {
+    let concurrency = arguments.concurrency;
+    let plugins = PluginSetup {
         configuration,
+        configuration_file: arguments.config,
         host,
-        plugin_directory: arguments.plugin_dir,
-        client: context.client.clone(),
-        caches: Arc::clone(&context.caches),
-        events: context.events.clone(),
-        metrics: Arc::clone(&context.metrics),
-        requests: analyses,
-        ready: synced.subscribe(),
-        concurrency: arguments.concurrency,
-        liveness: analyses_liveness,
+        directory: arguments.plugin_dir,
+        concurrency,
     };
+    let work = analysis_work(&context, plugins, analyses, synced.subscribe(), analyses_liveness);
     analyse(&mut parts, work, analyses_asked, stop.clone());
     let controller = Controller {
         reconciler: Arc::new(Reconciler::new(context)),
         requests,
         ready: synced.subscribe(),
-        concurrency: arguments.concurrency,
+        concurrency,
         liveness,
     };
     let ended = until_the_end(controller.run(asked, stop.clone()), parts, stop).await;
@@ -180,6 +179,39 @@ async fn until_the_end(
     if unasked { Err(RunError::PartEnded) } else { Ok(()) }
 }
 
+/// What plugins run in and with.
+struct PluginSetup {
+    configuration: Configuration,
+    configuration_file: Option<PathBuf>,
+    host: Host,
+    directory: Option<PathBuf>,
+    concurrency: NonZeroUsize,
+}
+
+/// The part that works on AnalysisRuns.
+fn analysis_work(
+    context: &Context,
+    plugins: PluginSetup,
+    requests: Requests,
+    ready: watch::Receiver<bool>,
+    liveness: Liveness,
+) -> AnalysisWork {
+    AnalysisWork {
+        configuration: plugins.configuration,
+        configuration_file: plugins.configuration_file,
+        host: plugins.host,
+        plugin_directory: plugins.directory,
+        client: context.client.clone(),
+        caches: Arc::clone(&context.caches),
+        events: context.events.clone(),
+        metrics: Arc::clone(&context.metrics),
+        requests,
+        ready,
+        concurrency: plugins.concurrency,
+        liveness,
+    }
+}
+
 /// Works on AnalysisRuns until the process is asked to stop.
 fn analyse(
     parts: &mut JoinSet<()>,
@@ -187,11 +219,7 @@ fn analyse(
     asked: impl Stream<Item = ScheduleRequest<ObjectKey>> + Send + 'static,
     stop: CancellationToken,
 ) {
-    parts.spawn(async move {
-        if let Err(error) = work.run(asked, stop).await {
-            tracing::error!(error = with_causes(&error), "nothing can be analysed");
-        }
-    });
+    parts.spawn(work.run(asked, stop));
 }
 
 fn feeds(

@@ -230,6 +230,7 @@ fn observed() -> Observed {
             revision: Some(1),
         },
         spec: Ok(spec()),
+        analysis_problems: Vec::new(),
         status: Status {
             observed_generation: Some(3),
             stable_hash: Some("old".to_owned()),
@@ -244,6 +245,7 @@ fn observed() -> Observed {
         canary_service: None,
         routes: Vec::new(),
         analysis_runs: Vec::new(),
+        analysis_names_taken: std::collections::BTreeSet::new(),
         overlaps_with: None,
         failure: None,
         settings: Settings::default(),

@@ -14,11 +14,11 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use jiff::Timestamp;
-use kulta_core::analysis::verdict::Subject;
+use kulta_core::analysis::verdict::{Subject, Value};
 use kulta_plugin_host::limits::Limits;
 use kulta_plugin_host::metrics::{Answer, Data, MetricsProvider, Pending, Query, Sample, Series};
-use kulta_plugin_host::{Delivery, Host, Plugin, Request, Trial};
-use tokio::runtime::Runtime;
+use kulta_plugin_host::{Conditions, Delivery, Host, Plugin, Request, Trial};
+use tokio::runtime::{Builder, Runtime};
 
 /// The plugin that is bundled: of usual size, and in Rust.
 const PROMETHEUS: &[u8] = include_bytes!("../../../plugins/dist/prometheus.wasm");
@@ -114,6 +114,23 @@ fn calls(criterion: &mut Criterion) {
     });
 }
 
+/// A batch of evaluations one after the other, on one thread: how many a core does in a second.
+fn batches(criterion: &mut Criterion) {
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let host = host();
+    let plugin = load(&runtime, &host);
+    measure(criterion, "1,000 evaluations on one core", || {
+        runtime.block_on(async {
+            for _ in 0..1000 {
+                black_box(plugin.evaluate(request()).await.result.expect("a verdict"));
+            }
+        });
+    });
+}
+
 fn loads(criterion: &mut Criterion) {
     let runtime = Runtime::new().expect("a runtime");
     let host = host();
@@ -122,9 +139,20 @@ fn loads(criterion: &mut Criterion) {
     });
 }
 
+fn evaluations(criterion: &mut Criterion) {
+    let runtime = Runtime::new().expect("a runtime");
+    let conditions = Conditions::new(Arc::new(host()));
+    let value = Value::Vector(vec![0.01, 0.02]);
+    measure(criterion, "condition", || {
+        let condition = "len(result) > 0 && all(result, # < 0.05)";
+        let (answer, _report) = runtime.block_on(conditions.evaluate(condition, &value));
+        assert!(answer.expect("an answer"));
+    });
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(10);
-    targets = calls, loads
+    targets = calls, batches, loads, evaluations
 }
 criterion_main!(benches);

@@ -80,7 +80,11 @@ pub enum CallError {
         wanted: usize,
     },
     /// Plugins hold too much memory at the moment, this one or others: to be tried again.
-    #[error("all plugins together hold {} MiB: tried again later", limits::TOTAL_MEMORY_BYTES >> 20)]
+    #[error(
+        "the calls of plugins hold {} MiB together, or {} MiB for this namespace: tried again later",
+        limits::TOTAL_MEMORY_BYTES >> 20,
+        limits::NAMESPACE_MEMORY_BYTES >> 20
+    )]
     Busy,
     /// The plugin called itself too deeply.
     #[error("the stack of {} KiB is used up: an endless recursion", limits::WASM_STACK_BYTES >> 10)]
@@ -180,6 +184,12 @@ impl CallError {
                 | Self::ConfigTooLarge { .. }
                 | Self::MissingWorld { .. }
         )
+    }
+
+    /// There was no memory for it at the moment: neither the plugin nor what it asks is at fault.
+    #[must_use]
+    pub const fn is_for_want_of_room(&self) -> bool {
+        matches!(self, Self::Busy)
     }
 
     /// What ended a call.

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::bindings::types;
 use crate::limits::{self, Limit, Limits};
 use crate::logbook::Logbook;
-use crate::memory::{Total, Watch};
+use crate::memory::{Share, Watch};
 use crate::metrics::MetricsProvider;
 
 /// A plugin called the host too often. Ends the call.
@@ -22,6 +22,8 @@ pub(crate) struct HostCallsExhausted;
 /// What the caller hands in for a plugin to ask for.
 #[derive(Debug)]
 pub(crate) struct Surroundings {
+    /// Whom the call is for; nobody in particular where it is empty.
+    pub(crate) namespace: String,
     pub(crate) now: Timestamp,
     pub(crate) previous: Vec<Past>,
     pub(crate) state: Option<Vec<u8>>,
@@ -33,6 +35,7 @@ impl Surroundings {
     /// Those of a call that knows nothing and may ask nobody.
     pub(crate) fn bare(now: Timestamp) -> Self {
         Self {
+            namespace: String::new(),
             now,
             previous: Vec::new(),
             state: None,
@@ -58,11 +61,11 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
-    pub(crate) fn new(plugin: Arc<str>, surroundings: Surroundings, limits: &Limits, total: Total) -> Self {
+    pub(crate) fn new(surroundings: Surroundings, limits: &Limits, share: Share, logbook: Logbook) -> Self {
         Self {
             surroundings,
-            memory: Watch::new(limits.size(Limit::MemoryBytes), total),
-            logbook: Logbook::new(plugin, limits.amount(Limit::LogLines)),
+            memory: Watch::new(limits.size(Limit::MemoryBytes), share),
+            logbook,
             queries: 0,
             query_limit: limits.amount(Limit::Queries),
             answer_bytes: limits.amount(Limit::AnswerBytes),

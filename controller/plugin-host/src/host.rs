@@ -1,5 +1,6 @@
 //! The host: one for the process. It makes plugins of files.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::thread;
@@ -14,7 +15,7 @@ use crate::guest::Guest;
 use crate::inspect::{self, Delivery, InspectError, Inspected};
 use crate::limits::{self, Limit, Limits};
 use crate::memory::Total;
-use crate::plugin::{Code, Plugin};
+use crate::plugin::{Code, Plugin, World};
 use crate::trial::{Trial, TrialError};
 use crate::{Digest, engine, text};
 
@@ -25,6 +26,15 @@ pub struct Host {
     total: Total,
     trial: Trial,
     compiling: Semaphore,
+}
+
+/// Where a plugin comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// From a file, which may be anybody's.
+    File,
+    /// It is part of this program.
+    Program,
 }
 
 /// A fault that the engine has found, in its own words.
@@ -103,17 +113,76 @@ impl Host {
         delivery: &Delivery,
         limits: &Limits,
     ) -> Result<Plugin, LoadFailure> {
+        self.load_from(name, delivery, limits, Origin::File).await
+    }
+
+    /// Makes a plugin of `delivery`, which is a part of this program: as [`load`](Self::load), without the trial. A trial
+    /// protects from a stranger's file; the bytes in the program itself are no stranger's, were compiled when it was
+    /// tested, and a machine that is too slow for a trial must not end the program.
+    ///
+    /// # Errors
+    /// When it can't be compiled, or describe itself, at the moment.
+    pub async fn load_bundled(
+        &self,
+        name: &str,
+        delivery: &Delivery,
+        limits: &Limits,
+    ) -> Result<Plugin, LoadFailure> {
+        self.load_from(name, delivery, limits, Origin::Program).await
+    }
+
+    async fn load_from(
+        &self,
+        name: &str,
+        delivery: &Delivery,
+        limits: &Limits,
+        origin: Origin,
+    ) -> Result<Plugin, LoadFailure> {
         let name: Arc<str> = name.into();
         let digest = delivery.digest();
-        self.make(&name, delivery, limits)
+        self.make(&name, delivery, limits, origin)
             .await
             .map_err(|cause| LoadFailure { name, digest, cause })
     }
 
-    async fn make(&self, name: &Arc<str>, delivery: &Delivery, limits: &Limits) -> Result<Plugin, LoadError> {
+    /// Makes a plugin of `module`, which comes with this crate and is no stranger's: it is compiled as it is.
+    pub(crate) async fn own_module(&self, name: &str, module: &'static [u8]) -> Result<Plugin, LoadError> {
+        let delivery = Delivery::read(module)?;
+        let engine = self.engine.clone();
+        let compiled = on_a_large_stack(move || Component::new(&engine, module)).await;
+        let component = compiled.ok_or(LoadError::CompilerFault)?;
+        let component = component.map_err(|error| LoadError::Compile(error.into()))?;
+        let inspected = Inspected {
+            component: Vec::new(),
+            imports: BTreeSet::new(),
+            worlds: [World::MetricAnalysis].into(),
+        };
+        self.link(&name.into(), &delivery, &Limits::default(), inspected, &component)
+            .await
+    }
+
+    async fn make(
+        &self,
+        name: &Arc<str>,
+        delivery: &Delivery,
+        limits: &Limits,
+        origin: Origin,
+    ) -> Result<Plugin, LoadError> {
         let memory_bytes = limits.amount(Limit::MemoryBytes);
-        let (inspected, component) = self.compile(delivery, memory_bytes).await?;
-        let linked = self.linker.instantiate_pre(&component).map_err(link)?;
+        let (inspected, component) = self.compile(delivery, memory_bytes, origin).await?;
+        self.link(name, delivery, limits, inspected, &component).await
+    }
+
+    /// Checks what a component imports and exports, and asks it who it is.
+    async fn link(
+        &self,
+        name: &Arc<str>,
+        delivery: &Delivery,
+        limits: &Limits,
+        inspected: Inspected,
+        component: &Component,
+    ) -> Result<Plugin, LoadError> {
+        let linked = self.linker.instantiate_pre(component).map_err(link)?;
         let code = Code::new(name.clone(), self.total.clone(), linked, &inspected.worlds).map_err(link)?;
         let description = code.describe(limits).await.map_err(LoadError::Describe)?;
         let identity = Identity {
@@ -134,11 +203,14 @@ impl Host {
         &self,
         delivery: &Delivery,
         memory_bytes: u64,
+        origin: Origin,
     ) -> Result<(Inspected, Component), LoadError> {
         // The semaphore is never closed; without a permit there would only be two compilers at once.
         let _permit = self.compiling.acquire().await.ok();
         inspect::before_trial(delivery, memory_bytes)?;
-        self.trial.compile(delivery.bytes()).await?;
+        if origin == Origin::File {
+            self.trial.compile(delivery.bytes()).await?;
+        }
         let (engine, delivery) = (self.engine.clone(), delivery.clone());
         on_a_large_stack(move || {
             let inspected = inspect::inspect(&delivery, memory_bytes)?;

@@ -2,6 +2,7 @@
 
 mod bindings;
 mod call;
+mod conditions;
 mod convert;
 mod digest;
 mod engine;
@@ -20,6 +21,7 @@ pub mod trial;
 mod zone;
 
 pub use call::{CallReport, Finished, Request};
+pub use conditions::{ConditionError, ConditionFault, Conditions};
 pub use convert::{Description, InvalidAnswer, PluginError};
 pub use digest::{Digest, DigestError};
 pub use failure::{CallError, CallFailure, Crash, Identity};

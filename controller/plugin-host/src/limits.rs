@@ -15,6 +15,11 @@ pub const RAW_BYTES: usize = 4 << 20;
 /// All plugins together hold no more linear memory than this, whatever each may use: the controller's own memory is
 /// not theirs.
 pub(crate) const TOTAL_MEMORY_BYTES: usize = 64 << 20;
+/// The calls for one namespace together hold no more of it than this, so that one namespace does not take what all have.
+/// A single call may have its own limit, if that is higher.
+pub(crate) const NAMESPACE_MEMORY_BYTES: usize = 32 << 20;
+/// Lines that one plugin writes to the log in a minute, over all its calls: a log is also for others.
+pub(crate) const LOG_LINES_PER_MINUTE: u32 = 600;
 /// The highest limit of linear memory; so much address space is reserved for each instance.
 pub(crate) const MEMORY_MAXIMUM: u64 = 64 * MIB;
 /// Elements of all tables: function pointers of a large plugin.
@@ -46,6 +51,8 @@ pub(crate) const DESCRIBE_SHARE: u64 = 10;
 
 /// A configuration, as JSON.
 pub const CONFIG_BYTES: usize = 32 << 10;
+/// A condition of a metric. Those that people write have less than a hundred.
+pub const CONDITION_BYTES: usize = 1 << 10;
 /// A plugin's JSON Schema.
 pub(crate) const SCHEMA_BYTES: usize = 32 << 10;
 /// A plugin's name or version.

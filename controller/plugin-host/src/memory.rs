@@ -1,7 +1,8 @@
 //! Linear memory: what one call may hold, and what all calls together hold.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use thiserror::Error;
 use wasmtime::ResourceLimiter;
@@ -21,18 +22,60 @@ pub(crate) enum Refused {
 
 /// The linear memory of all calls that are under way.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Total(Arc<AtomicUsize>);
+pub(crate) struct Total {
+    held: Arc<AtomicUsize>,
+    /// What the calls for each namespace hold, as long as there are any.
+    shares: Arc<Mutex<BTreeMap<String, Weak<AtomicUsize>>>>,
+}
 
 impl Total {
-    fn take(&self, bytes: usize) -> Result<(), Refused> {
-        let within = |held: usize| {
-            held.checked_add(bytes)
-                .filter(|sum| *sum <= limits::TOTAL_MEMORY_BYTES)
-        };
-        match self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, within) {
-            Ok(_before) => Ok(()),
-            Err(_before) => Err(Refused::TotalMemory),
+    /// What the calls for one namespace hold of it.
+    pub(crate) fn share_of(&self, namespace: &str) -> Share {
+        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = shares.get(namespace).and_then(Weak::upgrade);
+        let own = known.unwrap_or_else(|| {
+            shares.retain(|_, share| share.strong_count() > 0);
+            let new = Arc::default();
+            shares.insert(namespace.to_owned(), Arc::downgrade(&new));
+            new
+        });
+        let total = Arc::clone(&self.held);
+        Share { own, total }
+    }
+}
+
+/// The linear memory of the calls for one namespace, and with it that of all.
+#[derive(Debug)]
+pub(crate) struct Share {
+    own: Arc<AtomicUsize>,
+    total: Arc<AtomicUsize>,
+}
+
+impl Share {
+    /// Takes more for a call that holds `held`. A call that is alone in its namespace may have more than the share of one:
+    /// it would be refused for ever otherwise.
+    fn take(&self, bytes: usize, held: usize) -> Result<(), Refused> {
+        let fair = |sum: usize| sum <= limits::NAMESPACE_MEMORY_BYTES || sum == held.saturating_add(bytes);
+        add(&self.own, bytes, fair)?;
+        let taken = add(&self.total, bytes, |sum| sum <= limits::TOTAL_MEMORY_BYTES);
+        if taken.is_err() {
+            self.own.fetch_sub(bytes, Ordering::AcqRel);
         }
+        taken
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.own.fetch_sub(bytes, Ordering::AcqRel);
+        self.total.fetch_sub(bytes, Ordering::AcqRel);
+    }
+}
+
+/// Adds `bytes` to what is held, if the sum `fits`.
+fn add(held: &AtomicUsize, bytes: usize, fits: impl Fn(usize) -> bool) -> Result<(), Refused> {
+    let sum = |held: usize| held.checked_add(bytes).filter(|sum| fits(*sum));
+    match held.fetch_update(Ordering::AcqRel, Ordering::Acquire, sum) {
+        Ok(_before) => Ok(()),
+        Err(_before) => Err(Refused::TotalMemory),
     }
 }
 
@@ -41,15 +84,15 @@ impl Total {
 pub(crate) struct Watch {
     limit: usize,
     held: usize,
-    total: Total,
+    share: Share,
 }
 
 impl Watch {
-    pub(crate) fn new(limit: usize, total: Total) -> Self {
+    pub(crate) fn new(limit: usize, share: Share) -> Self {
         Self {
             limit,
             held: 0,
-            total,
+            share,
         }
     }
 
@@ -61,7 +104,7 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.total.0.fetch_sub(self.held, Ordering::AcqRel);
+        self.share.give_back(self.held);
     }
 }
 
@@ -78,7 +121,7 @@ impl ResourceLimiter for Watch {
         if wanted > self.limit {
             return Err(wasmtime::Error::new(Refused::Memory { wanted }));
         }
-        self.total.take(more).map_err(wasmtime::Error::new)?;
+        self.share.take(more, self.held).map_err(wasmtime::Error::new)?;
         self.held = wanted;
         Ok(true)
     }
@@ -116,7 +159,7 @@ mod tests {
 
     #[test]
     fn memory_beyond_the_limit_is_refused() {
-        let mut watch = Watch::new(MIB, Total::default());
+        let mut watch = Watch::new(MIB, Total::default().share_of("shop"));
 
         assert!(watch.memory_growing(0, MIB, None).is_ok());
         let refused = watch.memory_growing(MIB, MIB + 1, None).unwrap_err();
@@ -128,8 +171,8 @@ mod tests {
     #[test]
     fn all_calls_share_one_total_and_give_it_back() {
         let total = Total::default();
-        let mut first = Watch::new(usize::MAX, total.clone());
-        let mut second = Watch::new(usize::MAX, total.clone());
+        let mut first = Watch::new(usize::MAX, total.share_of("shop"));
+        let mut second = Watch::new(usize::MAX, total.share_of("depot"));
         first.memory_growing(0, limits::TOTAL_MEMORY_BYTES, None).unwrap();
 
         let refused = second.memory_growing(0, 1, None).unwrap_err();
@@ -140,8 +183,29 @@ mod tests {
     }
 
     #[test]
+    fn the_calls_for_one_namespace_leave_memory_for_others() {
+        let total = Total::default();
+        let watch = |namespace| Watch::new(usize::MAX, total.share_of(namespace));
+        let (mut first, mut second, mut other) = (watch("shop"), watch("shop"), watch("depot"));
+        first
+            .memory_growing(0, limits::NAMESPACE_MEMORY_BYTES, None)
+            .unwrap();
+
+        let refused = second.memory_growing(0, 1, None).unwrap_err();
+
+        assert_eq!(refused.downcast_ref(), Some(&Refused::TotalMemory));
+        assert!(
+            other
+                .memory_growing(0, limits::NAMESPACE_MEMORY_BYTES, None)
+                .is_ok()
+        );
+        drop((first, other));
+        assert!(second.memory_growing(0, limits::TOTAL_MEMORY_BYTES, None).is_ok());
+    }
+
+    #[test]
     fn a_table_beyond_the_limit_is_refused() {
-        let mut watch = Watch::new(MIB, Total::default());
+        let mut watch = Watch::new(MIB, Total::default().share_of("shop"));
         assert!(watch.table_growing(0, limits::TABLE_ELEMENTS, None).is_ok());
         assert!(watch.table_growing(0, limits::TABLE_ELEMENTS + 1, None).is_err());
     }

@@ -16,7 +16,8 @@ use crate::call::{CallReport, Finished, Request, Session};
 use crate::convert::{self, Description};
 use crate::failure::{CallError, Identity};
 use crate::guest::{Guest, Surroundings};
-use crate::limits::{self, Limits};
+use crate::limits::{self, Limit, Limits};
+use crate::logbook::{Logbook, PluginLog};
 use crate::memory::Total;
 
 /// What a plugin is made for.
@@ -51,7 +52,7 @@ pub struct Plugin {
 /// What of a plugin is run.
 #[derive(Clone)]
 pub(crate) struct Code {
-    name: Arc<str>,
+    log: Arc<PluginLog>,
     total: Total,
     described: DescribedPre<Guest>,
     metric: Option<MetricAnalysisPre<Guest>>,
@@ -73,7 +74,7 @@ impl Code {
             .contains(&World::PromotionGate)
             .then(|| PromotionGatePre::new(code.clone()));
         Ok(Self {
-            name,
+            log: Arc::new(PluginLog::new(name)),
             total,
             metric: metric.transpose()?,
             gate: gate.transpose()?,
@@ -82,7 +83,9 @@ impl Code {
     }
 
     fn open(&self, surroundings: Surroundings, limits: &Limits) -> Session {
-        let guest = Guest::new(self.name.clone(), surroundings, limits, self.total.clone());
+        let share = self.total.share_of(&surroundings.namespace);
+        let logbook = Logbook::new(Arc::clone(&self.log), limits.amount(Limit::LogLines));
+        let guest = Guest::new(surroundings, limits, share, logbook);
         Session::open(self.described.engine(), guest, limits)
     }
 
@@ -229,6 +232,7 @@ impl From<Request> for Asked {
             now: request.now,
             limits: request.limits,
             surroundings: Surroundings {
+                namespace: request.subject.namespace,
                 now: request.now,
                 previous: request.previous,
                 state: request.state,

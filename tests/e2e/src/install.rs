@@ -7,7 +7,7 @@ use std::process::Stdio;
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::{Api, Client};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::settings::StageSettings;
@@ -32,6 +32,8 @@ pub(crate) mod kulta {
 
 /// The key of the operator's configuration in its ConfigMap.
 const CONFIGURATION_FILE: &str = "config.yaml";
+/// Where the controller looks for plugins: as in its Deployment.
+const PLUGINS: &str = "/etc/kulta/plugins";
 /// The provider that the plugin `prometheus` asks unless it is told otherwise.
 const PROVIDER: &str = "prometheus";
 
@@ -42,6 +44,7 @@ pub struct Installation {
     overlay: PathBuf,
     base: PathBuf,
     image: (String, String),
+    plugins: Vec<String>,
 }
 
 impl Installation {
@@ -70,10 +73,22 @@ impl Installation {
             overlay,
             base,
             image: (name.to_owned(), tag.to_owned()),
+            plugins: Vec::new(),
         };
         fs::write(installation.configuration(), configuration(settings))?;
         installation.write(1)?;
         Ok(installation)
+    }
+
+    /// With a plugin of this name in a ConfigMap that the controller has mounted. It is what is in `file`.
+    ///
+    /// # Errors
+    /// When the file can't be read, or the overlay cannot be written.
+    pub fn with_plugin(mut self, name: &str, file: &Path) -> Result<Self> {
+        let copy = self.overlay.join(format!("{name}.wasm"));
+        fs::copy(file, copy).with_context(|| file.display().to_string())?;
+        self.plugins.push(name.to_owned());
+        Ok(self)
     }
 
     /// The operator's configuration.
@@ -128,16 +143,24 @@ impl Installation {
 
     fn write(&self, replicas: u32) -> Result<()> {
         let (image, tag) = &self.image;
+        let mut generated = vec![json!({
+            "name": kulta::CONFIGURATION, "namespace": kulta::NAMESPACE, "behavior": "replace",
+            "files": [CONFIGURATION_FILE],
+        })];
+        generated.extend(self.plugins.iter().map(|name| {
+            json!({
+                "name": name, "namespace": kulta::NAMESPACE, "files": [format!("{name}.wasm")],
+                "options": { "disableNameSuffixHash": true },
+            })
+        }));
         let kustomization = json!({
             "apiVersion": "kustomize.config.k8s.io/v1beta1",
             "kind": "Kustomization",
             "resources": [self.base],
             "images": [{ "name": kulta::IMAGE, "newName": image, "newTag": tag }],
             "replicas": [{ "name": kulta::DEPLOYMENT, "count": replicas }],
-            "configMapGenerator": [{
-                "name": kulta::CONFIGURATION, "namespace": kulta::NAMESPACE, "behavior": "replace",
-                "files": [CONFIGURATION_FILE],
-            }],
+            "configMapGenerator": generated,
+            "patches": self.plugins.iter().map(|name| mount(name)).collect::<Vec<_>>(),
         });
         let file = self.overlay.join("kustomization.yaml");
         fs::write(&file, serde_json::to_vec_pretty(&kustomization)?)
@@ -165,6 +188,17 @@ impl Installation {
         );
         Ok(())
     }
+}
+
+/// The patch that mounts the ConfigMap of a plugin in a folder of its own.
+fn mount(name: &str) -> Value {
+    let volume = json!({ "name": name, "configMap": { "name": name } });
+    let mount = json!({ "name": name, "mountPath": format!("{PLUGINS}/{name}"), "readOnly": true });
+    let patch = json!([
+        { "op": "add", "path": "/spec/template/spec/volumes/-", "value": volume },
+        { "op": "add", "path": "/spec/template/spec/containers/0/volumeMounts/-", "value": mount },
+    ]);
+    json!({ "target": { "kind": "Deployment", "name": kulta::DEPLOYMENT }, "patch": patch.to_string() })
 }
 
 /// Every namespace may ask the cluster's Prometheus. (JSON is YAML.)

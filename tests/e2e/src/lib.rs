@@ -7,6 +7,7 @@
 pub mod app;
 mod controller;
 pub mod describe;
+pub mod freeze;
 pub mod images;
 mod install;
 mod manifest;

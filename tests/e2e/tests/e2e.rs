@@ -29,6 +29,8 @@ mod references;
 mod routes;
 mod shop;
 mod sizes;
+mod template;
+mod tutorial;
 
 use harness::{House, Scenario};
 
@@ -57,14 +59,19 @@ fn scenarios() -> Vec<Scenario> {
         scenario!(bad_configuration::younger_of_two_overlapping_rollouts_is_told),
         scenario!(gate::change_freeze_holds_the_canary_until_it_is_lifted),
         scenario!(gate::gate_step_waits_for_its_plugin_to_be_mounted),
+        scenario!(tutorial::tutorial_leads_from_nothing_to_a_rollout_that_its_plugin_holds),
         scenario!(references::missing_stable_service_is_named_until_it_appears),
         scenario!(references::missing_canary_service_is_named_until_it_appears),
         scenario!(references::missing_route_is_named_until_it_appears),
+        scenario!(references::missing_analysis_template_is_named_until_it_appears),
         scenario!(references::rollout_made_before_its_surroundings_heals_when_they_appear),
         scenario!(references::service_that_selects_other_pods_is_named_until_it_fits),
         scenario!(references::route_that_names_neither_service_is_told_until_it_does),
         scenario!(references::route_that_names_one_service_is_told_until_it_names_both),
         scenario!(references::port_that_the_service_does_not_serve_is_told_until_it_does),
+        scenario!(template::condition_of_a_template_promotes_a_good_version),
+        scenario!(template::condition_of_a_template_takes_a_bad_version_back),
+        scenario!(template::condition_that_cannot_be_read_is_told_before_anything_is_measured),
         scenario!(packaging::kustomization_follows_names_images_and_patches_into_a_rollout),
         scenario!(pod_template::invalid_template_is_told_in_the_api_servers_words),
         scenario!(pod_template::misspelt_pod_field_is_named),

@@ -4,35 +4,19 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use anyhow::{Context, Result, ensure};
-use jiff::{SignedDuration, Timestamp};
 use kulta_core::status::Phase;
 use kulta_e2e::app::step;
+use kulta_e2e::freeze::{frozen, open};
 use kulta_e2e::{Stage, plugin_directory};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::live::{Live, shop, v2};
 
 /// A plugin that KULTA does not know until it is mounted: the bundled `schedule` under another name.
 const MOUNTED: &str = "office-hours";
 
-/// No changes until tomorrow.
-fn freeze() -> Value {
-    let day = SignedDuration::from_hours(24);
-    let date = |time: Timestamp| time.strftime("%Y-%m-%dT%H:%M").to_string();
-    let now = Timestamp::now();
-    json!({
-        "timeZone": "Etc/UTC",
-        "freezes": [{"from": date(now - day), "until": date(now + day), "reason": "the books are closed"}],
-    })
-}
-
-/// Changes are welcome at any time.
-fn always() -> Value {
-    json!({"timeZone": "Etc/UTC", "allowed": [{"from": "00:00", "until": "24:00"}]})
-}
-
 pub(crate) async fn change_freeze_holds_the_canary_until_it_is_lifted(stage: &Stage) -> Result<()> {
-    let gates = json!([{"name": "freeze", "plugin": "schedule", "config": freeze()}]);
+    let gates = json!([{"name": "freeze", "plugin": "schedule", "config": frozen("the books are closed")}]);
     let app = shop(stage)
         .steps([step::weight(50)])
         .canary_field("promotionGates", gates);
@@ -50,7 +34,7 @@ pub(crate) async fn change_freeze_holds_the_canary_until_it_is_lifted(stage: &St
     );
     live.is_served_by("v1").await?;
 
-    let lifted = json!([{"name": "freeze", "plugin": "schedule", "config": always()}]);
+    let lifted = json!([{"name": "freeze", "plugin": "schedule", "config": open()}]);
     let spec = json!({"strategy": {"canary": {"promotionGates": lifted}}});
     live.rollout.patch_spec(&spec).await?;
     live.rollout
@@ -62,7 +46,7 @@ pub(crate) async fn change_freeze_holds_the_canary_until_it_is_lifted(stage: &St
 }
 
 pub(crate) async fn gate_step_waits_for_its_plugin_to_be_mounted(stage: &Stage) -> Result<()> {
-    let gate = json!({"name": "hours", "plugin": MOUNTED, "config": always(), "interval": "1s"});
+    let gate = json!({"name": "hours", "plugin": MOUNTED, "config": open(), "interval": "1s"});
     let live = Live::start(stage, shop(stage).steps([step::weight(50), step::gate(&gate)])).await?;
     live.rollout.release(&v2(stage)).await?;
     live.rollout

@@ -6,7 +6,7 @@ use kulta_e2e::{App, Stage};
 use serde_json::{Value, json};
 
 use crate::shop::with;
-use crate::{expect, shop};
+use crate::{expect, shop, template};
 
 const ROUTE_PATH: &str = "spec.strategy.canary.trafficRouting.gatewayAPI.httpRoutes[0]";
 
@@ -42,6 +42,18 @@ pub(crate) async fn missing_route_is_named_until_it_appears(stage: &Stage) -> Re
         &["\"shop\"", ROUTE_PATH, &route, "create it"],
     )
     .await
+}
+
+pub(crate) async fn missing_analysis_template_is_named_until_it_appears(stage: &Stage) -> Result<()> {
+    let app = template::judged(stage);
+    let missing = format!("AnalysisTemplate \"{}\" not found", template::TEMPLATE);
+    let words = [
+        "spec.strategy.canary.steps[1].analysis.templates[0].templateName",
+        &missing,
+        "create it",
+    ];
+    let template = template::template(stage, template::CONDITION);
+    invalid_until_made(stage, &app, &template, &words).await
 }
 
 pub(crate) async fn rollout_made_before_its_surroundings_heals_when_they_appear(stage: &Stage) -> Result<()> {

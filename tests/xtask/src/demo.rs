@@ -17,6 +17,7 @@ use crate::build::{self, Profile, Programs};
 use crate::interrupt::Interrupt;
 use crate::local::{self, Local, MANIFESTS};
 
+mod gated;
 mod hints;
 mod measured;
 mod play;

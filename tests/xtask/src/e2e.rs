@@ -10,6 +10,7 @@ use kulta_test_cluster::{ClusterOptions, settings};
 use crate::build::{self, Profile, Programs};
 use crate::interrupt::Interrupt;
 use crate::local::Local;
+use crate::plugins;
 
 /// Whose folder the logs are in.
 const USER: &str = "e2e";
@@ -30,6 +31,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let interrupt = Interrupt::catch()?;
     let local = Local::prepare(&ClusterOptions::named(&arguments.name)?, USER, Profile::Dev)?;
     let tests = Programs::build_tests()?;
+    plugins::prepare()?;
     let mut command = local.enter(tests.path(build::END_TO_END_TESTS)?)?;
     let status = interrupt.run(command.args(&arguments.filter))?;
     if !status.success() {

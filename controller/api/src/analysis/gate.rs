@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use kulta_core::analysis::condition::Conditions;
 use kulta_core::analysis::metric::Metric as Meaning;
 use kulta_core::analysis::verdict::NextStep;
 use kulta_core::spec::{Problem, Weight};
@@ -100,6 +101,8 @@ pub(crate) fn validate_one(gate: &Gate, path: &str, problems: &mut Vec<Problem>)
         metric: Meaning::gate(&gate.name, interval, deadline),
         plugin: plugin.clone(),
         configuration: Value::Object(gate.config.clone().unwrap_or_default()),
+        source: None,
+        conditions: Conditions::default(),
         path: path.to_owned(),
     })
 }

@@ -6,14 +6,17 @@ use std::num::NonZeroU32;
 
 use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use kulta_core::analysis::condition::Conditions;
 use kulta_core::analysis::metric::{
     DEFAULT_CONSECUTIVE_ERROR_LIMIT, DEFAULT_MEASUREMENT_DEADLINE, Metric as Meaning,
 };
 use kulta_core::analysis::verdict::NextStep;
 use kulta_core::spec::Problem;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::{AnalysisRunSpec, Metric};
+use super::{
+    AnalysisRunSpec, Arguments, Metric, Provider, Source, argument, prometheus, rules, substitution,
+};
 use crate::duration;
 
 /// A metric that is measured more often costs more than it tells.
@@ -22,10 +25,12 @@ const SHORTEST: SignedDuration = SignedDuration::from_secs(1);
 /// What an AnalysisRun is to do.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Task {
-    /// Its metrics or gates.
+    /// Its metrics or gates, with arguments put in.
     pub measured: Vec<Measured>,
     /// The step that gates are asked about; None for metrics.
     pub next: Option<NextStep>,
+    /// Its arguments.
+    pub arguments: Arguments,
     /// It was told to end.
     pub terminate: bool,
 }
@@ -39,8 +44,26 @@ pub struct Measured {
     pub plugin: String,
     /// The plugin's configuration.
     pub configuration: Value,
+    /// Whom the plugin asks, where that is not for its configuration to say: of `provider.prometheus`.
+    pub source: Option<Source>,
+    /// What judges the values that the plugin measures. A gate has none.
+    pub conditions: Conditions,
     /// Where it is written, such as `spec.metrics[0]`.
     pub path: String,
+}
+
+impl Measured {
+    /// Where a metric's provider is written, such as `spec.metrics[0].provider.plugin.schedule`.
+    #[must_use]
+    pub fn provider_path(&self) -> String {
+        let Self {
+            path, plugin, source, ..
+        } = self;
+        match source {
+            Some(_) => format!("{path}.provider.prometheus"),
+            None => format!("{path}.provider.plugin.{plugin}"),
+        }
+    }
 }
 
 /// What the `spec` of an AnalysisRun means.
@@ -53,8 +76,9 @@ pub fn parse(spec: &Value) -> Result<Task, Vec<Problem>> {
         vec![Problem::new(path, error.inner().to_string())]
     })?;
     let mut problems = Vec::new();
+    let arguments = argument::values(raw.args.as_deref().unwrap_or_default(), &mut problems);
     let (measured, next) = match (&raw.gates, raw.next) {
-        (None, None) => (validate(raw.metrics.as_deref(), "spec", &mut problems), None),
+        (None, None) => (metrics(&raw, &arguments, &mut problems), None),
         (Some(gates), Some(next)) if raw.metrics.is_none() && !gates.is_empty() => (
             super::validate_gates(gates, "spec.gates", &mut problems),
             Some(next.meaning(&mut problems)),
@@ -65,10 +89,16 @@ pub fn parse(spec: &Value) -> Result<Task, Vec<Problem>> {
             return Err(vec![Problem::new("spec.gates", message)]);
         }
     };
+    if next.is_some() && (raw.args.is_some() || raw.dry_run.is_some() || raw.measurement_retention.is_some())
+    {
+        let message = "args, dryRun and measurementRetention are about metrics; take them out";
+        problems.push(Problem::new("spec", message));
+    }
     if problems.is_empty() {
         Ok(Task {
             measured,
             next,
+            arguments,
             terminate: raw.terminate.unwrap_or(false),
         })
     } else {
@@ -76,32 +106,61 @@ pub fn parse(spec: &Value) -> Result<Task, Vec<Problem>> {
     }
 }
 
-/// The metrics at `path`, without those that `problems` tells about.
-pub(crate) fn validate(metrics: Option<&[Metric]>, path: &str, problems: &mut Vec<Problem>) -> Vec<Measured> {
-    let metrics = metrics.unwrap_or_default();
+/// The metrics of an AnalysisRun, without those that `problems` tells about.
+fn metrics(raw: &AnalysisRunSpec, arguments: &Arguments, problems: &mut Vec<Problem>) -> Vec<Measured> {
+    let metrics = raw.metrics.as_deref().unwrap_or_default();
     if metrics.is_empty() {
-        let message = "no metrics specified; write at least one";
-        problems.push(Problem::new(format!("{path}.metrics"), message));
+        problems.push(no_metrics("spec.metrics"));
     }
     let mut names = BTreeSet::new();
     let mut meanings = Vec::new();
     for (index, metric) in metrics.iter().enumerate() {
-        let path = format!("{path}.metrics[{index}]");
-        if metric.name.is_empty() {
-            problems.push(Problem::new(
-                format!("{path}.name"),
-                "must not be empty; write a name",
-            ));
-        } else if !names.insert(&metric.name) {
-            let message = format!(
-                "duplicate name '{}'; each metric needs a name of its own",
-                metric.name
-            );
+        let path = format!("spec.metrics[{index}]");
+        let Some(measured) = measured(metric, &path, arguments, problems) else {
+            continue;
+        };
+        if !names.insert(measured.metric.name.clone()) {
+            let name = &measured.metric.name;
+            let message = format!("duplicate name '{name}'; each metric needs a name of its own");
             problems.push(Problem::new(format!("{path}.name"), message));
         }
-        meanings.extend(meaning(metric, &Field { path: &path }, problems));
+        meanings.push(measured);
+    }
+    // A rule about a metric that could not be read would be told to match nothing.
+    if problems.is_empty() {
+        let dry_run = raw.dry_run.as_deref().unwrap_or_default();
+        let retention = raw.measurement_retention.as_deref().unwrap_or_default();
+        rules::apply(dry_run, retention, "spec", &mut meanings, problems);
     }
     meanings
+}
+
+pub(super) fn no_metrics(path: &str) -> Problem {
+    Problem::new(path, "no metrics specified; write at least one")
+}
+
+/// What the metric at `path` means with these arguments. Returns None only where `problems` tells why.
+pub(super) fn measured(
+    metric: &Metric,
+    path: &str,
+    arguments: &Arguments,
+    problems: &mut Vec<Problem>,
+) -> Option<Measured> {
+    let before = problems.len();
+    // Texts, numbers, and lists and maps of them: they can be written, and read again with other texts in them.
+    let mut written = serde_json::to_value(metric).unwrap_or_default();
+    substitution::fill(&mut written, path, arguments, problems);
+    if problems.len() > before {
+        return None;
+    }
+    let metric: Metric = serde_json::from_value(written).unwrap_or_default();
+    if metric.name.is_empty() {
+        problems.push(Problem::new(
+            format!("{path}.name"),
+            "must not be empty; write a name",
+        ));
+    }
+    meaning(&metric, &Field { path }, problems)
 }
 
 /// Where a metric is written.
@@ -212,13 +271,24 @@ fn meaning(metric: &Metric, field: &Field<'_>, problems: &mut Vec<Problem>) -> O
         ..Meaning::once(&metric.name)
     };
     limits_fit(&meaning, field, problems);
-    let (plugin, configuration) = plugin(metric, field, problems)?;
+    let (plugin, configuration, source) = provider(metric, field, problems)?;
     Some(Measured {
         metric: meaning,
         plugin,
         configuration,
+        source,
+        conditions: conditions(metric),
         path: field.path.to_owned(),
     })
+}
+
+/// An empty condition is none, as in Argo Rollouts. Whether it can be read is found out where it is evaluated.
+fn conditions(metric: &Metric) -> Conditions {
+    let written = |condition: &Option<String>| condition.clone().filter(|text| !text.is_empty());
+    Conditions {
+        success: written(&metric.success_condition),
+        failure: written(&metric.failure_condition),
+    }
 }
 
 /// Limits that no number of measurements can reach are a mistake.
@@ -244,17 +314,45 @@ fn limits_fit(metric: &Meaning, field: &Field<'_>, problems: &mut Vec<Problem>) 
     }
 }
 
-fn plugin(metric: &Metric, field: &Field<'_>, problems: &mut Vec<Problem>) -> Option<(String, Value)> {
-    let plugins = metric
-        .provider
-        .as_ref()
-        .and_then(|provider| provider.plugin.as_ref());
-    let mut plugins = plugins.into_iter().flatten();
+/// A plugin, its configuration, and whom it asks where that is not for the configuration to say.
+type Asked = (String, Value, Option<Source>);
+
+fn provider(metric: &Metric, field: &Field<'_>, problems: &mut Vec<Problem>) -> Option<Asked> {
+    match metric.provider.as_ref() {
+        Some(Provider {
+            prometheus: Some(_),
+            plugin: Some(_),
+        }) => {
+            let message = "must have exactly one of prometheus and plugin; take one out";
+            problems.push(field.problem("provider", message));
+            None
+        }
+        Some(Provider {
+            prometheus: Some(query),
+            plugin: None,
+        }) => {
+            let (configuration, source) = query.meaning(field, problems);
+            Some((prometheus::PLUGIN.to_owned(), configuration, Some(source)))
+        }
+        Some(Provider {
+            prometheus: None,
+            plugin: Some(plugins),
+        }) => plugin(plugins, field, problems),
+        Some(Provider {
+            prometheus: None,
+            plugin: None,
+        })
+        | None => plugin(&Map::new(), field, problems),
+    }
+}
+
+fn plugin(plugins: &Map<String, Value>, field: &Field<'_>, problems: &mut Vec<Problem>) -> Option<Asked> {
+    let mut plugins = plugins.into_iter();
     let (Some((name, configuration)), None) = (plugins.next(), plugins.next()) else {
         let message = "must have exactly one entry: the name of a plugin with its configuration, such as \
                        `prometheus: {errorRate: ...}`";
         problems.push(field.problem("provider.plugin", message));
         return None;
     };
-    Some((name.clone(), configuration.clone()))
+    Some((name.clone(), configuration.clone(), None))
 }

@@ -6,6 +6,9 @@ use kulta_core::analysis::metric::Metric as Meaning;
 use kulta_core::spec::Problem;
 use serde_json::json;
 
+mod merging;
+mod prometheus;
+
 fn metric() -> Value {
     json!({"name": "errors", "provider": {"plugin": {"prometheus": {"query": "up"}}}})
 }
@@ -44,6 +47,18 @@ fn a_metric_is_measured_once_unless_it_says_otherwise() {
     assert_eq!(measured.plugin, "prometheus");
     assert_eq!(measured.configuration, json!({"query": "up"}));
     assert!(!task.terminate);
+}
+
+#[test]
+fn conditions_are_taken_as_they_are_written_and_an_empty_one_is_none() {
+    let mut spec = with("successCondition", json!("result[0] < 0.05"));
+    spec["metrics"][0]["failureCondition"] = json!("");
+
+    let task = parse(&spec).unwrap();
+
+    let conditions = &task.measured[0].conditions;
+    assert_eq!(conditions.success.as_deref(), Some("result[0] < 0.05"));
+    assert_eq!(conditions.failure, None);
 }
 
 #[test]
@@ -162,6 +177,18 @@ fn metrics_and_gates_together_are_refused() {
 }
 
 #[test]
+fn gates_with_arguments_are_refused() {
+    let mut spec = asking(&json!({"name": "hours", "plugin": "schedule"}));
+    spec["args"] = json!([{"name": "app", "value": "web"}]);
+
+    assert_refused(
+        &spec,
+        "spec",
+        "args, dryRun and measurementRetention are about metrics",
+    );
+}
+
+#[test]
 fn gates_without_a_step_to_ask_about_are_refused() {
     let mut spec = asking(&json!({"name": "hours", "plugin": "schedule"}));
     spec["next"] = Value::Null;
@@ -179,4 +206,111 @@ fn a_deadline_that_passes_before_the_first_answer_is_refused() {
         "spec.metrics[0].deadline",
         "at least 1s",
     );
+}
+
+fn with_arguments(query: &str, args: &Value) -> Value {
+    let mut spec = json!({"metrics": [metric()], "args": args});
+    spec["metrics"][0]["provider"]["plugin"]["prometheus"]["query"] = json!(query);
+    spec
+}
+
+#[test]
+fn arguments_are_put_into_metrics_when_they_are_measured() {
+    let mut spec = with_arguments(
+        "errors{app=\"{{args.app}}\"}",
+        &json!([{"name": "app", "value": "web"}]),
+    );
+    spec["metrics"][0]["count"] = json!("{{args.app}}");
+    assert_refused(&spec, "spec.metrics[0].count", "whole number");
+    spec["metrics"][0]["count"] = json!(1);
+
+    let task = parse(&spec).unwrap();
+
+    let configuration = &task.measured[0].configuration;
+    assert_eq!(configuration, &json!({"query": "errors{app=\"web\"}"}));
+    assert_eq!(task.arguments["app"], "web");
+}
+
+#[test]
+fn an_argument_that_is_wrong_is_told_with_its_path() {
+    let cases = [
+        (
+            json!([{"name": "app"}]),
+            "spec.args[0]",
+            "args.app was not resolved",
+        ),
+        (
+            json!([{"name": "app", "value": "a"}, {"name": "app", "value": "b"}]),
+            "spec.args[1].name",
+            "duplicate name 'app'",
+        ),
+        (
+            json!([{"name": "app", "valueFrom": {"secretKeyRef": {}}}]),
+            "spec.args[0].valueFrom",
+            "reads no Secrets",
+        ),
+    ];
+    for (args, path, words) in cases {
+        assert_refused(&with_arguments("up", &args), path, words);
+    }
+    let query = "spec.metrics[0].provider.plugin.prometheus.query";
+    assert_refused(
+        &with_arguments("{{args.x}}", &json!([])),
+        query,
+        "there is no argument \"x\"; add it to args, where there are: none",
+    );
+}
+
+fn two_metrics(rules: &Value) -> Value {
+    let mut spec = rules.clone();
+    let mut other = metric();
+    other["name"] = json!("latency-p99");
+    spec["metrics"] = json!([metric(), other]);
+    spec
+}
+
+#[test]
+fn rules_are_about_the_metrics_that_their_patterns_match() {
+    let rules = json!({
+        "dryRun": [{"metricName": "latency-.*"}],
+        "measurementRetention": [{"metricName": "err", "limit": 3}],
+    });
+
+    let task = parse(&two_metrics(&rules)).unwrap();
+
+    let metrics: Vec<_> = task
+        .measured
+        .iter()
+        .map(|measured| (measured.metric.dry_run, measured.metric.retention))
+        .collect();
+    assert_eq!(metrics, [(false, 3), (true, 10)]);
+}
+
+#[test]
+fn a_rule_that_is_wrong_is_told_with_its_path() {
+    let cases = [
+        (
+            "dryRun",
+            json!({"metricName": "x"}),
+            "metricName",
+            "Rule didn't match any metric name(s)",
+        ),
+        (
+            "dryRun",
+            json!({"metricName": "("}),
+            "metricName",
+            "\"(\" is not a regular expression: unclosed group",
+        ),
+        (
+            "measurementRetention",
+            json!({"metricName": "errors", "limit": 0}),
+            "limit",
+            "must be between 1 and 1000, is 0",
+        ),
+    ];
+    for (field, rule, path, words) in cases {
+        let mut rules = json!({});
+        rules[field] = json!([rule]);
+        assert_refused(&two_metrics(&rules), &format!("spec.{field}[0].{path}"), words);
+    }
 }

@@ -1,5 +1,6 @@
 //! Schemas of what the Rust types can't say by themselves.
 
+use kulta_core::analysis::run::AnalysisPhase;
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
@@ -30,6 +31,11 @@ pub(crate) fn configuration(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
 }
 
+/// The pods of which version.
+pub(crate) fn pod_template_hash(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "enum": ["Stable", "Latest"]})
+}
+
 /// How many metrics came to which end.
 fn summary() -> Value {
     let count = json!({"type": "integer", "format": "int64", "minimum": 0});
@@ -44,11 +50,12 @@ pub(crate) fn run_status() -> Value {
     let text = json!({"type": "string"});
     let time = json!({"type": "string", "format": "date-time"});
     let number = json!({"type": "integer", "format": "int64", "minimum": 0});
+    let phase = json!({"type": "string", "enum": AnalysisPhase::ALL.map(AnalysisPhase::as_str)});
     let measurement = json!({
         "type": "object",
         "required": ["phase", "startedAt"],
         "properties": {
-            "phase": text, "message": text, "startedAt": time, "finishedAt": time, "value": text,
+            "phase": phase, "message": text, "startedAt": time, "finishedAt": time, "value": text,
             "metadata": {"type": "object", "additionalProperties": text}, "resumeAt": time,
         },
     });
@@ -56,7 +63,7 @@ pub(crate) fn run_status() -> Value {
         "type": "object",
         "required": ["name", "phase"],
         "properties": {
-            "name": text, "phase": text, "message": text, "count": number, "successful": number, "failed": number,
+            "name": text, "phase": phase, "message": text, "count": number, "successful": number, "failed": number,
             "inconclusive": number, "error": number, "consecutiveError": number, "consecutiveSuccess": number,
             "dryRun": {"type": "boolean"}, "pluginDigest": text, "state": text,
             "measurements": {"type": "array", "x-kubernetes-list-type": "atomic", "items": measurement},
@@ -65,7 +72,7 @@ pub(crate) fn run_status() -> Value {
     json!({
         "type": "object",
         "properties": {
-            "phase": text, "message": text, "startedAt": time, "completedAt": time, "runSummary": summary(),
+            "phase": phase, "message": text, "startedAt": time, "completedAt": time, "runSummary": summary(),
             "dryRunSummary": summary(),
             "metricResults": {"type": "array", "x-kubernetes-list-type": "atomic", "items": result},
         },

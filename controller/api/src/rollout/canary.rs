@@ -4,12 +4,15 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use kulta_core::revision::steps_hash;
 use kulta_core::spec::{
     Amount, BackgroundAnalysis, Gates, Method, Problem, RouteReference, Step, TrafficRouting,
 };
 
+use serde_json::json;
+
 use super::parse::natural;
-use crate::analysis;
+use crate::analysis::{self, Place};
 
 use super::{Canary, GatewayApi, Strategy, steps};
 
@@ -106,7 +109,7 @@ fn background(canary: &Canary, problems: &mut Vec<Problem>) -> Option<Background
     let written = canary.analysis.as_ref()?;
     let path = format!("{PATH}.analysis");
     let before = problems.len();
-    analysis::validate(written.metrics.as_deref(), &path, problems);
+    let resolved = analysis::validate(Place::Background, &written.into(), &path, problems);
     let starting_step =
         natural(written.starting_step, &format!("{path}.startingStep"), problems).unwrap_or(0);
     let count = canary.steps.as_ref().map_or(0, Vec::len);
@@ -117,8 +120,15 @@ fn background(canary: &Canary, problems: &mut Vec<Problem>) -> Option<Background
         );
         problems.push(Problem::new(format!("{path}.startingStep"), message));
     }
-    (problems.len() == before).then(|| BackgroundAnalysis {
-        analysis: steps::run_of(written.metrics.as_ref()),
+    let analysis = resolved.filter(|_| problems.len() == before)?;
+    // When it begins is not what it is: a later step does not end what has begun.
+    let defining = analysis::BackgroundAnalysis {
+        starting_step: None,
+        ..written.clone()
+    };
+    Some(BackgroundAnalysis {
+        analysis,
+        hash: steps_hash(&json!(defining)),
         starting_step,
     })
 }

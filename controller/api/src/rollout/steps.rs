@@ -1,27 +1,34 @@
 //! What the steps of a canary mean.
 
 use kulta_core::revision::steps_hash;
-use kulta_core::spec::{Analysis, CanaryScale, Gates, Problem, Step as Meaning, Weight};
+use kulta_core::spec::{CanaryScale, Gates, Problem, Step as Meaning, Weight};
 
 use serde_json::json;
 
 use super::parse::natural;
 use super::{Canary, SetCanaryScale, Step};
-use crate::analysis::{self, Gate, Metric, StepAnalysis};
+use crate::analysis::{self, Gate, Place};
 use crate::duration;
 
 /// The steps of `canary`, without those that `problems` tells about.
 pub(super) fn validate(canary: &Canary, canary_path: &str, problems: &mut Vec<Problem>) -> Vec<Meaning> {
     let routed = canary.traffic_routing.is_some();
-    let written = canary.steps.as_deref().unwrap_or_default().iter().enumerate();
+    let written = canary.steps.as_deref().unwrap_or_default().iter().zip(0_u32..);
     written
-        .filter_map(|(index, step)| {
-            step_meaning(step, routed, &format!("{canary_path}.steps[{index}]"), problems)
+        .filter_map(|(step, number)| {
+            let path = format!("{canary_path}.steps[{number}]");
+            step_meaning(step, number, routed, &path, problems)
         })
         .collect()
 }
 
-fn step_meaning(step: &Step, routed: bool, path: &str, problems: &mut Vec<Problem>) -> Option<Meaning> {
+fn step_meaning(
+    step: &Step,
+    number: u32,
+    routed: bool,
+    path: &str,
+    problems: &mut Vec<Problem>,
+) -> Option<Meaning> {
     let Step {
         set_weight,
         pause,
@@ -49,7 +56,8 @@ fn step_meaning(step: &Step, routed: bool, path: &str, problems: &mut Vec<Proble
             canary_scale(scale, &path, problems).map(Meaning::SetCanaryScale)
         }
         (None, None, None, Some(analysis), None) => {
-            step_analysis(analysis, &format!("{path}.analysis"), problems).map(Meaning::Analysis)
+            let path = format!("{path}.analysis");
+            analysis::validate(Place::Step(number), &analysis.into(), &path, problems).map(Meaning::Analysis)
         }
         (None, None, None, None, Some(gate)) => {
             analysis::validate_gate(gate, &format!("{path}.gate"), problems)?;
@@ -78,30 +86,6 @@ pub(super) fn gates_of(gates: &[Gate]) -> Gates {
     Gates {
         hash: steps_hash(&gates),
         gates,
-    }
-}
-
-/// A step would wait for ever for a metric that goes on until the analysis is ended.
-fn step_analysis(written: &StepAnalysis, path: &str, problems: &mut Vec<Problem>) -> Option<Analysis> {
-    let before = problems.len();
-    let metrics = analysis::validate(written.metrics.as_deref(), path, problems);
-    for (index, measured) in metrics.iter().enumerate() {
-        if measured.metric.is_endless() && problems.len() == before {
-            let message = format!(
-                "the metric \"{}\" runs indefinitely. Invalid value for count; write count, or use the analysis beside \
-                 the steps (spec.strategy.canary.analysis)",
-                measured.metric.name
-            );
-            problems.push(Problem::new(format!("{path}.metrics[{index}].count"), message));
-        }
-    }
-    (problems.len() == before).then(|| run_of(written.metrics.as_ref()))
-}
-
-/// The analysis of these metrics, to be created as it is.
-pub(super) fn run_of(metrics: Option<&Vec<Metric>>) -> Analysis {
-    Analysis {
-        run: json!({"metrics": metrics}),
     }
 }
 

@@ -183,9 +183,11 @@ mod accepts {
         let spec = accepted(&spec);
 
         let run = json!({"metrics": metrics});
-        assert_eq!(spec.steps[1], Meaning::Analysis(Analysis { run: run.clone() }));
+        let args = Vec::new();
+        let analysis = Analysis { run, args };
+        assert_eq!(spec.steps[1], Meaning::Analysis(analysis.clone()));
         let background = spec.background.expect("an analysis beside the steps");
-        assert_eq!((background.starting_step, background.analysis.run), (1, run));
+        assert_eq!((background.starting_step, background.analysis), (1, analysis));
     }
 
     #[test]

@@ -52,6 +52,10 @@ pub struct CanaryStatus {
     /// How often the analyses of this revision were begun anew.
     #[serde(skip_serializing_if = "is_zero")]
     pub analysis_attempt: u32,
+    /// The weight up to which the promotion gates have let this revision come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<u32>", range(min = 0, max = 100))]
+    pub consented_weight: Option<Weight>,
 }
 
 /// The weights that were last asked for.
@@ -90,6 +94,7 @@ impl CanaryStatus {
             step,
             gate,
             attempt,
+            consented,
         } = status.analyses.clone();
         let split = split.map(|traffic| Self::of_split(traffic, status, context));
         let written = Self {
@@ -97,6 +102,7 @@ impl CanaryStatus {
             current_background_analysis_run_status: background,
             current_promotion_gates_run_status: gate,
             analysis_attempt: attempt,
+            consented_weight: consented,
             ..split.unwrap_or_default()
         };
         (written != Self::default()).then_some(written)
@@ -108,6 +114,7 @@ impl CanaryStatus {
             step: self.current_step_analysis_run_status.take(),
             gate: self.current_promotion_gates_run_status.take(),
             attempt: self.analysis_attempt,
+            consented: self.consented_weight,
         }
     }
 

@@ -408,8 +408,9 @@ prop_compose! {
         step in option::of(references()),
         gate in option::of(references()),
         attempt in any::<u32>(),
+        consented in option::of(weights()),
     ) -> Analyses {
-        Analyses { background, step, gate, attempt }
+        Analyses { background, step, gate, attempt, consented }
     }
 }
 

@@ -2,12 +2,14 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::bounds;
 use super::due::{ERROR_RETRY, is_terminating, next_at, unfinished};
 use super::finding::Finding;
 use super::metric::Metric;
 use super::run::{AnalysisPhase, Measurement, MetricResult, RunStatus, Summary};
 use super::verdict::{Outcome, Reading};
 use crate::draft::after;
+use crate::text;
 
 /// A plugin's wish for the time of its next call is kept within these.
 const SOONEST: SignedDuration = SignedDuration::from_secs(1);
@@ -71,6 +73,7 @@ pub fn advance(
         assess(metrics, true, &mut status, now);
     }
     conclude(metrics, terminate, &mut status, now);
+    bounds::fit(&mut status);
     let next = |metric: &Metric| next_at(metric, &status);
     let running = !status.phase.completed();
     let wake_at = metrics.iter().filter_map(next).min().filter(|_| running);
@@ -113,7 +116,7 @@ fn record(
         result.measurements.pop();
     }
     for measurement in &mut result.measurements {
-        measurement.metadata.clear();
+        bounds::make_earlier(measurement);
     }
     let started_at = began.unwrap_or(started_at);
     let deadline = metric
@@ -137,10 +140,10 @@ fn record(
     result.state = outcome.next_state;
     result.measurements.push(Measurement {
         phase,
-        message,
+        message: text::message(&message),
         started_at,
         finished_at: phase.completed().then_some(now),
-        value: outcome.reading.value.to_string(),
+        value: bounds::value_text(&outcome.reading.value),
         metadata: outcome.reading.details.into_iter().collect(),
         resume_at,
     });
@@ -367,7 +370,7 @@ fn waiting(metrics: &[Metric], status: &RunStatus) -> String {
     let held = gates.filter(|(metric, result)| metric.gate && !result.phase.completed());
     let said = held.filter(|(_, result)| !result.message.is_empty());
     let list: Vec<_> = said.map(|(metric, result)| verdict(metric, result)).collect();
-    list.join("; ")
+    text::message(&list.join("; "))
 }
 
 /// Puts the metrics together: the analysis is as bad as the worst of those that have an effect.
@@ -384,7 +387,7 @@ fn conclude(metrics: &[Metric], terminate: bool, status: &mut RunStatus, now: Ti
         }
         summary.add(result.phase);
         if result.phase.is_worse_than(worst.0) {
-            worst = (result.phase, verdict(metric, result));
+            worst = (result.phase, text::message(&verdict(metric, result)));
         }
     }
     status.run_summary = summary;

@@ -1,6 +1,6 @@
 //! What came of a measurement, once the plugin's verdict has been judged.
 
-use std::fmt::Write;
+use std::fmt::{Display as _, Write as _};
 
 use super::verdict::{Outcome, Value, Verdict};
 
@@ -42,14 +42,14 @@ impl std::fmt::Display for Value {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::None => Ok(()),
-            Self::Scalar(number) => number.fmt(formatter),
+            Self::Scalar(number) => write_number(*number, formatter),
             Self::Vector(numbers) => {
                 formatter.write_char('[')?;
                 for (index, number) in numbers.iter().enumerate() {
                     if index > 0 {
                         formatter.write_char(',')?;
                     }
-                    number.fmt(formatter)?;
+                    write_number(*number, formatter)?;
                 }
                 formatter.write_char(']')
             }
@@ -58,9 +58,37 @@ impl std::fmt::Display for Value {
     }
 }
 
+/// As JSON has it in Argo Rollouts: very large and very small numbers with an exponent, instead of 300 digits.
+fn write_number(number: f64, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    let size = number.abs();
+    if !number.is_finite() || size == 0.0 || (1e-6..1e21).contains(&size) {
+        return number.fmt(formatter);
+    }
+    let text = format!("{number:e}");
+    match text.split_once('e') {
+        Some((digits, exponent)) if !exponent.starts_with('-') => write!(formatter, "{digits}e+{exponent}"),
+        _ => formatter.write_str(&text),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn very_large_and_very_small_numbers_have_an_exponent() {
+        let texts = [
+            (0.0, "0"),
+            (0.5, "0.5"),
+            (1e20, "100000000000000000000"),
+            (-1.5e300, "-1.5e+300"),
+            (1e-7, "1e-7"),
+            (f64::INFINITY, "inf"),
+        ];
+        for (number, text) in texts {
+            assert_eq!(Value::Scalar(number).to_string(), text);
+        }
+    }
 
     #[test]
     fn a_value_that_nothing_judges_is_inconclusive() {

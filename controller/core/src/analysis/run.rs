@@ -24,6 +24,16 @@ pub enum AnalysisPhase {
 }
 
 impl AnalysisPhase {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Pending,
+        Self::Running,
+        Self::Successful,
+        Self::Failed,
+        Self::Error,
+        Self::Inconclusive,
+    ];
+
     /// Whether nothing more will come.
     #[must_use]
     pub const fn completed(self) -> bool {

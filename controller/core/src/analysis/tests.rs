@@ -429,6 +429,37 @@ fn what_was_measured_of_metrics_that_are_gone_is_forgotten() {
     assert_eq!(names, ["latency"]);
 }
 
+/// A thousand numbers of 17 digits.
+fn vector() -> Finding {
+    let numbers = (0..1_000).map(|index| f64::from(index) / 997.0);
+    let mut outcome = outcome("measured");
+    outcome.reading.value = Value::Vector(numbers.collect());
+    Finding::Successful(outcome)
+}
+
+#[test]
+fn however_much_is_measured_and_kept_the_status_stays_small() {
+    let metrics = (0..20).map(|index| Metric {
+        name: format!("metric-{index}"),
+        retention: 1_000,
+        ..endless()
+    });
+    let mut play = Play::of(metrics);
+
+    for _ in 0..150 {
+        play.measure(|_| vector());
+    }
+
+    let written = serde_json::to_string(&play.status).unwrap();
+    assert!(written.len() <= 512 << 10, "{}", written.len());
+    let [.., before, latest] = &play.result("metric-0").measurements[..] else {
+        panic!("the latest two are kept")
+    };
+    assert!(latest.value.ends_with("… (1,000 numbers)"), "{}", latest.value);
+    assert!(before.value.len() <= 256, "{}", before.value.len());
+    assert_eq!(play.result("metric-0").count, 150);
+}
+
 #[test]
 fn the_status_is_written_and_read_in_the_shape_of_argo_rollouts() {
     let mut play = Play::of([often(2)]);
@@ -545,6 +576,19 @@ fn a_gate_that_gives_no_answer_is_asked_for_ever_and_says_why() {
     assert_eq!(status.phase, AnalysisPhase::Running);
     assert_eq!(status.message, "Gate \"hours\": no plugin");
     assert_eq!(play.now, at(100 * 30));
+}
+
+#[test]
+fn messages_are_cut_wherever_they_go() {
+    let mut play = Play::of([gate(None), Metric::gate("freeze", Some(INTERVAL), None)]);
+
+    let status = play.measure_all([Finding::Error("x".repeat(100_000))]).clone();
+
+    let kept = &status.metric_results[0];
+    for message in [&status.message, &kept.message, &kept.measurements[0].message] {
+        assert!(message.len() <= crate::text::MESSAGE_BYTES, "{}", message.len());
+        assert!(message.ends_with('…'));
+    }
 }
 
 #[test]

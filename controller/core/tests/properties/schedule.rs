@@ -144,6 +144,7 @@ fn random_rollout(random: &mut Rng, perils: Perils, seed: u64) -> RolloutBuilder
         .spec(|spec| {
             spec.background = (random.u8(0..3) == 0).then(|| BackgroundAnalysis {
                 analysis: analysis(),
+                hash: "1".to_owned(),
                 starting_step: random.u32(0..3),
             });
             spec.promotion_gates = (random.u8(0..4) == 0).then(|| gates("1"));
@@ -298,7 +299,7 @@ fn push_event(random: &mut Rng, perils: Perils, rollout: &RolloutBuilder, events
     let soon = random.u64(0..12);
     let is_routed = rollout.spec.routing().is_some();
     let user = Event::User;
-    match random.u8(0..20) {
+    match random.u8(0..21) {
         9 | 12..=14 | 17 if is_routed => push_route_event(random, perils, rollout, events),
         10 if perils.bad_versions => {
             events.push((wait, Event::Quota(random.u32(0..20))));
@@ -308,6 +309,11 @@ fn push_event(random: &mut Rng, perils: Perils, rollout: &RolloutBuilder, events
             events.push((wait, user(UserAction::SpoilSpec)));
             events.push((soon, user(ordinary(random, is_routed))));
             events.push((soon, user(UserAction::MendSpec)));
+        }
+        20 => {
+            events.push((wait, user(UserAction::DeleteAnalysisTemplate)));
+            events.push((soon, user(ordinary(random, is_routed))));
+            events.push((soon, user(UserAction::CreateAnalysisTemplate)));
         }
         11 if perils.clock => events.push((wait, Event::Clock(random.i64(-20..5)))),
         15 if perils.losses && !perils.clock => events.push((wait, user(UserAction::WipeStatus))),

@@ -2,15 +2,166 @@
 
 use kulta_core::analysis::run::AnalysisPhase;
 use kulta_core::history::{Cause, FactKind};
+use kulta_core::observed::{ApplyFailure, FailureKind};
+use kulta_core::spec::{Analysis, Argument, ArgumentValue, BackgroundAnalysis, Step};
 use kulta_core::status::{ConditionType, Phase};
+
+use serde_json::json;
 
 use super::{judged, names, thinks};
 use crate::simulation::analysis::Opinion;
-use crate::simulation::builder::{RolloutBuilder, analyse, pause, routed, weight};
+use crate::simulation::builder::{RolloutBuilder, analyse, analysis, basic, pause, routed, weight};
 use crate::simulation::user::UserAction;
+use crate::simulation::world::World;
+
+/// The analysis of the step has these arguments.
+fn with_args(args: Vec<Argument>) -> RolloutBuilder {
+    let analysis = Analysis { args, ..analysis() };
+    routed().steps([weight(20), Step::Analysis(analysis), weight(50)])
+}
+
+#[test]
+fn an_analysis_is_begun_with_the_hashes_of_the_two_versions() {
+    let argument = |name: &str, value| Argument {
+        name: name.to_owned(),
+        value,
+    };
+    let args = vec![
+        argument("old", ArgumentValue::StableHash),
+        argument("new", ArgumentValue::LatestHash),
+        argument("text", ArgumentValue::Text("web".to_owned())),
+        argument("later", ArgumentValue::Unknown),
+    ];
+    let mut world = with_args(args).deployed();
+    thinks(&mut world, Opinion::Endless);
+
+    world.applies(2);
+    world.rests();
+
+    let status = world.status();
+    let expected = json!([
+        {"name": "old", "value": status.stable_hash},
+        {"name": "new", "value": status.current_pod_hash},
+        {"name": "text", "value": "web"},
+        {"name": "later"},
+    ]);
+    assert_eq!(world.cluster.analysis_runs[0].spec["args"], expected);
+}
+
+#[test]
+fn without_a_template_that_its_analysis_names_no_rollout_begins() {
+    let mut world = canary().deployed();
+    world.user(&UserAction::DeleteAnalysisTemplate);
+    world.applies(2);
+    world.rests();
+
+    assert_eq!(world.phase(), Phase::Degraded);
+    assert_eq!(
+        world.status().message,
+        "InvalidSpec: The Rollout \"web\" is invalid: \
+         spec.strategy.canary.steps[1].analysis.templates[0].templateName: AnalysisTemplate \"errors\" not found"
+    );
+    assert_eq!((world.pods(1), world.pods(2), world.weight()), (10, 0, 0));
+    assert!(names(&world).is_empty());
+
+    world.user(&UserAction::CreateAnalysisTemplate);
+    world.rests();
+
+    assert!(world.is_stable(2), "{}", world.describe());
+}
+
+#[test]
+fn without_a_template_that_its_analysis_names_nothing_is_deployed() {
+    let mut world = canary().new_rollout();
+    world.user(&UserAction::DeleteAnalysisTemplate);
+    world.rests();
+    assert_eq!((world.phase(), world.pods(1)), (Phase::Degraded, 0));
+
+    world.user(&UserAction::CreateAnalysisTemplate);
+    world.rests();
+
+    assert_eq!(world.phase(), Phase::Healthy);
+}
+
+#[test]
+fn a_template_deleted_in_mid_rollout_holds_it_where_it_is() {
+    let mut world = canary().deployed();
+    thinks(&mut world, Opinion::After(30, AnalysisPhase::Successful));
+    world.applies(2);
+    world.reaches("the analysis is begun", |world| names(world).len() == 1);
+
+    world.user(&UserAction::DeleteAnalysisTemplate);
+    world.rests();
+    assert_eq!(
+        (world.step(), world.weight()),
+        (Some(1), 20),
+        "{}",
+        world.describe()
+    );
+    assert_eq!(names(&world).len(), 1);
+
+    world.user(&UserAction::CreateAnalysisTemplate);
+    world.rests();
+
+    assert!(world.is_stable(2), "{}", world.describe());
+}
+
+#[test]
+fn an_abort_brings_traffic_home_while_a_template_is_missing() {
+    let mut world = canary().deployed();
+    thinks(&mut world, Opinion::Endless);
+    world.applies(2);
+    world.rests();
+    world.user(&UserAction::DeleteAnalysisTemplate);
+
+    world.user(&UserAction::Abort);
+    world.rests();
+
+    assert_eq!((world.weight(), world.pods(1)), (0, 10), "{}", world.describe());
+}
 
 fn canary() -> RolloutBuilder {
     routed().steps([weight(20), analyse(), weight(50)])
+}
+
+#[test]
+fn a_name_that_is_taken_is_left_and_the_next_attempt_made() {
+    let mut world = judged(canary(), AnalysisPhase::Successful);
+    world.applies(2);
+    world.reaches("the analysis is begun", |world| names(world).len() == 1);
+    let name = names(&world).remove(0).to_owned();
+    world.cluster.taken_names.insert(name.clone());
+    world.user(&UserAction::DeleteAnalysisRuns);
+
+    world.rests();
+
+    assert!(world.is_stable(2), "{}", world.describe());
+    assert_eq!(names(&world), [format!("{name}.1")]);
+}
+
+#[test]
+fn an_analysis_that_can_not_be_ended_keeps_nothing_from_being_decided() {
+    let mut world = canary().deployed();
+    thinks(&mut world, Opinion::Endless);
+    world.applies(2);
+    world.rests();
+    world.user(&UserAction::Abort);
+    let mut observed = world.cluster.observe(world.cluster.caches(), None);
+    let now = world.cluster.controller_time();
+    let without = kulta_core::decide(&observed, now);
+
+    observed.failure = Some(ApplyFailure {
+        kind: FailureKind::Cleanup,
+        message: "not by this policy".to_owned(),
+    });
+    let with = kulta_core::decide(&observed, now);
+
+    let told = with.status.condition(ConditionType::CleanupFailed).unwrap();
+    assert_eq!(told.message, "not by this policy");
+    assert_eq!(with.actions, without.actions);
+    let mut rest = with.status.clone();
+    rest.remove_condition(ConditionType::CleanupFailed);
+    assert_eq!(rest, without.status);
 }
 
 #[test]
@@ -294,4 +445,96 @@ fn a_failed_analysis_aborts_a_rollout_whose_spec_was_spoilt_meanwhile() {
     world.rests();
 
     assert_eq!(world.weight(), 0, "{}", world.describe());
+}
+
+/// Version 2 is in its pause, with an analysis beside the steps that goes on.
+fn accompanied() -> World {
+    let mut world = routed().steps([weight(20), pause()]).background(0).deployed();
+    thinks(&mut world, Opinion::Endless);
+    world.applies(2);
+    world.rests();
+    world
+}
+
+fn other_background(world: &World) -> Option<BackgroundAnalysis> {
+    let background = world.cluster.rollout.spec.background.clone();
+    background.map(|background| BackgroundAnalysis {
+        hash: "2".to_owned(),
+        ..background
+    })
+}
+
+#[test]
+fn another_analysis_beside_the_steps_is_begun_instead_of_the_one_under_way() {
+    let mut world = accompanied();
+
+    world.user(&UserAction::SetBackground(other_background(&world)));
+    world.rests();
+
+    let runs = &world.cluster.analysis_runs;
+    assert_eq!(runs.len(), 2, "{}", world.describe());
+    assert!(runs[0].terminate);
+    assert_eq!((runs[1].terminate, runs[1].definition.as_str()), (false, "2"));
+}
+
+#[test]
+fn an_analysis_that_is_taken_out_of_the_spec_has_no_say_any_more() {
+    let mut world = accompanied();
+
+    world.user(&UserAction::SetBackground(None));
+    world.rests();
+
+    assert!(world.cluster.analysis_runs[0].terminate);
+    assert_eq!(world.status().analyses.background, None);
+}
+
+#[test]
+fn a_run_that_a_cut_off_plan_has_made_for_other_steps_is_not_taken_for_this_one() {
+    let mut world = accompanied();
+    let mut left_over = world.cluster.analysis_runs[0].clone();
+    left_over.name = format!("{}-0", left_over.name);
+    left_over.definition = "other steps".to_owned();
+    world.cluster.analysis_runs.push(left_over);
+
+    world.user(&UserAction::SetSteps(vec![analyse(), pause()]));
+    world.rests();
+
+    let step = world
+        .status()
+        .analyses
+        .step
+        .clone()
+        .expect("an analysis of the step");
+    assert!(
+        step.name.ends_with("-0.2") || step.name.ends_with("-0.1"),
+        "{}",
+        step.name
+    );
+    assert!(world.cluster.analysis_runs[1].terminate);
+}
+
+#[test]
+fn no_traffic_goes_to_a_version_whose_analysis_can_not_be_begun() {
+    let mut world = routed().steps([weight(50), pause()]).background(0).deployed();
+    world.cluster.refuses_analyses = true;
+
+    world.applies(2);
+    world.passes(120);
+    assert_eq!(world.weight(), 0, "{}", world.describe());
+
+    world.cluster.refuses_analyses = false;
+    thinks(&mut world, Opinion::Endless);
+    world.rests();
+    assert_eq!(world.weight(), 50, "{}", world.describe());
+}
+
+#[test]
+fn without_traffic_routing_no_pod_comes_before_the_analysis_that_is_to_judge_it() {
+    let mut world = basic(1, 0).steps([weight(20), pause()]).background(0).deployed();
+    world.cluster.refuses_analyses = true;
+
+    world.applies(2);
+    world.passes(120);
+
+    assert_eq!(world.pods(2), 0, "{}", world.describe());
 }

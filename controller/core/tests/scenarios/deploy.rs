@@ -6,7 +6,7 @@ use kulta_core::status::{ConditionType, Phase, Reason, Truth};
 use super::hash;
 use crate::simulation::builder::{pause, routed, weight};
 use crate::simulation::cluster::{CANARY, ROLLOUT, STABLE};
-use crate::simulation::template::{Admission, Behaviour, Template};
+use crate::simulation::template::{Admission, Behaviour, Fate, Template};
 use crate::simulation::user::UserAction;
 
 #[test]
@@ -111,6 +111,24 @@ fn status_lost_in_mid_rollout_keeps_stable_and_begins_at_the_first_step() {
     assert!(world.is_stable(1));
     assert_eq!(world.phase(), Phase::Paused);
     assert_eq!((world.step(), world.weight()), (Some(1), 20));
+}
+
+#[test]
+fn status_lost_while_no_pod_of_stable_is_available_does_not_make_the_canary_stable() {
+    let mut world = routed().steps([weight(20), pause()]).paused_at_version_2();
+    let down = Behaviour {
+        fate: Fate::Pending,
+        ..Behaviour::default()
+    };
+    world.cluster.behave(1, down);
+    world.reaches("no pod of version 1 is available", |world| {
+        world.of_version(1).is_some_and(|stable| stable.available() == 0)
+    });
+
+    world.user(&UserAction::WipeStatus);
+    world.rests();
+
+    assert!(world.is_stable(1), "{}", world.describe());
 }
 
 #[test]

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::{judged, names, thinks};
 use crate::simulation::analysis::Opinion;
 use crate::simulation::builder::{RolloutBuilder, basic, gate, gates, pause, routed, weight};
+use crate::simulation::template::Behaviour;
 use crate::simulation::user::UserAction;
 use crate::simulation::world::World;
 
@@ -207,4 +208,91 @@ fn a_first_deploy_and_the_way_back_ask_no_gate() {
     world.rests();
 
     assert_eq!((world.phase(), names(&world).len()), (Phase::Healthy, asked));
+}
+
+#[test]
+fn a_step_skipped_while_its_gates_hold_does_not_bring_its_weight() {
+    let mut world = held(
+        routed()
+            .steps([weight(20), pause(), weight(50)])
+            .promotion_gates(),
+    );
+
+    world.user(&UserAction::SkipStep);
+    world.rests();
+
+    assert_eq!(
+        (world.step(), world.weight()),
+        (Some(1), 0),
+        "{}",
+        world.describe()
+    );
+    assert_eq!(questions(&world)[1]["toWeight"], 20);
+}
+
+#[test]
+fn other_gates_take_nothing_of_what_the_former_ones_have_let_pass() {
+    let mut world = judged(
+        routed()
+            .steps([weight(20), pause()])
+            .promotion_gates()
+            .spec(|spec| spec.min_ready_seconds = 20),
+        AnalysisPhase::Successful,
+    );
+    world.applies(2);
+    world.reaches("the weight is set", |world| world.weight() == 20);
+    thinks(&mut world, Opinion::Endless);
+
+    world.user(&UserAction::SetGates(Some(gates("2"))));
+    world.rests();
+
+    assert_eq!(world.weight(), 20, "{}", world.describe());
+}
+
+#[test]
+fn a_weight_that_was_lowered_is_asked_about_again() {
+    let mut world = judged(
+        routed()
+            .steps([weight(50), weight(20), pause(), weight(50)])
+            .promotion_gates(),
+        AnalysisPhase::Successful,
+    );
+    world.applies(2);
+    world.rests();
+    thinks(&mut world, Opinion::Endless);
+
+    world.user(&UserAction::Resume);
+    world.rests();
+
+    assert_eq!(
+        (world.step(), world.weight()),
+        (Some(3), 20),
+        "{}",
+        world.describe()
+    );
+}
+
+#[test]
+fn the_next_version_asks_its_gates_from_the_beginning() {
+    let mut world = judged(gated(), AnalysisPhase::Successful);
+    world.applies(2);
+    world.rests();
+    assert!(world.is_stable(2), "{}", world.describe());
+
+    world.applies(3);
+    world.cluster.behave(
+        3,
+        Behaviour {
+            opinion: Opinion::Endless,
+            ..Behaviour::default()
+        },
+    );
+    world.rests();
+
+    assert_eq!(
+        (world.step(), world.weight()),
+        (Some(0), 0),
+        "{}",
+        world.describe()
+    );
 }

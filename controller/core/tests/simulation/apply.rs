@@ -129,8 +129,9 @@ impl Cluster {
                 purpose: _,
                 hash,
                 revision: _,
+                definition,
                 spec,
-            } => self.create_analysis_run(name, hash, spec),
+            } => self.create_analysis_run(name, hash, definition, spec),
             Action::TerminateAnalysisRun {
                 name,
                 resource_version,
@@ -172,10 +173,13 @@ impl Cluster {
         &mut self,
         name: &str,
         hash: &str,
+        definition: &str,
         spec: &serde_json::Value,
     ) -> Result<(), Refusal> {
+        require(!self.refuses_analyses, "denied by a webhook")?;
+        let taken = self.taken_names.contains(name);
         require(
-            self.analysis_runs.iter().all(|other| other.name != name),
+            !taken && self.analysis_runs.iter().all(|other| other.name != name),
             "the name is taken",
         )?;
         let version = self.replica_set(hash).map(|replica_set| replica_set.version);
@@ -188,6 +192,7 @@ impl Cluster {
             created: self.time(),
             created_at: self.tick,
             version,
+            definition: definition.to_owned(),
             terminate: false,
             phase: AnalysisPhase::Pending,
             spec: spec.clone(),

@@ -47,6 +47,7 @@ pub(crate) fn pause_for(seconds: i64) -> Step {
 pub(crate) fn analysis() -> Analysis {
     Analysis {
         run: serde_json::json!({"metrics": [{"name": "errors"}]}),
+        args: Vec::new(),
     }
 }
 
@@ -169,6 +170,7 @@ impl RolloutBuilder {
     pub(crate) fn background(mut self, starting_step: u32) -> Self {
         self.spec.background = Some(BackgroundAnalysis {
             analysis: analysis(),
+            hash: "1".to_owned(),
             starting_step,
         });
         self

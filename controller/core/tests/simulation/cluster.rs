@@ -34,6 +34,7 @@ pub(crate) struct Rollout {
     pub(crate) revision: Option<u64>,
     pub(crate) spec: Spec,
     pub(crate) problems: Vec<Problem>,
+    pub(crate) analysis_problems: Vec<Problem>,
     pub(crate) template: Template,
     pub(crate) status: Status,
 }
@@ -71,6 +72,8 @@ pub(crate) struct Cluster {
     pub(crate) settings: Settings,
     /// Names of ReplicaSets that belong to somebody else.
     pub(crate) taken_names: BTreeSet<String>,
+    /// Somebody's webhook lets nobody make analyses.
+    pub(crate) refuses_analyses: bool,
     /// An older Rollout whose selector overlaps.
     pub(crate) overlaps_with: Option<String>,
     /// Revisions whose ReplicaSets a user deleted.
@@ -91,6 +94,7 @@ impl Cluster {
                 revision: None,
                 spec,
                 problems: Vec::new(),
+                analysis_problems: Vec::new(),
                 template,
                 status: Status::default(),
             },
@@ -107,6 +111,7 @@ impl Cluster {
             },
             settings: Settings::default(),
             taken_names: BTreeSet::new(),
+            refuses_analyses: false,
             overlaps_with: None,
             deleted_by_user: BTreeSet::new(),
             next_uid: 1,

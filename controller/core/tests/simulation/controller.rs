@@ -221,7 +221,7 @@ fn carry_out(
         }
         let applied = if refused[position] {
             Err(Refusal::Failure(ApplyFailure {
-                kind: FailureKind::Other,
+                kind: kind_of(action),
                 message: "refused by a webhook".to_owned(),
             }))
         } else {
@@ -230,7 +230,13 @@ fn carry_out(
         match applied {
             Ok(()) => {}
             Err(Refusal::Conflict(what)) => return Outcome::Conflict(what),
-            Err(Refusal::Failure(failure)) => failed = failed.or(Some(failure)),
+            Err(Refusal::Failure(failure)) => {
+                let essential = |failure: &ApplyFailure| failure.kind != FailureKind::Cleanup;
+                let first = failed.take();
+                failed = first
+                    .filter(|first| essential(first) || !essential(&failure))
+                    .or(Some(failure));
+            }
         }
         if matches!(action, Action::AnnotateRollout { .. }) {
             known_version = cluster.rollout.resource_version;
@@ -254,6 +260,13 @@ fn carry_out(
         cluster.rollout.resource_version = cluster.changed();
     }
     Outcome::Done
+}
+
+fn kind_of(action: &Action) -> FailureKind {
+    match action {
+        Action::TerminateAnalysisRun { .. } | Action::DeleteAnalysisRun { .. } => FailureKind::Cleanup,
+        _ => FailureKind::Other,
+    }
 }
 
 fn note(

@@ -5,7 +5,7 @@ use kulta_core::observed::{
     TemplateCheck, TemplateView,
 };
 use kulta_core::revision::replica_set_name;
-use kulta_core::spec::{InvalidSpec, RouteReference};
+use kulta_core::spec::{InvalidSpec, RouteReference, Spec};
 
 use super::analysis::AnalysisRun;
 use super::cluster::{Cluster, NAMESPACE, ROLLOUT};
@@ -66,7 +66,6 @@ impl Cluster {
             let presence = found.map_or(Presence::Missing, |(_, view)| Presence::Present(view.clone()));
             (reference, presence)
         });
-        let problems = &self.rollout.problems;
         Observed {
             rollout: RolloutView {
                 namespace: NAMESPACE.to_owned(),
@@ -74,14 +73,8 @@ impl Cluster {
                 generation: self.rollout.generation,
                 revision: self.rollout.revision,
             },
-            spec: if problems.is_empty() {
-                Ok(self.rollout.spec.clone())
-            } else {
-                Err(InvalidSpec {
-                    problems: problems.clone(),
-                    readable: Some(Box::new(self.rollout.spec.clone())),
-                })
-            },
+            spec: self.spec_as_read(),
+            analysis_problems: self.rollout.analysis_problems.clone(),
             status: self.rollout.status.clone(),
             template: self.template_view(&replica_sets),
             replica_sets,
@@ -89,10 +82,20 @@ impl Cluster {
             canary_service: service(canary),
             routes: routes.collect(),
             analysis_runs,
+            analysis_names_taken: self.taken_names.clone(),
             overlaps_with: self.overlaps_with.clone(),
             failure,
             settings: self.settings,
         }
+    }
+
+    fn spec_as_read(&self) -> Result<Spec, InvalidSpec> {
+        let (spec, problems) = (self.rollout.spec.clone(), self.rollout.problems.clone());
+        if problems.is_empty() {
+            return Ok(spec);
+        }
+        let readable = Some(Box::new(spec));
+        Err(InvalidSpec { problems, readable })
     }
 
     /// A digest that a ReplicaSet carries was checked before; anything else is asked of the API server.

@@ -1,7 +1,7 @@
 //! What users and other controllers do to the objects of a Rollout.
 
 use kulta_core::revision::steps_hash;
-use kulta_core::spec::{Gates, Problem, RouteReference, Step};
+use kulta_core::spec::{BackgroundAnalysis, Gates, Problem, RouteReference, Step};
 use kulta_core::status::Status;
 use serde_json::json;
 
@@ -33,6 +33,10 @@ pub(crate) enum UserAction {
     SpoilSpec,
     /// Take the misspelt field out.
     MendSpec,
+    /// Delete a template that an analysis names.
+    DeleteAnalysisTemplate,
+    /// Create it again.
+    CreateAnalysisTemplate,
     /// Set `spec.paused`.
     Pause(bool),
     /// Lose the status, as a restore from a backup does.
@@ -44,6 +48,8 @@ pub(crate) enum UserAction {
     },
     /// Apply other promotion gates.
     SetGates(Option<Gates>),
+    /// Apply another analysis beside the steps.
+    SetBackground(Option<BackgroundAnalysis>),
     /// Write another step on the status, as `kubectl argo rollouts promote --skip-current-step` does.
     SkipStep,
     /// Delete all analyses.
@@ -69,6 +75,11 @@ pub(crate) enum UserAction {
 /// The manager that GitOps writes with in these tests.
 pub(crate) const GITOPS: &str = "argocd-controller";
 
+fn missing_template() -> Problem {
+    let path = "spec.strategy.canary.steps[1].analysis.templates[0].templateName";
+    Problem::new(path, "AnalysisTemplate \"errors\" not found")
+}
+
 impl Cluster {
     /// Carries out what a user does.
     pub(crate) fn user(&mut self, action: &UserAction) {
@@ -84,6 +95,8 @@ impl Cluster {
                 self.rollout.problems = vec![misspelt];
             }
             UserAction::MendSpec => self.rollout.problems.clear(),
+            UserAction::DeleteAnalysisTemplate => self.rollout.analysis_problems = vec![missing_template()],
+            UserAction::CreateAnalysisTemplate => self.rollout.analysis_problems.clear(),
             UserAction::Pause(paused) => self.rollout.spec.paused = *paused,
             UserAction::Abort
             | UserAction::Retry
@@ -95,6 +108,7 @@ impl Cluster {
                 self.user_writes_replica_sets(action);
             }
             UserAction::SetGates(gates) => self.rollout.spec.promotion_gates.clone_from(gates),
+            UserAction::SetBackground(background) => self.rollout.spec.background.clone_from(background),
             UserAction::DeleteAnalysisRuns => self.analysis_runs.clear(),
             UserAction::DeleteService(name) => self.delete_service(name),
             UserAction::CreateService(name) => self.create_service(name),
@@ -109,6 +123,7 @@ impl Cluster {
             UserAction::SetTemplate(_)
                 | UserAction::SetSteps(_)
                 | UserAction::SetGates(_)
+                | UserAction::SetBackground(_)
                 | UserAction::Scale(_)
                 | UserAction::SpoilSpec
                 | UserAction::MendSpec

@@ -127,6 +127,7 @@ impl World {
         self.cluster.environment.refused_route = None;
         self.cluster.clock_error = 0;
         self.user(&UserAction::MendSpec);
+        self.user(&UserAction::CreateAnalysisTemplate);
         self.controller.faults = super::controller::Faults::default();
         self.controller.meanwhile = None;
         let references: Vec<RouteReference> = self.cluster.routes.keys().cloned().collect();

@@ -1,10 +1,13 @@
 //! The calls of plugins for one AnalysisRun.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::join_all;
 use jiff::Timestamp;
-use kulta_api::analysis::Measured;
+use kulta_api::analysis::{Arguments, Measured};
+use kulta_core::analysis::condition::Conditions;
 use kulta_core::analysis::finding::Finding;
 use kulta_core::analysis::run::RunStatus;
 use kulta_core::analysis::verdict::NextStep;
@@ -14,10 +17,19 @@ use kulta_plugin_host::{Finished, Request};
 
 use super::engine::{AnalysisEngine, Run};
 use super::plugins::InService;
+use super::providers::{DEFAULT_PROVIDER, ForNamespace};
 use super::revisions::Chosen;
+use super::shares::Place;
 use super::{past, subject};
 use crate::error_chain::with_causes;
 use crate::key::ObjectKey;
+
+/// A call waits no longer for a place: others of the analysis may be done, and are to be written down.
+const WAIT_FOR_PLACE: Duration = Duration::from_secs(5);
+
+/// What a gate says that can't be asked now.
+const NO_ROOM: &str =
+    "the analyses of this namespace are using their share of the controller: it is asked again";
 
 /// Who asks, and for what.
 pub(super) struct Asking<'run> {
@@ -26,67 +38,134 @@ pub(super) struct Asking<'run> {
     pub(super) run: &'run Run,
     /// The versions of the plugins.
     pub(super) chosen: &'run Chosen,
+    /// What it was begun with.
+    pub(super) arguments: &'run Arguments,
     /// What was measured so far.
     pub(super) status: &'run RunStatus,
     pub(super) now: Timestamp,
 }
 
+/// What came of the calls.
+#[derive(Default)]
+pub(super) struct Answers {
+    pub(super) taken: Vec<Taken>,
+    /// For some there was no place, or no memory: they are asked again soon, as if nothing had been.
+    pub(super) postponed: bool,
+}
+
+impl Answers {
+    fn of(calls: Vec<Option<Taken>>) -> Self {
+        Self {
+            postponed: calls.iter().any(Option::is_none),
+            taken: calls.into_iter().flatten().collect(),
+        }
+    }
+}
+
 impl Asking<'_> {
-    /// What is wrong with the configuration of the plugins: found out before anything is measured.
+    /// What is wrong with the configuration of the plugins: found out before anything is measured. A metric on trial
+    /// ends nothing: what is wrong with it comes out when it is measured.
     pub(super) async fn check(&self, measured: &[Measured]) -> Vec<Problem> {
         let incomplete = measured.iter().filter(|measured| self.chosen.is_for(measured));
-        let checks = incomplete.map(async |measured| {
-            let path = format!("{}.provider.plugin", measured.path);
-            let InService { plugin, limits, .. } = match self.chosen.version(measured) {
+        let in_force = incomplete.filter(|measured| !measured.metric.dry_run);
+        let checks = in_force.map(async |measured| {
+            let path = measured.provider_path();
+            let version = match self.chosen.version(measured) {
                 Ok(version) => version,
                 Err(message) => return Some(Problem::new(path, message)),
             };
+            if let Some(message) = self.providers(measured, version).refusal() {
+                return Some(Problem::new(format!("{path}.address"), message));
+            }
+            let InService { plugin, limits, .. } = version;
             let configuration = measured.configuration.to_string();
+            // Without a place, it is left to measuring, too.
+            let _place = self.place().await?;
             let checked = plugin.check_config(&configuration, self.now, limits).await;
             self.engine.metrics.plugins.called(&measured.plugin, &checked);
             // What may be well the next time is left to measuring, and its limits.
             let failure = checked.result.err().filter(|failure| failure.cause.is_final())?;
-            Some(Problem::new(
-                format!("{path}.{}", measured.plugin),
-                with_causes(&failure),
-            ))
+            Some(Problem::new(path, with_causes(&failure)))
         });
         join_all(checks).await.into_iter().flatten().collect()
     }
 
-    /// Measures these metrics, all at the same time.
-    pub(super) async fn measure(&self, due: impl Iterator<Item = &Measured>) -> Vec<Taken> {
+    /// Which conditions can't be read: found out before anything is measured, too.
+    pub(super) async fn check_conditions(&self, measured: &[Measured]) -> Vec<Problem> {
+        let incomplete = measured.iter().filter(|measured| self.chosen.is_for(measured));
+        let written = incomplete.flat_map(|measured| {
+            let Conditions { success, failure } = &measured.conditions;
+            let fields = [("successCondition", success), ("failureCondition", failure)];
+            fields.map(|(field, condition)| (format!("{}.{field}", measured.path), condition.as_deref()))
+        });
+        let checks = written.map(async |(path, condition)| {
+            let failure = self.engine.conditions.check(condition?).await.err()?;
+            // What is only busy at the moment is found out when it is evaluated.
+            let is_wrong = failure.cause.is_final();
+            is_wrong.then(|| Problem::new(path, with_causes(&failure)))
+        });
+        join_all(checks).await.into_iter().flatten().collect()
+    }
+
+    /// Measures these metrics, all at the same time as far as there are places.
+    pub(super) async fn measure(&self, due: impl Iterator<Item = &Measured>) -> Answers {
         let calls = due.map(async |measured| {
             let finding = match self.chosen.version(measured) {
-                Ok(version) => {
-                    let finished = version.plugin.evaluate(self.request(measured, version)).await;
-                    self.engine.metrics.plugins.called(&measured.plugin, &finished);
-                    let Finished { result, report } = finished;
-                    let name = &measured.metric.name;
-                    tracing::debug!(metric = name, fuel = report.fuel, time = ?report.time, "measured");
-                    result.map_or_else(|failure| Finding::Error(with_causes(&failure)), Finding::from)
-                }
+                Ok(version) => self.evaluate(measured, version).await?,
                 Err(message) => Finding::Error(message),
             };
-            self.taken(measured, finding)
+            Some(self.taken(measured, finding))
         });
-        join_all(calls).await
+        Answers::of(join_all(calls).await)
+    }
+
+    /// What one metric comes to; None: there was no room for the call, and the metric is no worse for it.
+    async fn evaluate(&self, measured: &Measured, version: &InService) -> Option<Finding> {
+        let place = self.place().await?;
+        let finished = version.plugin.evaluate(self.request(measured, version)).await;
+        drop(place);
+        self.engine.metrics.plugins.called(&measured.plugin, &finished);
+        let Finished { result, report } = finished;
+        let name = &measured.metric.name;
+        tracing::debug!(metric = name, fuel = report.fuel, time = ?report.time, "measured");
+        match result {
+            Ok(verdict) => self.engine.conditions.judge(&measured.conditions, verdict).await,
+            Err(failure) if failure.cause.is_for_want_of_room() => None,
+            Err(failure) => Some(Finding::Error(with_causes(&failure))),
+        }
     }
 
     /// Asks all gates together, also those that have allowed before: what counts is that all allow now.
-    pub(super) async fn gates(&self, gates: &[Measured], next: NextStep) -> Vec<Taken> {
+    pub(super) async fn gates(&self, gates: &[Measured], next: NextStep) -> Answers {
         let answers = gates.iter().map(async |gate| {
-            let version = self.chosen.version(gate)?;
+            let version = match self.chosen.version(gate) {
+                Ok(version) => version,
+                Err(message) => return Err(message),
+            };
+            let place = self.place().await.ok_or(NO_ROOM)?;
             let finished = version.plugin.decide(self.request(gate, version), next).await;
+            drop(place);
             self.engine.metrics.plugins.called(&gate.plugin, &finished);
             let Finished { result, report } = finished;
             let name = &gate.metric.name;
             tracing::debug!(gate = name, fuel = report.fuel, time = ?report.time, "asked");
             result.map_err(|failure| with_causes(&failure))
         });
-        let findings = gate::findings(join_all(answers).await);
-        let gates = gates.iter().zip(findings);
-        gates.map(|(gate, finding)| self.taken(gate, finding)).collect()
+        // One that there was no room for holds as any that gives no answer: another's denial counts all the same.
+        let answers = join_all(answers).await;
+        let taken = gates
+            .iter()
+            .zip(gate::findings(answers))
+            .map(|(gate, finding)| self.taken(gate, finding))
+            .collect();
+        Answers {
+            taken,
+            postponed: false,
+        }
+    }
+
+    async fn place(&self) -> Option<Place> {
+        self.engine.calls.wait(&self.key.namespace, WAIT_FOR_PLACE).await
     }
 
     fn taken(&self, measured: &Measured, finding: Finding) -> Taken {
@@ -97,6 +176,15 @@ impl Asking<'_> {
         }
     }
 
+    /// Whom the plugin asks: where the metric itself says it, nobody else.
+    fn providers(&self, measured: &Measured, version: &InService) -> ForNamespace {
+        let providers = self.engine.providers.for_namespace(&self.key.namespace);
+        match &measured.source {
+            Some(source) => providers.only(source, &version.grants),
+            None => providers,
+        }
+    }
+
     fn request(&self, measured: &Measured, version: &InService) -> Request {
         let name = &measured.metric.name;
         let mut results = self.status.metric_results.iter();
@@ -104,14 +192,19 @@ impl Asking<'_> {
         let (owner, hash) = (self.run.owner.as_deref(), self.run.hash.as_deref());
         let started_at = self.status.started_at.unwrap_or(self.now);
         let caches = &self.engine.caches;
+        let mut subject = caches.read(|tables| subject::of(tables, self.key, owner, hash, name, started_at));
+        subject.facts.extend(subject::arguments(self.arguments));
         Request {
             config: measured.configuration.to_string(),
-            subject: caches.read(|tables| subject::of(tables, self.key, owner, hash, name, started_at)),
+            subject,
             now: self.now,
             previous: result.map(past::of).unwrap_or_default(),
             state: result.and_then(|result| result.state.clone()),
-            metrics: Arc::new(self.engine.providers.for_namespace(&self.key.namespace)),
-            grants: version.grants.clone(),
+            metrics: Arc::new(self.providers(measured, version)),
+            grants: match measured.source {
+                Some(_) => BTreeSet::from([DEFAULT_PROVIDER.to_owned()]),
+                None => version.grants.clone(),
+            },
             limits: version.limits.clone(),
         }
     }

@@ -1,23 +1,21 @@
 //! What the operator has set up: one strict YAML file, read when the controller starts.
 
 mod plugin;
+mod provider;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use http::Uri;
 use serde::Deserialize;
 use thiserror::Error;
 
 pub use self::plugin::PluginSettings;
+pub use self::provider::{BasicAuth, Header, Hidden, Provider};
 use super::plugins::{is_bundled, is_name};
+use super::providers::address::Allowed;
 
 /// The word for every namespace.
 const EVERY_NAMESPACE: &str = "*";
-
-/// No query may take longer: a provider that is slower is as good as none.
-const LONGEST_TIMEOUT_SECONDS: u64 = 5;
 
 /// The operator's configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -25,22 +23,10 @@ const LONGEST_TIMEOUT_SECONDS: u64 = 5;
 pub struct Configuration {
     /// Where metrics come from, by the names that plugins know them under.
     pub providers: BTreeMap<String, Provider>,
+    /// Addresses that metrics may write (`provider.prometheus.address`) beside those of providers. Default: none.
+    pub allowed_addresses: Vec<Allowed>,
     /// What plugins may do, by their names: those of their files, without `.wasm`.
     pub plugins: BTreeMap<String, PluginSettings>,
-}
-
-/// A Prometheus, or what answers like one.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Provider {
-    /// Where it is, such as `http://prometheus.monitoring:9090`; `/api/v1/query` is added.
-    #[serde(deserialize_with = "address")]
-    pub address: Uri,
-    /// The namespaces whose analyses may ask it; `*`: every one. None may where the list is empty.
-    pub namespaces: Vec<String>,
-    /// Seconds that an answer may take, at most 5. Default: 5.
-    #[serde(default = "default_timeout")]
-    pub timeout_seconds: u64,
 }
 
 /// A configuration that can't be used.
@@ -98,12 +84,8 @@ impl Configuration {
 
     /// What is wrong although every field makes sense by itself.
     fn problems(&self) -> Vec<String> {
-        let out_of_range = |(_, provider): &(&String, &Provider)| {
-            !(1..=LONGEST_TIMEOUT_SECONDS).contains(&provider.timeout_seconds)
-        };
-        let providers = self.providers.iter().filter(out_of_range).map(|(name, _)| {
-            format!("providers.{name}.timeoutSeconds: must be from 1 to {LONGEST_TIMEOUT_SECONDS}")
-        });
+        let providers = self.providers.iter();
+        let providers = providers.flat_map(|(name, provider)| provider.problems(name));
         let plugins = self.plugins.iter();
         let plugins = plugins.flat_map(|(name, settings)| self.problems_of(name, settings));
         providers.chain(plugins).collect()
@@ -133,21 +115,9 @@ impl Configuration {
     }
 
     fn parse(text: &str) -> Result<Self, Box<serde_saphyr::Error>> {
-        serde_saphyr::from_str(text).map_err(Box::new)
-    }
-}
-
-impl Provider {
-    /// Whether analyses of `namespace` may ask it.
-    #[must_use]
-    pub fn serves(&self, namespace: &str) -> bool {
-        lists(&self.namespaces, namespace)
-    }
-
-    /// How long an answer may take.
-    #[must_use]
-    pub fn timeout(&self) -> Duration {
-        Duration::from_secs(self.timeout_seconds)
+        // Line and column are enough: lines of the file might have a password in them.
+        let options = serde_saphyr::options! { with_snippet: false };
+        serde_saphyr::from_str_with_options(text, options).map_err(Box::new)
     }
 }
 
@@ -156,22 +126,6 @@ fn lists(namespaces: &[String], namespace: &str) -> bool {
     namespaces
         .iter()
         .any(|name| name == EVERY_NAMESPACE || name == namespace)
-}
-
-const fn default_timeout() -> u64 {
-    LONGEST_TIMEOUT_SECONDS
-}
-
-fn address<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Uri, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let uri: Uri = text.parse().map_err(serde::de::Error::custom)?;
-    let plain = uri.scheme_str() == Some("http") && uri.authority().is_some() && uri.query().is_none();
-    if plain {
-        return Ok(uri);
-    }
-    Err(serde::de::Error::custom(format!(
-        "{text:?} is no address of a provider: write http://HOST:PORT, with a path where there is one"
-    )))
 }
 
 #[cfg(test)]

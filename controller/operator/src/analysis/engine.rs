@@ -4,6 +4,7 @@
 //! status is written only over the one that was read.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use kube::Client;
@@ -12,17 +13,20 @@ use kulta_api::analysis::{Measured, Task, parse};
 use kulta_api::names::HASH_LABEL;
 use kulta_core::analysis::metric::Metric;
 use kulta_core::analysis::run::{AnalysisPhase, RunStatus};
-use kulta_core::analysis::{Progress, advance, due};
+use kulta_core::analysis::{Progress, advance, due, too_large};
 use kulta_core::spec::Problem;
+use kulta_core::text;
+use kulta_plugin_host::Conditions;
 use serde_json::Value;
 use thiserror::Error;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use super::asking::Asking;
+use super::asking::{Answers, Asking};
 use super::plugins::Plugins;
 use super::providers::Providers;
 use super::revisions::{self, Chosen, Loading};
+use super::shares::Shares;
 use crate::apply::WriteError;
 use crate::apply::request::{Target, replace_status};
 use crate::apply::write;
@@ -40,6 +44,10 @@ use crate::watch::{AnalysisRun, Caches};
 
 /// How soon an analysis looks again for a plugin that is being loaded, which takes about a second.
 const LOADING_RETRY: SignedDuration = SignedDuration::from_secs(1);
+/// How soon an analysis looks again for a call that found no place or no memory.
+const POSTPONED_RETRY: SignedDuration = SignedDuration::from_secs(1);
+/// How soon an analysis looks again for a place of its namespace: one takes milliseconds, or waits for a provider.
+const PLACE_RETRY: Duration = Duration::from_millis(250);
 
 /// Works on AnalysisRuns.
 pub struct AnalysisEngine {
@@ -49,6 +57,8 @@ pub struct AnalysisEngine {
     pub caches: Arc<Caches>,
     /// Who measures.
     pub plugins: Arc<Plugins>,
+    /// What judges the values that plugins only measure.
+    pub conditions: Conditions,
     /// Whom plugins may ask.
     pub providers: Arc<Providers>,
     /// Kubernetes Events.
@@ -57,6 +67,10 @@ pub struct AnalysisEngine {
     pub metrics: Arc<Metrics>,
     /// How soon to try again after a failure.
     pub backoffs: Backoffs,
+    /// AnalysisRuns at the same time.
+    pub runs: Shares,
+    /// Calls of plugins at the same time.
+    pub calls: Shares,
 }
 
 #[derive(Debug, Error)]
@@ -92,6 +106,9 @@ impl Reconcile for AnalysisEngine {
     async fn reconcile(&self, key: &ObjectKey) -> Option<Instant> {
         let span = tracing::info_span!("analyse", analysis = %key);
         async {
+            let Some(_place) = self.runs.take(&key.namespace) else {
+                return Some(Instant::now() + PLACE_RETRY);
+            };
             match self.steps(key).await {
                 Ok(wake_at) => {
                     self.backoffs.reset(key);
@@ -121,10 +138,17 @@ impl AnalysisEngine {
             Ok(task) => self.advance(key, &run, &task).await,
             Err(problems) => invalid(&run.status, &problems),
         };
-        if progress.status != run.status {
-            self.write(key, &run, &progress.status).await?;
+        if progress.status == run.status {
+            return Ok(progress.wake_at);
         }
-        Ok(progress.wake_at)
+        match self.write(key, &run, &progress.status).await {
+            Err(refused) if refused.is_too_large() => {
+                let ended = too_large(&progress.status, &refused.message(), Timestamp::now());
+                self.write(key, &run, &ended).await?;
+                Ok(None)
+            }
+            written => Ok(written.map(|()| progress.wake_at)?),
+        }
     }
 
     /// Measures what is due.
@@ -145,27 +169,34 @@ impl AnalysisEngine {
             key,
             run,
             chosen: &chosen,
+            arguments: &task.arguments,
             status: &begun.status,
             now,
         };
         // Gates that can't be asked hold, whatever the reason.
         if run.status.started_at.is_none() && task.next.is_none() {
-            let problems = asking.check(&task.measured).await;
+            let mut problems = asking.check(&task.measured).await;
+            problems.extend(asking.check_conditions(&task.measured).await);
             if !problems.is_empty() {
                 return invalid(&begun.status, &problems);
             }
         }
         let due = due(&metrics, task.terminate, &begun.status, now);
         let is_due = |measured: &&Measured| due.iter().any(|due| due.name == measured.metric.name);
-        let taken = match task.next {
+        let answers = match task.next {
             None => asking.measure(task.measured.iter().filter(is_due)).await,
             Some(next) if !due.is_empty() => asking.gates(&task.measured, next).await,
-            Some(_) => Vec::new(),
+            Some(_) => Answers::default(),
         };
-        advance(&metrics, task.terminate, &begun.status, taken, Timestamp::now())
+        let now = Timestamp::now();
+        let progress = advance(&metrics, task.terminate, &begun.status, answers.taken, now);
+        if answers.postponed {
+            return not_before(progress, now);
+        }
+        progress
     }
 
-    async fn write(&self, key: &ObjectKey, run: &Run, status: &RunStatus) -> Result<(), EngineError> {
+    async fn write(&self, key: &ObjectKey, run: &Run, status: &RunStatus) -> Result<(), WriteError> {
         let target = Target {
             kind: Kind::AnalysisRun,
             key: key.clone(),
@@ -227,6 +258,15 @@ fn later(run: &Run, now: Timestamp) -> Progress {
     }
 }
 
+/// What was postponed is due all the time: it is not asked for again at once.
+fn not_before(progress: Progress, now: Timestamp) -> Progress {
+    let soonest = now.checked_add(POSTPONED_RETRY).unwrap_or(now);
+    Progress {
+        wake_at: progress.wake_at.map(|time| time.max(soonest)),
+        ..progress
+    }
+}
+
 /// An analysis that can't be begun.
 fn invalid(status: &RunStatus, problems: &[Problem]) -> Progress {
     let list: Vec<_> = problems.iter().map(ToString::to_string).collect();
@@ -234,7 +274,7 @@ fn invalid(status: &RunStatus, problems: &[Problem]) -> Progress {
     Progress {
         status: RunStatus {
             phase: AnalysisPhase::Error,
-            message: format!("Analysis spec invalid: {}", list.join("; ")),
+            message: text::message(&format!("Analysis spec invalid: {}", list.join("; "))),
             started_at: status.started_at.or(Some(now)),
             completed_at: Some(now),
             ..status.clone()

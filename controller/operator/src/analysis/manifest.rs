@@ -1,7 +1,9 @@
 //! The AnalysisRun that a Rollout begins. Labels and annotations are those of Argo Rollouts; the type `Gate` is
 //! KULTA's own.
 
-use kulta_api::names::{HASH_LABEL, REVISION_ANNOTATION, ROLLOUT_TYPE_LABEL, STEP_INDEX_LABEL};
+use kulta_api::names::{
+    ANALYSIS_DEFINITION_ANNOTATION, HASH_LABEL, REVISION_ANNOTATION, ROLLOUT_TYPE_LABEL, STEP_INDEX_LABEL,
+};
 use kulta_api::{analysis, rollout};
 use kulta_core::plan::Purpose;
 use serde_json::{Value, json};
@@ -15,6 +17,8 @@ pub(crate) struct NewAnalysisRun<'plan> {
     /// The revision that it judges.
     pub(crate) hash: &'plan str,
     pub(crate) revision: u64,
+    /// What it is begun with, in a word.
+    pub(crate) definition: &'plan str,
     pub(crate) spec: &'plan Value,
 }
 
@@ -39,7 +43,10 @@ impl NewAnalysisRun<'_> {
                 "name": self.name,
                 "namespace": owner.namespace,
                 "labels": labels,
-                "annotations": {REVISION_ANNOTATION: self.revision.to_string()},
+                "annotations": {
+                    REVISION_ANNOTATION: self.revision.to_string(),
+                    ANALYSIS_DEFINITION_ANNOTATION: self.definition,
+                },
                 "ownerReferences": [{
                     "apiVersion": rollout::api_resource().api_version,
                     "kind": rollout::KIND,
@@ -65,6 +72,7 @@ mod tests {
             purpose,
             hash: "abc",
             revision: 2,
+            definition: "d1",
             spec: &spec,
         };
         new.manifest(&ObjectKey::new("shop", "web"), "uid-1")

@@ -12,7 +12,9 @@ mod plugin_loader;
 pub mod plugins;
 mod prometheus;
 pub mod providers;
+mod reload;
 mod revisions;
+pub mod shares;
 mod subject;
 
 use std::convert::Infallible;
@@ -24,7 +26,7 @@ use futures::Stream;
 use futures::future::OptionFuture;
 use kube::Client;
 use kube::runtime::scheduler::ScheduleRequest;
-use kulta_plugin_host::Host;
+use kulta_plugin_host::{Conditions, Host};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -32,8 +34,10 @@ use tokio_util::task::AbortOnDropHandle;
 use self::configuration::Configuration;
 use self::engine::AnalysisEngine;
 use self::plugin_loader::PluginLoader;
-use self::plugins::{BundledError, Plugins};
+use self::plugins::Plugins;
 use self::providers::Providers;
+use self::reload::Reload;
+use self::shares::Shares;
 use crate::backoff::Backoffs;
 use crate::controller::Controller;
 use crate::events::publish::Publisher;
@@ -43,6 +47,11 @@ use crate::queue::Requests;
 use crate::server::Liveness;
 use crate::watch::Caches;
 
+/// Calls of plugins at the same time. Most wait for a provider, and hold one or two of the 64 MiB that plugins have.
+const CALLS: usize = 32;
+/// Those of one namespace: half of what one provider is asked at the same time, so that others get their answers, too.
+const CALLS_OF_NAMESPACE: usize = 4;
+
 /// The part of the process that works on AnalysisRuns.
 pub struct AnalysisWork {
     /// The API server.
@@ -51,6 +60,8 @@ pub struct AnalysisWork {
     pub caches: Arc<Caches>,
     /// Whom plugins may ask, and what they may use.
     pub configuration: Configuration,
+    /// The file that it is from: when that changes, it is read again.
+    pub configuration_file: Option<PathBuf>,
     /// What plugins run in.
     pub host: Host,
     /// Where plugins are, beside those that are bundled.
@@ -70,37 +81,39 @@ pub struct AnalysisWork {
 }
 
 impl AnalysisWork {
-    /// Runs until `stop` is cancelled. The plugins are compiled here, so that Rollouts need not wait for it; an analysis
-    /// waits for its own plugins only.
-    ///
-    /// # Errors
-    /// When a bundled plugin can't be used.
+    /// Runs until `stop` is cancelled. The plugins are compiled meanwhile: an analysis waits for its own plugins only.
     pub async fn run(
         self,
         asked: impl Stream<Item = ScheduleRequest<ObjectKey>> + Send,
         stop: CancellationToken,
-    ) -> Result<(), BundledError> {
-        let plugins = Arc::new(Plugins::bundled(&self.host, &self.configuration).await?);
+    ) {
+        let host = Arc::new(self.host);
+        let plugins = Arc::new(Plugins::new(&self.configuration));
+        let bundled = load_bundled(Arc::clone(&plugins), Arc::clone(&host));
+        let metrics = self.metrics;
         let loading = self.plugin_directory.map(|directory| {
-            PluginLoader::new(
-                self.host,
-                Arc::clone(&plugins),
-                Arc::clone(&self.metrics),
-                directory,
-            )
+            let (host, plugins, metrics) = (Arc::clone(&host), Arc::clone(&plugins), Arc::clone(&metrics));
+            start(PluginLoader::new(host, plugins, metrics, directory))
         });
-        let loading = match loading {
-            Some(loader) => Some(start(loader).await),
-            None => None,
-        };
+        let loading = OptionFuture::from(loading).await;
+        let providers = Arc::new(Providers::new(&self.configuration));
+        let reloading = self.configuration_file.map(|path| {
+            let (plugins, providers, metrics) =
+                (Arc::clone(&plugins), Arc::clone(&providers), Arc::clone(&metrics));
+            let reload = Reload::new(path, self.configuration, plugins, providers, metrics);
+            AbortOnDropHandle::new(tokio::spawn(reload.run()))
+        });
         let engine = AnalysisEngine {
             client: self.client,
             caches: self.caches,
             plugins,
-            providers: Arc::new(Providers::new(self.configuration.providers)),
+            conditions: Conditions::new(host),
+            providers,
             events: self.events,
-            metrics: self.metrics,
+            metrics,
             backoffs: Backoffs::default(),
+            runs: Shares::new(self.concurrency.get(), self.concurrency.get().div_ceil(2)),
+            calls: Shares::new(CALLS, CALLS_OF_NAMESPACE),
         };
         let controller = Controller {
             reconciler: Arc::new(engine),
@@ -111,11 +124,17 @@ impl AnalysisWork {
         };
         tokio::select! {
             () = controller.run(asked, stop) => {}
-            // It ends by a panic only. This part of the process then ends, too, and the process starts anew.
+            // They end by a panic only. This part of the process then ends, too, and the process starts anew.
             Some(_) = OptionFuture::from(loading) => {}
+            Some(_) = OptionFuture::from(reloading) => {}
+            Err(_panic) = bundled => {}
         }
-        Ok(())
     }
+}
+
+/// Loads the bundled plugins, as a task of its own.
+fn load_bundled(plugins: Arc<Plugins>, host: Arc<Host>) -> AbortOnDropHandle<()> {
+    AbortOnDropHandle::new(tokio::spawn(async move { plugins.load_bundled(&host).await }))
 }
 
 /// Loads plugins from now on, as a task of its own. What is there already is known when this returns.

@@ -26,7 +26,8 @@ fn past(measurement: &Measurement) -> Past {
     }
 }
 
-/// The value that was written as `text`: the status keeps its text only.
+/// The value that was written as `text`: the status keeps its text only. One that was cut is a text, which says so by its
+/// end: half a vector would be taken for the whole.
 fn value(text: &str) -> Value {
     let numbers = |list: &str| list.split(',').map(str::parse).collect::<Result<Vec<f64>, _>>();
     if text.is_empty() {
@@ -45,6 +46,13 @@ fn value(text: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_vector_that_was_cut_is_no_vector() {
+        for text in ["[0.5,0.25… (1,000 numbers)", "[0.5,0.2…"] {
+            assert_eq!(value(text), Value::Text(text.to_owned()));
+        }
+    }
 
     #[test]
     fn values_are_read_back_as_they_were_written() {

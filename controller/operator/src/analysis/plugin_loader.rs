@@ -30,12 +30,14 @@ const METRICS_INTERFACE: &str = "kulta:analysis/metrics@";
 
 /// Loads plugins from a directory.
 pub(super) struct PluginLoader {
-    host: Host,
+    host: Arc<Host>,
     plugins: Arc<Plugins>,
     metrics: Arc<Metrics>,
     directory: PathBuf,
     /// The files that were dealt with, by the names of their plugins.
     handled: BTreeMap<String, Handled>,
+    /// What the operator's configuration was when they were.
+    changes: u64,
     /// What was wrong with the directory at the last look.
     problems: Vec<String>,
 }
@@ -47,8 +49,14 @@ struct Handled {
 }
 
 impl PluginLoader {
-    pub(super) fn new(host: Host, plugins: Arc<Plugins>, metrics: Arc<Metrics>, directory: PathBuf) -> Self {
+    pub(super) fn new(
+        host: Arc<Host>,
+        plugins: Arc<Plugins>,
+        metrics: Arc<Metrics>,
+        directory: PathBuf,
+    ) -> Self {
         Self {
+            changes: plugins.changes(),
             host,
             plugins,
             metrics,
@@ -80,6 +88,11 @@ impl PluginLoader {
 
     /// Looks at the directory once, and deals with what has changed.
     pub(super) async fn look(&mut self) {
+        let changes = self.plugins.changes();
+        if std::mem::replace(&mut self.changes, changes) != changes {
+            // Another digest may be expected now.
+            self.handled.clear();
+        }
         let listing = self.list().await;
         if listing.problems.is_empty() {
             self.remove_missing(&listing);
@@ -149,11 +162,14 @@ impl PluginLoader {
             .map_err(|error| error.to_string())?
             .map_err(|error| with_causes(&error))?;
         let (digest, settings) = (delivery.digest(), self.plugins.settings(name));
-        if !settings.expects(digest) {
-            return Err(format!(
+        let unexpected = || {
+            format!(
                 "its digest {digest} is not expected: if it is the right version, add the digest to \
                  plugins.{name}.sha256"
-            ));
+            )
+        };
+        if !settings.expects(digest) {
+            return Err(unexpected());
         }
         if self.plugins.serve_again(name, digest) {
             return Ok(());
@@ -161,7 +177,9 @@ impl PluginLoader {
         let loaded = self.host.load(name, &delivery, &settings.limits).await;
         let plugin = loaded.map_err(|failure| with_causes(&failure))?;
         tell(name, &plugin, settings.providers.as_deref().unwrap_or_default());
-        self.plugins.install(name, plugin);
+        if !self.plugins.install(name, plugin) {
+            return Err(unexpected());
+        }
         self.metrics.plugins.loaded(LoadResult::InService);
         Ok(())
     }

@@ -7,15 +7,19 @@ mod version;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
+use backon::{BackoffBuilder as _, ExponentialBuilder};
+use futures::future::join_all;
 use kulta_plugin_host::limits::Limits;
 use kulta_plugin_host::{Delivery, Digest, Host, InspectError, LoadFailure, Plugin};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use thiserror::Error;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use self::version::Versions;
 use super::configuration::{Configuration, PluginSettings};
+use crate::error_chain::with_causes;
 
 /// The plugins that come with the controller, by the names that metrics and gates use; built by `cargo xtask plugins`.
 const BUNDLED: [(&str, &[u8]); 3] = [
@@ -33,16 +37,28 @@ const BUNDLED: [(&str, &[u8]); 3] = [
     ),
 ];
 
+/// How soon a bundled plugin that could not be loaded is tried again, the first time and at most.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LONGEST_RETRY: Duration = Duration::from_mins(1);
+
 /// A name is no longer than this: that of a label, and what the names of files leave room for.
 const NAME_BYTES: usize = 63;
 
 /// The plugins that are in service, by the names that metrics use. Shared by those who load and those who use them.
 #[derive(Default)]
 pub struct Plugins {
-    configured: BTreeMap<String, PluginSettings>,
+    operator: RwLock<Operator>,
+    known: Mutex<BTreeMap<String, Known>>,
+}
+
+/// What the operator says.
+#[derive(Default)]
+struct Operator {
+    plugins: BTreeMap<String, PluginSettings>,
     /// All providers: the bundled plugins may ask each of them.
     providers: BTreeSet<String>,
-    known: Mutex<BTreeMap<String, Known>>,
+    /// How often something else was said.
+    changes: u64,
 }
 
 /// One version of a plugin, with what it may use.
@@ -62,13 +78,12 @@ struct Known {
     problem: Option<String>,
 }
 
-/// A plugin that comes with the controller can't be used: the binary is broken, or does not fit this machine.
+/// A plugin that comes with the controller can't be used at the moment.
 #[derive(Debug, Error)]
-#[error("a bundled plugin can't be used")]
-pub enum BundledError {
-    /// It is none.
+enum BundledError {
+    #[error("it is none")]
     Inspect(#[from] InspectError),
-    /// It can't be loaded.
+    #[error(transparent)]
     Load(#[from] LoadFailure),
 }
 
@@ -128,26 +143,100 @@ pub fn is_name(name: &str) -> bool {
 }
 
 impl Plugins {
-    /// Takes the bundled plugins into service, with what the operator says of them and of others.
-    ///
-    /// # Errors
-    /// When one of them can't be loaded.
-    pub async fn bundled(host: &Host, configuration: &Configuration) -> Result<Self, BundledError> {
+    /// The plugins to come, with what the operator says of them: the bundled ones will be there.
+    #[must_use]
+    pub fn new(configuration: &Configuration) -> Self {
         let plugins = Self::configured(configuration);
-        for (name, bytes) in BUNDLED {
-            let delivery = Delivery::read(bytes)?;
-            let plugin = host.load(name, &delivery, &plugins.settings(name).limits).await?;
-            plugins.install(name, plugin);
+        for (name, _) in BUNDLED {
+            plugins.expect(name);
         }
-        Ok(plugins)
+        plugins
+    }
+
+    /// Takes the bundled plugins into service. One that can't be loaded is tried again for as long as it takes: nothing is
+    /// wrong with what is part of the program, only the machine has no time or memory for it now.
+    pub async fn load_bundled(&self, host: &Host) {
+        let loads = BUNDLED.map(async |(name, bytes)| {
+            let mut delays = ExponentialBuilder::new()
+                .with_min_delay(FIRST_RETRY)
+                .with_max_delay(LONGEST_RETRY)
+                .without_max_times()
+                .build();
+            while let Err(error) = self.load_one(host, name, bytes).await {
+                let delay = delays.next().unwrap_or(LONGEST_RETRY);
+                tracing::warn!(
+                    plugin = name,
+                    error = with_causes(&error),
+                    ?delay,
+                    "a bundled plugin is not loaded yet"
+                );
+                sleep(delay).await;
+            }
+        });
+        join_all(loads).await;
+    }
+
+    async fn load_one(&self, host: &Host, name: &str, bytes: &[u8]) -> Result<(), BundledError> {
+        let delivery = Delivery::read(bytes)?;
+        let limits = self.settings(name).limits;
+        let plugin = host.load_bundled(name, &delivery, &limits).await?;
+        self.install(name, plugin);
+        Ok(())
     }
 
     /// No plugin, and what the operator says of those to come.
     pub(super) fn configured(configuration: &Configuration) -> Self {
-        Self {
-            configured: configuration.plugins.clone(),
-            providers: configuration.providers.keys().cloned().collect(),
-            known: Mutex::default(),
+        let plugins = Self::default();
+        plugins.configure(configuration);
+        plugins
+    }
+
+    /// The operator says something else: it counts from the next call on, for versions in service, too. One that is not
+    /// expected any more goes out of service.
+    pub fn configure(&self, configuration: &Configuration) {
+        {
+            let mut operator = self.operator.write();
+            operator.plugins.clone_from(&configuration.plugins);
+            operator.providers = configuration.providers.keys().cloned().collect();
+            operator.changes += 1;
+        }
+        for (name, known) in self.known.lock().iter_mut() {
+            let settings = self.settings(name);
+            let removed = known.versions.renew(|version| {
+                let digest = version.plugin.identity().digest;
+                settings
+                    .expects(digest)
+                    .then(|| self.granted(name, version.plugin.clone()))
+            });
+            if let Some(digest) = removed {
+                known.problem = Some(format!(
+                    "its digest {digest} is not expected any more: if it is the right version, add the digest to \
+                     plugins.{name}.sha256"
+                ));
+            }
+        }
+    }
+
+    /// How often the operator has said something else: files that were refused may be well now.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.operator.read().changes
+    }
+
+    /// A version, with what the operator lets a plugin of this name use.
+    fn granted(&self, name: &str, plugin: Plugin) -> InService {
+        let PluginSettings {
+            providers, limits, ..
+        } = self.settings(name);
+        let grants = match providers {
+            Some(listed) => listed.into_iter().collect(),
+            None if is_bundled(name) => self.operator.read().providers.clone(),
+            None => BTreeSet::new(),
+        };
+        InService {
+            plugin,
+            grants,
+            limits,
         }
     }
 
@@ -175,6 +264,8 @@ impl Plugins {
         }
         let version = found.versions.get(begun_with, Instant::now());
         version.ok_or_else(|| match &found.problem {
+            // What is wrong with a file of the same name is nothing to one that comes with the controller.
+            _ if is_bundled(name) => Unavailable::Loading { name: name_owned() },
             None => Unavailable::Loading { name: name_owned() },
             Some(problem) => Unavailable::Refused {
                 name: name_owned(),
@@ -186,14 +277,20 @@ impl Plugins {
     /// What the operator says of a plugin.
     #[must_use]
     pub fn settings(&self, name: &str) -> PluginSettings {
-        self.configured.get(name).cloned().unwrap_or_default()
+        self.operator
+            .read()
+            .plugins
+            .get(name)
+            .cloned()
+            .unwrap_or_default()
     }
 
     /// The names of plugins that the operator has said something of, and of which nothing is there.
     #[must_use]
     pub fn missing(&self) -> Vec<String> {
         let known = self.known.lock();
-        let names = self.configured.keys();
+        let operator = self.operator.read();
+        let names = operator.plugins.keys();
         names.filter(|name| !known.contains_key(*name)).cloned().collect()
     }
 
@@ -202,24 +299,18 @@ impl Plugins {
         self.known.lock().entry(name.to_owned()).or_default();
     }
 
-    /// Takes a version into service, in place of the one before.
-    pub fn install(&self, name: &str, plugin: Plugin) {
-        let settings = self.settings(name);
-        let grants = match settings.providers {
-            Some(listed) => listed.into_iter().collect(),
-            None if is_bundled(name) => self.providers.clone(),
-            None => BTreeSet::new(),
-        };
-        let limits = settings.limits;
-        let version = InService {
-            plugin,
-            grants,
-            limits,
-        };
+    /// Takes a version into service, in place of the one before. Whether the operator expects it: the configuration may
+    /// have changed while it was compiled.
+    pub fn install(&self, name: &str, plugin: Plugin) -> bool {
         let mut known = self.known.lock();
+        if !self.settings(name).expects(plugin.identity().digest) {
+            return false;
+        }
+        let version = self.granted(name, plugin);
         let found = known.entry(name.to_owned()).or_default();
         found.versions.add(Arc::new(version), Instant::now());
         found.problem = None;
+        true
     }
 
     /// Whether a version with this digest is still here: it is then in service, without being loaded again.

@@ -64,7 +64,8 @@ pub(super) fn read(body: &[u8]) -> Result<Answer, QueryError> {
     if body.status == Status::Error {
         let message = format!("{}: {}", body.error_type, body.error);
         return Err(match body.error_type.as_str() {
-            "bad_data" => QueryError::BadQuery(message),
+            // Of an execution: what is wrong with a query shows only in the data, such as series that match twice.
+            "bad_data" | "execution" => QueryError::BadQuery(message),
             "timeout" | "canceled" => QueryError::Timeout,
             _ => QueryError::Unavailable(message),
         });

@@ -1,35 +1,35 @@
 //! Providers of metrics, asked for plugins: by POST, without redirects, and read no further than allowed.
 
-use std::collections::BTreeMap;
+pub mod address;
+mod connection;
+mod credentials;
+mod request;
+mod scope;
+mod setup;
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use http::header::CONTENT_TYPE;
-use http::{Method, Request, Uri};
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use hyper::body::Bytes;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
-use kulta_plugin_host::metrics::{Answer, MetricsProvider, Pending, Query, QueryError, Window};
-use tokio::sync::Semaphore;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use kulta_api::analysis::Source;
+use kulta_plugin_host::metrics::{Answer, MetricsProvider, Pending, Query, QueryError};
+use parking_lot::RwLock;
 
-use super::configuration::Provider;
+use self::address::Address;
+use self::credentials::Credentials;
+use self::setup::{Known, Setup};
+use super::configuration::Configuration;
 use super::prometheus;
+use crate::error_chain::with_causes;
 
-/// Queries of one provider at the same time: one that is slow must not be overrun, nor starve the others.
-const AT_ONCE: usize = 8;
+/// The provider that the plugin `prometheus` asks where it is not told another one.
+pub const DEFAULT_PROVIDER: &str = "prometheus";
 
 /// All providers of the operator's configuration.
 #[derive(Debug)]
 pub struct Providers {
-    client: Client<HttpConnector, Full<Bytes>>,
-    known: BTreeMap<String, Known>,
-}
-
-#[derive(Debug)]
-struct Known {
-    provider: Provider,
-    places: Semaphore,
+    current: RwLock<Arc<Setup>>,
 }
 
 /// The providers as the analyses of one namespace may use them.
@@ -37,21 +37,30 @@ struct Known {
 pub struct ForNamespace {
     providers: Arc<Providers>,
     namespace: String,
+    named: Option<Named>,
+}
+
+/// The one Prometheus that a metric names: it stands for whatever provider the plugin asks.
+#[derive(Debug)]
+struct Named {
+    source: Source,
+    granted: BTreeSet<String>,
 }
 
 impl Providers {
     /// The providers of the operator's configuration.
     #[must_use]
-    pub fn new(configured: BTreeMap<String, Provider>) -> Self {
-        let places = || Semaphore::new(AT_ONCE);
-        let known = |(name, provider)| {
-            let places = places();
-            (name, Known { provider, places })
-        };
+    pub fn new(configuration: &Configuration) -> Self {
+        let setup = Setup::new(configuration, &Setup::default());
         Self {
-            client: Client::builder(TokioExecutor::new()).build_http(),
-            known: configured.into_iter().map(known).collect(),
+            current: RwLock::new(Arc::new(setup)),
         }
+    }
+
+    /// Another configuration: it counts from the next query on.
+    pub fn configure(&self, configuration: &Configuration) {
+        let mut current = self.current.write();
+        *current = Arc::new(Setup::new(configuration, &current));
     }
 
     /// The providers as the analyses of `namespace` may use them.
@@ -60,20 +69,82 @@ impl Providers {
         ForNamespace {
             providers: Arc::clone(self),
             namespace: namespace.to_owned(),
+            named: None,
+        }
+    }
+}
+
+impl ForNamespace {
+    /// Only the Prometheus that a metric names, whatever provider its plugin asks; if it is a provider, then one of
+    /// those `granted`.
+    #[must_use]
+    pub fn only(self, source: &Source, granted: &BTreeSet<String>) -> Self {
+        let named = Named {
+            source: source.clone(),
+            granted: granted.clone(),
+        };
+        Self {
+            named: Some(named),
+            ..self
         }
     }
 
+    /// Why the Prometheus that the metric names can't be asked: what is wrong with the address.
+    #[must_use]
+    pub fn refusal(&self) -> Option<String> {
+        let Named { source, granted } = self.named.as_ref()?;
+        let setup = Arc::clone(&self.providers.current.read());
+        setup.at(source, &self.namespace, granted).err()
+    }
+
+    fn choose(&self, name: &str) -> Result<Arc<Known>, QueryError> {
+        let setup = Arc::clone(&self.providers.current.read());
+        let found = match &self.named {
+            None => setup.named(name, &self.namespace),
+            Some(Named { source, granted }) => {
+                let found = setup.at(source, &self.namespace, granted);
+                found.map_err(|problem| format!("provider.prometheus.address: {problem}"))
+            }
+        };
+        found.map_err(QueryError::Denied)
+    }
+
     async fn ask(&self, known: &Known, query: &Query) -> Result<Answer, QueryError> {
+        let expression = match &known.provider.scope_label {
+            Some(label) => Cow::Owned(scope::scoped(&query.expression, label, &self.namespace).await?),
+            None => Cow::Borrowed(query.expression.as_str()),
+        };
         let Ok(_place) = known.places.acquire().await else {
             return Err(QueryError::Unavailable(
                 "the controller is about to stop".to_owned(),
             ));
         };
-        let request = request(&known.provider.address, query)?;
-        let answer = self.client.request(request).await.map_err(|error| {
-            unavailable(&known.provider.address, &crate::error_chain::with_causes(&error))
-        })?;
+        let mut credentials = Credentials::read(&known.provider)
+            .await
+            .map_err(|error| unavailable(&known.provider.address, &error.to_string()))?;
+        let headers = std::mem::take(&mut credentials.headers);
+        let answer = known.ask(&expression, query, headers).await;
+        answer.map_err(|error| credentials.hidden_in(error))
+    }
+}
+
+impl Known {
+    async fn ask(
+        &self,
+        expression: &str,
+        query: &Query,
+        headers: http::HeaderMap,
+    ) -> Result<Answer, QueryError> {
+        let address = &self.provider.address;
+        let request = request::request(address, expression, query, headers)?;
+        let client = self.connection.client().await;
+        let client = client.map_err(|error| unavailable(address, &with_causes(&error)))?;
+        let answer = client.request(request).await;
+        let answer = answer.map_err(|error| unavailable(address, &with_causes(&error)))?;
         let status = answer.status();
+        if let Some(refusal) = request::refusal(status, answer.headers()) {
+            return Err(unavailable(address, &refusal));
+        }
         let most = usize::try_from(query.answer_bytes).unwrap_or(usize::MAX);
         let body = Limited::new(answer.into_body(), most).collect().await;
         let body = body.map_err(|error| {
@@ -81,69 +152,35 @@ impl Providers {
                 let bytes = query.answer_bytes;
                 QueryError::TooLarge { bytes }
             } else {
-                unavailable(&known.provider.address, &error.to_string())
+                unavailable(address, &error.to_string())
             }
         })?;
         // Prometheus says what is wrong with a query in the body of an answer 400, 422 or 503.
-        prometheus::read(&body.to_bytes()).map_err(|error| match error {
-            QueryError::Unavailable(_) if !status.is_success() => {
-                unavailable(&known.provider.address, &format!("HTTP status {status}"))
+        match prometheus::read(&body.to_bytes()) {
+            Ok(_) | Err(QueryError::Unavailable(_)) if !status.is_success() => {
+                Err(unavailable(address, &format!("HTTP status {status}")))
             }
-            error => error,
-        })
+            answer => answer,
+        }
     }
 }
 
 impl MetricsProvider for ForNamespace {
     fn query<'a>(&'a self, query: &'a Query) -> Pending<'a> {
         Box::pin(async move {
-            let name = &query.provider;
-            let known =
-                self.providers.known.get(name).ok_or_else(|| {
-                    QueryError::Denied(format!("the operator has set up no provider {name:?}"))
-                })?;
-            if !known.provider.serves(&self.namespace) {
-                let namespace = &self.namespace;
-                let message =
-                    format!("the provider {name:?} is not for analyses of the namespace {namespace:?}");
-                return Err(QueryError::Denied(message));
-            }
+            let known = self.choose(&query.provider)?;
             let limit = query.time.min(known.provider.timeout());
-            let answer = tokio::time::timeout(limit, self.providers.ask(known, query)).await;
+            let written = self.named.as_ref().and_then(|named| named.source.timeout);
+            let limit = written.map_or(limit, |written| limit.min(written));
+            let answer = tokio::time::timeout(limit, self.ask(&known, query)).await;
             answer.unwrap_or(Err(QueryError::Timeout))
         })
     }
 }
 
 /// Whoever reads a status need not know addresses: the host is enough to find the fault.
-fn unavailable(address: &Uri, cause: &str) -> QueryError {
-    QueryError::Unavailable(format!("{}: {cause}", address.host().unwrap_or("the provider")))
-}
-
-fn request(address: &Uri, query: &Query) -> Result<Request<Full<Bytes>>, QueryError> {
-    let mut form = form_urlencoded::Serializer::new(String::new());
-    form.append_pair("query", &query.expression);
-    let seconds = |time: jiff::Timestamp| format!("{:.3}", time.as_duration().as_secs_f64());
-    let resource = match query.window {
-        Window::Instant { at } => {
-            form.append_pair("time", &seconds(at));
-            "query"
-        }
-        Window::Range { start, end, step } => {
-            form.append_pair("start", &seconds(start));
-            form.append_pair("end", &seconds(end));
-            form.append_pair("step", &format!("{:.3}", step.as_secs_f64()));
-            "query_range"
-        }
-    };
-    let base = address.to_string();
-    let uri = format!("{}/api/v1/{resource}", base.trim_end_matches('/'));
-    Request::builder()
-        .method(Method::POST)
-        .uri(uri)
-        .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-        .body(Full::from(form.finish()))
-        .map_err(|error| QueryError::Other(error.to_string()))
+fn unavailable(address: &Address, cause: &str) -> QueryError {
+    QueryError::Unavailable(format!("{}: {cause}", address.host()))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use kulta_api::analysis::Arguments;
 use kulta_core::analysis::verdict::Subject;
 
 use crate::key::ObjectKey;
@@ -67,6 +68,14 @@ fn facts(tables: &Tables, rollout: &Rollout, hash: Option<&str>) -> BTreeMap<Str
         .collect()
 }
 
+/// The facts that arguments are.
+pub(super) fn arguments(arguments: &Arguments) -> impl Iterator<Item = (String, String)> {
+    let name = |name: &str| format!("arg.{name}");
+    arguments
+        .iter()
+        .map(move |(known, value)| (name(known), value.clone()))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -116,6 +125,15 @@ mod tests {
         );
         assert_eq!((fact("step-index"), fact("weight")), (Some("1"), Some("20")));
         assert_eq!(fact("canary-replicas"), Some("1"));
+    }
+
+    #[test]
+    fn arguments_are_facts() {
+        let given = Arguments::from([("service".to_owned(), "web".to_owned())]);
+
+        let facts: Vec<_> = arguments(&given).collect();
+
+        assert_eq!(facts, [("arg.service".to_owned(), "web".to_owned())]);
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub(super) async fn create_replica_set(
                 .await
                 .map_err(failed(action))?;
             live::as_created(&existing.metadata, target, &rollout.uid, &new.digest)
-                .ok_or(ApplyError::NameTaken { object })
+                .ok_or(ApplyError::NameTaken { action, object })
         }
         sent => sent.map_err(failed(action)),
     }
@@ -58,7 +58,10 @@ pub(super) async fn create_analysis_run(
             let existing: PartialObjectMeta = write::read_metadata(&context.client, &target)
                 .await
                 .map_err(failed(action))?;
-            live::as_owned(&existing.metadata, target, &rollout.uid).ok_or(ApplyError::NameTaken { object })
+            live::there_to_stay(&existing.metadata)
+                .map_err(|source| ApplyError::Disagreement { action, source })?;
+            live::as_owned(&existing.metadata, target, &rollout.uid)
+                .ok_or(ApplyError::NameTaken { action, object })
         }
         sent => sent.map_err(failed(action)),
     }

@@ -19,6 +19,9 @@ pub enum Disagreement {
     /// The Rollout is being deleted.
     #[error("the Rollout is being deleted")]
     RolloutGoing,
+    /// Another object of the name is still there.
+    #[error("the one of that name is being deleted")]
+    Going,
     /// Another controller has the ReplicaSet.
     #[error("the ReplicaSet belongs to {kind} {name} now")]
     Owned {
@@ -49,6 +52,14 @@ pub(super) fn as_created(
 ) -> Option<Write> {
     let made_from = existing.annotations.as_ref()?.get(TEMPLATE_DIGEST_ANNOTATION)?;
     as_owned(existing, target, rollout_uid).filter(|_| made_from == digest.as_str())
+}
+
+/// Whether an object that has the name of a new one stays: one that is being deleted is not what was to be created.
+pub(super) fn there_to_stay(existing: &ObjectMeta) -> Result<(), Disagreement> {
+    match existing.deletion_timestamp {
+        Some(_) => Err(Disagreement::Going),
+        None => Ok(()),
+    }
 }
 
 /// The write that made `existing`, if it is of this owner.

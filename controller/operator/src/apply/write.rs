@@ -24,6 +24,14 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 /// them: it is also the answer where an admission webhook is broken, and somebody must see that.)
 const BUSY: [u16; 3] = [429, 503, 504];
 
+/// The answer to a request that is too large by itself.
+const TOO_LARGE: u16 = 413;
+/// What the API server passes on, as an internal error, where its store refuses an object for its size: etcd by its own
+/// limit, and the connection to it.
+const TOO_LARGE_WORDS: [&str; 2] = ["request is too large", "trying to send message larger than max"];
+/// The cause of a 422 where a value is longer than it may be.
+const TOO_LONG: &str = "FieldValueTooLong";
+
 /// A write that was not made, or of which nobody knows whether it was.
 #[derive(Debug, Error)]
 pub enum WriteError {
@@ -77,6 +85,23 @@ impl WriteError {
             Self::Timeout { .. } | Self::Refused { .. } => true,
             Self::Conflict { .. } | Self::AlreadyExists { .. } => false,
         }
+    }
+
+    /// Whether the object has become larger than the API server, or its store, takes: the same write can only be refused
+    /// again.
+    #[must_use]
+    pub fn is_too_large(&self) -> bool {
+        let Self::Refused {
+            source: kube::Error::Api(status),
+            ..
+        } = self
+        else {
+            return false;
+        };
+        let causes = status.details.iter().flat_map(|details| &details.causes);
+        status.code == TOO_LARGE
+            || TOO_LARGE_WORDS.iter().any(|words| status.message.contains(words))
+            || causes.into_iter().any(|cause| cause.reason == TOO_LONG)
     }
 
     /// What a condition says of it: the API server's own words where there are any.

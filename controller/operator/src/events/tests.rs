@@ -333,6 +333,7 @@ fn other_phases_are_for_machines_only() {
 fn an_analysis_is_told_by_its_own_end_and_not_by_that_of_one_whose_name_begins_alike() {
     let mut observed = sighting().observed;
     let run = |name: &str, phase| AnalysisRunView {
+        definition: None,
         name: name.to_owned(),
         uid: String::new(),
         resource_version: String::new(),

@@ -1,5 +1,6 @@
 //! The first step of a reconcile: everything that a decision looks at, and nothing that is older than the own writes.
 
+mod analyses;
 mod dry_run;
 mod freshness;
 mod neighbourhood;
@@ -81,7 +82,8 @@ pub async fn observe(context: &Context, key: &ObjectKey) -> Result<Option<Sighti
     };
     let observed = Observed {
         rollout: rollout.view.clone(),
-        spec: rollout.spec.clone(),
+        spec: seen.spec,
+        analysis_problems: seen.analysis_problems,
         status: rollout.status.clone(),
         template: TemplateView {
             digest: rollout.digest.clone(),
@@ -92,6 +94,7 @@ pub async fn observe(context: &Context, key: &ObjectKey) -> Result<Option<Sighti
         canary_service: seen.canary_service,
         routes: seen.routes,
         analysis_runs: seen.analysis_runs,
+        analysis_names_taken: seen.analysis_names_taken,
         overlaps_with: seen.overlaps_with,
         failure: None,
         settings: context.settings,

@@ -1,23 +1,29 @@
 //! A Rollout and everything around it, as the caches had it at one moment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kulta_core::observed::{AnalysisRunView, Presence, ReplicaSetView, RouteView, ServiceView};
-use kulta_core::spec::RouteReference;
+use kulta_core::run_name;
+use kulta_core::spec::{InvalidSpec, Problem, RouteReference, Spec};
 
+use super::analyses;
 use crate::key::ObjectKey;
-use crate::watch::{Ownership, ReplicaSet, Rollout, Tables, pod_prefix};
+use crate::watch::{AnalysisRun, Ownership, ReplicaSet, Rollout, Tables, pod_prefix};
 
 /// A Rollout and everything around it.
 #[derive(Debug)]
 pub(super) struct Neighbourhood {
     pub(super) rollout: Arc<Rollout>,
+    /// Its spec, with all that its analyses refer to.
+    pub(super) spec: Result<Spec, InvalidSpec>,
+    pub(super) analysis_problems: Vec<Problem>,
     pub(super) replica_sets: Vec<ReplicaSetView>,
     pub(super) stable_service: Option<Presence<ServiceView>>,
     pub(super) canary_service: Option<Presence<ServiceView>>,
     pub(super) routes: Vec<(RouteReference, Presence<RouteView>)>,
     pub(super) analysis_runs: Vec<AnalysisRunView>,
+    pub(super) analysis_names_taken: BTreeSet<String>,
     pub(super) overlaps_with: Option<String>,
 }
 
@@ -39,13 +45,18 @@ impl Neighbourhood {
             .collect();
         let overlaps_with = oldest_that_overlaps(tables, key, &rollout);
         let analysis_runs = analysis_runs(tables, key, &rollout);
+        let analysis_names_taken = analysis_names_taken(tables, key, &rollout);
+        let (spec, analysis_problems) = analyses::resolved(tables, &rollout);
         Some(Self {
             rollout,
+            spec,
+            analysis_problems,
             replica_sets,
             stable_service,
             canary_service,
             routes,
             analysis_runs,
+            analysis_names_taken,
             overlaps_with,
         })
     }
@@ -88,9 +99,31 @@ fn analysis_runs(tables: &Tables, key: &ObjectKey, rollout: &Rollout) -> Vec<Ana
         .relations
         .analysis_runs_of(&rollout.uid)
         .filter_map(|name| tables.analysis_runs.get(name))
-        .filter(|run| !run.deleting)
-        .filter(|run| matches!(&run.ownership, Ownership::Rollout { name, .. } if *name == key.name))
+        .filter(|run| is_there_for(run, key, rollout))
         .map(|run| run.view.clone())
+        .collect()
+}
+
+/// Whether an AnalysisRun is the Rollout's, and there to stay.
+fn is_there_for(run: &AnalysisRun, key: &ObjectKey, rollout: &Rollout) -> bool {
+    let owned = matches!(
+        &run.ownership,
+        Ownership::Rollout { name, uid } if *name == key.name && *uid == rollout.uid
+    );
+    owned && !run.deleting
+}
+
+/// The names of the other AnalysisRuns that are called as if they were the Rollout's: left behind by one of the same name
+/// that was deleted, somebody else's, or about to go.
+fn analysis_names_taken(tables: &Tables, key: &ObjectKey, rollout: &Rollout) -> BTreeSet<String> {
+    let beginning = run_name::beginning(&key.name);
+    let first = ObjectKey::new(&key.namespace, &beginning);
+    tables
+        .analysis_runs
+        .range(first..)
+        .take_while(|(other, _)| other.namespace == key.namespace && other.name.starts_with(&beginning))
+        .filter(|(_, run)| !is_there_for(run, key, rollout))
+        .map(|(other, _)| other.name.clone())
         .collect()
 }
 
@@ -291,6 +324,29 @@ mod tests {
         put::<ReplicaSet>(&caches, &going);
 
         assert!(of(&caches, "web").replica_sets.is_empty());
+    }
+
+    #[test]
+    fn analyses_that_are_not_the_rollouts_or_about_to_go_take_their_names() {
+        let caches = caches();
+        put::<AnalysisRun>(&caches, &samples::analysis_run("web", "web-abc-2"));
+        let mut orphan = samples::analysis_run("web", "web-abc-2-1");
+        orphan["metadata"]["ownerReferences"] = json!([]);
+        put::<AnalysisRun>(&caches, &orphan);
+        let mut earlier = samples::analysis_run("web", "web-abc-2-3");
+        earlier["metadata"]["ownerReferences"][0]["uid"] = json!("uid-earlier");
+        put::<AnalysisRun>(&caches, &earlier);
+        let mut going = samples::analysis_run("web", "web-abc-2-5");
+        going["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        put::<AnalysisRun>(&caches, &going);
+        put::<AnalysisRun>(&caches, &samples::analysis_run("website", "website-abc-2"));
+
+        let seen = of(&caches, "web");
+
+        let own: Vec<_> = seen.analysis_runs.iter().map(|run| run.name.as_str()).collect();
+        assert_eq!(own, ["web-abc-2"]);
+        let taken: Vec<_> = seen.analysis_names_taken.iter().map(String::as_str).collect();
+        assert_eq!(taken, ["web-abc-2-1", "web-abc-2-3", "web-abc-2-5"]);
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! What is kept of an AnalysisRun: how it stands, not what it measures.
 
 use kube::core::ApiResource;
+use kulta_api::names::ANALYSIS_DEFINITION_ANNOTATION;
 use kulta_core::analysis::run::AnalysisPhase;
 use kulta_core::observed::AnalysisRunView;
-use serde::Deserialize;
+use kulta_core::text;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::metadata::Metadata;
@@ -26,7 +28,7 @@ struct Written {
     metadata: Metadata,
     #[serde(default)]
     spec: WrittenSpec,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "readable")]
     status: WrittenStatus,
 }
 
@@ -41,6 +43,14 @@ struct WrittenSpec {
 struct WrittenStatus {
     phase: AnalysisPhase,
     message: String,
+}
+
+/// A status that can't be read, such as one with a phase of a later version, counts as lost, as where the analysis goes
+/// on: it begins anew, and its own status takes the place of that one. It must not make the object unreadable: its
+/// Rollout would wait for it for ever. Nor is it an error, which would abort the rollout for somebody's slip.
+fn readable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<WrittenStatus, D::Error> {
+    let status = Value::deserialize(deserializer)?;
+    Ok(WrittenStatus::deserialize(status).unwrap_or_default())
 }
 
 impl Projection for AnalysisRun {
@@ -59,9 +69,11 @@ impl Projection for AnalysisRun {
             ownership: ownership(&metadata.owner_references),
             view: AnalysisRunView {
                 created: metadata.creation_timestamp,
+                definition: metadata.annotation(ANALYSIS_DEFINITION_ANNOTATION),
                 terminate: spec.terminate.unwrap_or(false),
                 phase: status.phase,
-                message: status.message,
+                // What anybody writes there becomes part of the Rollout's status.
+                message: text::message(&status.message),
                 name: metadata.name,
                 uid: metadata.uid,
                 resource_version: metadata.resource_version,
@@ -89,6 +101,33 @@ mod tests {
         assert_eq!(run.view.message, "5 % errors");
         assert!(run.view.terminate);
         assert!(matches!(run.ownership, Ownership::Rollout { name, .. } if name == "web"));
+    }
+
+    #[test]
+    fn a_message_of_any_length_is_cut() {
+        let mut object = samples::analysis_run("web", "web-abc-2");
+        object["status"] = json!({"phase": "Failed", "message": "x".repeat(100_000)});
+
+        let run = AnalysisRun::project(&object).unwrap();
+
+        assert!(run.view.message.len() <= text::MESSAGE_BYTES);
+    }
+
+    #[test]
+    fn a_phase_that_is_not_known_counts_as_not_begun() {
+        for status in [
+            json!({"phase": "Dreaming", "message": "zzz"}),
+            json!({"phase": 3}),
+            json!(null),
+        ] {
+            let mut object = samples::analysis_run("web", "web-abc-2");
+            object["status"] = status.clone();
+
+            let run = AnalysisRun::project(&object).unwrap();
+
+            let view = (run.view.phase, run.view.message.as_str());
+            assert_eq!(view, (AnalysisPhase::Pending, ""), "{status}");
+        }
     }
 
     #[test]

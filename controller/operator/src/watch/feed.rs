@@ -17,7 +17,8 @@ use tokio::task::JoinSet;
 
 use super::endpoint_slice::SERVICE_NAME_LABEL;
 use super::{
-    AnalysisRun, Cached, Caches, EndpointSlice, HttpRoute, ReplicaSet, Rollout, Service, Watched, http_route,
+    AnalysisRun, AnalysisTemplate, Cached, Caches, ClusterAnalysisTemplate, EndpointSlice, HttpRoute,
+    ReplicaSet, Rollout, Service, Watched,
 };
 use crate::error_chain::with_causes;
 use crate::key::ObjectKey;
@@ -25,10 +26,10 @@ use crate::queue::Requests;
 
 /// Objects in one page of a list. A page is in memory as text: Rollouts with a full history are 70 kB each.
 const PAGE_SIZE: u32 = 100;
-/// How often to look whether the Gateway API was installed meanwhile.
-const LOOK_FOR_ROUTES_EVERY: Duration = Duration::from_secs(15);
+/// How often to look whether a kind was installed meanwhile.
+const LOOK_FOR_KINDS_EVERY: Duration = Duration::from_secs(15);
 /// The kinds that have to be listed before anything is decided.
-const KINDS: usize = 6;
+const KINDS: usize = 8;
 
 /// What all feeds share.
 #[derive(Clone)]
@@ -60,7 +61,14 @@ impl Feeds {
             self.clone()
                 .follow::<EndpointSlice>(every().labels(SERVICE_NAME_LABEL)),
         );
-        tasks.spawn(self.follow_routes());
+        tasks.spawn(self.clone().follow_if_served::<AnalysisTemplate>());
+        if self.namespace.is_none() {
+            tasks.spawn(self.clone().follow_if_served::<ClusterAnalysisTemplate>());
+        } else {
+            // Whoever works on one namespace has no rights in the cluster.
+            self.intake::<ClusterAnalysisTemplate>().none_left();
+        }
+        tasks.spawn(self.follow_if_served::<HttpRoute>());
         tasks
     }
 
@@ -73,40 +81,36 @@ impl Feeds {
                 error = ended,
                 "the API server does not know the kind"
             );
-            tokio::time::sleep(LOOK_FOR_ROUTES_EVERY).await;
+            tokio::time::sleep(LOOK_FOR_KINDS_EVERY).await;
         }
     }
 
-    /// Follows `HTTPRoute`s where the Gateway API is installed, from the moment it is.
-    async fn follow_routes(self) {
-        let mut intake = self.intake::<HttpRoute>();
+    /// Follows a kind where it is installed, from the moment it is: there are none of it before.
+    async fn follow_if_served<P: Cached>(self) {
+        let mut intake = self.intake::<P>();
+        let kind = P::api_resource().kind;
         loop {
-            match self.routes_are_served().await {
+            match self.is_served::<P>().await {
                 Ok(true) => {
                     self.follow_until_gone(&mut intake, every()).await;
                 }
                 Ok(false) => {
-                    tracing::debug!("the Gateway API is not installed: there are no HTTPRoutes");
+                    tracing::debug!(kind, "not installed: there are none");
                     self.requests.all_now(intake.none_left());
                 }
                 Err(error) => {
-                    tracing::warn!(
-                        error = with_causes(&error),
-                        "can't find out whether the Gateway API is installed"
-                    );
+                    let error = with_causes(&error);
+                    tracing::warn!(kind, error, "can't find out whether it is installed");
                 }
             }
-            tokio::time::sleep(LOOK_FOR_ROUTES_EVERY).await;
+            tokio::time::sleep(LOOK_FOR_KINDS_EVERY).await;
         }
     }
 
-    async fn routes_are_served(&self) -> Result<bool, kube::Error> {
-        let version = format!("{}/{}", http_route::GROUP, http_route::VERSION);
-        match self.client.list_api_group_resources(&version).await {
-            Ok(served) => Ok(served
-                .resources
-                .iter()
-                .any(|resource| resource.kind == http_route::KIND)),
+    async fn is_served<P: Cached>(&self) -> Result<bool, kube::Error> {
+        let resource = P::api_resource();
+        match self.client.list_api_group_resources(&resource.api_version).await {
+            Ok(served) => Ok(served.resources.iter().any(|served| served.kind == resource.kind)),
             Err(kube::Error::Api(status)) if status.is_not_found() => Ok(false),
             Err(error) => Err(error),
         }
@@ -261,164 +265,4 @@ impl<P: Cached> Intake<P> {
 }
 
 #[cfg(test)]
-mod tests {
-    use kube::runtime::scheduler::ScheduleRequest;
-    use serde_json::{Value, json};
-
-    use super::*;
-    use crate::context::Context;
-    use crate::queue::queue;
-    use crate::scenario::{Reply, expect, scenario};
-    use crate::watch::{Projection as _, samples};
-
-    fn intake() -> Intake<Service> {
-        Intake {
-            caches: Arc::default(),
-            work: queue().0,
-            synced: None,
-            listed: HashSet::new(),
-            kind: PhantomData,
-        }
-    }
-
-    fn object(object: Value) -> Watched<Service> {
-        serde_json::from_value(object).unwrap()
-    }
-
-    fn sees(intake: &Intake<Service>, name: &str) -> bool {
-        intake
-            .caches
-            .read(|tables| tables.services.contains_key(&ObjectKey::new("shop", name)))
-    }
-
-    #[test]
-    fn a_list_replaces_what_was_there() {
-        let mut intake = intake();
-        intake.take(Event::Apply(object(samples::service("gone"))));
-
-        intake.take(Event::Init);
-        intake.take(Event::InitApply(object(samples::service("web"))));
-        assert!(
-            sees(&intake, "gone"),
-            "nothing vanishes before the list is complete"
-        );
-        intake.take(Event::InitDone);
-
-        assert!(sees(&intake, "web") && !sees(&intake, "gone"));
-    }
-
-    #[test]
-    fn a_deleted_object_is_taken_out() {
-        let mut intake = intake();
-        intake.take(Event::Apply(object(samples::service("web"))));
-
-        intake.take(Event::Delete(object(samples::service("web"))));
-
-        assert!(!sees(&intake, "web"));
-    }
-
-    #[test]
-    fn a_broken_object_stays_as_it_was_and_holds_up_nobody() {
-        let mut intake = intake();
-        intake.take(Event::Apply(object(samples::service("web"))));
-        let mut broken = samples::service("web");
-        broken["spec"]["ports"] = json!("none");
-
-        intake.take(Event::Init);
-        intake.take(Event::InitApply(object(broken)));
-        intake.take(Event::InitApply(object(samples::service("other"))));
-        intake.take(Event::InitDone);
-
-        assert!(sees(&intake, "web") && sees(&intake, "other"));
-    }
-
-    #[test]
-    fn the_caches_are_filled_when_every_kind_was_listed() {
-        let synced = Synced::default();
-        let ready = synced.subscribe();
-        for _ in 1..KINDS {
-            synced.one_more();
-        }
-        assert!(!*ready.borrow());
-
-        synced.one_more();
-
-        assert!(*ready.borrow());
-    }
-
-    #[test]
-    fn a_second_list_of_a_kind_does_not_count_for_another() {
-        let synced = Synced::default();
-        let mut intake = Intake {
-            synced: Some(synced.clone()),
-            ..intake()
-        };
-        for _ in 0..KINDS {
-            intake.take(Event::Init);
-            intake.take(Event::InitDone);
-        }
-        assert_eq!(*synced.missing.lock(), KINDS - 1);
-    }
-
-    const WATCH: &str = "GET /apis/gateway.networking.k8s.io/v1/httproutes?&watch=true&timeoutSeconds=290\
-        &allowWatchBookmarks=true&resourceVersion=7";
-    const DISCOVERY: &str = "GET /apis/gateway.networking.k8s.io/v1";
-
-    fn served() -> Reply {
-        let kinds = json!([{"name": "httproutes", "singularName": "", "namespaced": true, "kind": "HTTPRoute", "verbs": []}]);
-        Reply::With(
-            200,
-            json!({"kind": "APIResourceList", "groupVersion": "gateway.networking.k8s.io/v1", "resources": kinds}),
-        )
-    }
-
-    fn feeds(
-        context: &Context,
-    ) -> (
-        Feeds,
-        impl futures::Stream<Item = ScheduleRequest<ObjectKey>> + use<>,
-    ) {
-        let (requests, asked) = queue();
-        let (client, caches) = (context.client.clone(), Arc::clone(&context.caches));
-        (
-            Feeds {
-                client,
-                namespace: None,
-                caches,
-                requests,
-                analyses: queue().0,
-                synced: Synced::default(),
-            },
-            asked,
-        )
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn routes_are_seen_once_the_gateway_api_is_installed() {
-        let list = json!({"metadata": {"resourceVersion": "7"}, "items": [samples::route("web")]});
-        let exchanges = vec![
-            expect(DISCOVERY, Reply::failure(404, "NotFound", "not found", &[])),
-            expect(DISCOVERY, served()),
-            expect(
-                "GET /apis/gateway.networking.k8s.io/v1/httproutes?&limit=100",
-                Reply::With(200, list),
-            ),
-            expect(WATCH, Reply::Silence),
-        ];
-        let ended = scenario(exchanges, async |context| {
-            let rollout = Rollout::project(&samples::rollout("web")).unwrap();
-            context
-                .caches
-                .apply(&ObjectKey::new("shop", "web"), &Arc::new(rollout));
-            let (feeds, asked) = feeds(context);
-            let missing = Arc::clone(&feeds.synced.missing);
-            let following = tokio::spawn(feeds.follow_routes());
-            let concerned = pin!(asked).next().await.unwrap().message;
-            following.abort();
-            let _ = following.await;
-            (concerned, *missing.lock())
-        })
-        .await;
-        assert_eq!(ended.outcome, (ObjectKey::new("shop", "web"), KINDS - 1));
-    }
-}
+mod tests;

@@ -4,8 +4,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use kulta_api::analysis::Reference;
+use kulta_api::analysis::template::Template;
+
 use super::caches::{Table, Tables};
-use super::{AnalysisRun, EndpointSlice, HttpRoute, Ownership, Projection, ReplicaSet, Rollout, Service};
+use super::{
+    AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, EndpointSlice, HttpRoute, Ownership, Projection,
+    ReplicaSet, Rollout, Service, analysis_template,
+};
 use crate::key::ObjectKey;
 
 /// Which Rollouts name which objects, and which objects belong to which.
@@ -21,6 +27,12 @@ pub struct Relations {
     replica_sets_by_owner: Many<String>,
     /// AnalysisRuns by the UID of the Rollout that owns them.
     analysis_runs_by_owner: Many<String>,
+    /// Rollouts by the templates that their analyses name; those of the cluster have no namespace.
+    rollouts_by_template: Many<ObjectKey>,
+    /// Templates by the templates that they name.
+    templates_by_template: Many<ObjectKey>,
+    /// Templates of the cluster by the names of templates that they name in whichever namespace.
+    templates_by_name: Many<String>,
     /// ReplicaSets without an owner, by namespace.
     orphans_by_namespace: Many<String>,
     /// `EndpointSlice`s by Service.
@@ -36,6 +48,36 @@ impl Relations {
     /// The Rollouts that name a Service.
     pub fn rollouts_naming(&self, service: &ObjectKey) -> impl Iterator<Item = &ObjectKey> {
         self.rollouts_by_service.of(service)
+    }
+
+    /// The Rollouts whose analyses name a template, or one that names it.
+    #[must_use]
+    pub fn rollouts_using(&self, template: &ObjectKey) -> BTreeSet<ObjectKey> {
+        let mut rollouts = BTreeSet::new();
+        let mut seen = BTreeSet::new();
+        let mut to_visit = vec![template.clone()];
+        while let Some(template) = to_visit.pop() {
+            rollouts.extend(self.rollouts_by_template.of(&template).cloned());
+            to_visit.extend(self.templates_by_template.of(&template).cloned());
+            if !template.namespace.is_empty() {
+                to_visit.extend(self.templates_by_name.of(&template.name).cloned());
+            }
+            seen.insert(template);
+            to_visit.retain(|next| !seen.contains(next));
+        }
+        rollouts
+    }
+
+    fn relate_template(&mut self, key: &ObjectKey, template: &Template, related: bool) {
+        for reference in analysis_template::named(template) {
+            if key.namespace.is_empty() && !reference.is_cluster_scoped() {
+                let name = reference.template_name.clone();
+                self.templates_by_name.set(name, key, related);
+            } else {
+                let named = analysis_template::key(&key.namespace, reference);
+                self.templates_by_template.set(named, key, related);
+            }
+        }
     }
 
     /// The ReplicaSets that the Rollout with this UID owns.
@@ -128,6 +170,10 @@ impl Cached for Rollout {
     }
 
     fn relate(&self, key: &ObjectKey, relations: &mut Relations, related: bool) {
+        for template in self.references.iter().flat_map(Reference::templates) {
+            let template = analysis_template::key(&key.namespace, template);
+            relations.rollouts_by_template.set(template, key, related);
+        }
         let Some(spec) = self.readable_spec() else { return };
         for service in services(self, key) {
             relations.rollouts_by_service.set(service, key, related);
@@ -227,6 +273,34 @@ impl Cached for AnalysisRun {
 
     fn has_work(&self) -> bool {
         !self.deleting && !self.view.phase.completed()
+    }
+}
+
+impl Cached for AnalysisTemplate {
+    fn table(tables: &mut Tables) -> &mut Table<Self> {
+        &mut tables.analysis_templates
+    }
+
+    fn relate(&self, key: &ObjectKey, relations: &mut Relations, related: bool) {
+        relations.relate_template(key, &self.template, related);
+    }
+
+    fn concerns(_: Change<'_, Self>, key: &ObjectKey, tables: &Tables) -> BTreeSet<ObjectKey> {
+        tables.relations.rollouts_using(key)
+    }
+}
+
+impl Cached for ClusterAnalysisTemplate {
+    fn table(tables: &mut Tables) -> &mut Table<Self> {
+        &mut tables.cluster_analysis_templates
+    }
+
+    fn relate(&self, key: &ObjectKey, relations: &mut Relations, related: bool) {
+        relations.relate_template(key, &self.template, related);
+    }
+
+    fn concerns(_: Change<'_, Self>, key: &ObjectKey, tables: &Tables) -> BTreeSet<ObjectKey> {
+        tables.relations.rollouts_using(key)
     }
 }
 

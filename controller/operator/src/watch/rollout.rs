@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use kube::core::{ApiResource, Selector, SelectorExt as _};
+use kulta_api::analysis::{Reference, references};
 use kulta_api::names::REVISION_ANNOTATION;
 use kulta_core::observed::RolloutView;
 use kulta_core::revision::TemplateDigest;
@@ -31,6 +32,8 @@ pub struct Rollout {
     pub deleting: bool,
     /// Its spec, or what is wrong with it.
     pub spec: Result<Spec, InvalidSpec>,
+    /// What its analyses refer to.
+    pub references: Vec<Reference>,
     /// Identity of its template.
     pub digest: TemplateDigest,
     /// Its label selector; None when there is none that can be read.
@@ -57,6 +60,7 @@ impl Projection for Rollout {
         Ok(Self {
             deleting: metadata.is_being_deleted(),
             spec: kulta_api::rollout::parse(&metadata.namespace, spec),
+            references: references(object),
             digest: TemplateDigest::of(kulta_api::rollout::template(spec).unwrap_or(&Value::Null)),
             selector,
             status: status(object, &metadata),

@@ -35,6 +35,16 @@ pub(crate) fn analysis_run(rollout: &str, name: &str) -> Value {
     })
 }
 
+/// A template with the metric `errors`.
+pub(crate) fn analysis_template(name: &str) -> Value {
+    json!({
+        "apiVersion": "kulta.io/v1alpha1",
+        "kind": "AnalysisTemplate",
+        "metadata": metadata(name),
+        "spec": {"metrics": [{"name": "errors", "provider": {"plugin": {"prometheus": {"query": "up"}}}}]},
+    })
+}
+
 /// Metadata of a complete object.
 pub(crate) fn metadata(name: &str) -> Value {
     json!({

@@ -43,7 +43,8 @@ impl Delivery {
     }
 
     /// Its bytes, decompressed.
-    pub(crate) fn bytes(&self) -> &[u8] {
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 }

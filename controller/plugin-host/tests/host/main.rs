@@ -4,6 +4,8 @@
 mod bombs;
 mod build;
 mod calls;
+mod conditions;
+mod fuzz;
 mod hostile;
 mod interface;
 mod loading;

@@ -118,7 +118,7 @@ pub(crate) async fn refusal(bytes: &[u8]) -> LoadError {
     error
 }
 
-async fn assert_good(good: &Plugin) {
+pub(crate) async fn assert_good(good: &Plugin) {
     let verdict = good.evaluate(request()).await.result.unwrap();
     let Verdict::Pass(outcome) = verdict else {
         panic!("{verdict:?}")

@@ -4,12 +4,16 @@ use kulta_e2e::Measurement;
 use kulta_test_cluster::progress::answer;
 use kulta_traffic::Report;
 
+use super::gated;
+
 /// The result of the whole play.
 pub(crate) struct Measured {
     /// Each measured step, in order, with what it was.
     pub(crate) steps: Vec<(String, Measurement)>,
     /// Why the bad version was taken back.
     pub(crate) taken_back: String,
+    /// What the gate of another rollout has said; None where it was not played.
+    pub(crate) held_by_gate: Option<String>,
     /// Everything that was sent.
     pub(crate) report: Report,
 }
@@ -32,6 +36,9 @@ impl Measured {
             ));
         }
         answer(&format!("\nv3: {}", self.taken_back));
+        if let Some(held) = &self.held_by_gate {
+            answer(&format!("\n{}: {held}", gated::APP));
+        }
         answer(&format!("\n{}\n", self.report));
         answer(if self.is_good() {
             "good: not one request failed, and every measured split is within 4 standard deviations of its weight"

@@ -16,6 +16,7 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
+use super::gated;
 use super::measured::Measured;
 use super::scene::Scene;
 use super::script::{
@@ -45,7 +46,12 @@ pub(crate) fn run(settings: Arc<StageSettings>, options: Options) -> Result<Exit
         let set_up = unless_interrupted(SetUp::begin(settings)).await?;
         let acts = async {
             set_up.install().await?;
-            perform(&set_up.stage, options).await
+            let mut measured = perform(&set_up.stage, options).await?;
+            // On a cluster of the user's own, KULTA may have no such plugin.
+            if set_up.installation.is_some() {
+                measured.held_by_gate = Some(gated::play(&set_up.stage).await?);
+            }
+            anyhow::Ok(measured)
         };
         let measured = Box::pin(unless_interrupted(acts)).await;
         let cleaned = if options.keep {
@@ -111,7 +117,10 @@ impl SetUp {
         };
         let installation = match visit {
             Visit::AsItIs => None,
-            Visit::InstallAndRemove | Visit::InstallAndLeave => Some(Installation::new(&settings)?),
+            Visit::InstallAndRemove | Visit::InstallAndLeave => {
+                let file = settings.manifests.join(gated::FILE);
+                Some(Installation::new(&settings)?.with_plugin(gated::PLUGIN, &file)?)
+            }
         };
         progress.begin("making the namespace");
         let stage = Stage::open(settings, NamespaceName::Fixed(NAMESPACE)).await?;
@@ -167,6 +176,7 @@ async fn perform(stage: &Stage, options: Options) -> Result<Measured> {
     Ok(Measured {
         steps,
         taken_back,
+        held_by_gate: None,
         report: traffic.stop().await,
     })
 }

@@ -6,13 +6,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
-use kube::api::DynamicObject;
+use kube::api::{ApiResource, DynamicObject};
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::reflector::{self, Store};
 use kube::runtime::watcher::{self, watcher};
 use kulta_api::status::RolloutStatus;
+use kulta_core::analysis::run::{MetricResult, RunStatus};
 use kulta_e2e::rollout::status_of;
-use kulta_e2e::{Rollout, app};
+use kulta_e2e::{Rollout, Stage, app};
+use serde::Deserialize as _;
 use tokio::task::JoinSet;
 
 /// The pods of one version.
@@ -30,6 +32,7 @@ pub(crate) struct Pods {
 pub(crate) struct Scene {
     pods: Store<Pod>,
     rollouts: Store<DynamicObject>,
+    analyses: Store<DynamicObject>,
     act: Mutex<Act>,
     /// Ends the watches when it is dropped.
     _watches: JoinSet<()>,
@@ -72,14 +75,12 @@ impl Scene {
         let (pods, written) = reflector::store();
         let stream = watcher(stage.api::<Pod>(), watcher::Config::default()).default_backoff();
         watches.spawn(reflector::reflector(written, stream).for_each(|_| std::future::ready(())));
-        let resource = kulta_api::rollout::api_resource();
-        let written = reflector::store::Writer::new(resource);
-        let rollouts = written.as_reader();
-        let stream = watcher(stage.rollouts(), watcher::Config::default()).default_backoff();
-        watches.spawn(reflector::reflector(written, stream).for_each(|_| std::future::ready(())));
+        let rollouts = watch(&mut watches, stage, kulta_api::rollout::api_resource());
+        let analyses = watch(&mut watches, stage, kulta_api::analysis::api_resource());
         Self {
             pods,
             rollouts,
+            analyses,
             act: Mutex::new(act),
             _watches: watches,
         }
@@ -97,6 +98,22 @@ impl Scene {
     pub(crate) fn status(&self) -> Option<RolloutStatus> {
         let rollouts = self.rollouts.state();
         rollouts.first().and_then(|rollout| status_of(rollout))
+    }
+
+    /// What the newest analysis has measured last, in words; None before anything was measured.
+    pub(crate) fn measured(&self) -> Option<String> {
+        let analyses = self.analyses.state();
+        let newest = analyses.iter().max_by_key(|run| run.creation_timestamp())?;
+        let status = RunStatus::deserialize(newest.data.get("status")?).ok()?;
+        let latest = |result: &MetricResult| {
+            let measurement = result.measurements.last()?;
+            let found = [&measurement.message, &measurement.value];
+            let found = found.into_iter().find(|text| !text.is_empty());
+            let found = found.map_or_else(String::new, |found| format!(" ({found})"));
+            Some(format!("{} {}{found}", result.name, measurement.phase.as_str()))
+        };
+        let measured: Vec<_> = status.metric_results.iter().filter_map(latest).collect();
+        (!measured.is_empty()).then(|| measured.join(", "))
     }
 
     /// By the version that each pod says it is.
@@ -117,6 +134,15 @@ impl Scene {
     fn lock(&self) -> MutexGuard<'_, Act> {
         self.act.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The objects of one kind, kept up to date by one of the watches.
+fn watch(watches: &mut JoinSet<()>, stage: &Stage, resource: ApiResource) -> Store<DynamicObject> {
+    let stream = watcher(stage.dynamic_api(&resource), watcher::Config::default()).default_backoff();
+    let written = reflector::store::Writer::new(resource);
+    let seen = written.as_reader();
+    watches.spawn(reflector::reflector(written, stream).for_each(|_| std::future::ready(())));
+    seen
 }
 
 fn version(pod: &Pod) -> String {

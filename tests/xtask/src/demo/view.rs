@@ -1,4 +1,4 @@
-//! What the audience sees: four moving lines on a terminal, a line for each change elsewhere.
+//! What the audience sees: five moving lines on a terminal, a line for each change elsewhere.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::IsTerminal;
@@ -34,6 +34,7 @@ struct Screen {
     act: ProgressBar,
     traffic: ProgressBar,
     pods: ProgressBar,
+    analysis: ProgressBar,
     requests: ProgressBar,
 }
 
@@ -45,6 +46,7 @@ struct Changing {
     step: Option<u32>,
     weight: Option<u32>,
     pods: BTreeMap<String, Pods>,
+    measured: Option<String>,
     failed: u64,
 }
 
@@ -86,6 +88,7 @@ impl View {
             step: status.current_step_index,
             weight: requested_weight(&status).map(|canary| act.role.weight(canary)),
             pods,
+            measured: scene.measured(),
             failed: snapshot.failed_total(),
         };
         let elapsed = self.started.elapsed().as_secs();
@@ -114,6 +117,7 @@ impl Screen {
             act: add("{wide_msg}"),
             traffic: add("  traffic   {prefix} {bar:30} {wide_msg}"),
             pods: add("  pods      {wide_msg}"),
+            analysis: add("  measured  {wide_msg}"),
             requests: add("  requests  {wide_msg}"),
         }
     }
@@ -134,13 +138,20 @@ impl Screen {
             .set_position(measured.map_or(0, |(canary, all)| canary * 100 / all));
         self.traffic.set_message(weights(now.weight, measured));
         self.pods.set_message(pods_text(&now.pods));
+        self.analysis.set_message(measured_text(now).to_owned());
         self.requests.set_message(requests_text(total, window));
     }
 }
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        for line in [&self.act, &self.traffic, &self.pods, &self.requests] {
+        for line in [
+            &self.act,
+            &self.traffic,
+            &self.pods,
+            &self.analysis,
+            &self.requests,
+        ] {
             line.finish_and_clear();
         }
     }
@@ -148,12 +159,13 @@ impl Drop for Screen {
 
 fn line(elapsed: u64, now: &Changing, status: &RolloutStatus, total: &Snapshot, window: &Snapshot) -> String {
     format!(
-        "[{elapsed:>4}s] {}: {} | {} {} | pods {} | {}",
+        "[{elapsed:>4}s] {}: {} | {} {} | pods {} | {} | {}",
         now.act.title,
         said(status),
         now.act.version,
         weights(now.weight, share(window, now.act.version)),
         pods_text(&now.pods),
+        measured_text(now),
         requests_text(total, window),
     )
 }
@@ -189,6 +201,11 @@ fn weights(requested: Option<u32>, measured: Option<(u64, u64)>) -> String {
 fn tenths(part: u64, all: u64) -> String {
     let tenths = part * 1000 / all.max(1);
     format!("{}.{}", tenths / 10, tenths % 10)
+}
+
+/// What the analysis of the canary has measured.
+fn measured_text(now: &Changing) -> &str {
+    now.measured.as_deref().unwrap_or("nothing measured yet")
 }
 
 fn pods_text(pods: &BTreeMap<String, Pods>) -> String {

@@ -43,7 +43,7 @@ pub(super) struct Toolchain {
 impl Toolchain {
     /// Finds one, or gets one.
     pub(super) fn find(wants_debian: bool, progress: &Progress) -> Result<Self> {
-        let sysroot = PathBuf::from(said(Command::new("rustc").args(["--print", "sysroot"]))?.trim());
+        let sysroot = sysroot()?;
         if !wants_debian && (has_library(&sysroot) || fetched(&sysroot, progress)) {
             let version = said(Command::new("rustc").arg("--version"))?;
             return Ok(Self {
@@ -127,6 +127,21 @@ impl Toolchain {
         let host = host.context("rustc does not say what it runs on")?;
         Ok(self.sysroot.join("lib/rustlib").join(host).join("bin/rust-lld"))
     }
+}
+
+/// Gets the standard library for the compiler of this checkout, where it is not there and can be had: whoever needs it
+/// then looks whether it is.
+pub(super) fn prepare(progress: &Progress) -> Result<()> {
+    let sysroot = sysroot()?;
+    if !has_library(&sysroot) && !fetched(&sysroot, progress) {
+        progress.note("it can't be had here: what needs it is left out");
+    }
+    Ok(())
+}
+
+fn sysroot() -> Result<PathBuf> {
+    let sysroot = said(Command::new("rustc").args(["--print", "sysroot"]))?;
+    Ok(PathBuf::from(sysroot.trim()))
 }
 
 fn has_library(sysroot: &Path) -> bool {

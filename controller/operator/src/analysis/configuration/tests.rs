@@ -6,6 +6,7 @@ use kulta_plugin_host::Digest;
 use kulta_plugin_host::limits::{Limit, Limits};
 
 use super::*;
+use crate::analysis::providers::address::Address;
 
 const PROVIDERS: &str = "
 providers:
@@ -42,6 +43,12 @@ fn what_makes_no_sense_is_refused_with_the_name_of_the_field_or_value() {
         (PROVIDERS.replace("providers", "provider"), "provider"),
         (PROVIDERS.replace("http://", "ftp://"), "write http://HOST:PORT"),
         (PROVIDERS.replace("    namespaces: [shop]\n", ""), "namespaces"),
+        (PROVIDERS.replace("http://", "http://user:word@"), "basicAuth"),
+        ("allowedAddresses: [internal]".to_owned(), "or write `cluster`"),
+        (
+            format!("{PROVIDERS}    basicAuth: {{username: a, password: b}}\n"),
+            "unknown field",
+        ),
     ];
     for (text, words) in cases {
         let refusal = Configuration::parse(&text).unwrap_err().to_string();
@@ -61,6 +68,125 @@ fn a_timeout_that_is_out_of_range_is_refused() {
             ["providers.prometheus.timeoutSeconds: must be from 1 to 5"]
         );
     }
+}
+
+#[test]
+fn what_is_wrong_is_told_without_lines_of_the_file() {
+    let text = format!("{PROVIDERS}    headers: {{X-Token: {{value: s3cret-word, vlaue: s3cret-word}}}}\n");
+
+    let refusal = Configuration::parse(&text).unwrap_err().to_string();
+
+    assert!(refusal.contains("vlaue") && refusal.contains("line"), "{refusal}");
+    assert!(!refusal.contains("s3cret-word"), "{refusal}");
+    let address = PROVIDERS.replace("http://", "http://user:s3cret-word@");
+    let refusal = format!("{:?}", Configuration::parse(&address).unwrap_err());
+    assert!(!refusal.contains("s3cret-word"), "{refusal}");
+}
+
+const CREDENTIALS: &str = "
+providers:
+  prometheus:
+    address: https://prometheus.monitoring:9090
+    namespaces: [shop]
+    scopeLabel: namespace
+    caFile: /etc/kulta/credentials/ca.crt
+    basicAuth: {username: s3cret-name, passwordFile: /etc/kulta/credentials/password}
+    headers:
+      X-Scope-OrgID: {value: s3cret-tenant}
+      X-Token: {file: /etc/kulta/credentials/token}
+";
+
+#[test]
+fn a_provider_has_credentials_that_are_shown_nowhere() {
+    let configuration = Configuration::parse(CREDENTIALS).unwrap();
+
+    assert_eq!(configuration.problems(), [""; 0]);
+    let provider = &configuration.providers["prometheus"];
+    assert_eq!(provider.scope_label.as_deref(), Some("namespace"));
+    assert!(provider.headers["X-Token"].file.is_some());
+    assert!(
+        !format!("{configuration:?}").contains("s3cret"),
+        "{configuration:?}"
+    );
+}
+
+/// What is written in place of what, and what is said of it.
+const CONTRADICTIONS: &[(&str, &str, &str)] = &[
+    (
+        "    headers:",
+        "    bearerTokenFile: /t\n    headers:",
+        "basicAuth: must not stand beside bearerTokenFile",
+    ),
+    (
+        "https:",
+        "http:",
+        "caFile: has no effect on an address with http://",
+    ),
+    (
+        "/etc/kulta/credentials/ca.crt",
+        "ca.crt",
+        "caFile: must be a path from the root",
+    ),
+    (
+        "/etc/kulta/credentials/password",
+        "password",
+        "basicAuth.passwordFile: must be a path from",
+    ),
+    (
+        "username: s3cret-name, ",
+        "",
+        "basicAuth: must have exactly one of username",
+    ),
+    (
+        "s3cret-name",
+        "'a:b'",
+        "basicAuth.username: must not have a colon",
+    ),
+    (
+        "{value: s3cret-tenant}",
+        "{}",
+        "headers.X-Scope-OrgID: must have exactly one of value and file",
+    ),
+    (
+        "s3cret-tenant",
+        "\"a\\nb\"",
+        "headers.X-Scope-OrgID: has a value with characters",
+    ),
+    ("X-Token", "X Token", "headers.X Token: is no name of a header"),
+    ("X-Token", "Host", "headers.Host: is set by the controller"),
+    (
+        "X-Token",
+        "authorization",
+        "headers.authorization: must not stand beside",
+    ),
+    (
+        "scopeLabel: namespace",
+        "scopeLabel: 'a-b'",
+        "scopeLabel: must be the name of a label",
+    ),
+];
+
+#[test]
+fn credentials_that_do_not_fit_together_are_refused_with_path_and_remedy() {
+    for (before, after, words) in CONTRADICTIONS {
+        let text = CREDENTIALS.replace(before, after);
+        let problems = Configuration::parse(&text).unwrap().problems();
+        let expected = format!("providers.prometheus.{words}");
+        assert!(
+            problems.len() == 1 && problems[0].starts_with(&expected),
+            "{problems:?}, not {words}"
+        );
+    }
+}
+
+#[test]
+fn addresses_are_allowed_one_by_one_or_all_of_the_cluster() {
+    let text = "allowedAddresses: [cluster, 'https://prometheus.example.com']";
+
+    let allowed = Configuration::parse(text).unwrap().allowed_addresses;
+
+    let address = Address::parse("https://prometheus.example.com").unwrap();
+    assert_eq!(allowed, [Allowed::Cluster, Allowed::Exactly(address)]);
 }
 
 const PLUGINS: &str = "
@@ -122,7 +248,7 @@ fn a_misspelt_plugin_is_refused_with_the_name_of_the_field_or_value() {
             PLUGINS.replace("1000", "0"),
             "fuel is 0: set it to 1 at least and 5000000000 at most",
         ),
-        (PLUGINS.replace("1000", "much"), "much"),
+        (PLUGINS.replace("1000", "much"), "invalid u64 at line"),
     ];
     for (text, words) in cases {
         let refusal = Configuration::parse(&text).unwrap_err().to_string();

@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::*;
-use crate::analysis::plugins::tests::{digest, plugin};
+use crate::analysis::configuration::Configuration;
+use crate::analysis::plugins::tests::{configuration, digest, host, plugin};
 use crate::context::Context;
 use crate::scenario::{Reply, expect, scenario};
 use crate::watch::samples::{self, key};
@@ -17,10 +18,13 @@ fn engine(context: &Context) -> AnalysisEngine {
         client: context.client.clone(),
         caches: Arc::clone(&context.caches),
         plugins: Arc::default(),
-        providers: Arc::new(Providers::new(std::collections::BTreeMap::new())),
+        conditions: Conditions::new(Arc::new(host())),
+        providers: Arc::new(Providers::new(&Configuration::default())),
         events: context.events.clone(),
         metrics: Arc::clone(&context.metrics),
         backoffs: Backoffs::default(),
+        runs: Shares::new(16, 8),
+        calls: Shares::new(1, 1),
     }
 }
 
@@ -105,6 +109,28 @@ async fn somebody_elses_write_at_the_same_time_is_read_first() {
 }
 
 #[tokio::test]
+async fn a_status_that_is_refused_for_its_size_ends_the_analysis_with_a_small_one() {
+    let too_large = [
+        Reply::failure(
+            413,
+            "RequestEntityTooLarge",
+            "Request entity too large: limit is 3145728",
+            &[],
+        ),
+        Reply::failure(500, "InternalError", "etcdserver: request is too large", &[]),
+    ];
+    for reply in too_large {
+        let exchanges = vec![
+            expect(READ, Reply::With(200, run())),
+            expect(WRITE, reply),
+            expect(WRITE, Reply::written("101")),
+        ];
+
+        assert!(reconciled(exchanges).await.is_none());
+    }
+}
+
+#[tokio::test]
 async fn a_plugin_that_is_not_there_is_named_before_anything_is_measured() {
     let (progress, _) = advanced(run(), async |context| engine(context)).await;
 
@@ -112,8 +138,8 @@ async fn a_plugin_that_is_not_there_is_named_before_anything_is_measured() {
     assert_eq!(status.phase, AnalysisPhase::Error);
     assert_eq!(
         status.message,
-        "Analysis spec invalid: spec.metrics[0].provider.plugin: there is no plugin \"prometheus\"; those in service \
-         are: none"
+        "Analysis spec invalid: spec.metrics[0].provider.plugin.prometheus: there is no plugin \"prometheus\"; \
+         those in service are: none"
     );
     assert!(
         status
@@ -121,6 +147,47 @@ async fn a_plugin_that_is_not_there_is_named_before_anything_is_measured() {
             .iter()
             .all(|result| result.measurements.is_empty())
     );
+}
+
+#[tokio::test]
+async fn an_address_that_may_not_be_asked_is_named_before_anything_is_measured() {
+    let mut elsewhere = run();
+    let written = json!({"prometheus": {"address": "http://prometheus.monitoring:9090", "query": "up"}});
+    elsewhere["spec"]["metrics"][0]["provider"] = written;
+
+    let (progress, _) = advanced(elsewhere, with_plugin).await;
+
+    let status = progress.status;
+    assert_eq!(status.phase, AnalysisPhase::Error);
+    let expected = "Analysis spec invalid: spec.metrics[0].provider.prometheus.address: \
+                    \"http://prometheus.monitoring:9090\" may not be asked";
+    assert!(status.message.starts_with(expected), "{}", status.message);
+    assert!(status.message.contains("allowedAddresses"), "{}", status.message);
+}
+
+#[tokio::test]
+async fn a_metric_on_trial_whose_plugin_is_not_there_ends_nothing() {
+    let mut on_trial = run();
+    on_trial["spec"]["dryRun"] = json!([{"metricName": "errors"}]);
+
+    let (progress, _) = advanced(on_trial, async |context| engine(context)).await;
+
+    assert_eq!(progress.status.phase, AnalysisPhase::Running);
+    assert!(progress.status.metric_results[0].dry_run);
+    let measurement = &progress.status.metric_results[0].measurements[0];
+    assert_eq!(measurement.phase, AnalysisPhase::Error);
+}
+
+#[tokio::test]
+async fn an_argument_that_is_not_there_ends_it_before_anything_is_measured() {
+    let mut wrong = run();
+    wrong["spec"]["metrics"][0]["provider"]["plugin"]["prometheus"]["query"] = json!("{{args.query}}");
+    let exchanges = vec![
+        expect(READ, Reply::With(200, wrong)),
+        expect(WRITE, Reply::written("101")),
+    ];
+
+    assert!(reconciled(exchanges).await.is_none());
 }
 
 #[tokio::test]
@@ -182,6 +249,97 @@ async fn what_the_plugin_says_of_its_configuration_is_told() {
         "{message}"
     );
     assert!(message.contains("qurey"), "{message}");
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_told_in_a_message_of_bounded_length() {
+    let mut wrong = run();
+    let metric = wrong["spec"]["metrics"][0].clone();
+    let metrics = (0..100).map(|index| {
+        let mut metric = metric.clone();
+        metric["name"] = json!(format!("errors-{index}"));
+        metric
+    });
+    wrong["spec"]["metrics"] = metrics.collect();
+
+    let (progress, _) = advanced(wrong, async |context| engine(context)).await;
+
+    let message = progress.status.message;
+    assert!(
+        message.len() <= text::MESSAGE_BYTES && message.ends_with('…'),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn a_call_for_which_there_is_no_place_is_made_later_and_is_no_error() {
+    let (progress, _) = advanced(begun_with_another_version(), async |context| {
+        let engine = with_plugin(context).await;
+        // Never given back.
+        std::mem::forget(engine.calls.take("shop"));
+        engine
+    })
+    .await;
+
+    let result = &progress.status.metric_results[0];
+    assert_eq!((result.error, result.measurements.len()), (0, 0));
+    assert!(progress.wake_at.is_some_and(|time| time > Timestamp::now()));
+}
+
+#[tokio::test]
+async fn an_analysis_whose_namespace_has_no_place_left_is_looked_at_soon_without_being_read() {
+    let ended = scenario(Vec::new(), async |context| {
+        let engine = engine(context);
+        let places: Vec<_> = (0..8).map(|_| engine.runs.take("shop")).collect();
+        let again = engine.reconcile(&key("web-abc-2")).await;
+        drop(places);
+        again
+    })
+    .await;
+
+    assert!(ended.outcome.is_some_and(|time| time > Instant::now()));
+}
+
+/// As the API server has it once the plugin's configuration can't be checked at the moment: fuel is not among what
+/// only people can change.
+#[tokio::test]
+async fn a_passing_fault_in_check_config_is_no_invalid_analysis() {
+    let (progress, _) = advanced(run(), async |context| {
+        let engine = engine(context);
+        let scarce = "{prometheus: {limits: {fuel: 1000}}}";
+        let plugins = Plugins::new(&configuration(scarce));
+        plugins.install("prometheus", plugin(1).await);
+        AnalysisEngine {
+            plugins: Arc::new(plugins),
+            ..engine
+        }
+    })
+    .await;
+
+    assert_eq!(
+        progress.status.phase,
+        AnalysisPhase::Running,
+        "{}",
+        progress.status.message
+    );
+    let measurement = &progress.status.metric_results[0].measurements[0];
+    assert_eq!(measurement.phase, AnalysisPhase::Error);
+    assert!(measurement.message.contains("fuel"), "{}", measurement.message);
+}
+
+#[tokio::test]
+async fn a_condition_that_can_not_be_read_is_told_before_anything_is_measured() {
+    let mut wrong = run();
+    wrong["spec"]["metrics"][0]["failureCondition"] = json!("reslut[0] > 0.05");
+
+    let (progress, _) = advanced(wrong, with_plugin).await;
+
+    assert_eq!(progress.status.phase, AnalysisPhase::Error);
+    assert_eq!(
+        progress.status.message,
+        "Analysis spec invalid: spec.metrics[0].failureCondition: the condition \"reslut[0] > 0.05\": unknown name \
+         reslut at character 0"
+    );
 }
 
 #[tokio::test]

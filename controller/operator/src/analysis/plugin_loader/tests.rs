@@ -27,7 +27,7 @@ impl Scene {
         let plugins = Arc::new(Plugins::configured(&configuration(configured)));
         let metrics = Arc::new(Metrics::new("0.0.0"));
         let (of_loader, directory) = (Arc::clone(&plugins), mounts.directory.clone());
-        let loader = PluginLoader::new(host, of_loader, Arc::clone(&metrics), directory);
+        let loader = PluginLoader::new(Arc::new(host), of_loader, Arc::clone(&metrics), directory);
         Self {
             mounts,
             plugins,
@@ -192,8 +192,9 @@ async fn names_of_bundled_plugins_and_names_that_are_none_are_refused() {
 
     scene.loader.look().await;
 
+    assert_eq!(scene.loads(), [0, 2]);
     let bundled = scene.refusal("prometheus");
-    assert!(bundled.contains("comes with KULTA"), "{bundled}");
+    assert!(bundled.contains("being loaded"), "{bundled}");
     let invalid = scene.refusal("Error.Ratio");
     assert!(invalid.contains("small letters, digits"), "{invalid}");
 }

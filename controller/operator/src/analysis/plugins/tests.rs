@@ -8,6 +8,7 @@ use tokio::sync::OnceCell;
 
 use super::*;
 use crate::analysis::configuration::Provider;
+use crate::analysis::providers::address::Address;
 
 /// A program that finds nothing wrong with any plugin: trials are tested where they are made.
 const CONTENT: &str = "/bin/true";
@@ -42,16 +43,13 @@ pub(crate) async fn plugin(version: u8) -> Plugin {
 
 /// What the operator has written, with the providers `east` and `west`.
 pub(crate) fn configuration(plugins: &str) -> Configuration {
-    let provider = Provider {
-        address: "http://prometheus:9090".parse().unwrap(),
-        namespaces: vec!["*".to_owned()],
-        timeout_seconds: 5,
-    };
+    let provider = Provider::plain(Address::parse("http://prometheus:9090").unwrap());
     Configuration {
         providers: ["east", "west"]
             .map(|name| (name.to_owned(), provider.clone()))
             .into(),
         plugins: serde_saphyr::from_str(plugins).unwrap(),
+        ..Configuration::default()
     }
 }
 
@@ -210,11 +208,26 @@ async fn a_plugin_may_ask_only_the_providers_that_it_was_granted() {
 async fn the_bundled_plugins_are_within_the_limits_that_the_operator_sets() {
     let configuration = configuration("{prometheus: {limits: {queries: 2}, providers: [east]}}");
 
-    let plugins = Plugins::bundled(&host(), &configuration).await.unwrap();
+    let plugins = Plugins::new(&configuration);
+    plugins.load_bundled(&host()).await;
 
     let version = plugins.get("prometheus", "shop", None).unwrap();
     assert_eq!(version.limits.amount(Limit::Queries), 2);
     assert_eq!(version.grants, ["east".to_owned()].into());
+}
+
+#[tokio::test]
+async fn a_machine_on_which_no_trial_ends_well_has_the_bundled_plugins_all_the_same() {
+    let no_trial = Host::new(Trial::new("/bin/false".into(), Vec::new())).unwrap();
+    let plugins = Plugins::new(&configuration("{}"));
+    let waiting = plugins.get("schedule", "shop", None).err();
+
+    plugins.load_bundled(&no_trial).await;
+
+    assert!(matches!(waiting, Some(Unavailable::Loading { .. })));
+    for (name, _) in BUNDLED {
+        assert!(plugins.get(name, "shop", None).is_ok(), "{name}");
+    }
 }
 
 #[test]
@@ -245,4 +258,27 @@ fn names_are_those_of_files_that_cargo_builds() {
     ] {
         assert!(!is_name(name), "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_version_that_is_no_longer_expected_once_it_is_compiled_is_not_taken_into_service() {
+    let expected = digest(1).to_string();
+    let expected = expected.trim_start_matches("sha256:");
+    let plugins = Plugins::configured(&configuration(&format!("{{ratio: {{sha256: [{expected:?}]}}}}")));
+
+    assert!(!plugins.install("ratio", plugin(2).await));
+    assert!(plugins.get("ratio", "shop", None).is_err());
+
+    assert!(plugins.install("ratio", plugin(1).await));
+    assert_eq!(served(&plugins, None), digest(1));
+}
+
+#[test]
+fn a_file_with_the_name_of_a_bundled_plugin_is_nothing_to_those_who_wait_for_it() {
+    let plugins = Plugins::configured(&configuration("{}"));
+    plugins.refuse("prometheus", "a plugin of this name comes with KULTA");
+
+    let waits = plugins.get("prometheus", "shop", None).err().unwrap();
+
+    assert!(matches!(waits, Unavailable::Loading { .. }), "{waits:?}");
 }

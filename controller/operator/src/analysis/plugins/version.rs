@@ -71,6 +71,20 @@ impl Versions {
         true
     }
 
+    /// Each version as `renewed` has it. Those of which it has none are removed; answers the digest of the latest then,
+    /// if no version is left.
+    pub(super) fn renew(&mut self, renewed: impl Fn(&InService) -> Option<InService>) -> Option<Digest> {
+        let latest = self.0.first().map(Version::digest);
+        self.0.retain_mut(|version| match renewed(&version.in_service) {
+            Some(in_service) => {
+                version.in_service = Arc::new(in_service);
+                true
+            }
+            None => false,
+        });
+        latest.filter(|_| self.0.is_empty())
+    }
+
     pub(super) fn forget_unused(&mut self, now: Instant) {
         let mut is_latest = true;
         self.0.retain(|version| {

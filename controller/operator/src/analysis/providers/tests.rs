@@ -1,24 +1,37 @@
 //! What is asked of a provider, and what comes of its answers: by a server on this machine.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use jiff::{SignedDuration, Timestamp};
-use kulta_plugin_host::metrics::Data;
+use kulta_plugin_host::metrics::{Data, Window};
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::analysis::configuration::Provider;
+
+mod answers;
+mod credentials;
+mod sources;
 
 const UP: &str =
     r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1,"1"]}]}}"#;
 
-/// What the server was asked: method, path and body.
-type Asked = Arc<Mutex<Vec<(String, String, String)>>>;
+/// One request that the server got.
+struct Got {
+    method: String,
+    path: String,
+    body: String,
+    headers: HeaderMap,
+}
+
+type Asked = Arc<Mutex<Vec<Got>>>;
 
 #[derive(Clone)]
 struct Served {
@@ -29,24 +42,43 @@ struct Served {
 #[derive(Clone)]
 enum Answered {
     With(StatusCode, String),
-    Redirect,
+    WithHeader(StatusCode, HeaderName, &'static str),
+    /// A beginning, and then nothing.
+    Stuck,
+    /// More than anybody wants.
+    Endless,
     Never,
 }
 
 async fn serve(State(served): State<Served>, request: axum::extract::Request) -> Response {
+    use axum::body::{Body, Bytes};
+    use futures::stream;
+
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-    let body = String::from_utf8(body.to_vec()).unwrap();
-    let entry = (parts.method.to_string(), parts.uri.path().to_owned(), body);
-    served.asked.lock().push(entry);
+    served.asked.lock().push(Got {
+        method: parts.method.to_string(),
+        path: parts.uri.path().to_owned(),
+        body: String::from_utf8(body.to_vec()).unwrap(),
+        headers: parts.headers,
+    });
+    let chunk = |_| Ok::<_, std::io::Error>(Bytes::from(vec![b' '; 64 << 10]));
     match served.answer {
         Answered::With(status, text) => (status, text).into_response(),
-        Answered::Redirect => (StatusCode::FOUND, [(header::LOCATION, "/elsewhere")]).into_response(),
+        Answered::WithHeader(status, name, value) => (status, [(name, value)]).into_response(),
+        Answered::Stuck => {
+            let begun = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"{"))]);
+            Body::from_stream(futures::StreamExt::chain(begun, stream::pending())).into_response()
+        }
+        Answered::Endless => {
+            Body::from_stream(futures::StreamExt::map(stream::iter(0..160), chunk)).into_response()
+        }
         Answered::Never => std::future::pending().await,
     }
 }
 
-async fn providers(answer: Answered) -> (Arc<Providers>, Asked) {
+/// A server that answers so, its address, and what it was asked.
+async fn server(answer: Answered) -> (Address, Asked) {
     let asked = Asked::default();
     let served = Served {
         asked: Arc::clone(&asked),
@@ -56,13 +88,31 @@ async fn providers(answer: Answered) -> (Arc<Providers>, Asked) {
     let address = format!("http://{}/prometheus", listener.local_addr().unwrap());
     let router = Router::new().fallback(any(serve)).with_state(served);
     tokio::spawn(async move { axum::serve(listener, router).await });
-    let provider = Provider {
-        address: address.parse().unwrap(),
+    (Address::parse(&address).unwrap(), asked)
+}
+
+/// The provider `main`, for the namespace `shop`.
+fn with(provider: Provider) -> Arc<Providers> {
+    Arc::new(Providers::new(&configuration(provider)))
+}
+
+fn configuration(provider: Provider) -> Configuration {
+    Configuration {
+        providers: BTreeMap::from([("main".to_owned(), provider)]),
+        ..Configuration::default()
+    }
+}
+
+fn for_shop(address: Address) -> Provider {
+    Provider {
         namespaces: vec!["shop".to_owned()],
-        timeout_seconds: 5,
-    };
-    let known = BTreeMap::from([("main".to_owned(), provider)]);
-    (Arc::new(Providers::new(known)), asked)
+        ..Provider::plain(address)
+    }
+}
+
+async fn providers(answer: Answered) -> (Arc<Providers>, Asked) {
+    let (address, asked) = server(answer).await;
+    (with(for_shop(address)), asked)
 }
 
 fn query(expression: &str) -> Query {
@@ -86,6 +136,16 @@ fn ok(text: &str) -> Answered {
     Answered::With(StatusCode::OK, text.to_owned())
 }
 
+#[track_caller]
+fn assert_unavailable(answer: Result<Answer, QueryError>, words: &[&str]) {
+    let Err(QueryError::Unavailable(message)) = answer else {
+        panic!("{answer:?}");
+    };
+    for word in words {
+        assert!(message.contains(word), "no {word} in: {message}");
+    }
+}
+
 #[tokio::test]
 async fn a_query_is_posted_with_its_time() {
     let (providers, asked) = providers(ok(UP)).await;
@@ -97,12 +157,12 @@ async fn a_query_is_posted_with_its_time() {
         .unwrap();
 
     assert!(matches!(answer.data, Data::Vector(list) if list.len() == 1));
-    let (method, path, body) = asked.lock()[0].clone();
+    let asked = asked.lock();
     assert_eq!(
-        (method.as_str(), path.as_str()),
+        (asked[0].method.as_str(), asked[0].path.as_str()),
         ("POST", "/prometheus/api/v1/query")
     );
-    assert_eq!(body, "query=up%7Ba%3D%22%26%22%7D&time=1.500");
+    assert_eq!(asked[0].body, "query=up%7Ba%3D%22%26%22%7D&time=1.500");
 }
 
 #[tokio::test]
@@ -119,9 +179,9 @@ async fn a_range_is_asked_for_with_its_ends_and_step() {
 
     providers.for_namespace("shop").query(&range).await.unwrap();
 
-    let (_, path, body) = asked.lock()[0].clone();
-    assert_eq!(path, "/prometheus/api/v1/query_range");
-    assert_eq!(body, "query=up&start=1.000&end=61.000&step=15.000");
+    let asked = asked.lock();
+    assert_eq!(asked[0].path, "/prometheus/api/v1/query_range");
+    assert_eq!(asked[0].body, "query=up&start=1.000&end=61.000&step=15.000");
 }
 
 #[tokio::test]
@@ -147,46 +207,40 @@ async fn a_provider_that_nobody_set_up_is_denied() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_not_followed() {
-    let (providers, asked) = providers(Answered::Redirect).await;
+async fn another_configuration_counts_from_the_next_query_on() {
+    let (providers, asked) = providers(ok(UP)).await;
+    let (moved, asked_there) = server(ok(UP)).await;
+    let analysis = providers.for_namespace("shop");
+    analysis.query(&query("up")).await.unwrap();
 
-    let answer = providers.for_namespace("shop").query(&query("up")).await;
+    providers.configure(&configuration(for_shop(moved)));
+    analysis.query(&query("up")).await.unwrap();
+    providers.configure(&Configuration::default());
+    let gone = analysis.query(&query("up")).await;
 
-    assert!(matches!(answer, Err(QueryError::Unavailable(message)) if message.contains("302")));
-    assert_eq!(asked.lock().len(), 1);
+    assert_eq!((asked.lock().len(), asked_there.lock().len()), (1, 1));
+    assert!(matches!(gone, Err(QueryError::Denied(message)) if message.contains("main")));
 }
 
 #[tokio::test]
-async fn an_answer_that_is_too_large_is_not_read_to_its_end() {
-    let answer = ask(ok(&" ".repeat(2_000)), query("up")).await;
-
-    assert_eq!(answer, Err(QueryError::TooLarge { bytes: 1_000 }));
-}
-
-#[tokio::test]
-async fn an_answer_that_does_not_come_is_given_up() {
-    assert_eq!(ask(Answered::Never, query("up")).await, Err(QueryError::Timeout));
-}
-
-#[tokio::test]
-async fn an_error_of_the_server_is_told_with_its_status() {
-    let busy = Answered::With(StatusCode::TOO_MANY_REQUESTS, "slow down".to_owned());
-
-    assert!(
-        matches!(ask(busy, query("up")).await, Err(QueryError::Unavailable(message)) if message.contains("429"))
-    );
-}
-
-#[tokio::test]
-async fn a_provider_that_is_away_is_unavailable() {
-    let provider = Provider {
-        address: "http://127.0.0.1:1".parse().unwrap(),
-        namespaces: vec!["*".to_owned()],
-        timeout_seconds: 5,
+async fn a_scope_label_is_demanded_of_every_series() {
+    let (address, asked) = server(ok(UP)).await;
+    let scoped = Provider {
+        scope_label: Some("namespace".to_owned()),
+        ..for_shop(address)
     };
-    let providers = Arc::new(Providers::new(BTreeMap::from([("main".to_owned(), provider)])));
+    let providers = with(scoped);
 
-    let answer = providers.for_namespace("shop").query(&query("up")).await;
+    providers
+        .for_namespace("shop")
+        .query(&query(r#"up{namespace="bank"}"#))
+        .await
+        .unwrap();
+    let refused = providers.for_namespace("shop").query(&query("info(up)")).await;
 
-    assert!(matches!(answer, Err(QueryError::Unavailable(message)) if message.contains("127.0.0.1")));
+    let asked = asked.lock();
+    let form: BTreeMap<_, _> = form_urlencoded::parse(asked[0].body.as_bytes()).collect();
+    assert_eq!(form["query"], r#"up{namespace="bank",namespace="shop"}"#);
+    assert!(matches!(refused, Err(QueryError::Denied(message)) if message.contains("info()")));
+    assert_eq!(asked.len(), 1);
 }

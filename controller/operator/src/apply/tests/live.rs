@@ -211,3 +211,99 @@ async fn a_reused_replica_set_remembers_its_earlier_number() {
 
     ended.outcome.unwrap();
 }
+
+const GET_RUN: &str = "GET /apis/kulta.io/v1alpha1/namespaces/shop/analysisruns/web-new-2";
+const CREATE_RUN: &str = "POST /apis/kulta.io/v1alpha1/namespaces/shop/analysisruns?&fieldManager=kulta";
+
+fn analyse() -> Action {
+    Action::CreateAnalysisRun {
+        name: "web-new-2".to_owned(),
+        purpose: kulta_core::plan::Purpose::Background,
+        hash: "new".to_owned(),
+        revision: 2,
+        definition: "steps".to_owned(),
+        spec: json!({"metrics": []}),
+    }
+}
+
+/// What comes of creating an AnalysisRun where there is one with this metadata.
+async fn analysed_beside(metadata: Value) -> ApplyError {
+    let ended = applied(
+        vec![analyse()],
+        vec![
+            expect(GET_ROLLOUT, Reply::With(200, live_rollout())),
+            expect(CREATE_RUN, already_exists()),
+            expect(GET_RUN, Reply::With(200, json!({"metadata": metadata}))),
+        ],
+    )
+    .await;
+    ended.outcome.unwrap_err()
+}
+
+#[tokio::test]
+async fn an_analysis_that_is_being_deleted_is_not_taken_for_the_new_one() {
+    let error = analysed_beside(json!({
+        "name": "web-new-2", "uid": "uid-run", "resourceVersion": "60",
+        "deletionTimestamp": "2026-03-01T12:00:00Z", "finalizers": ["example.com/audit"],
+        "ownerReferences": [{
+            "apiVersion": "kulta.io/v1alpha1", "kind": "Rollout", "name": "web",
+            "uid": "uid-1", "controller": true,
+        }],
+    }))
+    .await;
+
+    assert!(error.is_conflict(), "{error}");
+}
+
+#[tokio::test]
+async fn the_name_of_an_analysis_that_nobody_owns_is_told_as_what_it_is() {
+    let error =
+        analysed_beside(json!({"name": "web-new-2", "uid": "uid-run", "resourceVersion": "60"})).await;
+
+    let failure = error.failure().unwrap();
+    assert_eq!(failure.kind, FailureKind::Other);
+    assert!(
+        failure
+            .message
+            .contains("AnalysisRun shop/web-new-2 exists already"),
+        "{}",
+        failure.message
+    );
+}
+
+fn end_analysis(name: &str) -> Action {
+    Action::TerminateAnalysisRun {
+        name: name.to_owned(),
+        resource_version: "60".to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_to_end_an_analysis_is_told_as_what_holds_nothing_up_unless_something_does() {
+    let patch = "PATCH /apis/kulta.io/v1alpha1/namespaces/shop/analysisruns/web-new-2?&fieldManager=kulta";
+    let refused = || Reply::failure(403, "Forbidden", "not by this policy", &[]);
+    let scale = Action::ScaleReplicaSet {
+        name: "web-old".to_owned(),
+        resource_version: "40".to_owned(),
+        revision: 1,
+        from: 4,
+        to: 2,
+        min_ready_seconds: 0,
+        desired_replicas: 4,
+    };
+
+    let alone = applied(vec![end_analysis("web-new-2")], vec![expect(patch, refused())]).await;
+    let before = applied(
+        vec![end_analysis("web-new-2"), scale],
+        vec![expect(patch, refused()), expect(PATCH_OLD, refused())],
+    )
+    .await;
+
+    let kind = |ended: crate::scenario::Ended<Result<Applied, ApplyError>>| {
+        ended.outcome.unwrap_err().failure().unwrap().kind
+    };
+    assert_eq!(
+        (kind(alone), kind(before)),
+        (FailureKind::Cleanup, FailureKind::Other)
+    );
+}

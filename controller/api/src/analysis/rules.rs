@@ -1,0 +1,100 @@
+//! Rules of an analysis about its metrics: those that are on trial, and how many measurements are kept.
+
+use kulta_core::spec::Problem;
+use regex::{Regex, RegexBuilder};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Measured;
+
+/// A pattern that takes more memory than this, in bytes, is no pattern of names.
+const MAX_PATTERN_BYTES: usize = 128 * 1024;
+
+/// Metrics on trial: what comes of them is shown and has no effect.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+pub struct DryRun {
+    /// The name of a metric, or a regular expression that matches some part of the names of several.
+    pub metric_name: String,
+}
+
+/// How many measurements of some metrics are kept.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+pub struct MeasurementRetention {
+    /// The name of a metric, or a regular expression that matches some part of the names of several.
+    pub metric_name: String,
+    /// So many are kept, the latest. Without a rule: 10.
+    #[schemars(range(min = 1, max = 1000))]
+    pub limit: i32,
+}
+
+/// The most measurements that are kept: with their words, a thousand fit into an object.
+const MAX_RETENTION: i32 = 1000;
+
+/// Puts the rules at `path` in force. Where several match a metric, the last one counts.
+pub(super) fn apply(
+    dry_run: &[DryRun],
+    retention: &[MeasurementRetention],
+    path: &str,
+    measured: &mut [Measured],
+    problems: &mut Vec<Problem>,
+) {
+    for (index, rule) in dry_run.iter().enumerate() {
+        let path = format!("{path}.dryRun[{index}]");
+        each(&rule.metric_name, &path, measured, problems, |measured| {
+            measured.metric.dry_run = true;
+        });
+    }
+    for (index, rule) in retention.iter().enumerate() {
+        let path = format!("{path}.measurementRetention[{index}]");
+        let limit = usize::try_from(rule.limit).unwrap_or(0);
+        if !(1..=MAX_RETENTION).contains(&rule.limit) {
+            let message = format!("must be between 1 and {MAX_RETENTION}, is {}", rule.limit);
+            problems.push(Problem::new(format!("{path}.limit"), message));
+        }
+        each(&rule.metric_name, &path, measured, problems, |measured| {
+            measured.metric.retention = limit;
+        });
+    }
+}
+
+fn each(
+    pattern: &str,
+    path: &str,
+    measured: &mut [Measured],
+    problems: &mut Vec<Problem>,
+    change: impl Fn(&mut Measured),
+) {
+    let path = format!("{path}.metricName");
+    let pattern = match compile(pattern) {
+        Ok(pattern) => pattern,
+        Err(message) => return problems.push(Problem::new(path, message)),
+    };
+    let mut matched = false;
+    for measured in measured
+        .iter_mut()
+        .filter(|measured| pattern.is_match(&measured.metric.name))
+    {
+        matched = true;
+        change(measured);
+    }
+    if !matched {
+        let message = "Rule didn't match any metric name(s); write the name of a metric, or a regular expression that \
+                       matches one";
+        problems.push(Problem::new(path, message));
+    }
+}
+
+fn compile(pattern: &str) -> Result<Regex, String> {
+    let compiled = RegexBuilder::new(pattern).size_limit(MAX_PATTERN_BYTES).build();
+    compiled.map_err(|error| {
+        // The parser shows the place on lines of its own; its last line says what it is.
+        let error = error.to_string();
+        let reason = error.lines().last().unwrap_or_default();
+        let reason = reason.strip_prefix("error: ").unwrap_or(reason);
+        format!("{pattern:?} is not a regular expression: {reason}")
+    })
+}

@@ -1,0 +1,88 @@
+//! The names of `AnalysisRun`s, in the words of Argo Rollouts: `<rollout>-<hash>-<revision>[-<step>][.<attempt>]`.
+
+use crate::plan::Purpose;
+use crate::revision;
+
+/// What stands for the Rollout in a name is at most so long. A name has 253 characters: this leaves room for a label, a
+/// number of 20 digits, the longest purpose and an attempt.
+const ROLLOUT_BYTES: usize = 128;
+
+/// How the names of a Rollout's analyses begin, up to the hash of the revision: its name and `-`. A long name is cut, and
+/// what was cut told apart by a hash of the whole name.
+#[must_use]
+pub fn beginning(rollout: &str) -> String {
+    if rollout.len() <= ROLLOUT_BYTES {
+        return format!("{rollout}-");
+    }
+    let hash = revision::name_hash(rollout);
+    let head = crate::text::head(rollout, ROLLOUT_BYTES.saturating_sub(hash.len() + 1));
+    // Between two dots a name begins and ends with a letter or a number.
+    let head = head.trim_end_matches(['.', '-']);
+    format!("{head}-{hash}-")
+}
+
+/// The name of an analysis; `purpose` is in it as [`suffix`] writes it.
+pub(crate) fn of(rollout: &str, hash: &str, revision: u64, suffix: &str, attempt: u32) -> String {
+    let beginning = beginning(rollout);
+    let attempt = match attempt {
+        0 => String::new(),
+        attempt => format!(".{attempt}"),
+    };
+    format!("{beginning}{hash}-{revision}{suffix}{attempt}")
+}
+
+/// What a name says of its purpose; that of gates says which they are, too.
+pub(crate) fn suffix(purpose: Purpose, gates: &str) -> String {
+    match purpose {
+        Purpose::Background => String::new(),
+        Purpose::Step(index) => format!("-{index}"),
+        Purpose::Gate(index) => format!("-{index}-gate-{gates}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_as_in_argo_rollouts() {
+        assert_eq!(
+            of("web", "abc", 2, &suffix(Purpose::Step(3), ""), 0),
+            "web-abc-2-3"
+        );
+        assert_eq!(
+            of("web", "abc", 2, &suffix(Purpose::Background, ""), 1),
+            "web-abc-2.1"
+        );
+    }
+
+    #[test]
+    fn the_longest_name_is_one_that_the_api_server_takes() {
+        let (rollout, label) = ("w".repeat(253), "h".repeat(63));
+
+        let name = of(
+            &rollout,
+            &label,
+            u64::MAX,
+            &suffix(Purpose::Gate(u32::MAX), "0123456789"),
+            u32::MAX,
+        );
+
+        assert!(name.len() <= 253, "{}", name.len());
+    }
+
+    #[test]
+    fn long_names_stay_apart_and_the_same_name_is_always_cut_alike() {
+        let rollout = "w".repeat(200);
+
+        assert_eq!(beginning(&rollout), beginning(&rollout));
+        assert_ne!(beginning(&rollout), beginning(&format!("{rollout}w")));
+    }
+
+    #[test]
+    fn a_name_that_is_cut_at_a_dot_stays_valid() {
+        let rollout = format!("{}.{}", "w".repeat(116), "x".repeat(100));
+
+        assert!(!beginning(&rollout).contains(".-"), "{}", beginning(&rollout));
+    }
+}

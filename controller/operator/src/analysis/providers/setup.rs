@@ -1,0 +1,152 @@
+//! Which Prometheus is asked: the providers of one operator's configuration, and what else it allows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Weak};
+
+use kulta_api::analysis::Source;
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+
+use super::DEFAULT_PROVIDER;
+use super::address::{Address, Allowed};
+use super::connection::Connection;
+use crate::analysis::configuration::{Configuration, Provider};
+
+/// Queries of one provider at the same time: one that is slow must not be overrun, nor starve the others.
+const AT_ONCE: usize = 8;
+
+/// A provider, and what is kept of it between queries.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) provider: Provider,
+    pub(super) connection: Connection,
+    pub(super) places: Semaphore,
+}
+
+/// Everyone who may be asked.
+#[derive(Debug, Default)]
+pub(super) struct Setup {
+    known: BTreeMap<String, Arc<Known>>,
+    allowed: Vec<Allowed>,
+    /// Those at allowed addresses, by address, as long as they are being asked.
+    elsewhere: Mutex<BTreeMap<String, Weak<Known>>>,
+}
+
+impl Known {
+    fn new(provider: Provider) -> Self {
+        Self {
+            connection: Connection::new(&provider),
+            places: Semaphore::new(AT_ONCE),
+            provider,
+        }
+    }
+}
+
+impl Setup {
+    /// What `configuration` sets up. Providers that are as they were `before` keep their connections and queues.
+    pub(super) fn new(configuration: &Configuration, before: &Self) -> Self {
+        let kept = |name: &String, provider: &Provider| {
+            let known = before.known.get(name).filter(|known| known.provider == *provider);
+            known.map_or_else(|| Arc::new(Known::new(provider.clone())), Arc::clone)
+        };
+        let providers = configuration.providers.iter();
+        Self {
+            known: providers
+                .map(|(name, provider)| (name.clone(), kept(name, provider)))
+                .collect(),
+            allowed: configuration.allowed_addresses.clone(),
+            elsewhere: Mutex::default(),
+        }
+    }
+
+    /// The provider that a plugin knows as `name`.
+    pub(super) fn named(&self, name: &str, namespace: &str) -> Result<Arc<Known>, String> {
+        let known = self.known.get(name);
+        let known = known.ok_or_else(|| format!("the operator has set up no provider {name:?}"))?;
+        if known.provider.serves(namespace) {
+            return Ok(Arc::clone(known));
+        }
+        Err(format!(
+            "the provider {name:?} is not for analyses of the namespace {namespace:?}: whoever operates KULTA can list \
+             it in providers.{name}.namespaces"
+        ))
+    }
+
+    /// The Prometheus that a metric names, which the plugin may ask where it is one of those `granted`.
+    pub(super) fn at(
+        &self,
+        source: &Source,
+        namespace: &str,
+        granted: &BTreeSet<String>,
+    ) -> Result<Arc<Known>, String> {
+        let Some(text) = &source.address else {
+            if self.known.contains_key(DEFAULT_PROVIDER) {
+                return self.granted(DEFAULT_PROVIDER, namespace, granted);
+            }
+            return Err(format!(
+                "is not written, and the operator has set up no provider {DEFAULT_PROVIDER:?}: write the address of \
+                 another provider, or have this one added to `providers` of the operator's configuration"
+            ));
+        };
+        let address = Address::parse(text).map_err(|problem| format!("{text:?} {problem}"))?;
+        match self.at_address(&address, namespace) {
+            Some(name) => self.granted(name, namespace, granted),
+            None => self.elsewhere(&address),
+        }
+    }
+
+    /// The name of the provider at this address; of several the one for this namespace.
+    fn at_address(&self, address: &Address, namespace: &str) -> Option<&str> {
+        let same = self
+            .known
+            .iter()
+            .filter(|(_, known)| known.provider.address.is_same(address));
+        let (mut serving, mut others) = (
+            same.clone().filter(|(_, known)| known.provider.serves(namespace)),
+            same,
+        );
+        let (name, _) = serving.next().or_else(|| others.next())?;
+        Some(name)
+    }
+
+    fn granted(&self, name: &str, namespace: &str, granted: &BTreeSet<String>) -> Result<Arc<Known>, String> {
+        if granted.contains(name) {
+            return self.named(name, namespace);
+        }
+        Err(format!(
+            "is that of the provider {name:?}, which the plugin prometheus may not ask: whoever operates KULTA can list \
+             it in plugins.prometheus.providers"
+        ))
+    }
+
+    /// The Prometheus at an address that is allowed although no provider has it.
+    fn elsewhere(&self, address: &Address) -> Result<Arc<Known>, String> {
+        let allowed = self.allowed.iter().find_map(|allowed| match allowed {
+            Allowed::Exactly(exactly) => exactly.is_same(address).then(|| exactly.clone()),
+            // The rules of a provider are not evaded by another path or port.
+            Allowed::Cluster if self.is_host_of_provider(address) => None,
+            Allowed::Cluster => address.within_cluster(),
+        });
+        let address = allowed.ok_or_else(|| {
+            format!(
+                "\"{address}\" may not be asked: write that of a provider, take it out to ask the provider \
+                 {DEFAULT_PROVIDER:?}, or have it added to `allowedAddresses` of the operator's configuration"
+            )
+        })?;
+        let mut elsewhere = self.elsewhere.lock();
+        elsewhere.retain(|_, known| known.strong_count() > 0);
+        let key = address.to_string();
+        if let Some(known) = elsewhere.get(&key).and_then(Weak::upgrade) {
+            return Ok(known);
+        }
+        let known = Arc::new(Known::new(Provider::plain(address)));
+        elsewhere.insert(key, Arc::downgrade(&known));
+        Ok(known)
+    }
+
+    fn is_host_of_provider(&self, address: &Address) -> bool {
+        self.known
+            .values()
+            .any(|known| known.provider.address.is_same_host(address))
+    }
+}

@@ -1,0 +1,136 @@
+//! The analyses of a Rollout with all that they refer to.
+
+use kulta_api::analysis::Place;
+use kulta_core::spec::{Analysis, InvalidSpec, Problem, Spec, Step};
+
+use crate::watch::{Rollout, Tables};
+
+/// The Rollout's spec, its analyses put together with the templates and fields that they name, and what is wrong with
+/// these.
+pub(super) fn resolved(tables: &Tables, rollout: &Rollout) -> (Result<Spec, InvalidSpec>, Vec<Problem>) {
+    let mut spec = match &rollout.spec {
+        Ok(spec) => spec.clone(),
+        Err(invalid) => return (Err(invalid.clone()), Vec::new()),
+    };
+    let namespace = &rollout.view.namespace;
+    let mut problems = Vec::new();
+    for reference in &rollout.references {
+        match reference.resolve(namespace, &|template| tables.template(namespace, template)) {
+            Ok(analysis) => put(&mut spec, reference.place, analysis),
+            Err(wrong) => problems.extend(wrong),
+        }
+    }
+    (Ok(spec), problems)
+}
+
+fn put(spec: &mut Spec, place: Place, analysis: Analysis) {
+    let written = match place {
+        Place::Background => spec
+            .background
+            .as_mut()
+            .map(|background| &mut background.analysis),
+        Place::Step(index) => {
+            let step = usize::try_from(index)
+                .ok()
+                .and_then(|index| spec.steps.get_mut(index));
+            step.and_then(|step| match step {
+                Step::Analysis(analysis) => Some(analysis),
+                _ => None,
+            })
+        }
+    };
+    if let Some(written) = written {
+        *written = analysis;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::key::ObjectKey;
+    use crate::watch::samples::{self, key, put as keep};
+    use crate::watch::{AnalysisTemplate, Caches, ClusterAnalysisTemplate, Projection as _};
+
+    const STEP: &str = "spec.strategy.canary.steps[1].analysis";
+
+    /// A Rollout whose second step has this analysis.
+    fn caches(analysis: &Value) -> Caches {
+        let caches = Caches::default();
+        let mut rollout = samples::rollout("web");
+        rollout["metadata"]["labels"] = json!({"team": "blue"});
+        rollout["spec"]["strategy"]["canary"]["steps"][1] = json!({"analysis": analysis});
+        keep::<Rollout>(&caches, &rollout);
+        caches
+    }
+
+    fn resolved_of(caches: &Caches) -> (Spec, Vec<Problem>) {
+        let (spec, problems) =
+            caches.read(|tables| resolved(tables, &Arc::clone(tables.rollouts.get(&key("web")).unwrap())));
+        (spec.unwrap(), problems)
+    }
+
+    fn step(caches: &Caches) -> Analysis {
+        let (mut spec, problems) = resolved_of(caches);
+        assert_eq!(problems, []);
+        match spec.steps.remove(1) {
+            Step::Analysis(analysis) => analysis,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_metrics_of_a_template_are_in_the_run_to_create() {
+        let caches = caches(&json!({"templates": [{"templateName": "errors"}]}));
+        let template = samples::analysis_template("errors");
+        keep::<AnalysisTemplate>(&caches, &template);
+
+        assert_eq!(step(&caches).run["metrics"], template["spec"]["metrics"]);
+    }
+
+    #[test]
+    fn a_cluster_template_is_found_beside_one_of_the_namespace_of_the_same_name() {
+        let names = json!([{"templateName": "errors"}, {"templateName": "errors", "clusterScope": true}]);
+        let caches = caches(&json!({"templates": names}));
+        keep::<AnalysisTemplate>(&caches, &samples::analysis_template("errors"));
+        let mut cluster = samples::analysis_template("errors");
+        cluster["spec"]["metrics"][0]["name"] = json!("errors-2");
+        let cluster = Arc::new(ClusterAnalysisTemplate::project(&cluster).unwrap());
+        caches.apply(&ObjectKey::new("", "errors"), &cluster);
+
+        let run = step(&caches).run;
+
+        assert_eq!(
+            (&run["metrics"][0]["name"], &run["metrics"][1]["name"]),
+            (&json!("errors"), &json!("errors-2"))
+        );
+    }
+
+    #[test]
+    fn a_template_that_is_not_there_is_told_with_its_name_and_place() {
+        let caches = caches(&json!({"templates": [{"templateName": "errors"}]}));
+
+        let (_, problems) = resolved_of(&caches);
+
+        let expected =
+            "AnalysisTemplate \"errors\" not found in namespace \"shop\"; create it, or correct the name";
+        let path = format!("{STEP}.templates[0].templateName");
+        assert_eq!(problems, [Problem::new(path, expected)]);
+    }
+
+    #[test]
+    fn a_field_of_the_rollout_is_the_value_of_an_argument() {
+        let metrics = samples::analysis_template("errors")["spec"]["metrics"].clone();
+        let team =
+            json!({"name": "team", "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['team']"}}});
+        let caches = caches(&json!({"metrics": metrics, "args": [team]}));
+
+        let args = step(&caches).args;
+
+        let blue = kulta_core::spec::ArgumentValue::Text("blue".to_owned());
+        assert_eq!((args[0].name.as_str(), &args[0].value), ("team", &blue));
+    }
+}

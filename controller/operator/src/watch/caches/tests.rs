@@ -1,0 +1,218 @@
+//! Which Rollouts a change concerns.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::watch::{Projection, samples};
+
+fn key(name: &str) -> ObjectKey {
+    ObjectKey::new("shop", name)
+}
+
+fn put<P: Cached>(caches: &Caches, object: &Value) -> Vec<String> {
+    let name = object["metadata"]["name"].as_str().unwrap();
+    names(caches.apply(&key(name), &Arc::new(P::project(object).unwrap())))
+}
+
+fn take<P: Cached>(caches: &Caches, name: &str) -> Vec<String> {
+    names(caches.delete::<P>(&key(name)))
+}
+
+fn names(keys: BTreeSet<ObjectKey>) -> Vec<String> {
+    keys.into_iter().map(|key| key.name).collect()
+}
+
+/// Two Rollouts, `web` and `api`, with Services, routes and pods of their own.
+fn caches() -> Caches {
+    let caches = Caches::default();
+    put::<Rollout>(&caches, &samples::rollout("web"));
+    put::<Rollout>(&caches, &samples::rollout("api"));
+    caches
+}
+
+#[test]
+fn a_rollout_concerns_itself() {
+    assert_eq!(
+        put::<Rollout>(&Caches::default(), &samples::rollout("web")),
+        ["web"]
+    );
+}
+
+#[test]
+fn an_unchanged_object_concerns_nobody() {
+    let caches = caches();
+    assert!(put::<Rollout>(&caches, &samples::rollout("web")).is_empty());
+}
+
+#[test]
+fn a_replica_set_concerns_its_owner() {
+    let caches = caches();
+    assert_eq!(
+        put::<ReplicaSet>(&caches, &samples::replica_set("web", "abc")),
+        ["web"]
+    );
+    assert_eq!(take::<ReplicaSet>(&caches, "web-abc"), ["web"]);
+}
+
+#[test]
+fn an_orphan_concerns_those_that_select_it() {
+    let caches = caches();
+    let mut orphan = samples::replica_set("web", "abc");
+    orphan["metadata"]["ownerReferences"] = json!([]);
+
+    assert_eq!(put::<ReplicaSet>(&caches, &orphan), ["web"]);
+    caches.read(|tables| assert_eq!(tables.relations.orphans_in("shop").count(), 1));
+}
+
+#[test]
+fn a_replica_set_that_loses_its_owner_concerns_the_owner_it_had() {
+    let caches = caches();
+    put::<ReplicaSet>(&caches, &samples::replica_set("web", "abc"));
+    let mut taken = samples::replica_set("web", "abc");
+    taken["metadata"]["ownerReferences"] =
+        json!([{"apiVersion": "apps/v1", "kind": "Deployment", "name": "x", "uid": "x", "controller": true}]);
+
+    assert_eq!(put::<ReplicaSet>(&caches, &taken), ["web"]);
+    caches.read(|tables| assert_eq!(tables.relations.replica_sets_of("uid-web").count(), 0));
+}
+
+#[test]
+fn services_and_routes_concern_the_rollouts_that_name_them() {
+    let caches = caches();
+    assert_eq!(put::<Service>(&caches, &samples::service("web-stable")), ["web"]);
+    assert_eq!(put::<Service>(&caches, &samples::service("api-canary")), ["api"]);
+    assert!(put::<Service>(&caches, &samples::service("other")).is_empty());
+    assert_eq!(put::<HttpRoute>(&caches, &samples::route("web")), ["web"]);
+    assert_eq!(take::<HttpRoute>(&caches, "web"), ["web"]);
+    assert_eq!(take::<Service>(&caches, "web-stable"), ["web"]);
+}
+
+/// The Rollout `web`, with an analysis by the template `errors`.
+fn judged() -> Caches {
+    let caches = caches();
+    let mut rollout = samples::rollout("web");
+    rollout["spec"]["strategy"]["canary"]["analysis"] = json!({"templates": [{"templateName": "errors"}]});
+    put::<Rollout>(&caches, &rollout);
+    caches
+}
+
+#[test]
+fn a_template_concerns_the_rollouts_that_name_it() {
+    let caches = judged();
+
+    assert!(put::<AnalysisTemplate>(&caches, &samples::analysis_template("other")).is_empty());
+    assert_eq!(
+        put::<AnalysisTemplate>(&caches, &samples::analysis_template("errors")),
+        ["web"]
+    );
+    assert_eq!(take::<AnalysisTemplate>(&caches, "errors"), ["web"]);
+}
+
+#[test]
+fn a_template_that_a_template_names_concerns_the_rollouts_that_name_that() {
+    let caches = judged();
+    let mut naming = samples::analysis_template("errors");
+    naming["spec"]["templates"] =
+        json!([{"templateName": "slow"}, {"templateName": "everywhere", "clusterScope": true}]);
+    put::<AnalysisTemplate>(&caches, &naming);
+    let mut everywhere = samples::analysis_template("everywhere");
+    everywhere["spec"]["templates"] = json!([{"templateName": "local"}, {"templateName": "errors"}]);
+    let everywhere = Arc::new(ClusterAnalysisTemplate::project(&everywhere).unwrap());
+
+    let concerned = caches.apply(&ObjectKey::new("", "everywhere"), &everywhere);
+
+    assert_eq!(names(concerned), ["web"]);
+    for name in ["slow", "local"] {
+        let template = samples::analysis_template(name);
+        assert_eq!(put::<AnalysisTemplate>(&caches, &template), ["web"], "{name}");
+    }
+}
+
+#[test]
+fn endpoints_concern_the_rollouts_that_name_their_service() {
+    let caches = caches();
+    let slice = samples::endpoint_slice("web-stable", &json!([]));
+
+    assert_eq!(put::<EndpointSlice>(&caches, &slice), ["web"]);
+    assert_eq!(take::<EndpointSlice>(&caches, "web-stable-1"), ["web"]);
+}
+
+#[test]
+fn a_rollout_that_names_another_service_is_no_longer_concerned_by_the_old_one() {
+    let caches = caches();
+    let mut changed = samples::rollout("web");
+    changed["spec"]["strategy"]["canary"]["stableService"] = json!("other");
+    put::<Rollout>(&caches, &changed);
+
+    assert!(put::<Service>(&caches, &samples::service("web-stable")).is_empty());
+    assert_eq!(put::<Service>(&caches, &samples::service("other")), ["web"]);
+}
+
+#[test]
+fn a_deleted_rollout_is_concerned_by_nothing() {
+    let caches = caches();
+    assert_eq!(take::<Rollout>(&caches, "web"), ["web"]);
+
+    assert!(put::<Service>(&caches, &samples::service("web-stable")).is_empty());
+    assert!(put::<HttpRoute>(&caches, &samples::route("web")).is_empty());
+}
+
+#[test]
+fn two_rollouts_on_one_route_are_both_concerned() {
+    let caches = caches();
+    let mut shared = samples::rollout("api");
+    shared["spec"]["strategy"]["canary"]["trafficRouting"]["gatewayAPI"]["httpRoutes"] =
+        json!([{"name": "web"}]);
+    put::<Rollout>(&caches, &shared);
+
+    assert_eq!(put::<HttpRoute>(&caches, &samples::route("web")), ["api", "web"]);
+}
+
+#[test]
+fn whoever_overlaps_is_concerned_by_a_rollout_that_comes_or_goes() {
+    let caches = caches();
+    let mut twin = samples::rollout("twin");
+    twin["spec"]["selector"] = samples::rollout("web")["spec"]["selector"].clone();
+    twin["spec"]["template"]["metadata"] = samples::rollout("web")["spec"]["template"]["metadata"].clone();
+
+    assert_eq!(put::<Rollout>(&caches, &twin), ["twin", "web"]);
+    assert_eq!(take::<Rollout>(&caches, "twin"), ["twin", "web"]);
+}
+
+#[test]
+fn a_status_write_does_not_concern_those_that_overlap() {
+    let caches = caches();
+    let mut twin = samples::rollout("twin");
+    twin["spec"]["selector"] = samples::rollout("web")["spec"]["selector"].clone();
+    twin["spec"]["template"]["metadata"] = samples::rollout("web")["spec"]["template"]["metadata"].clone();
+    put::<Rollout>(&caches, &twin);
+
+    twin["metadata"]["resourceVersion"] = json!("101");
+
+    assert_eq!(put::<Rollout>(&caches, &twin), ["twin"]);
+}
+
+#[test]
+fn a_relist_takes_out_what_is_gone() {
+    let caches = caches();
+
+    let concerned = names(caches.retain::<Rollout>(&HashSet::from([key("api")])));
+
+    assert_eq!(concerned, ["web"]);
+    assert!(caches.rollout(&key("web")).is_none() && caches.rollout(&key("api")).is_some());
+}
+
+#[test]
+fn rollouts_of_other_namespaces_are_apart() {
+    let caches = caches();
+    let mut elsewhere = samples::rollout("web");
+    elsewhere["metadata"]["namespace"] = json!("shop-2");
+    let elsewhere = Arc::new(Rollout::project(&elsewhere).unwrap());
+    caches.apply(&ObjectKey::new("shop-2", "web"), &elsewhere);
+
+    caches.read(|tables| {
+        assert_eq!(tables.rollouts_in("shop").count(), 2);
+        assert_eq!(tables.rollouts_in("shop-2").count(), 1);
+        assert_eq!(tables.rollouts_in("nowhere").count(), 0);
+    });
+}

@@ -1,0 +1,101 @@
+//! Do AnalysisTemplates, with arguments and conditions, judge new versions?
+
+use anyhow::{Result, ensure};
+use kulta_core::status::Phase;
+use kulta_e2e::app::{ERROR_RATE_VARIABLE, step};
+use kulta_e2e::{App, Stage, Version};
+use serde_json::{Value, json};
+
+use crate::live::{Live, shop, v2};
+
+pub(crate) const TEMPLATE: &str = "error-ratio";
+/// The condition that a good version meets.
+pub(crate) const CONDITION: &str = "len(result) > 0 && result[0] < {{args.limit}}";
+
+/// The ratio of errors in the last ten seconds, judged by a condition.
+pub(crate) fn template(stage: &Stage, condition: &str) -> Value {
+    let selector = r#"namespace="{{args.namespace}}",rollouts_pod_template_hash="{{args.hash}}""#;
+    let bad = format!(r#"(sum(increase(http_requests_total{{{selector},code=~"5.."}}[10s])) or vector(0))"#);
+    let total = format!("sum(increase(http_requests_total{{{selector}}}[10s]))");
+    json!({
+        "apiVersion": "kulta.io/v1alpha1",
+        "kind": "AnalysisTemplate",
+        "metadata": {"name": TEMPLATE, "namespace": stage.namespace()},
+        "spec": {
+            "args": [{"name": "hash"}, {"name": "namespace"}, {"name": "limit", "value": "0.01"}],
+            "metrics": [{
+                "name": "error-ratio",
+                "interval": "2s",
+                "consecutiveSuccessLimit": 3,
+                // Before Prometheus has measured anything, neither condition is true.
+                "inconclusiveLimit": 100,
+                "successCondition": condition,
+                "failureCondition": "len(result) > 0 && result[0] >= {{args.limit}}",
+                "provider": {"plugin": {"prometheus": {"query": format!("{bad} / {total}")}}},
+            }],
+        },
+    })
+}
+
+/// A step that measures by the template.
+pub(crate) fn judged(stage: &Stage) -> App {
+    let analysis = json!({
+        "templates": [{"templateName": TEMPLATE}],
+        "args": [
+            {"name": "hash", "valueFrom": {"podTemplateHashValue": "Latest"}},
+            {"name": "namespace", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
+        ],
+    });
+    shop(stage).steps([step::weight(50), json!({"analysis": analysis})])
+}
+
+pub(crate) async fn condition_of_a_template_promotes_a_good_version(stage: &Stage) -> Result<()> {
+    stage.create(&template(stage, CONDITION)).await?;
+    let live = Live::start(stage, judged(stage)).await?;
+    live.rollout.release(&v2(stage)).await?;
+    live.rollout
+        .until("to be promoted", |status| {
+            status.phase == Phase::Healthy && status.stable_rs == status.current_pod_hash
+        })
+        .await?;
+    live.ends_on("v2").await
+}
+
+pub(crate) async fn condition_of_a_template_takes_a_bad_version_back(stage: &Stage) -> Result<()> {
+    stage.create(&template(stage, CONDITION)).await?;
+    let live = Live::start(stage, judged(stage)).await?;
+    let bad = Version::v2(&stage.settings().app).with(ERROR_RATE_VARIABLE, "0.2");
+    live.rollout.release(&bad).await?;
+    let status = live
+        .rollout
+        .until("to be aborted", |status| {
+            status.abort && status.phase == Phase::Degraded
+        })
+        .await?;
+    ensure!(
+        status.message.contains("error-ratio") && status.message.contains("failureCondition is true"),
+        "the message does not say why: {}",
+        status.message
+    );
+    live.is_served_by("v1").await
+}
+
+pub(crate) async fn condition_that_cannot_be_read_is_told_before_anything_is_measured(
+    stage: &Stage,
+) -> Result<()> {
+    stage.create(&template(stage, "result[0] <")).await?;
+    let live = Live::start(stage, judged(stage)).await?;
+    live.rollout.release(&v2(stage)).await?;
+    let status = live
+        .rollout
+        .until("to be aborted", |status| {
+            status.abort && status.phase == Phase::Degraded
+        })
+        .await?;
+    ensure!(
+        status.message.contains("spec.metrics[0].successCondition") && status.message.contains("result[0] <"),
+        "the message does not say which condition: {}",
+        status.message
+    );
+    live.is_served_by("v1").await
+}
