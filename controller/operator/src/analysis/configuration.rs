@@ -129,4 +129,6 @@ fn lists(namespaces: &[String], namespace: &str) -> bool {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! What is going on, watched: the Rollout's status and the pods of each version.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::Pod;
@@ -10,6 +10,7 @@ use kube::api::{ApiResource, DynamicObject};
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::reflector::{self, Store};
 use kube::runtime::watcher::{self, watcher};
+use kulta_api::names::HASH_LABEL;
 use kulta_api::status::RolloutStatus;
 use kulta_core::analysis::run::{MetricResult, RunStatus};
 use kulta_e2e::rollout::status_of;
@@ -100,10 +101,15 @@ impl Scene {
         rollouts.first().and_then(|rollout| status_of(rollout))
     }
 
-    /// What the newest analysis has measured last, in words; None before anything was measured.
+    /// What the newest analysis of the newest version has measured last, in words; None before it has measured anything.
     pub(crate) fn measured(&self) -> Option<String> {
+        let version = self.status()?.current_pod_hash?;
+        let judges = |run: &&Arc<DynamicObject>| run.labels().get(HASH_LABEL) == Some(&version);
         let analyses = self.analyses.state();
-        let newest = analyses.iter().max_by_key(|run| run.creation_timestamp())?;
+        let newest = analyses
+            .iter()
+            .filter(judges)
+            .max_by_key(|run| run.creation_timestamp())?;
         let status = RunStatus::deserialize(newest.data.get("status")?).ok()?;
         let latest = |result: &MetricResult| {
             let measurement = result.measurements.last()?;
