@@ -109,7 +109,7 @@ pub struct Metric {
     #[schemars(schema_with = "schema::int_or_string")]
     pub count: Option<IntOrString>,
     /// An expression over `result`, what a plugin has measured and not judged: true of a value that is well, such as
-    /// `result[0] < 0.05`. Without conditions every value is well.
+    /// `result[0] < 0.05`. Without conditions nothing judges the value: it is inconclusive.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub success_condition: Option<String>,

@@ -1,6 +1,8 @@
-//! Texts of bounded length: what others wrote ends up in objects of bounded size.
+//! Texts for people: of bounded length, since what others wrote ends up in objects of bounded size; errors with their
+//! causes; numbers with their thousands apart.
 
 use std::borrow::Cow;
+use std::error::Error;
 
 /// A message of a status, an event or a fact is at most so long: a paragraph for people, not a document.
 pub const MESSAGE_BYTES: usize = 1 << 10;
@@ -10,11 +12,12 @@ const MARK: char = '…';
 
 /// `text`, at most `most` bytes of it; one that is longer is cut between two characters and ends in `…`.
 #[must_use]
-pub fn cut(text: &str, most: usize) -> Cow<'_, str> {
+pub fn cut<'text>(text: impl Into<Cow<'text, str>>, most: usize) -> Cow<'text, str> {
+    let text = text.into();
     if text.len() <= most {
-        return Cow::Borrowed(text);
+        return text;
     }
-    let head = head(text, most.saturating_sub(MARK.len_utf8()));
+    let head = head(&text, most.saturating_sub(MARK.len_utf8()));
     Cow::Owned(format!("{head}{MARK}"))
 }
 
@@ -29,9 +32,56 @@ pub(crate) fn head(text: &str, most: usize) -> &str {
     text.get(..text.floor_char_boundary(most)).unwrap_or_default()
 }
 
+/// The error and its causes, from the outermost to the first, separated by colons.
+#[must_use]
+pub fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
+
+/// A whole number with its thousands apart, as `1,234`.
+#[must_use]
+pub fn grouped(number: impl TryInto<u64>) -> String {
+    let digits = number.try_into().unwrap_or(u64::MAX).to_string();
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+    for (digit, left) in digits.chars().zip((0..digits.len()).rev()) {
+        grouped.push(digit);
+        if left > 0 && left % 3 == 0 {
+            grouped.push(',');
+        }
+    }
+    grouped
+}
+
 #[cfg(test)]
 mod tests {
+    use std::io;
+
+    use thiserror::Error;
+
     use super::*;
+
+    #[derive(Debug, Error)]
+    #[error("outer")]
+    struct Outer(#[source] io::Error);
+
+    #[test]
+    fn every_cause_is_told() {
+        let error = Outer(io::Error::other("inner"));
+        assert_eq!(with_causes(&error), "outer: inner");
+    }
+
+    #[test]
+    fn thousands_stand_apart() {
+        assert_eq!(grouped(999_usize), "999");
+        assert_eq!(grouped(1_234_567_u64), "1,234,567");
+    }
 
     #[test]
     fn a_short_text_stays_as_it_is() {

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use futures::{Stream, StreamExt as _};
 use kube::runtime::scheduler::{ScheduleRequest, Scheduler, scheduler};
+use kulta_core::text::with_causes;
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::error_chain::with_causes;
 use crate::key::ObjectKey;
 use crate::queue::Requests;
 use crate::server::Liveness;

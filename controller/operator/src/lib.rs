@@ -9,7 +9,6 @@ pub mod arguments;
 pub mod backoff;
 pub mod context;
 pub mod controller;
-pub mod error_chain;
 pub mod events;
 pub mod expectations;
 pub mod key;

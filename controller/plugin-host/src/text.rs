@@ -4,14 +4,8 @@
 const ELLIPSIS: char = '…';
 
 /// `text` in at most `bytes` bytes: cut at a whole character and ended by "…" where it is longer.
-pub(crate) fn cut(mut text: String, bytes: usize) -> String {
-    if text.len() <= bytes {
-        return text;
-    }
-    let room = bytes.saturating_sub(ELLIPSIS.len_utf8());
-    text.truncate(text.floor_char_boundary(room));
-    text.push(ELLIPSIS);
-    text
+pub(crate) fn cut(text: String, bytes: usize) -> String {
+    kulta_core::text::cut(text, bytes).into_owned()
 }
 
 /// `text` as one line of at most `bytes` bytes: control characters become spaces, so that it can neither break a line

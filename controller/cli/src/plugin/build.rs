@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use kulta_core::text::grouped;
 use kulta_plugin_host::{Host, limits};
 use thiserror::Error;
 use wit_component::ComponentEncoder;
@@ -14,7 +15,6 @@ use wit_component::ComponentEncoder;
 use self::cargo::Built;
 use super::load::{self, Loaded};
 use super::output::Output;
-use super::text::grouped;
 use super::{CommandError, scaffold};
 
 /// The only target that plugins are built for: every other one brings imports that KULTA does not have.

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kulta_core::analysis::verdict::{Decision, Outcome, Verdict};
+use kulta_core::text::with_causes;
 use kulta_plugin_host::metrics::MetricsProvider;
 use kulta_plugin_host::{CallFailure, CallReport, Plugin, Request};
 
 use super::case::{Question, Word, usual};
-use super::text::with_causes;
 
 /// What a plugin has answered.
 #[derive(Debug, PartialEq)]

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use kulta_core::text::grouped;
 use kulta_plugin_host::limits::{self, Limits};
 use kulta_plugin_host::{Delivery, Host, InspectError, LoadError, Plugin, World};
 use thiserror::Error;
 
 use super::CommandError;
 use super::output::Output;
-use super::text::grouped;
 
 /// A file is no plugin, or can't be read.
 #[derive(Debug, Error)]

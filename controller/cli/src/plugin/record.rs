@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use kulta_core::text::grouped;
 use kulta_plugin_host::metrics::{MetricsProvider, QueryError};
 use kulta_plugin_host::{Host, Plugin, World};
 use thiserror::Error;
@@ -20,7 +21,7 @@ use self::recorder::{Recorded, Recorder};
 use super::call::Called;
 use super::case::{self, CaseError, Question, Recording, UnwritableError};
 use super::output::Output;
-use super::text::{grouped, milliseconds};
+use super::text::milliseconds;
 use super::{CommandError, Connect, load, test};
 
 /// Cases that are not in a file yet are told under this name.

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
+use kulta_core::text::grouped;
 use kulta_plugin_host::metrics::MetricsProvider;
 use kulta_plugin_host::{Host, Plugin};
 use thiserror::Error;
@@ -17,7 +18,7 @@ use self::provider::Provider;
 use super::call::Called;
 use super::case::{self, Case, CaseError};
 use super::output::Output;
-use super::text::{grouped, milliseconds};
+use super::text::milliseconds;
 use super::{CommandError, load};
 
 /// Which plugin, and on what.

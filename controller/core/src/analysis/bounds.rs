@@ -19,21 +19,13 @@ pub(super) fn value_text(value: &Value) -> String {
     let text = value.to_string();
     match value {
         Value::Vector(numbers) if text.len() > VALUE_BYTES => {
-            let mark = format!("… ({} numbers)", grouped(numbers.len()));
+            let mark = format!("… ({} numbers)", text::grouped(numbers.len()));
             let head = text::head(&text, VALUE_BYTES - mark.len());
             // Half a number would be another number.
             let head = head.rsplit_once(',').map_or(head, |(whole, _)| whole);
             format!("{head}{mark}")
         }
         _ => text::cut(&text, VALUE_BYTES).into_owned(),
-    }
-}
-
-/// A number with its thousands apart.
-fn grouped(number: usize) -> String {
-    match number / 1_000 {
-        0 => number.to_string(),
-        thousands => format!("{},{:03}", grouped(thousands), number % 1_000),
     }
 }
 

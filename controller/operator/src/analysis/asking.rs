@@ -13,6 +13,7 @@ use kulta_core::analysis::run::RunStatus;
 use kulta_core::analysis::verdict::NextStep;
 use kulta_core::analysis::{Taken, gate};
 use kulta_core::spec::Problem;
+use kulta_core::text::with_causes;
 use kulta_plugin_host::{Finished, Request};
 
 use super::engine::{AnalysisEngine, Run};
@@ -21,7 +22,6 @@ use super::providers::{DEFAULT_PROVIDER, ForNamespace};
 use super::revisions::Chosen;
 use super::shares::Place;
 use super::{past, subject};
-use crate::error_chain::with_causes;
 use crate::key::ObjectKey;
 
 /// A call waits no longer for a place: others of the analysis may be done, and are to be written down.

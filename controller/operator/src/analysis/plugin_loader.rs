@@ -10,13 +10,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kulta_core::text::with_causes;
 use kulta_plugin_host::{Host, Plugin};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
 use super::plugin_directory::{self, Found, Listing};
 use super::plugins::{Plugins, is_bundled, is_name};
-use crate::error_chain::with_causes;
 use crate::metrics::Metrics;
 use crate::metrics::plugins::LoadResult;
 

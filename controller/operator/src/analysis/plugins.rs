@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use futures::future::join_all;
+use kulta_core::text::with_causes;
 use kulta_plugin_host::limits::Limits;
 use kulta_plugin_host::{Delivery, Digest, Host, InspectError, LoadFailure, Plugin};
 use parking_lot::{Mutex, RwLock};
@@ -19,7 +20,6 @@ use tokio::time::{Instant, sleep};
 
 use self::version::Versions;
 use super::configuration::{Configuration, PluginSettings};
-use crate::error_chain::with_causes;
 
 /// The plugins that come with the controller, by the names that metrics and gates use; built by `cargo xtask plugins`.
 const BUNDLED: [(&str, &[u8]); 3] = [

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use kulta_api::analysis::Source;
+use kulta_core::text::with_causes;
 use kulta_plugin_host::metrics::{Answer, MetricsProvider, Pending, Query, QueryError};
 use parking_lot::RwLock;
 
@@ -21,7 +22,6 @@ use self::credentials::Credentials;
 use self::setup::{Known, Setup};
 use super::configuration::Configuration;
 use super::prometheus;
-use crate::error_chain::with_causes;
 
 /// The provider that the plugin `prometheus` asks where it is not told another one.
 pub const DEFAULT_PROVIDER: &str = "prometheus";

@@ -8,13 +8,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kulta_core::text::with_causes;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use super::configuration::{Configuration, ConfigurationError};
 use super::plugins::Plugins;
 use super::providers::Providers;
-use crate::error_chain::with_causes;
 use crate::metrics::{ConfigurationResult, Metrics};
 
 /// From one look at the file to the next: short beside the minute that the kubelet takes.

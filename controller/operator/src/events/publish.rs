@@ -15,12 +15,12 @@ use kube::api::PostParams;
 use kube::core::ApiResource;
 use kube::{Api, Client};
 use kulta_api::names::{EVENT_REPORTER, FIELD_MANAGER};
+use kulta_core::text::with_causes;
 use thiserror::Error;
 use tokio::sync::mpsc;
 
 use super::Notice;
 use crate::context::Sighting;
-use crate::error_chain::with_causes;
 use crate::key::ObjectKey;
 use crate::metrics::{EventResult, Metrics};
 use crate::terminating::is_namespace_terminating;

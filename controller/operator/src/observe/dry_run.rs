@@ -5,11 +5,11 @@ use kube::core::Request;
 use kube::core::request;
 use kube::{Client, Error};
 use kulta_api::names::FIELD_MANAGER;
+use kulta_core::text::with_causes;
 use serde_json::Value;
 use thiserror::Error;
 
 use super::read::{self, ReadError};
-use crate::error_chain::with_causes;
 use crate::key::ObjectKey;
 use crate::terminating::is_namespace_terminating;
 use crate::watch::{Projection as _, ReplicaSet};

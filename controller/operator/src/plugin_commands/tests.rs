@@ -10,12 +10,12 @@ use axum::http::StatusCode;
 use axum::routing::any;
 use clap::Parser as _;
 use kulta_cli::plugin;
+use kulta_core::text::with_causes;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 use super::*;
 use crate::arguments::{Arguments, Command};
-use crate::error_chain::with_causes;
 
 /// A program that finds nothing wrong with any plugin: trials are tested where they are made.
 const CONTENT: &str = "/bin/true";

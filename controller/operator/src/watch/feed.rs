@@ -11,6 +11,7 @@ use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client};
 use kulta_api::names::HASH_LABEL;
+use kulta_core::text::with_causes;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -20,7 +21,6 @@ use super::{
     AnalysisRun, AnalysisTemplate, Cached, Caches, ClusterAnalysisTemplate, EndpointSlice, HttpRoute,
     ReplicaSet, Rollout, Service, Watched,
 };
-use crate::error_chain::with_causes;
 use crate::key::ObjectKey;
 use crate::queue::Requests;
 

@@ -10,12 +10,12 @@ use kulta_core::observed::RolloutView;
 use kulta_core::revision::TemplateDigest;
 use kulta_core::spec::{InvalidSpec, Spec};
 use kulta_core::status::Status;
+use kulta_core::text::with_causes;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::metadata::Metadata;
 use super::projection::{Projection, Undecodable};
-use crate::error_chain::with_causes;
 
 /// A Rollout without its template.
 #[derive(Debug, PartialEq)]

@@ -1,7 +1,8 @@
 //! Cases as people write them, right and wrong.
 
+use kulta_core::text::with_causes;
+
 use super::*;
-use crate::plugin::text::with_causes;
 
 /// The cases of a text, or what is wrong with it.
 fn parse(text: &str) -> Result<Vec<Case>, String> {

@@ -1,7 +1,8 @@
 //! New plugins, each in a folder of the test's own.
 
+use kulta_core::text::with_causes;
+
 use super::*;
-use crate::plugin::text::with_causes;
 
 const SDK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../plugin-sdk");
 
