@@ -25,16 +25,19 @@ pub mod template;
 #[cfg(test)]
 mod tests;
 
-pub use argument::{Argument, FieldReference, PodTemplateHash, RolloutArgument, ValueFrom};
+pub use argument::{
+    Argument, FieldReference, PodTemplateHash, RolloutArgument, SecretReference, TemplateValueFrom, ValueFrom,
+};
 pub use gate::{Gate, Next};
 pub(crate) use gate::{validate as validate_gates, validate_one as validate_gate};
+pub use merge::MOST_TEMPLATES;
 pub use parse::{Measured, Task, parse};
 pub use prometheus::{Prometheus, Source};
 pub use reference::{Reference, references};
 pub use resolve::Place;
-pub(crate) use resolve::{RolloutAnalysis, validate};
+pub(crate) use resolve::validate;
 pub use rules::{DryRun, MeasurementRetention};
-pub use substitution::Arguments;
+pub use substitution::{Arguments, SecretArgument, StandIn};
 pub use template::TemplateReference;
 
 /// The kind.
@@ -160,7 +163,8 @@ pub struct Provider {
     pub plugin: Option<Map<String, Value>>,
 }
 
-/// The analysis that goes on beside the steps of a canary.
+/// An analysis as a Rollout writes it: beside the steps of a canary, or as the step that waits for it, where none of its
+/// metrics goes on without end.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
@@ -168,16 +172,16 @@ pub struct Provider {
     "has(self.metrics) || has(self.templates)",
     "an analysis has metrics, templates, or both",
 )))]
-pub struct BackgroundAnalysis {
+pub struct RolloutAnalysis {
     /// Metrics of its own: at least one, or one template.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 100))]
     pub metrics: Option<Vec<Metric>>,
-    /// Templates whose metrics are measured as well, all together as one analysis.
+    /// Templates whose metrics are measured as well.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 50))]
     pub templates: Option<Vec<TemplateReference>>,
-    /// What stands for `{{args.<name>}}` in the texts of the metrics, also instead of the values that templates have.
+    /// What stands for `{{args.<name>}}` in metrics, also instead of values of templates.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 100))]
     pub args: Option<Vec<RolloutArgument>>,
@@ -189,39 +193,8 @@ pub struct BackgroundAnalysis {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 100))]
     pub measurement_retention: Option<Vec<MeasurementRetention>>,
-    /// The step at which it begins, from 0. Default: 0.
+    /// Beside the steps: the one at which it begins. Default: 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub starting_step: Option<i32>,
-}
-
-/// The analysis that a step of a canary waits for: none of its metrics goes on without end.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
-#[schemars(extend("x-kubernetes-validations" = schema::rule(
-    "has(self.metrics) || has(self.templates)",
-    "an analysis has metrics, templates, or both",
-)))]
-pub struct StepAnalysis {
-    /// Metrics of its own: at least one, or one template.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 100))]
-    pub metrics: Option<Vec<Metric>>,
-    /// Templates whose metrics are measured as well, all together as one analysis.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 50))]
-    pub templates: Option<Vec<TemplateReference>>,
-    /// What stands for `{{args.<name>}}` in the texts of the metrics, also instead of the values that templates have.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 100))]
-    pub args: Option<Vec<RolloutArgument>>,
-    /// Metrics on trial: what comes of them is shown and has no effect.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 100))]
-    pub dry_run: Option<Vec<DryRun>>,
-    /// How many measurements are kept. Default: 10 of each metric.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 100))]
-    pub measurement_retention: Option<Vec<MeasurementRetention>>,
 }

@@ -7,6 +7,7 @@ pub mod analysis;
 pub mod crd;
 mod duration;
 pub mod names;
+pub mod origin;
 pub mod rollout;
 pub mod selector;
 pub mod status;

@@ -32,6 +32,24 @@ pub const STEP_INDEX_LABEL: &str = "step-index";
 /// Annotation of an AnalysisRun that a Rollout has made: a word for what of the Rollout it was begun with.
 pub const ANALYSIS_DEFINITION_ANNOTATION: &str = "kulta.io/analysis-definition";
 
+/// Annotations of a Rollout that tell which commit its template is made of, the better known second.
+pub const COMMIT_ANNOTATIONS: [&str; 2] = ["kulta.io/git-commit", "org.opencontainers.image.revision"];
+
+/// Annotation of a Rollout: when that commit was made (RFC 3339).
+pub const COMMIT_TIME_ANNOTATION: &str = "kulta.io/git-commit-time";
+
+/// Annotations of a Rollout that tell which repository the commit is of, the better known second.
+pub const REPOSITORY_ANNOTATIONS: [&str; 2] = ["kulta.io/git-repository", "org.opencontainers.image.source"];
+
+/// Annotation of a Rollout: who changed it, such as the user of the pipeline.
+pub const ACTOR_ANNOTATION: &str = "kulta.io/actor";
+
+/// Annotation of a Rollout: the id of the `CDEvents` event, or of the chain of events, that led to its template.
+pub const TRIGGERED_BY_ANNOTATION: &str = "kulta.io/triggered-by";
+
+/// Annotation of a pod template: its main container, as kubectl understands it.
+pub const MAIN_CONTAINER_ANNOTATION: &str = "kubectl.kubernetes.io/default-container";
+
 /// Annotation that `kubectl apply` leaves: never copied to ReplicaSets.
 pub const LAST_APPLIED_ANNOTATION: &str = "kubectl.kubernetes.io/last-applied-configuration";
 

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::analysis::{BackgroundAnalysis, Gate, StepAnalysis};
+use crate::analysis::{Gate, RolloutAnalysis};
 use crate::crd::schema;
 
 mod canary;
@@ -117,7 +117,7 @@ pub struct Canary {
     pub steps: Option<Vec<Step>>,
     /// An analysis beside the steps: one that fails takes the new version back.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub analysis: Option<BackgroundAnalysis>,
+    pub analysis: Option<RolloutAnalysis>,
     /// Gates that are asked before every rise of the weight and before the promotion.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 20))]
@@ -202,7 +202,7 @@ pub struct Step {
     pub set_canary_scale: Option<SetCanaryScale>,
     /// Goes on when this analysis is successful.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub analysis: Option<StepAnalysis>,
+    pub analysis: Option<RolloutAnalysis>,
     /// Goes on when this gate allows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gate: Option<Gate>,

@@ -3,6 +3,8 @@
 //! Fields that Argo Rollouts has are named as there. Users edit a status by hand (abort, resume, promote); what they
 //! leave out or set to null is read as "not set".
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use kulta_core::history::Fact;
 use kulta_core::status::{Condition, Furthest, PauseCondition, PauseReason, Phase, Status};
@@ -144,6 +146,9 @@ pub struct RolloutStatus {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::history")]
     pub history: Vec<Fact>,
+    /// By the name of each sink of events: the number of the last fact of the history that is done with.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub delivered: BTreeMap<String, u64>,
 }
 
 /// A pause of the rollout.
@@ -202,6 +207,7 @@ impl RolloutStatus {
             furthest: status.furthest,
             conditions: conditions.collect(),
             history: status.history.clone(),
+            delivered: status.delivered.clone(),
         }
     }
 
@@ -236,6 +242,7 @@ impl RolloutStatus {
             furthest: self.furthest,
             conditions: self.conditions.into_iter().map(|entry| entry.condition).collect(),
             history: self.history,
+            delivered: self.delivered,
         }
     }
 }

@@ -10,10 +10,10 @@ use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use jiff::{SignedDuration, Timestamp};
-use kulta_core::history::{Cause, Fact, FactKind};
+use kulta_core::history::{Cause, Fact, FactKind, Origin};
 use kulta_core::observed::{
     BackendView, Observed, ParentReport, Presence, ReplicaSetView, RolloutView, RouteView, ServiceView,
-    Settings, TemplateCheck, TemplateView, Verdict,
+    Settings, Sinks, TemplateCheck, TemplateView, Verdict,
 };
 use kulta_core::revision::TemplateDigest;
 use kulta_core::spec::{Method, RouteReference, Spec, Step, TrafficRouting, Weight};
@@ -59,6 +59,7 @@ fn replica_set(revision: u64) -> ReplicaSetView {
         scale_down_deadline: None,
         desired_replicas: Some(REPLICAS),
         failure: None,
+        image: None,
     }
 }
 
@@ -137,15 +138,10 @@ fn route() -> Presence<RouteView> {
 fn fact(sequence: u64) -> Fact {
     Fact {
         sequence,
-        time: at(0),
-        kind: FactKind::StepCompleted,
         revision: Some(hash(REVISIONS)),
-        from: None,
         step: Some(1),
         weight: Some(percent(20)),
-        phase: None,
-        cause: Cause::Controller,
-        message: String::new(),
+        ..Fact::new(FactKind::StepCompleted, Cause::Controller, at(0))
     }
 }
 
@@ -162,6 +158,7 @@ fn observed() -> Observed {
             name: "web".to_owned(),
             generation: 10,
             revision: Some(REVISIONS),
+            origin: Origin::default(),
         },
         spec: Ok(spec()),
         analysis_problems: Vec::new(),
@@ -183,6 +180,7 @@ fn observed() -> Observed {
         },
         template: TemplateView {
             digest,
+            image: None,
             check: TemplateCheck::Known,
         },
         replica_sets: (1..=REVISIONS).map(replica_set).collect(),
@@ -193,6 +191,7 @@ fn observed() -> Observed {
         routes: vec![(reference, route())],
         overlaps_with: None,
         failure: None,
+        sinks: Sinks::default(),
         settings: Settings::default(),
     }
 }

@@ -47,12 +47,21 @@ pub(crate) fn verdict_against(status: &Status) -> Option<String> {
 
 /// What the rollout waits for, if it is an analysis or a gate.
 pub(crate) fn waited_for(status: &Status, spec: &Spec) -> Option<String> {
-    let Analyses { step, gate, .. } = &status.analyses;
+    let Analyses {
+        background,
+        step,
+        gate,
+        ..
+    } = &status.analyses;
     let gate = gate.as_ref().filter(|_| gates::hold(status, spec));
-    let (what, reference) = match (step, gate) {
-        (Some(step), _) => ("analysis", step),
-        (None, Some(gate)) => ("gates", gate),
-        (None, None) => return None,
+    let background = background
+        .as_ref()
+        .filter(|reference| is_held(reference.phase, &reference.message));
+    let (what, reference) = match (step, gate, background) {
+        (Some(step), ..) => ("analysis", step),
+        (None, Some(gate), _) => ("gates", gate),
+        (None, None, Some(background)) => ("analysis", background),
+        (None, None, None) => return None,
     };
     let AnalysisReference { name, message, .. } = reference;
     if message.is_empty() {
@@ -60,6 +69,11 @@ pub(crate) fn waited_for(status: &Status, spec: &Spec) -> Option<String> {
     } else {
         Some(format!("waiting for {what} {name:?}: {message}"))
     }
+}
+
+/// Whether an analysis can't begin, and says why: it waits for people.
+const fn is_held(phase: AnalysisPhase, message: &str) -> bool {
+    matches!(phase, AnalysisPhase::Pending) && !message.is_empty()
 }
 
 const fn speaks_against(phase: AnalysisPhase) -> bool {
@@ -236,15 +250,16 @@ pub(crate) fn keep(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>
     }
 }
 
-/// Whether the analysis beside the steps is to judge the new version by now, and is not there: nothing more is risked
-/// until it is, for whoever asked for it expects that bad versions are taken back.
+/// Whether the analysis beside the steps is to judge the new version by now, and is not there or can't begin: nothing
+/// more is risked until it does, for whoever asked for it expects that bad versions are taken back.
 pub(crate) fn is_missing(draft: &Draft<'_>, spec: &Spec) -> bool {
     let status = &draft.status;
     let Some(background) = spec.background.as_ref().filter(|_| !status.promote_full) else {
         return false;
     };
     let is_there = |reference: &AnalysisReference| {
-        reference.phase.completed() || find(&draft.observed.analysis_runs, &reference.name).is_some()
+        let run = find(&draft.observed.analysis_runs, &reference.name);
+        reference.phase.completed() || run.is_some_and(|run| !is_held(run.phase, &run.message))
     };
     let is_due = status.current_step_index.unwrap_or(0) >= background.starting_step;
     is_due && !status.analyses.background.as_ref().is_some_and(is_there)
@@ -310,6 +325,10 @@ fn run_of(analysis: &Analysis, draft: &Draft<'_>, revisions: &Revisions<'_>) -> 
             ArgumentValue::Text(text) => Some(text),
             ArgumentValue::StableHash => draft.status.stable_hash.as_ref(),
             ArgumentValue::LatestHash => Some(&revisions.current_hash),
+            ArgumentValue::Secret { name: secret, key } => {
+                let reference = json!({"secretKeyRef": {"name": secret, "key": key}});
+                return json!({"name": name, "valueFrom": reference});
+            }
             ArgumentValue::Unknown => None,
         };
         value.map_or_else(

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::observed::Observed;
 use crate::plan::{Action, Plan};
 use crate::status::Status;
-use crate::transition;
+use crate::{outbox, transition};
 
 /// A plan in the making.
 pub(crate) struct Draft<'a> {
@@ -64,11 +64,12 @@ impl<'a> Draft<'a> {
     /// The end of the plan.
     pub(crate) fn finish(mut self) -> Plan {
         let transitions = transition::between(&self.observed.status, &self.status, self.observed, self.now);
-        transition::record(&mut self.status.history, &transitions);
+        let lost = outbox::record(&mut self.status, &transitions, &self.observed.sinks, self.now);
         Plan {
             actions: self.actions,
             status: self.status,
             transitions,
+            lost,
             wake_at: self.wake_at,
         }
     }

@@ -15,6 +15,7 @@ mod gates;
 pub mod history;
 mod intent;
 pub mod observed;
+mod outbox;
 pub mod plan;
 mod progress;
 mod reference;

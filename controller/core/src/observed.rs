@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::analysis::run::AnalysisPhase;
+use crate::history::{Evidence, Origin};
 use crate::revision::TemplateDigest;
 use crate::spec::{InvalidSpec, Problem, RouteReference, Spec, Weight};
 use crate::status::Status;
@@ -42,8 +43,31 @@ pub struct Observed {
     pub overlaps_with: Option<String>,
     /// What the last plan could not do, if it failed just now.
     pub failure: Option<ApplyFailure>,
+    /// What the sinks of events have got of the history.
+    pub sinks: Sinks,
     /// The operator's settings.
     pub settings: Settings,
+}
+
+/// What the sinks of events have got of the history of one Rollout.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sinks {
+    /// The sinks that are set up, each with the number of the last fact that is done with; 0: nothing since the controller
+    /// started.
+    pub acknowledged: BTreeMap<String, u64>,
+    /// Events that a sink would not take.
+    pub refusals: Vec<Refusal>,
+}
+
+/// An event that a sink would not take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The sink.
+    pub sink: String,
+    /// The number of the fact.
+    pub sequence: u64,
+    /// What the sink said.
+    pub message: String,
 }
 
 /// An object that is referred to by name.
@@ -76,6 +100,8 @@ pub struct RolloutView {
     pub generation: i64,
     /// The annotation `rollout.argoproj.io/revision`.
     pub revision: Option<u64>,
+    /// Where its annotations say that the template comes from.
+    pub origin: Origin,
 }
 
 /// The Rollout's pod template: its identity and what the API server says of it.
@@ -83,6 +109,8 @@ pub struct RolloutView {
 pub struct TemplateView {
     /// Identity of the template.
     pub digest: TemplateDigest,
+    /// The image of its main container.
+    pub image: Option<String>,
     /// What is known of it.
     pub check: TemplateCheck,
 }
@@ -154,6 +182,8 @@ pub struct ReplicaSetView {
     pub desired_replicas: Option<u32>,
     /// Message of a true condition `ReplicaFailure`: pods can't be created.
     pub failure: Option<String>,
+    /// The image of its main container.
+    pub image: Option<String>,
 }
 
 impl ReplicaSetView {
@@ -189,6 +219,8 @@ pub struct AnalysisRunView {
     pub phase: AnalysisPhase,
     /// `status.message`.
     pub message: String,
+    /// What its metrics measured last.
+    pub evidence: Vec<Evidence>,
 }
 
 /// A Service that a Rollout directs.

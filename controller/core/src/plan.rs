@@ -1,5 +1,7 @@
 //! What a decision answers: the writes to do, in order, the status to report, and when to look again.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use crate::history::Fact;
@@ -17,6 +19,8 @@ pub struct Plan {
     pub status: Status,
     /// What is new in `status.history`: the transitions that this plan makes.
     pub transitions: Vec<Fact>,
+    /// By the name of each sink of events: how many facts leave the history that it did not get and never will.
+    pub lost: BTreeMap<String, u64>,
     /// When to decide again even if nothing is seen to change.
     pub wake_at: Option<Timestamp>,
 }

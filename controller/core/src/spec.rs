@@ -153,6 +153,13 @@ pub enum ArgumentValue {
     StableHash,
     /// The hash of the new version.
     LatestHash,
+    /// A key of a Secret: the `AnalysisRun` names it, too, and nobody else ever sees what is in it.
+    Secret {
+        /// The Secret, in the namespace of the Rollout.
+        name: String,
+        /// The key.
+        key: String,
+    },
     /// A field that is not there yet. An `AnalysisRun` that is made now comes to an error that says so.
     Unknown,
 }

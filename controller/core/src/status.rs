@@ -1,5 +1,7 @@
 //! The status of a Rollout: the whole memory between two decisions.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +61,8 @@ pub struct Status {
     pub conditions: Vec<Condition>,
     /// What happened, oldest first.
     pub history: Vec<Fact>,
+    /// By the name of each sink of events: the number of the last fact of the history that is done with.
+    pub delivered: BTreeMap<String, u64>,
 }
 
 /// The analyses that judge the new revision.
@@ -241,6 +245,8 @@ pub enum ConditionType {
     RouteContested,
     /// An analysis that is not needed any more can't be ended or deleted. Absent when all is well.
     CleanupFailed,
+    /// Events of this or the last attempt that a sink did not get and never will. Absent when there are none.
+    EventsLost,
     /// kstatus: the object is as its spec says.
     Ready,
     /// kstatus: work is under way.
@@ -275,6 +281,8 @@ pub enum Reason {
     RouteRejected,
     RouteSilent,
     ForeignManager,
+    EventRefused,
+    HistoryFull,
     Progressing,
     Degraded,
 }

@@ -4,72 +4,36 @@ use jiff::Timestamp;
 
 use crate::analyses;
 use crate::analysis::run::AnalysisPhase;
-use crate::history::{Cause, Fact, FactKind, MAX_BYTES};
-use crate::observed::Observed;
+use crate::history::{Cause, Evidence, Fact, FactKind, Origin};
+use crate::observed::{AnalysisRunView, Observed};
 use crate::status::{AnalysisReference, Status};
 use crate::text;
 
+mod attempt;
+
+/// No fact tells of more metrics.
+const MOST_EVIDENCE: usize = 8;
+/// No name or value of a metric is longer in a fact: more than any number, and than most words.
+const EVIDENCE_BYTES: usize = 128;
+
 /// The facts between `old` and `new`, numbered after those of the history.
 pub(crate) fn between(old: &Status, new: &Status, observed: &Observed, now: Timestamp) -> Vec<Fact> {
-    let mut facts = Facts {
-        list: Vec::new(),
-        revision: new.current_pod_hash.clone(),
-        now,
-    };
+    let mut facts = Facts::new(new, observed, now);
     revision(&mut facts, old, new);
-    analyses_of(&mut facts, old, new, observed);
+    analyses_of(&mut facts, old, new);
     user_actions(&mut facts, old, new);
     traffic(&mut facts, old, new);
     steps(&mut facts, old, new);
     pauses(&mut facts, old, new);
     outcome(&mut facts, old, new);
+    attempt::end(&mut facts, old, new);
     let first = next_sequence(old, observed, now);
-    for (fact, sequence) in facts.list.iter_mut().zip(first..) {
-        fact.sequence = sequence;
+    attempt::number(&mut facts.list, old, first);
+    for fact in &mut facts.list {
         // One fact must not push the others out of the history.
         fact.message = text::message(&fact.message);
     }
     facts.list
-}
-
-/// JSON of a fact without its texts: names of fields, numbers, times and words of closed sets at their longest.
-const FACT_BYTES: usize = 256;
-/// A character of a text takes at most so many bytes for each of its own (`\u0000`).
-const ESCAPED_BYTES: usize = 6;
-/// The bytes around the facts and between them: a bracket or a comma each, and the closing bracket.
-const BRACKET_BYTES: usize = 1;
-
-/// Appends facts and forgets the oldest beyond the bound, but never the newest.
-pub(crate) fn record(history: &mut Vec<Fact>, facts: &[Fact]) {
-    if facts.is_empty() {
-        return;
-    }
-    history.extend_from_slice(facts);
-    // Most histories are far from the bound: writing each fact as JSON to know its size would cost more than all the
-    // rest of a decision.
-    if history.iter().map(longest).sum::<usize>() <= MAX_BYTES {
-        return;
-    }
-    let size = |fact: &Fact| serde_json::to_string(fact).map_or(0, |text| text.len() + BRACKET_BYTES);
-    let mut bytes: usize = BRACKET_BYTES + history.iter().map(size).sum::<usize>();
-    let surplus = history
-        .iter()
-        .take(history.len() - 1)
-        .take_while(|fact| {
-            let too_much = bytes > MAX_BYTES;
-            if too_much {
-                bytes -= size(fact).min(bytes);
-            }
-            too_much
-        })
-        .count();
-    history.drain(..surplus);
-}
-
-/// At least the bytes that `fact` takes as JSON.
-fn longest(fact: &Fact) -> usize {
-    let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-    FACT_BYTES + ESCAPED_BYTES * (text(&fact.revision) + text(&fact.from) + fact.message.len())
 }
 
 /// The number of the next fact. Where a history was lost, counting goes on from the time in milliseconds: facts come
@@ -82,39 +46,78 @@ fn next_sequence(old: &Status, observed: &Observed, now: Timestamp) -> u64 {
     }
 }
 
-struct Facts {
+/// The facts of one decision, in the making.
+struct Facts<'a> {
     list: Vec<Fact>,
-    revision: Option<String>,
-    now: Timestamp,
+    observed: &'a Observed,
+    /// Where the rollout stands after the decision: what each fact tells beside its own.
+    snapshot: Fact,
 }
 
-impl Facts {
+impl<'a> Facts<'a> {
+    fn new(new: &Status, observed: &'a Observed, now: Timestamp) -> Self {
+        let traffic = new.traffic.as_ref();
+        let snapshot = Fact {
+            revision: new.current_pod_hash.clone(),
+            stable: new.stable_hash.clone(),
+            step: new.current_step_index,
+            weight: traffic.map(|traffic| traffic.requested),
+            in_force: traffic.and_then(|traffic| traffic.in_force),
+            phase: Some(new.phase),
+            ..Fact::new(FactKind::Unknown, Cause::Controller, now)
+        };
+        Self {
+            list: Vec::new(),
+            observed,
+            snapshot,
+        }
+    }
+
+    /// Adds a fact, and hands it out for what more there is to tell.
     fn push(&mut self, kind: FactKind, cause: Cause) -> Option<&mut Fact> {
         self.list.push(Fact {
-            sequence: 0,
-            time: self.now,
             kind,
-            revision: self.revision.clone(),
-            from: None,
-            step: None,
-            weight: None,
-            phase: None,
             cause,
-            message: String::new(),
+            ..self.snapshot.clone()
         });
         self.list.last_mut()
     }
+
+    /// Adds a fact that an event with an artifact is made of.
+    fn push_with_origin(&mut self, kind: FactKind, cause: Cause) -> Option<&mut Fact> {
+        let hash = self.snapshot.revision.as_deref();
+        let image = hash
+            .and_then(|hash| self.image(hash))
+            .or_else(|| self.observed.template.image.clone());
+        let origin = &self.observed.rollout.origin;
+        let origin = (*origin != Origin::default()).then(|| Box::new(origin.clone()));
+        let fact = self.push(kind, cause)?;
+        fact.image = image;
+        fact.origin = origin;
+        Some(fact)
+    }
+
+    /// The image of a revision.
+    fn image(&self, hash: &str) -> Option<String> {
+        let mut found = self
+            .observed
+            .replica_sets
+            .iter()
+            .filter(|found| found.hash == hash);
+        found.find_map(|found| found.image.clone())
+    }
 }
 
-fn revision(facts: &mut Facts, old: &Status, new: &Status) {
+fn revision(facts: &mut Facts<'_>, old: &Status, new: &Status) {
     if old.current_pod_hash != new.current_pod_hash {
-        let kind = if new.fully_promoted() && old.stable_hash == new.stable_hash && old.stable_hash.is_some()
-        {
-            FactKind::RolledBack
+        let back = new.fully_promoted() && old.stable_hash == new.stable_hash && old.stable_hash.is_some();
+        let fact = if back {
+            facts.push(FactKind::RolledBack, Cause::Spec)
         } else {
-            FactKind::Started
+            attempt::supersede(facts, old, Cause::Spec);
+            facts.push_with_origin(FactKind::Started, Cause::Spec)
         };
-        if let Some(fact) = facts.push(kind, Cause::Spec) {
+        if let Some(fact) = fact {
             fact.from.clone_from(&old.current_pod_hash);
         }
     } else if old.current_step_hash != new.current_step_hash {
@@ -122,25 +125,27 @@ fn revision(facts: &mut Facts, old: &Status, new: &Status) {
     }
 }
 
-fn user_actions(facts: &mut Facts, old: &Status, new: &Status) {
+fn user_actions(facts: &mut Facts<'_>, old: &Status, new: &Status) {
     let same = old.current_pod_hash == new.current_pod_hash;
     match (old.aborted_at, new.aborted_at) {
         (None, Some(_)) if old.abort => {
-            facts.push(FactKind::Aborted, Cause::User);
+            facts.push_with_origin(FactKind::Aborted, Cause::User);
         }
         (None, Some(_)) => {
-            if let Some(fact) = facts.push(FactKind::Aborted, Cause::Analysis) {
+            if let Some(fact) = facts.push_with_origin(FactKind::Aborted, Cause::Analysis) {
                 fact.message = analyses::verdict_against(new).unwrap_or_default();
             }
         }
         (Some(_), None) if same && !new.fully_promoted() => {
-            facts.push(FactKind::Retried, Cause::User);
+            attempt::supersede(facts, old, Cause::User);
+            facts.push_with_origin(FactKind::Retried, Cause::User);
         }
         _ => {}
     }
 }
 
-fn analyses_of(facts: &mut Facts, old: &Status, new: &Status, observed: &Observed) {
+fn analyses_of(facts: &mut Facts<'_>, old: &Status, new: &Status) {
+    let observed = facts.observed;
     let (old, new) = (&old.analyses, &new.analyses);
     let pairs = [
         (&old.background, &new.background),
@@ -181,29 +186,39 @@ fn analyses_of(facts: &mut Facts, old: &Status, new: &Status, observed: &Observe
     }
 }
 
-fn completed(facts: &mut Facts, name: &str, phase: AnalysisPhase, message: &str) {
+fn completed(facts: &mut Facts<'_>, name: &str, phase: AnalysisPhase, message: &str) {
+    let run = facts.observed.analysis_runs.iter().find(|run| run.name == name);
+    let evidence = run.map(evidence).unwrap_or_default();
     if let Some(fact) = facts.push(FactKind::AnalysisCompleted, Cause::Analysis) {
         fact.message = format!("{name}: {}: {message}", phase.as_str());
+        fact.evidence = evidence;
     }
 }
 
-fn traffic(facts: &mut Facts, old: &Status, new: &Status) {
+/// What an analysis measured last, the metrics that decided it ahead of the others, within what a fact can hold.
+fn evidence(run: &AnalysisRunView) -> Vec<Evidence> {
+    let mut evidence = run.evidence.clone();
+    evidence.sort_by_key(|measured| measured.phase != run.phase);
+    evidence.truncate(MOST_EVIDENCE);
+    for measured in &mut evidence {
+        measured.metric = text::cut(&measured.metric, EVIDENCE_BYTES).into_owned();
+        measured.value = text::cut(&measured.value, EVIDENCE_BYTES).into_owned();
+    }
+    evidence
+}
+
+fn traffic(facts: &mut Facts<'_>, old: &Status, new: &Status) {
     let Some(traffic) = &new.traffic else { return };
     let before = old.traffic.as_ref();
-    if before.map(|before| before.requested) != Some(traffic.requested)
-        && let Some(fact) = facts.push(FactKind::WeightRequested, Cause::Controller)
-    {
-        fact.weight = Some(traffic.requested);
+    if before.map(|before| before.requested) != Some(traffic.requested) {
+        facts.push(FactKind::WeightRequested, Cause::Controller);
     }
-    if traffic.verified
-        && before.and_then(|before| before.in_force) != Some(traffic.requested)
-        && let Some(fact) = facts.push(FactKind::WeightInForce, Cause::Controller)
-    {
-        fact.weight = Some(traffic.requested);
+    if traffic.verified && before.and_then(|before| before.in_force) != Some(traffic.requested) {
+        facts.push(FactKind::WeightInForce, Cause::Controller);
     }
 }
 
-fn steps(facts: &mut Facts, old: &Status, new: &Status) {
+fn steps(facts: &mut Facts<'_>, old: &Status, new: &Status) {
     let same = old.current_pod_hash == new.current_pod_hash && old.current_step_hash == new.current_step_hash;
     if let (Some(from), Some(to)) = (old.current_step_index, new.current_step_index)
         && same
@@ -214,14 +229,13 @@ fn steps(facts: &mut Facts, old: &Status, new: &Status) {
     }
 }
 
-fn pauses(facts: &mut Facts, old: &Status, new: &Status) {
+fn pauses(facts: &mut Facts<'_>, old: &Status, new: &Status) {
     if let Some(pause) = new
         .pause_conditions
         .iter()
         .find(|pause| !old.pause_conditions.contains(pause))
         && let Some(fact) = facts.push(FactKind::Paused, Cause::Controller)
     {
-        fact.step = new.current_step_index;
         fact.message = format!("{:?}", pause.reason);
     }
     if old.controller_pause && !new.controller_pause {
@@ -234,76 +248,18 @@ fn pauses(facts: &mut Facts, old: &Status, new: &Status) {
     }
 }
 
-fn outcome(facts: &mut Facts, old: &Status, new: &Status) {
+fn outcome(facts: &mut Facts<'_>, old: &Status, new: &Status) {
     if new.fully_promoted() && old.stable_hash != new.stable_hash {
         let cause = if old.promote_full {
             Cause::User
         } else {
             Cause::Controller
         };
-        if let Some(fact) = facts.push(FactKind::Promoted, cause) {
+        if let Some(fact) = facts.push_with_origin(FactKind::Promoted, cause) {
             fact.from.clone_from(&old.stable_hash);
         }
     }
-    if old.phase != new.phase
-        && let Some(fact) = facts.push(FactKind::PhaseChanged, Cause::Controller)
-    {
-        fact.phase = Some(new.phase);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::spec::Weight;
-    use crate::status::Phase;
-
-    #[test]
-    fn no_fact_is_longer_than_it_is_taken_for() {
-        let texts = ["", "web", "\u{0}\u{1}\u{2}", "ü日\"\\"];
-        for text in texts {
-            let fact = Fact {
-                sequence: u64::MAX,
-                time: Timestamp::MIN,
-                kind: FactKind::WeightRequested,
-                revision: Some(text.to_owned()),
-                from: Some(text.to_owned()),
-                step: Some(u32::MAX),
-                weight: Some(Weight::FULL),
-                phase: Some(Phase::Progressing),
-                cause: Cause::Controller,
-                message: format!("{text}."),
-            };
-
-            let written = serde_json::to_string(&fact).unwrap();
-
-            assert!(
-                written.len() + 2 <= longest(&fact),
-                "{} bytes: {written}",
-                written.len()
-            );
-        }
-    }
-
-    #[test]
-    fn the_newest_fact_stays_however_long_it_is() {
-        let fact = |sequence, message: String| Fact {
-            sequence,
-            time: Timestamp::UNIX_EPOCH,
-            kind: FactKind::AnalysisCompleted,
-            revision: None,
-            from: None,
-            step: None,
-            weight: None,
-            phase: None,
-            cause: Cause::Analysis,
-            message,
-        };
-        let mut history = vec![fact(1, "before".to_owned())];
-
-        record(&mut history, &[fact(2, "x".repeat(2 * MAX_BYTES))]);
-
-        let left: Vec<_> = history.iter().map(|fact| fact.sequence).collect();
-        assert_eq!(left, [2]);
+    if old.phase != new.phase {
+        facts.push(FactKind::PhaseChanged, Cause::Controller);
     }
 }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use kube::Client;
 use kulta_core::observed::{Observed, Settings};
 
+use crate::delivery::Outbox;
 use crate::events::publish::Publisher;
 use crate::expectations::Expectations;
 use crate::key::ObjectKey;
 use crate::metrics::Metrics;
+use crate::observe::analysis_templates::AnalysisTemplates;
 use crate::observe::template::TemplateChecks;
 use crate::watch::Caches;
 
@@ -23,8 +25,12 @@ pub struct Context {
     pub expectations: Arc<Expectations>,
     /// What the API server said of templates.
     pub template_checks: Arc<TemplateChecks>,
+    /// What the templates of analyses in use have to give.
+    pub analysis_templates: Arc<AnalysisTemplates>,
     /// Kubernetes Events.
     pub events: Publisher,
+    /// The delivery of the history to sinks of events.
+    pub outbox: Outbox,
     /// The controller's own metrics.
     pub metrics: Arc<Metrics>,
     /// Settings that decisions depend on.

@@ -195,7 +195,13 @@ pub fn of_fact(fact: &Fact, observed: &Observed, plan: &Plan) -> Option<Notice> 
             Some(Reason::RolloutCompleted.note(note))
         }
         FactKind::PhaseChanged => degraded(fact, observed, plan),
-        FactKind::StepsChanged | FactKind::WeightInForce | FactKind::Unknown => None,
+        FactKind::StepsChanged
+        | FactKind::WeightInForce
+        | FactKind::Superseded
+        | FactKind::Published
+        | FactKind::Finished
+        | FactKind::Restored
+        | FactKind::Unknown => None,
     }
 }
 

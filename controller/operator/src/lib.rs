@@ -3,12 +3,14 @@
 //! Read [`reconcile`] first: one Rollout, one direction, four steps. [`watch`] is what is seen, [`controller`] is how
 //! the parts run together.
 
+pub mod access;
 pub mod analysis;
 pub mod apply;
 pub mod arguments;
 pub mod backoff;
 pub mod context;
 pub mod controller;
+pub mod delivery;
 pub mod events;
 pub mod expectations;
 pub mod key;

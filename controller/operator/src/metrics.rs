@@ -1,6 +1,7 @@
 //! The controller's own metrics. Every label comes from a closed set, or from what the operator has set up: no names of
 //! objects, so that their number does not grow with the cluster.
 
+pub mod delivery;
 pub mod plugins;
 
 use std::collections::HashMap;
@@ -18,6 +19,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use self::delivery::DeliveryMetrics;
 use self::plugins::PluginMetrics;
 
 /// What every metric's name begins with.
@@ -224,6 +226,8 @@ pub struct Metrics {
     registry: Registry,
     /// Those of plugins.
     pub plugins: PluginMetrics,
+    /// Those of the delivery of events.
+    pub delivery: DeliveryMetrics,
     reconcile_duration: Family<ResultLabel, Histogram, fn() -> Histogram>,
     reconcile_errors: Family<StepLabel, Counter<u64, AtomicU64>>,
     writes: Family<WriteLabels, Counter<u64, AtomicU64>>,
@@ -242,6 +246,7 @@ impl Metrics {
         let mut registry = Registry::with_prefix(PREFIX);
         let metrics = Self {
             plugins: PluginMetrics::registered(&mut registry),
+            delivery: DeliveryMetrics::registered(&mut registry),
             registry,
             reconcile_duration: Family::new_with_constructor(|| Histogram::new(DURATION_BUCKETS)),
             reconcile_errors: Family::default(),

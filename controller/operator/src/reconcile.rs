@@ -112,6 +112,10 @@ impl Reconciler {
             return Ok(None);
         };
         self.remember(key, &sighting.uid);
+        // What is seen is stored, so it can be told.
+        context
+            .outbox
+            .offer(key, &sighting.uid, &sighting.observed.status);
         let now = Timestamp::now();
         let plan = decide(&sighting.observed, now);
         telemetry::decided(&sighting.observed, &plan);
@@ -183,6 +187,7 @@ impl Reconciler {
     fn remember(&self, key: &ObjectKey, uid: &str) {
         let before = self.uids.lock().insert(key.clone(), uid.to_owned());
         if let Some(before) = before.filter(|before| before != uid) {
+            self.context.outbox.gone(key, &before, Timestamp::now());
             self.forget_uid(&before);
         }
     }
@@ -192,6 +197,7 @@ impl Reconciler {
         self.context.expectations.forget(key);
         let uid = self.uids.lock().remove(key);
         if let Some(uid) = uid {
+            self.context.outbox.gone(key, &uid, Timestamp::now());
             self.forget_uid(&uid);
         }
     }

@@ -52,6 +52,9 @@ pub async fn report(
         );
         written?;
     }
+    for (sink, number) in &plan.lost {
+        context.metrics.delivery.loses(sink, *number);
+    }
     context.metrics.rollout_is(&rollout.uid, plan.status.phase);
     let notices = plan
         .transitions

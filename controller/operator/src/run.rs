@@ -22,12 +22,14 @@ use crate::analysis::configuration::{Configuration, ConfigurationError};
 use crate::arguments::{COMPILE_PLUGIN, ControllerArguments};
 use crate::context::Context;
 use crate::controller::{Controller, STUCK_AFTER};
+use crate::delivery::Outbox;
 use crate::events::publish::Publisher;
 use crate::key::ObjectKey;
 use crate::metrics::Metrics;
 use crate::queue::{Requests, queue};
 use crate::reconcile::Reconciler;
 use crate::server::{self, Endpoints, Liveness};
+use crate::watch::Caches;
 use crate::watch::feed::{Feeds, Synced};
 
 /// How long events that are told already may take to be sent when the process stops.
@@ -94,8 +96,9 @@ async fn run_with(
     host: Host,
     stop: CancellationToken,
 ) -> Result<(), RunError> {
-    let (context, send_events) = context(client, &arguments);
     let (requests, asked) = queue();
+    let (context, send_events) = context(client, &arguments, &requests);
+    context.outbox.configure(&configuration.events);
     let (analyses, analyses_asked) = queue();
     let synced = Synced::default();
     let mut parts = feeds(
@@ -136,15 +139,22 @@ async fn run_with(
 }
 
 /// What everything works with, and the sending of events, which has begun.
-fn context(client: Client, arguments: &ControllerArguments) -> (Context, JoinHandle<()>) {
+fn context(
+    client: Client,
+    arguments: &ControllerArguments,
+    requests: &Requests,
+) -> (Context, JoinHandle<()>) {
     let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION")));
     let (events, send_events) = Publisher::new(client.clone(), Arc::clone(&metrics), &arguments.pod_name);
+    let caches = Arc::<Caches>::default();
     let context = Context {
         client,
-        caches: Arc::default(),
+        caches: Arc::clone(&caches),
         expectations: Arc::default(),
         template_checks: Arc::default(),
+        analysis_templates: Arc::default(),
         events,
+        outbox: Outbox::new(requests.clone(), caches, Arc::clone(&metrics)),
         metrics,
         settings: arguments.settings(),
     };
@@ -204,6 +214,7 @@ fn analysis_work(
         client: context.client.clone(),
         caches: Arc::clone(&context.caches),
         events: context.events.clone(),
+        outbox: context.outbox.clone(),
         metrics: Arc::clone(&context.metrics),
         requests,
         ready,

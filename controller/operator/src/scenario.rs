@@ -9,7 +9,10 @@ use jiff::SignedDuration;
 use k8s_openapi::api::events::v1::Event;
 use kube::Client;
 use kube::client::Body;
-use kulta_core::observed::{Observed, ReplicaSetView, RolloutView, Settings, TemplateCheck, TemplateView};
+use kulta_core::history::Origin;
+use kulta_core::observed::{
+    Observed, ReplicaSetView, RolloutView, Settings, Sinks, TemplateCheck, TemplateView,
+};
 use kulta_core::plan::{Action, Plan};
 use kulta_core::revision::TemplateDigest;
 use kulta_core::spec::{Method, RouteReference, Spec, Step, TrafficRouting, Weight};
@@ -18,9 +21,11 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::context::{Context, Sighting};
+use crate::delivery::Outbox;
 use crate::events::publish::Publisher;
 use crate::key::ObjectKey;
 use crate::metrics::Metrics;
+use crate::queue::queue;
 
 type Server = tower_test::mock::Handle<http::Request<Body>, http::Response<Body>>;
 
@@ -189,7 +194,9 @@ fn context(client: Client) -> (Context, mpsc::Receiver<Event>) {
         caches: Arc::default(),
         expectations: Arc::default(),
         template_checks: Arc::default(),
+        analysis_templates: Arc::default(),
         events,
+        outbox: Outbox::new(queue().0, Arc::default(), Arc::clone(&metrics)),
         metrics,
         settings: Settings::default(),
     };
@@ -228,6 +235,7 @@ fn observed() -> Observed {
             name: "web".to_owned(),
             generation: 3,
             revision: Some(1),
+            origin: Origin::default(),
         },
         spec: Ok(spec()),
         analysis_problems: Vec::new(),
@@ -238,6 +246,7 @@ fn observed() -> Observed {
         },
         template: TemplateView {
             digest: TemplateDigest::of(&template()),
+            image: Some("registry.example/web:2".to_owned()),
             check: TemplateCheck::New { name_taken: false },
         },
         replica_sets: vec![replica_set("old", 1)],
@@ -248,6 +257,7 @@ fn observed() -> Observed {
         analysis_names_taken: std::collections::BTreeSet::new(),
         overlaps_with: None,
         failure: None,
+        sinks: Sinks::default(),
         settings: Settings::default(),
     }
 }
@@ -298,6 +308,7 @@ fn replica_set(hash: &str, revision: u64) -> ReplicaSetView {
         scale_down_deadline: None,
         desired_replicas: Some(4),
         failure: None,
+        image: Some("registry.example/web:1".to_owned()),
     }
 }
 
@@ -307,6 +318,7 @@ pub(crate) fn plan(actions: Vec<Action>) -> Plan {
         actions,
         status: observed().status,
         transitions: Vec::new(),
+        lost: BTreeMap::new(),
         wake_at: None,
     }
 }

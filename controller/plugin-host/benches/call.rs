@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::io::{self, Write as _};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,11 +18,15 @@ use jiff::Timestamp;
 use kulta_core::analysis::verdict::{Subject, Value};
 use kulta_plugin_host::limits::Limits;
 use kulta_plugin_host::metrics::{Answer, Data, MetricsProvider, Pending, Query, Sample, Series};
-use kulta_plugin_host::{Conditions, Delivery, Host, Plugin, Request, Trial};
+use kulta_plugin_host::{Conditions, Delivery, Host, Plugin, Redaction, Request, Trial};
 use tokio::runtime::{Builder, Runtime};
 
-/// The plugin that is bundled: of usual size, and in Rust.
+/// The plugins that are bundled: of usual size, and in Rust.
 const PROMETHEUS: &[u8] = include_bytes!("../../../plugins/dist/prometheus.wasm");
+const SCHEDULE: &[u8] = include_bytes!("../../../plugins/dist/schedule.wasm");
+const SEQUENTIAL: &[u8] = include_bytes!("../../../plugins/dist/sequential.wasm");
+/// What compiles on trial.
+const COMPILER: &str = env!("CARGO_BIN_EXE_kulta-plugin-trial");
 
 /// Answers at once.
 struct Fixed;
@@ -59,15 +64,12 @@ fn request() -> Request {
         metrics: Arc::new(Fixed),
         grants: ["prometheus".to_owned()].into(),
         limits: Limits::default(),
+        redaction: Redaction::default(),
     }
 }
 
 fn host() -> Host {
-    Host::new(Trial::new(
-        env!("CARGO_BIN_EXE_kulta-plugin-trial").into(),
-        Vec::new(),
-    ))
-    .expect("a host")
+    Host::new(Trial::new(COMPILER.into(), Vec::new())).expect("a host")
 }
 
 fn load(runtime: &Runtime, host: &Host) -> Plugin {
@@ -131,12 +133,41 @@ fn batches(criterion: &mut Criterion) {
     });
 }
 
+/// A plugin as a ConfigMap delivers it, from its file to the first call: inspected, compiled on trial, compiled, described.
+/// Then the stages: the trial, and all the rest, which is what a bundled plugin takes.
 fn loads(criterion: &mut Criterion) {
     let runtime = Runtime::new().expect("a runtime");
     let host = host();
-    measure(criterion, "load", || {
-        black_box(load(&runtime, &host));
-    });
+    let plugins = [
+        ("prometheus", PROMETHEUS),
+        ("schedule", SCHEDULE),
+        ("sequential", SEQUENTIAL),
+    ];
+    for (name, bytes) in plugins {
+        let delivery = Delivery::read(bytes).expect("a file");
+        let limits = Limits::default();
+        measure(criterion, &format!("load {name}"), || {
+            let loaded = runtime.block_on(host.load(name, &delivery, &limits));
+            black_box(loaded.expect("a plugin"));
+        });
+        measure(criterion, &format!("load {name}, the trial"), || try_out(bytes));
+        measure(criterion, &format!("load {name}, without the trial"), || {
+            let loaded = runtime.block_on(host.load_bundled(name, &delivery, &limits));
+            black_box(loaded.expect("a plugin"));
+        });
+    }
+}
+
+/// Compiles a plugin on trial, as the host does before it compiles it in earnest.
+fn try_out(bytes: &[u8]) {
+    let mut compiler = Command::new(COMPILER)
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("a process");
+    let mut input = compiler.stdin.take().expect("its input");
+    input.write_all(bytes).expect("a process that reads");
+    drop(input);
+    assert!(compiler.wait().expect("an end").success());
 }
 
 fn evaluations(criterion: &mut Criterion) {
@@ -145,7 +176,7 @@ fn evaluations(criterion: &mut Criterion) {
     let value = Value::Vector(vec![0.01, 0.02]);
     measure(criterion, "condition", || {
         let condition = "len(result) > 0 && all(result, # < 0.05)";
-        let (answer, _report) = runtime.block_on(conditions.evaluate(condition, &value));
+        let (answer, _report) = runtime.block_on(conditions.evaluate("shop", condition, &value));
         assert!(answer.expect("an answer"));
     });
 }

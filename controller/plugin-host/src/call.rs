@@ -13,6 +13,7 @@ use crate::failure::{CallError, CallFailure, Identity};
 use crate::guest::Guest;
 use crate::limits::{self, Limit, Limits};
 use crate::metrics::MetricsProvider;
+use crate::redaction::Redaction;
 
 /// What a plugin is asked, with everything that its answer may depend on.
 #[derive(Debug, Clone)]
@@ -33,6 +34,8 @@ pub struct Request {
     pub grants: BTreeSet<String>,
     /// What it may use.
     pub limits: Limits,
+    /// What is taken out of everything that it tells: lines of the log, answers and errors.
+    pub redaction: Redaction,
 }
 
 /// A call that is over.

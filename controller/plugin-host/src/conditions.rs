@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kulta_core::analysis::condition::{Answers, Conditions as Written, Judgement};
+use kulta_core::analysis::condition::{Conditions as Written, Each, Judgement};
 use kulta_core::analysis::finding::Finding;
 use kulta_core::analysis::verdict::{Subject, Value, Verdict};
 use serde::Serialize;
@@ -24,6 +24,7 @@ use crate::host::{Host, LoadError};
 use crate::limits::{self, Limit, Limits};
 use crate::metrics::Nobody;
 use crate::plugin::Plugin;
+use crate::redaction::Redaction;
 use crate::text;
 
 /// What evaluates: built of `plugins/conditions` by `cargo xtask plugins`.
@@ -97,9 +98,10 @@ pub enum ConditionFault {
         /// The time of one evaluation.
         limit: Duration,
     },
-    /// Plugins and conditions hold too much memory at the moment: to be tried again.
-    #[error("all plugins together hold {} MiB: tried again later", limits::TOTAL_MEMORY_BYTES >> 20)]
-    Busy,
+    /// Plugins and conditions hold too much memory at the moment, all of them or those of the namespace: to be tried
+    /// again.
+    #[error(transparent)]
+    Busy(CallError),
     /// What evaluates does not work on this machine.
     #[error("it can't be evaluated")]
     Load(#[source] LoadError),
@@ -118,7 +120,7 @@ impl ConditionFault {
             | Self::FuelExhausted { .. }
             | Self::MemoryExceeded { .. }
             | Self::StackExhausted => true,
-            Self::Timeout { .. } | Self::Busy | Self::Load(_) | Self::Fault(_) => false,
+            Self::Timeout { .. } | Self::Busy(_) | Self::Load(_) | Self::Fault(_) => false,
         }
     }
 }
@@ -165,72 +167,86 @@ impl Conditions {
         }
     }
 
-    /// Whether `condition` can be read, whatever will be measured.
+    /// Whether `condition` of an analysis in `namespace` can be read, whatever will be measured.
     ///
     /// # Errors
     /// When it can't, or its evaluation has no answer.
-    pub async fn check(&self, condition: &str) -> Result<(), ConditionError> {
-        self.ask(condition, None).await.result.map(drop)
+    pub async fn check(&self, namespace: &str, condition: &str) -> Result<(), ConditionError> {
+        self.ask(namespace, condition, None).await.result.map(drop)
     }
 
-    /// Whether `condition` is true of `value`, and what the evaluation has used.
+    /// Whether `condition` is true of `value`, and what the evaluation has used. Its memory is of the share that
+    /// `namespace` has, as that of the plugins' calls is.
     pub async fn evaluate(
         &self,
+        namespace: &str,
         condition: &str,
         value: &Value,
     ) -> (Result<bool, ConditionError>, CallReport) {
-        let Asked { result, report } = self.ask(condition, Some(value)).await;
+        let Asked { result, report } = self.ask(namespace, condition, Some(value)).await;
         (result, report)
     }
 
-    /// What `verdict` comes to by the conditions that are `written` for its metric.
+    /// What `verdict` comes to by the conditions that are `written` for its metric, in an analysis of `namespace`.
     ///
     /// None: there is no memory for that at the moment, which says nothing about the metric.
-    pub async fn judge(&self, written: &Written, verdict: Verdict) -> Option<Finding> {
-        let outcome = match written.take(verdict) {
+    pub async fn judge(&self, namespace: &str, written: &Written, verdict: Verdict) -> Option<Finding> {
+        let (outcome, written) = match written.take(verdict) {
             Judgement::Done(finding) => return Some(finding),
-            Judgement::Ask(outcome) => outcome,
+            Judgement::Ask(outcome, written) => (outcome, written),
         };
-        let value = &outcome.reading.value;
-        // As in Argo Rollouts, both are evaluated, so that a broken one is seen whatever the other says.
-        let success = self.answer("successCondition", written.success.as_deref(), value);
-        let success = match success.await {
-            Ok(answer) => answer,
-            Err(finding) => return finding,
-        };
-        let failure = self.answer("failureCondition", written.failure.as_deref(), value);
-        match failure.await {
-            Ok(failure) => Some(Answers { success, failure }.judge(outcome)),
+        match self.answers(namespace, written, &outcome.reading.value).await {
+            Ok(answers) => Some(answers.judge(outcome)),
             Err(finding) => finding,
         }
     }
 
+    async fn answers(
+        &self,
+        namespace: &str,
+        written: Each<&str>,
+        value: &Value,
+    ) -> Result<Each<bool>, Option<Finding>> {
+        let success = |condition| self.answer(namespace, "successCondition", condition, value);
+        let failure = |condition| self.answer(namespace, "failureCondition", condition, value);
+        Ok(match written {
+            Each::Success(condition) => Each::Success(success(condition).await?),
+            Each::Failure(condition) => Each::Failure(failure(condition).await?),
+            // As in Argo Rollouts, both are evaluated, so that a broken one is seen whatever the other says.
+            Each::Both {
+                success: one,
+                failure: other,
+            } => Each::Both {
+                success: success(one).await?,
+                failure: failure(other).await?,
+            },
+        })
+    }
+
     async fn answer(
         &self,
+        namespace: &str,
         field: &str,
-        condition: Option<&str>,
+        condition: &str,
         value: &Value,
-    ) -> Result<Option<bool>, Option<Finding>> {
-        let Some(condition) = condition else {
-            return Ok(None);
-        };
+    ) -> Result<bool, Option<Finding>> {
         let mut waits = std::iter::repeat_n(BUSY_RETRY, BUSY_RETRIES);
         let answer = loop {
-            let (answer, _report) = self.evaluate(condition, value).await;
-            let is_busy = matches!(&answer, Err(error) if matches!(error.cause, ConditionFault::Busy));
+            let (answer, _report) = self.evaluate(namespace, condition, value).await;
+            let is_busy = matches!(&answer, Err(error) if matches!(error.cause, ConditionFault::Busy(_)));
             match waits.next() {
                 // An evaluation takes milliseconds, and what the plugin has measured is not measured again for it.
                 Some(wait) if is_busy => tokio::time::sleep(wait).await,
                 _ => break answer,
             }
         };
-        answer.map(Some).map_err(|error| match error.cause {
-            ConditionFault::Busy => None,
+        answer.map_err(|error| match error.cause {
+            ConditionFault::Busy(_) => None,
             ref cause => Some(Finding::Error(format!("{field}: {error}: {cause}"))),
         })
     }
 
-    async fn ask(&self, condition: &str, value: Option<&Value>) -> Asked {
+    async fn ask(&self, namespace: &str, condition: &str, value: Option<&Value>) -> Asked {
         if condition.len() > limits::CONDITION_BYTES {
             let cause = ConditionFault::TooLong {
                 bytes: condition.len(),
@@ -248,7 +264,7 @@ impl Conditions {
             Ok(module) => module,
             Err(cause) => return Asked::refused(condition, ConditionFault::Load(cause)),
         };
-        let Finished { result, report } = module.evaluate(request(config)).await;
+        let Finished { result, report } = module.evaluate(request(namespace, config)).await;
         let result = match result {
             Ok(Verdict::Pass(_)) => Ok(true),
             Ok(_) => Ok(false),
@@ -295,7 +311,7 @@ fn fault(cause: CallError) -> ConditionFault {
         CallError::MemoryExceeded { limit, .. } => ConditionFault::MemoryExceeded { limit },
         CallError::StackExhausted => ConditionFault::StackExhausted,
         CallError::Timeout { limit } => ConditionFault::Timeout { limit },
-        CallError::Busy => ConditionFault::Busy,
+        CallError::Busy => ConditionFault::Busy(cause),
         CallError::Crashed(crash) if crash.reason.contains(BEYOND_MEMORY) => ConditionFault::StackExhausted,
         CallError::Crashed(Crash {
             message: Some(message),
@@ -307,12 +323,12 @@ fn fault(cause: CallError) -> ConditionFault {
     }
 }
 
-/// The module knows nothing but its question, and can ask nobody.
-fn request(config: String) -> Request {
+/// The module knows nothing but its question and for whom, and can ask nobody.
+fn request(namespace: &str, config: String) -> Request {
     Request {
         config,
         subject: Subject {
-            namespace: String::new(),
+            namespace: namespace.to_owned(),
             name: String::new(),
             metric: String::new(),
             started_at: Timestamp::UNIX_EPOCH,
@@ -324,5 +340,6 @@ fn request(config: String) -> Request {
         metrics: Arc::new(Nobody),
         grants: [].into(),
         limits: Limits::default(),
+        redaction: Redaction::default(),
     }
 }

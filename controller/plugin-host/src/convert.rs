@@ -13,6 +13,7 @@ use crate::bindings::gate::exports::kulta::analysis::gate;
 use crate::bindings::{history, metrics as wit, types};
 use crate::limits::{self, Limit, Limits};
 use crate::metrics::{Answer, Data, QueryError, Sample, Series};
+use crate::redaction::Redaction;
 use crate::text;
 
 /// An answer that can't be taken. What is merely too long is cut instead.
@@ -44,6 +45,9 @@ pub enum InvalidAnswer {
     /// It says that it is JSON, and is not.
     #[error("a JSON document that is none")]
     NotJson(#[source] serde_json::Error),
+    /// A text that must not be told would be written down.
+    #[error("a text of a Secret in the state: keep it out of what the next call is handed")]
+    SecretInState,
     /// The schema of the configuration is too long to keep.
     #[error(
         "a schema of {bytes} bytes, at most {}: leave out what only describes",
@@ -190,6 +194,8 @@ pub(crate) fn query_error(error: QueryError) -> wit::QueryError {
         QueryError::BadQuery(text) => wit::QueryError::BadQuery(words(text)),
         QueryError::Unavailable(text) => wit::QueryError::Unavailable(words(text)),
         QueryError::Other(text) => wit::QueryError::Other(words(text)),
+        // It ends the call instead, and is put into words here for completeness only.
+        QueryError::NoPlace => wit::QueryError::Unavailable(QueryError::NoPlace.to_string()),
     }
 }
 
@@ -203,12 +209,15 @@ pub(crate) fn plugin_error(error: &types::PluginError) -> PluginError {
     }
 }
 
-pub(crate) fn verdict(
-    answered: types::Verdict,
-    now: Timestamp,
-    limits: &Limits,
-) -> Result<Verdict, InvalidAnswer> {
-    let take = |answered| outcome(answered, now, limits);
+/// How the answer of a call is taken.
+pub(crate) struct Taking {
+    pub(crate) now: Timestamp,
+    pub(crate) limits: Limits,
+    pub(crate) redaction: Redaction,
+}
+
+pub(crate) fn verdict(answered: types::Verdict, taking: &Taking) -> Result<Verdict, InvalidAnswer> {
+    let take = |answered| outcome(answered, taking);
     Ok(match answered {
         types::Verdict::Measured(answered) => Verdict::Measured(take(answered)?),
         types::Verdict::Running(answered) => Verdict::Running(take(answered)?),
@@ -218,12 +227,8 @@ pub(crate) fn verdict(
     })
 }
 
-pub(crate) fn decision(
-    answered: gate::Decision,
-    now: Timestamp,
-    limits: &Limits,
-) -> Result<Decision, InvalidAnswer> {
-    let take = |answered| outcome(answered, now, limits);
+pub(crate) fn decision(answered: gate::Decision, taking: &Taking) -> Result<Decision, InvalidAnswer> {
+    let take = |answered| outcome(answered, taking);
     Ok(match answered {
         gate::Decision::Allow(answered) => Decision::Allow(take(answered)?),
         gate::Decision::Hold(answered) => Decision::Hold(take(answered)?),
@@ -231,7 +236,13 @@ pub(crate) fn decision(
     })
 }
 
-fn outcome(answered: types::Outcome, now: Timestamp, limits: &Limits) -> Result<Outcome, InvalidAnswer> {
+fn outcome(answered: types::Outcome, taking: &Taking) -> Result<Outcome, InvalidAnswer> {
+    let Taking {
+        now,
+        limits,
+        redaction,
+    } = taking;
+    let answered = redaction.outcome(answered)?;
     let limit = limits.size(Limit::StateBytes);
     if let Some(state) = answered.next_state.as_ref().filter(|state| state.len() > limit) {
         return Err(InvalidAnswer::StateTooLarge {
@@ -242,7 +253,7 @@ fn outcome(answered: types::Outcome, now: Timestamp, limits: &Limits) -> Result<
     Ok(Outcome {
         reading: reading(answered.measurement)?,
         next_state: answered.next_state,
-        retry_at: answered.retry_at.map(|wish| retry_at(wish, now)),
+        retry_at: answered.retry_at.map(|wish| retry_at(wish, *now)),
     })
 }
 

@@ -8,7 +8,7 @@ use thiserror::Error;
 use wasmtime::{Trap, WasmBacktrace};
 
 use crate::convert::{InvalidAnswer, PluginError};
-use crate::guest::{Guest, HostCallsExhausted};
+use crate::guest::{Guest, HostCallsExhausted, NoPlace};
 use crate::limits::{self, Limit, Limits};
 use crate::memory::Refused;
 use crate::{Digest, World, text};
@@ -86,6 +86,9 @@ pub enum CallError {
         limits::NAMESPACE_MEMORY_BYTES >> 20
     )]
     Busy,
+    /// A provider is asked as much as it may be at the moment: to be tried again.
+    #[error("a provider that it asks is being asked as much as it may be at once: tried again later")]
+    NoPlace,
     /// The plugin called itself too deeply.
     #[error("the stack of {} KiB is used up: an endless recursion", limits::WASM_STACK_BYTES >> 10)]
     StackExhausted,
@@ -161,7 +164,7 @@ impl CallError {
             Self::Timeout { .. } => "timeout",
             Self::FuelExhausted { .. } => "fuel",
             Self::MemoryExceeded { .. } | Self::TableExceeded { .. } => "memory",
-            Self::Busy => "busy",
+            Self::Busy | Self::NoPlace => "busy",
             Self::StackExhausted => "stack",
             Self::OutgoingExceeded { .. } => "outgoing",
             Self::HostCallsExhausted => "host-calls",
@@ -186,16 +189,19 @@ impl CallError {
         )
     }
 
-    /// There was no memory for it at the moment: neither the plugin nor what it asks is at fault.
+    /// There was no memory or no place at a provider for it at the moment: neither the plugin nor what it asks is at fault.
     #[must_use]
     pub const fn is_for_want_of_room(&self) -> bool {
-        matches!(self, Self::Busy)
+        matches!(self, Self::Busy | Self::NoPlace)
     }
 
     /// What ended a call.
     pub(crate) fn ended(error: &wasmtime::Error, limits: &Limits, guest: &mut Guest) -> Self {
         if let Some(refused) = error.downcast_ref::<Refused>() {
             return Self::refused(*refused, limits);
+        }
+        if error.is::<NoPlace>() {
+            return Self::NoPlace;
         }
         if error.is::<HostCallsExhausted>() {
             return Self::HostCallsExhausted;

@@ -13,11 +13,17 @@ use crate::limits::{self, Limit, Limits};
 use crate::logbook::Logbook;
 use crate::memory::{Share, Watch};
 use crate::metrics::MetricsProvider;
+use crate::redaction::Redaction;
 
 /// A plugin called the host too often. Ends the call.
 #[derive(Debug, Clone, Copy, Error)]
 #[error("more than {} calls of the host", limits::HOST_CALLS)]
 pub(crate) struct HostCallsExhausted;
+
+/// A provider has no place for a query at the moment. Ends the call, which is made again.
+#[derive(Debug, Clone, Copy, Error)]
+#[error("no place at a provider")]
+pub(crate) struct NoPlace;
 
 /// What the caller hands in for a plugin to ask for.
 #[derive(Debug)]
@@ -29,18 +35,20 @@ pub(crate) struct Surroundings {
     pub(crate) state: Option<Vec<u8>>,
     pub(crate) metrics: Option<Arc<dyn MetricsProvider>>,
     pub(crate) grants: BTreeSet<String>,
+    pub(crate) redaction: Redaction,
 }
 
 impl Surroundings {
-    /// Those of a call that knows nothing and may ask nobody.
-    pub(crate) fn bare(now: Timestamp) -> Self {
+    /// Those of a call that knows nothing but whom it is for, and may ask nobody.
+    pub(crate) fn bare(namespace: &str, now: Timestamp) -> Self {
         Self {
-            namespace: String::new(),
+            namespace: namespace.to_owned(),
             now,
             previous: Vec::new(),
             state: None,
             metrics: None,
             grants: BTreeSet::new(),
+            redaction: Redaction::default(),
         }
     }
 }

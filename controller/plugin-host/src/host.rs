@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::thread;
 
@@ -74,15 +75,32 @@ pub enum LoadError {
     /// It can't be compiled, although its trial went well.
     #[error("it can't be compiled")]
     Compile(#[source] EngineFault),
-    /// The compiler has a fault, or can't be started.
+    /// The compiler has a fault.
     #[error("the compiler did not finish: tell whoever maintains KULTA")]
     CompilerFault,
+    /// The compiler can't be started at the moment.
+    #[error("the compiler can't be started")]
+    NoThread(#[source] io::Error),
     /// It imports or exports what the interface does not have, or has in another form.
     #[error("it does not fit the interface: build it with the plugin SDK of this version or an earlier one")]
     Link(#[source] EngineFault),
     /// It can't tell who it is.
     #[error("it can't describe itself")]
     Describe(#[source] CallError),
+}
+
+impl LoadError {
+    /// Whether it can go well the next time although the file is the same: the machine had no time or no room for it.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Trial(error) => error.is_passing(),
+            Self::NoThread(_) => true,
+            // What computes for ever runs out of fuel: that there was no answer in time is for want of a processor.
+            Self::Describe(error) => matches!(error, CallError::Busy | CallError::Timeout { .. }),
+            Self::Inspect(_) | Self::Compile(_) | Self::CompilerFault | Self::Link(_) => false,
+        }
+    }
 }
 
 impl Host {
@@ -149,9 +167,8 @@ impl Host {
     pub(crate) async fn own_module(&self, name: &str, module: &'static [u8]) -> Result<Plugin, LoadError> {
         let delivery = Delivery::read(module)?;
         let engine = self.engine.clone();
-        let compiled = on_a_large_stack(move || Component::new(&engine, module)).await;
-        let component = compiled.ok_or(LoadError::CompilerFault)?;
-        let component = component.map_err(|error| LoadError::Compile(error.into()))?;
+        let compiled = on_a_large_stack(move || Component::new(&engine, module)).await?;
+        let component = compiled.map_err(|error| LoadError::Compile(error.into()))?;
         let inspected = Inspected {
             component: Vec::new(),
             imports: BTreeSet::new(),
@@ -220,8 +237,7 @@ impl Host {
                 component.map_err(|error| LoadError::Compile(error.into()))?,
             ))
         })
-        .await
-        .unwrap_or(Err(LoadError::CompilerFault))
+        .await?
     }
 }
 
@@ -238,9 +254,13 @@ fn link(error: wasmtime::Error) -> LoadError {
     LoadError::Link(error.into())
 }
 
-/// Runs `work` on a thread with twice the stack of the trial: what the trial has survived, this process survives. None:
-/// it panicked, or there is no thread to be had.
-async fn on_a_large_stack<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+/// Runs `work` on a thread with twice the stack of the trial: what the trial has survived, this process survives.
+///
+/// # Errors
+/// When it panics, or there is no thread to be had.
+async fn on_a_large_stack<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, LoadError> {
     let (sender, receiver) = oneshot::channel();
     let stack = limits::TRIAL_STACK_BYTES.saturating_mul(2);
     let run = move || {
@@ -251,6 +271,6 @@ async fn on_a_large_stack<T: Send + 'static>(work: impl FnOnce() -> T + Send + '
         .name("plugin-compiler".to_owned())
         .stack_size(stack)
         .spawn(run)
-        .ok()?;
-    receiver.await.ok()
+        .map_err(LoadError::NoThread)?;
+    receiver.await.map_err(|_panicked| LoadError::CompilerFault)
 }

@@ -9,7 +9,7 @@ use kulta_core::analysis::verdict::Past;
 use tokio::time::Instant;
 
 use crate::bindings::{clock, history, log, metrics as wit};
-use crate::guest::Guest;
+use crate::guest::{Guest, NoPlace};
 use crate::metrics::{Query, QueryError, Window};
 use crate::{convert, limits, text, zone};
 
@@ -56,7 +56,7 @@ impl wit::Host for Guest {
     ) -> wasmtime::Result<Result<wit::Answer, wit::QueryError>> {
         self.host_call()?;
         let window = instant(at);
-        Ok(self.query(provider, expr, window).await)
+        self.query(provider, expr, window).await
     }
 
     async fn query_range(
@@ -69,7 +69,7 @@ impl wit::Host for Guest {
     ) -> wasmtime::Result<Result<wit::Answer, wit::QueryError>> {
         self.host_call()?;
         let window = range(start, end, step_ms);
-        Ok(self.query(provider, expr, window).await)
+        self.query(provider, expr, window).await
     }
 }
 
@@ -80,13 +80,16 @@ impl Guest {
         provider: String,
         expression: String,
         window: Result<Window, QueryError>,
-    ) -> Result<wit::Answer, wit::QueryError> {
+    ) -> wasmtime::Result<Result<wit::Answer, wit::QueryError>> {
         if self.queries >= self.query_limit {
-            return Err(wit::QueryError::BudgetExhausted);
+            return Ok(Err(wit::QueryError::BudgetExhausted));
         }
         self.queries = self.queries.saturating_add(1);
         let answer = self.ask(provider, expression, window).await;
-        answer.map(convert::answer).map_err(convert::query_error)
+        if answer == Err(QueryError::NoPlace) {
+            return Err(wasmtime::Error::new(NoPlace));
+        }
+        Ok(answer.map(convert::answer).map_err(convert::query_error))
     }
 
     async fn ask(

@@ -41,8 +41,14 @@ pub(crate) const FRAMES: usize = 8;
 
 /// Address space of the process that compiles on trial: the bundled plugin (120 kB) makes it hold 21 MiB of memory.
 pub(crate) const TRIAL_MEMORY_BYTES: u64 = 256 * MIB;
-/// Time of a trial: the bundled plugin takes 0.7 s where the compiler itself is hardly optimised.
-pub(crate) const TRIAL_TIME: Duration = Duration::from_secs(5);
+/// Time that a trial may compute: the bundled plugin takes 0.7 s where the compiler itself is hardly optimised. It is
+/// the file's own, however busy the machine is: whoever takes more will take it again.
+pub(crate) const TRIAL_CPU: Duration = Duration::from_secs(5);
+/// A process that goes on beyond its time of computing is killed after so much more.
+pub(crate) const TRIAL_CPU_GRACE: Duration = Duration::from_secs(1);
+/// Time of a trial by the clock on the wall: twice what it may compute, so that on a machine with time for it a file that
+/// computes too long is found out, and not taken for one that has waited.
+pub(crate) const TRIAL_TIME: Duration = Duration::from_secs(10);
 /// Stack of the compiler on trial; in earnest it has twice as much, so that it can't overflow there.
 pub(crate) const TRIAL_STACK_BYTES: usize = 4 << 20;
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::bindings::log::Level;
+use crate::redaction::Redaction;
 use crate::{limits, text};
 
 /// Over this time the lines of all calls of a plugin are counted.
@@ -74,21 +75,24 @@ pub(crate) struct Logbook {
     dropped: u64,
     /// The latest line at level error: a panic is told there, because all that is left of it otherwise is a trap.
     last_error: Option<String>,
+    redaction: Redaction,
 }
 
 impl Logbook {
-    pub(crate) fn new(log: Arc<PluginLog>, lines: u64) -> Self {
+    pub(crate) fn new(log: Arc<PluginLog>, lines: u64, redaction: Redaction) -> Self {
         Self {
             log,
             left: lines,
             held_back: 0,
             dropped: 0,
             last_error: None,
+            redaction,
         }
     }
 
     /// Writes one line.
     pub(crate) fn write(&mut self, level: Level, message: &str) {
+        let message = &*self.redaction.hide(message).into_owned();
         let Some(left) = self.left.checked_sub(1) else {
             self.dropped = self.dropped.saturating_add(1);
             if level == Level::Error {
@@ -183,14 +187,18 @@ mod tests {
     }
 
     fn book(lines: u64) -> Logbook {
-        Logbook::new(Arc::new(PluginLog::new("mine".into())), lines)
+        Logbook::new(
+            Arc::new(PluginLog::new("mine".into())),
+            lines,
+            Redaction::default(),
+        )
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_a_plugin_writes_too_much_over_time_is_dropped_and_counted() {
         let log = Arc::new(PluginLog::new("mine".into()));
         let call = || {
-            let mut book = Logbook::new(Arc::clone(&log), 100);
+            let mut book = Logbook::new(Arc::clone(&log), 100, Redaction::default());
             (0..100).for_each(|_| book.write(Level::Info, "again"));
             book.dropped()
         };
@@ -218,6 +226,23 @@ mod tests {
             log.contains("WARN") && log.contains("one two plugin=\"mine\""),
             "{log}"
         );
+    }
+
+    #[test]
+    fn a_secret_is_in_no_line_and_in_no_last_words() {
+        let redaction = Redaction::of(["s3cret".to_owned()]);
+        let mut last = None;
+        let log = logged(|| {
+            let mut book = Logbook::new(Arc::new(PluginLog::new("mine".into())), 1, redaction);
+            book.write(Level::Info, "the token is s3cret");
+            book.write(Level::Error, "panicked: s3cret");
+            last = book.take_last_error();
+        });
+        assert!(
+            log.contains("the token is (hidden)") && !log.contains("s3cret"),
+            "{log}"
+        );
+        assert_eq!(last.as_deref(), Some("panicked: (hidden)"));
     }
 
     #[test]

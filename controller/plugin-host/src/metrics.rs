@@ -118,6 +118,10 @@ pub enum QueryError {
     /// No answer in time.
     #[error("no answer in time")]
     Timeout,
+    /// Nobody was asked: as many queries as the provider is asked at once are under way. The plugin is not told, its call
+    /// ends, to be made again when there is a place: it is at no fault, and has no use for a wait that is not its own.
+    #[error("the provider is being asked as much as it may be at once")]
+    NoPlace,
     /// The provider does not understand the query.
     #[error("bad query: {0}")]
     BadQuery(String),

@@ -13,12 +13,16 @@ use crate::bindings::gate::PromotionGatePre;
 use crate::bindings::metric::MetricAnalysisPre;
 use crate::bindings::types;
 use crate::call::{CallReport, Finished, Request, Session};
-use crate::convert::{self, Description};
+use crate::convert::{self, Description, Taking};
 use crate::failure::{CallError, Identity};
 use crate::guest::{Guest, Surroundings};
 use crate::limits::{self, Limit, Limits};
 use crate::logbook::{Logbook, PluginLog};
 use crate::memory::Total;
+use crate::redaction::Redaction;
+
+/// A plugin describes itself to the controller, for no namespace in particular. One does so at a time.
+const NOBODY: &str = "";
 
 /// What a plugin is made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -84,7 +88,8 @@ impl Code {
 
     fn open(&self, surroundings: Surroundings, limits: &Limits) -> Session {
         let share = self.total.share_of(&surroundings.namespace);
-        let logbook = Logbook::new(Arc::clone(&self.log), limits.amount(Limit::LogLines));
+        let redaction = surroundings.redaction.clone();
+        let logbook = Logbook::new(Arc::clone(&self.log), limits.amount(Limit::LogLines), redaction);
         let guest = Guest::new(surroundings, limits, share, logbook);
         Session::open(self.described.engine(), guest, limits)
     }
@@ -92,7 +97,7 @@ impl Code {
     /// Asks the plugin who it is.
     pub(crate) async fn describe(&self, limits: &Limits) -> Result<Description, CallError> {
         let limits = limits.for_description();
-        let mut session = self.open(Surroundings::bare(Timestamp::UNIX_EPOCH), &limits);
+        let mut session = self.open(Surroundings::bare(NOBODY, Timestamp::UNIX_EPOCH), &limits);
         let call = async {
             let store = session.ready()?;
             let instance = self.described.instantiate_async(&mut *store).await?;
@@ -144,6 +149,7 @@ impl Plugin {
             return self.refused(refused);
         }
         let asked = Asked::from(request);
+        let taking = asked.taking();
         let mut session = self.code.open(asked.surroundings, &asked.limits);
         let call = async {
             let store = session.ready()?;
@@ -155,9 +161,9 @@ impl Plugin {
         };
         let answer = timeout(asked.limits.call_time(), call).await;
         let (answer, report) = session.close(answer);
-        let result = answer.and_then(accepted).and_then(|verdict| {
-            convert::verdict(verdict, asked.now, &asked.limits).map_err(CallError::InvalidAnswer)
-        });
+        let result = answer
+            .and_then(|answer| accepted(answer, &taking.redaction))
+            .and_then(|verdict| convert::verdict(verdict, &taking).map_err(CallError::InvalidAnswer));
         Finished::new(&self.identity, result, report)
     }
 
@@ -172,6 +178,7 @@ impl Plugin {
             return self.refused(refused);
         }
         let asked = Asked::from(request);
+        let taking = asked.taking();
         let mut session = self.code.open(asked.surroundings, &asked.limits);
         let next = convert::step(next);
         let call = async {
@@ -184,18 +191,25 @@ impl Plugin {
         };
         let answer = timeout(asked.limits.call_time(), call).await;
         let (answer, report) = session.close(answer);
-        let result = answer.and_then(accepted).and_then(|decision| {
-            convert::decision(decision, asked.now, &asked.limits).map_err(CallError::InvalidAnswer)
-        });
+        let result = answer
+            .and_then(|answer| accepted(answer, &taking.redaction))
+            .and_then(|decision| convert::decision(decision, &taking).map_err(CallError::InvalidAnswer));
         Finished::new(&self.identity, result, report)
     }
 
-    /// Asks it whether a configuration (JSON of at most 32 KiB) makes sense. It can ask no provider for that.
-    pub async fn check_config(&self, config: &str, now: Timestamp, limits: &Limits) -> Finished<()> {
+    /// Asks it whether a configuration (JSON of at most 32 KiB) makes sense, for `namespace`, whose share of the memory
+    /// the call has. It can ask no provider for that.
+    pub async fn check_config(
+        &self,
+        namespace: &str,
+        config: &str,
+        now: Timestamp,
+        limits: &Limits,
+    ) -> Finished<()> {
         if let Err(refused) = check_length(config) {
             return self.refused(refused);
         }
-        let mut session = self.code.open(Surroundings::bare(now), limits);
+        let mut session = self.code.open(Surroundings::bare(namespace, now), limits);
         let call = async {
             let store = session.ready()?;
             let instance = self.code.described.instantiate_async(&mut *store).await?;
@@ -206,7 +220,8 @@ impl Plugin {
         };
         let answer = timeout(limits.call_time(), call).await;
         let (answer, report) = session.close(answer);
-        Finished::new(&self.identity, answer.and_then(accepted), report)
+        let result = answer.and_then(|answer| accepted(answer, &Redaction::default()));
+        Finished::new(&self.identity, result, report)
     }
 
     /// A call that was not begun.
@@ -224,6 +239,17 @@ struct Asked {
     surroundings: Surroundings,
 }
 
+impl Asked {
+    /// How its answer is taken.
+    fn taking(&self) -> Taking {
+        Taking {
+            now: self.now,
+            limits: self.limits.clone(),
+            redaction: self.surroundings.redaction.clone(),
+        }
+    }
+}
+
 impl From<Request> for Asked {
     fn from(request: Request) -> Self {
         Self {
@@ -238,6 +264,7 @@ impl From<Request> for Asked {
                 state: request.state,
                 metrics: Some(request.metrics),
                 grants: request.grants,
+                redaction: request.redaction,
             },
         }
     }
@@ -251,6 +278,6 @@ fn check_length(config: &str) -> Result<(), CallError> {
 }
 
 /// A plugin's own error is one of the ways in which a call has no answer.
-fn accepted<T>(answer: Result<T, types::PluginError>) -> Result<T, CallError> {
-    answer.map_err(|error| CallError::Plugin(convert::plugin_error(&error)))
+fn accepted<T>(answer: Result<T, types::PluginError>, redaction: &Redaction) -> Result<T, CallError> {
+    answer.map_err(|error| CallError::Plugin(convert::plugin_error(&redaction.error(error))))
 }

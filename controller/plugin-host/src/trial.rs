@@ -3,12 +3,14 @@
 
 use std::ffi::OsString;
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{ExitCode, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::io::Errno;
+use rustix::process::{Resource, Rlimit, Signal, setrlimit};
 use thiserror::Error;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, Command};
@@ -19,6 +21,12 @@ use crate::{engine, limits, text};
 
 /// How a process that refuses a plugin ends.
 const REFUSED: u8 = 65;
+/// How a process ends that could not hold the trial at all.
+const NOT_HELD: u8 = 75;
+
+/// Errors of starting a process that pass by themselves: no memory, no more processes, no more files. What is missing or
+/// forbidden stays so.
+const PASSING: [Errno; 4] = [Errno::NOMEM, Errno::AGAIN, Errno::MFILE, Errno::NFILE];
 
 /// How plugins are compiled on trial.
 #[derive(Debug, Clone)]
@@ -27,7 +35,7 @@ pub struct Trial {
     pub program: PathBuf,
     /// With these arguments.
     pub arguments: Vec<OsString>,
-    /// It is killed after so much time.
+    /// It is killed after so much time by the clock. What it may compute is its own limit.
     pub time: Duration,
 }
 
@@ -43,11 +51,25 @@ pub enum TrialError {
         #[source]
         source: io::Error,
     },
-    /// The compiler took too long.
-    #[error("its compilation was stopped after {time:?}: split up its largest functions")]
+    /// The compiler took too long by the clock: the machine is too busy, or the file at fault.
+    #[error(
+        "its compilation was stopped after {time:?}: the machine is too busy, or its largest functions are to be split up"
+    )]
     TooSlow {
         /// What it may take.
         time: Duration,
+    },
+    /// The compiler computed for too long, however busy the machine is.
+    #[error(
+        "its compilation was stopped after {} s of computing: split up its largest functions",
+        limits::TRIAL_CPU.as_secs()
+    )]
+    TooMuchWork,
+    /// The machine had no memory, or no thread, for the compiler.
+    #[error("its compilation could not begin, or was killed by the machine: {reason}")]
+    NotHeld {
+        /// As far as it is known.
+        reason: String,
     },
     /// The compiler needed too much memory, or found a fault of its own.
     #[error(
@@ -64,6 +86,41 @@ pub enum TrialError {
         /// In the compiler's words.
         reason: String,
     },
+}
+
+impl TrialError {
+    /// Whether it can go well the next time although the file is the same: it was the machine that had no time, no
+    /// memory, or no process for it.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::TooSlow { .. } | Self::NotHeld { .. } => true,
+            Self::Start { source, .. } => {
+                let code = source.raw_os_error();
+                PASSING.iter().any(|passing| code == Some(passing.raw_os_error()))
+            }
+            Self::TooMuchWork | Self::Crashed { .. } | Self::Refused { .. } => false,
+        }
+    }
+
+    /// How a process ended that did not pass.
+    fn ended(status: ExitStatus, words: &[u8]) -> Self {
+        let reason = || text::line(&String::from_utf8_lossy(words), limits::ERROR_BYTES);
+        if status.code() == Some(i32::from(REFUSED)) {
+            return Self::Refused { reason: reason() };
+        }
+        if status.code() == Some(i32::from(NOT_HELD)) {
+            return Self::NotHeld { reason: reason() };
+        }
+        match status.signal() {
+            Some(signal) if signal == Signal::XCPU.as_raw() => Self::TooMuchWork,
+            // Its own limits end it in other ways: this is the kernel's when memory is short, or somebody's.
+            Some(signal) if signal == Signal::KILL.as_raw() => Self::NotHeld {
+                reason: status.to_string(),
+            },
+            _ => Self::Crashed { status },
+        }
+    }
 }
 
 impl Trial {
@@ -95,18 +152,10 @@ impl Trial {
             return Err(TrialError::TooSlow { time: self.time });
         };
         let output = output.map_err(start)?;
-        match output.status.code() {
-            Some(0) => Ok(()),
-            Some(code) if code == i32::from(REFUSED) => {
-                let reason = String::from_utf8_lossy(&output.stderr);
-                Err(TrialError::Refused {
-                    reason: text::line(&reason, limits::ERROR_BYTES),
-                })
-            }
-            _ => Err(TrialError::Crashed {
-                status: output.status,
-            }),
+        if output.status.success() {
+            return Ok(());
         }
+        Err(TrialError::ended(output.status, &output.stderr))
     }
 
     fn start(&self) -> io::Result<Child> {
@@ -126,21 +175,18 @@ impl Trial {
 /// To be called first in `main`, before there are other threads.
 #[must_use]
 pub fn run() -> ExitCode {
-    match confine()
-        .map_err(|reason| reason.to_string())
-        .and_then(|()| compile_input())
-    {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(reason) => {
-            // Without anybody to read it, the code alone has to do.
-            let _unread = io::stderr().write_all(reason.as_bytes());
-            ExitCode::from(REFUSED)
-        }
-    }
+    let compiled = confine().map_err(io::Error::from).and_then(|()| compile_input());
+    let (code, reason) = match compiled {
+        Ok(Ok(())) => return ExitCode::SUCCESS,
+        Ok(Err(reason)) => (REFUSED, reason),
+        Err(error) => (NOT_HELD, error.to_string()),
+    };
+    // Without anybody to read it, the code alone has to do.
+    let _unread = io::stderr().write_all(reason.as_bytes());
+    ExitCode::from(code)
 }
 
-/// Limits what this process may use. What the parent does after five seconds, the kernel does, too, should the parent
-/// be gone by then.
+/// Limits what this process may use. The time of computing ends it also should the parent be gone by then.
 fn confine() -> rustix::io::Result<()> {
     let at_most = |amount| Rlimit {
         current: Some(amount),
@@ -148,27 +194,27 @@ fn confine() -> rustix::io::Result<()> {
     };
     setrlimit(Resource::As, at_most(limits::TRIAL_MEMORY_BYTES))?;
     setrlimit(Resource::Core, at_most(0))?;
+    // The first limit says by its signal why the process ends; the second one kills as anybody does.
+    let killed = limits::TRIAL_CPU.saturating_add(limits::TRIAL_CPU_GRACE);
     setrlimit(
         Resource::Cpu,
-        at_most(limits::TRIAL_TIME.as_secs().saturating_mul(2)),
+        Rlimit {
+            current: Some(limits::TRIAL_CPU.as_secs()),
+            maximum: Some(killed.as_secs()),
+        },
     )
 }
 
-fn compile_input() -> Result<(), String> {
+/// What the compiler says of the plugin; an error where it could not be asked.
+fn compile_input() -> io::Result<Result<(), String>> {
     let most = u64::try_from(limits::RAW_BYTES).unwrap_or(u64::MAX);
     let mut bytes = Vec::new();
-    io::stdin()
-        .lock()
-        .take(most)
-        .read_to_end(&mut bytes)
-        .map_err(|reason| reason.to_string())?;
+    io::stdin().lock().take(most).read_to_end(&mut bytes)?;
     let compiler = thread::Builder::new()
         .stack_size(limits::TRIAL_STACK_BYTES)
-        .spawn(move || compile(&bytes))
-        .map_err(|reason| reason.to_string())?;
-    compiler
-        .join()
-        .unwrap_or_else(|_panic| Err("the compiler has a fault".to_owned()))
+        .spawn(move || compile(&bytes))?;
+    let ended = compiler.join();
+    Ok(ended.unwrap_or_else(|_panic| Err("the compiler has a fault".to_owned())))
 }
 
 fn compile(bytes: &[u8]) -> Result<(), String> {

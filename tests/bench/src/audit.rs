@@ -55,8 +55,11 @@ struct Happened {
     /// When the request to change the template came in.
     changes: BTreeMap<String, Vec<Timestamp>>,
     /// When the ReplicaSet was asked for, and when it was there.
-    replica_sets: BTreeMap<String, Vec<(Timestamp, Timestamp)>>,
+    replica_sets: BTreeMap<String, Vec<Write>>,
 }
+
+/// When a write was asked for, and when it was done.
+pub(crate) type Write = (Timestamp, Timestamp);
 
 /// The changes of templates, as far as the log tells of them.
 #[derive(Debug, PartialEq)]
@@ -79,12 +82,22 @@ impl Audit {
     /// The changes in `namespace`.
     pub(crate) fn changes(&self, namespace: &str) -> Result<Changes> {
         let mut happened = Happened::default();
-        for line in lines(&self.file, self.from)? {
-            let event: Event =
-                serde_json::from_str(&line).with_context(|| format!("in the audit log: {line}"))?;
+        for event in self.events()? {
             happened.add(&event, namespace);
         }
         Ok(happened.matched())
+    }
+
+    /// The patches of the routes in `namespace`, by the names of the routes.
+    pub(crate) fn route_writes(&self, namespace: &str) -> Result<BTreeMap<String, Vec<Write>>> {
+        Ok(route_writes(&self.events()?, namespace))
+    }
+
+    fn events(&self) -> Result<Vec<Event>> {
+        let events = lines(&self.file, self.from)?
+            .into_iter()
+            .map(|line| serde_json::from_str(&line).with_context(|| format!("in the audit log: {line}")));
+        events.collect()
     }
 }
 
@@ -105,20 +118,9 @@ fn lines(file: &Path, from: u64) -> Result<Vec<String>> {
 
 impl Happened {
     fn add(&mut self, event: &Event, namespace: &str) {
-        let Some(object) = event
-            .object_ref
-            .as_ref()
-            .filter(|object| object.namespace == namespace)
-        else {
+        let Some(object) = event.written_in(namespace) else {
             return;
         };
-        let done = event
-            .response_status
-            .as_ref()
-            .is_some_and(|response| response.code < 300);
-        if !done || !object.subresource.is_empty() {
-            return;
-        }
         match (event.verb.as_str(), object.resource.as_str()) {
             ("patch", "rollouts") if event.has("fieldManager", FIELD_MANAGER) => {
                 let changes = self.changes.entry(object.name.clone()).or_default();
@@ -160,7 +162,27 @@ impl Happened {
     }
 }
 
+fn route_writes(events: &[Event], namespace: &str) -> BTreeMap<String, Vec<Write>> {
+    let mut writes: BTreeMap<String, Vec<Write>> = BTreeMap::new();
+    for event in events.iter().filter(|event| event.verb == "patch") {
+        let object = event.written_in(namespace);
+        if let Some(route) = object.filter(|object| object.resource == "httproutes") {
+            let written = (event.request_received_timestamp, event.stage_timestamp);
+            writes.entry(route.name.clone()).or_default().push(written);
+        }
+    }
+    writes
+}
+
 impl Event {
+    /// The object in `namespace` that was written, if it is one and itself was.
+    fn written_in(&self, namespace: &str) -> Option<&Object> {
+        let response = self.response_status.as_ref()?;
+        let object = self.object_ref.as_ref()?;
+        let itself = object.namespace == namespace && object.subresource.is_empty();
+        (itself && response.code < 300).then_some(object)
+    }
+
     fn has(&self, parameter: &str, value: &str) -> bool {
         let (_, query) = self.uri.split_once('?').unwrap_or_default();
         query
@@ -273,5 +295,25 @@ mod tests {
         refused["responseStatus"]["code"] = json!(409);
         let events = [change("web", ("1.0", "1.0")), refused];
         assert_eq!(changes(&events).unanswered, 1);
+    }
+
+    #[test]
+    fn patches_of_routes_count_and_what_a_gateway_says_of_them_does_not() {
+        let mut told = event("patch", "httproutes", "web", "", ("1.3", "1.4"));
+        told["objectRef"]["subresource"] = json!("status");
+        let events = [event("patch", "httproutes", "web", "", ("1.1", "1.2")), told];
+        let events = events.map(|event| serde_json::from_value(event).unwrap());
+
+        let writes = route_writes(&events, "bench-x");
+
+        let at = |second: &str| {
+            format!("2026-01-01T00:00:0{second}Z")
+                .parse::<Timestamp>()
+                .unwrap()
+        };
+        assert_eq!(
+            writes,
+            BTreeMap::from([("web".to_owned(), vec![(at("1.1"), at("1.2"))])])
+        );
     }
 }

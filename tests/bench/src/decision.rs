@@ -5,10 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use kulta_e2e::Distribution;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-
-use crate::distribution::Distribution;
 
 /// What one benchmark is called.
 #[derive(Debug, Deserialize)]

@@ -2,12 +2,12 @@
 //! do.
 
 use anyhow::{Context, Result, ensure};
+use kulta_e2e::Distribution;
 use kulta_test_cluster::progress::Progress;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::audit::{Audit, Changes};
-use crate::distribution::Distribution;
 use crate::limits;
 use crate::population::Population;
 

@@ -5,7 +5,6 @@
 
 mod audit;
 mod decision;
-mod distribution;
 mod latency;
 mod limits;
 mod machine;
@@ -14,6 +13,7 @@ mod play;
 mod population;
 mod probe;
 mod report;
+mod rollback;
 mod start;
 
 use std::path::{Path, PathBuf};
@@ -42,6 +42,8 @@ pub enum Measure {
     Decide,
     /// From a changed template to the new ReplicaSet
     Change,
+    /// From a failing measurement to the route patched
+    Rollback,
     /// The controller's memory
     Memory,
     /// From the start of the binary to the first reconcile

@@ -6,6 +6,8 @@ use std::time::Duration;
 pub(crate) const DECIDE_AIM: Duration = Duration::from_micros(20);
 /// From a changed template to the new ReplicaSet, 99 of 100.
 pub(crate) const CHANGE_AIM: Duration = Duration::from_millis(250);
+/// From a failing measurement to the route patched, 99 of 100.
+pub(crate) const ROLLBACK_AIM: Duration = Duration::from_secs(1);
 /// From the start of the binary to the first reconcile, the slowest.
 pub(crate) const START_AIM: Duration = Duration::from_secs(1);
 /// Memory of the controller without any Rollout, in bytes.
@@ -19,6 +21,11 @@ pub(crate) const ROLLOUTS: usize = 100;
 pub(crate) const CHANGE_EVERY: Duration = Duration::from_millis(200);
 /// Each Rollout's template is changed so often: 500 changes, so that five are slower than the 99 of 100.
 pub(crate) const ROUNDS: usize = 5;
+
+/// Applications that are rolled back: two for each processor of a small machine, whose pods have to come up each time.
+pub(crate) const ROLLBACK_ROLLOUTS: usize = 4;
+/// Each is rolled back so often.
+pub(crate) const ROLLBACK_ROUNDS: usize = 10;
 
 /// How many Rollouts there are while memory is measured.
 pub(crate) const POPULATIONS: [usize; 2] = [ROLLOUTS, 1_000];

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use kulta_e2e::{Controller, NamespaceName, Stage, StageSettings};
+use kulta_e2e::{Controller, Distribution, NamespaceName, Stage, StageSettings};
 use kulta_test_cluster::progress::Progress;
 
 use crate::audit::Audit;
@@ -11,7 +11,7 @@ use crate::memory::Meter;
 use crate::population::Population;
 use crate::probe::Probe;
 use crate::report::Report;
-use crate::{Measure, Options, criterion_folder, decision, latency, limits, machine, start};
+use crate::{Measure, Options, criterion_folder, decision, latency, limits, machine, rollback, start};
 
 /// The beginning of the name of the namespace.
 const NAMESPACE: &str = "bench";
@@ -22,10 +22,15 @@ pub(crate) async fn play(settings: &Arc<StageSettings>, options: &Options) -> Re
     if options.wants(Measure::Decide) {
         report.decide = decision::read(&criterion_folder(&settings.work))?;
     }
-    if [Measure::Change, Measure::Memory, Measure::Start]
-        .iter()
-        .any(|&measure| options.wants(measure))
-    {
+    if wants_any(
+        options,
+        &[
+            Measure::Change,
+            Measure::Rollback,
+            Measure::Memory,
+            Measure::Start,
+        ],
+    ) {
         Stage::remove_leftovers(settings, NAMESPACE).await?;
         let stage = Stage::open(Arc::clone(settings), NamespaceName::Fresh(NAMESPACE)).await?;
         let measured = on_cluster(&stage, options, &mut report).await;
@@ -40,16 +45,20 @@ async fn on_cluster(stage: &Stage, options: &Options, report: &mut Report) -> Re
     let progress = Progress::new();
     progress.begin("installing KULTA");
     let mut controller = Controller::process(stage.settings()).await?;
-    let probe = Probe::new(Controller::ADDRESS)?;
+    let probe = Probe;
     let mut population = Population::new(stage.clone());
     if options.wants(Measure::Memory) {
         report
             .memory
             .push(meter(&mut controller, &probe, &progress).base().await?);
     }
+    if options.wants(Measure::Rollback) {
+        report.rollback = Some(roll_back(stage.settings(), &progress).await?);
+    }
     for size in limits::POPULATIONS {
         let is_small = size == limits::ROLLOUTS;
-        if !is_small && !options.wants(Measure::Memory) {
+        let small_wanted = is_small && wants_any(options, &[Measure::Change, Measure::Start]);
+        if !small_wanted && !options.wants(Measure::Memory) {
             continue;
         }
         progress.begin(&format!("making {size} Rollouts"));
@@ -71,6 +80,18 @@ async fn on_cluster(stage: &Stage, options: &Options, report: &mut Report) -> Re
         }
     }
     controller.stop().await
+}
+
+/// In a namespace of its own, of which nothing is left when the rest is measured.
+async fn roll_back(settings: &StageSettings, progress: &Progress) -> Result<Distribution> {
+    let stage = Stage::open(Arc::new(settings.clone()), NamespaceName::Fresh(NAMESPACE)).await?;
+    let measured = rollback::measure(&stage, progress).await;
+    let closed = stage.close_and_wait().await;
+    measured.and_then(|times| closed.map(|()| times))
+}
+
+fn wants_any(options: &Options, measures: &[Measure]) -> bool {
+    measures.iter().any(|&measure| options.wants(measure))
 }
 
 fn meter<'a>(controller: &'a mut Controller, probe: &'a Probe, progress: &'a Progress) -> Meter<'a> {

@@ -1,15 +1,13 @@
 //! What the controller says of itself: its metrics.
 
-use anyhow::{Context, Result, bail};
-use kube::{Client, Config};
+use anyhow::{Result, bail};
+use kulta_e2e::Controller;
 use tokio::time::{sleep, timeout};
 
 use crate::limits;
 
 /// Asks the controller.
-pub(crate) struct Probe {
-    client: Client,
-}
+pub(crate) struct Probe;
 
 /// How far the controller is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,13 +17,6 @@ struct Progress {
 }
 
 impl Probe {
-    /// Of the controller whose endpoints are at this address.
-    pub(crate) fn new(address: &str) -> Result<Self> {
-        // The Kubernetes client is an HTTP client that is there already.
-        let client = Client::try_from(Config::new(format!("http://{address}").parse()?))?;
-        Ok(Self { client })
-    }
-
     /// Waits until the controller has reconciled so many Rollouts and has nothing more to do.
     pub(crate) async fn idle_with(&self, rollouts: usize) -> Result<()> {
         let idle = timeout(limits::WITHIN, async {
@@ -51,13 +42,7 @@ impl Probe {
     }
 
     async fn progress(&self) -> Result<Progress> {
-        let request = http::Request::get("/metrics").body(Vec::new())?;
-        let text = self
-            .client
-            .request_text(request)
-            .await
-            .context("the controller's metrics")?;
-        Ok(progress(&text))
+        Ok(progress(&Controller::metrics().await?))
     }
 }
 

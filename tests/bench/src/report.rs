@@ -2,9 +2,9 @@
 
 use std::fmt;
 
+use kulta_e2e::Distribution;
 use serde::Serialize;
 
-use crate::distribution::Distribution;
 use crate::limits;
 use crate::machine::Machine;
 use crate::memory::{Memory, Sample};
@@ -18,6 +18,8 @@ pub(crate) struct Report {
     pub(crate) decide: Vec<(String, Distribution)>,
     /// From a changed template to the new ReplicaSet.
     pub(crate) change: Option<Distribution>,
+    /// From a failing measurement to the route patched.
+    pub(crate) rollback: Option<Distribution>,
     /// The controller's memory; the first is without Rollouts.
     pub(crate) memory: Vec<Sample>,
     /// From the start of the binary to the first reconcile.
@@ -31,6 +33,7 @@ impl Report {
             machine,
             decide: Vec::new(),
             change: None,
+            rollback: None,
             memory: Vec::new(),
             start: None,
         }
@@ -88,6 +91,15 @@ impl fmt::Display for Report {
                 formatter,
                 "changed template to new ReplicaSet, {rollouts} Rollouts, a change every {every:?}: aim p99 < {aim:?}\n  \
                  {times}  {}",
+                verdict(times.p99 < aim)
+            )?;
+        }
+        if let Some(times) = &self.rollback {
+            let aim = limits::ROLLBACK_AIM;
+            let rollouts = limits::ROLLBACK_ROLLOUTS;
+            writeln!(
+                formatter,
+                "failing measurement to the route patched, {rollouts} Rollouts: aim p99 < {aim:?}\n  {times}  {}",
                 verdict(times.p99 < aim)
             )?;
         }

@@ -6,12 +6,11 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
-use kulta_e2e::Controller;
+use kulta_e2e::{Controller, Distribution};
 use kulta_test_cluster::progress::Progress;
 use serde::Deserialize;
 use tokio::time::{sleep, timeout};
 
-use crate::distribution::Distribution;
 use crate::limits;
 use crate::population::{self, Population};
 use crate::probe::Probe;

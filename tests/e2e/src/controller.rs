@@ -11,12 +11,12 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::api::PostParams;
-use kube::{Api, Client};
+use kube::{Api, Client, Config};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::install::{Installation, kulta};
 use crate::settings::{StageSettings, limits};
@@ -136,6 +136,7 @@ impl Controller {
     /// When it does not run, does not end in time, or ends with a failure.
     pub async fn stop(&mut self) -> Result<()> {
         let mut child = self.child.take().context("the controller does not run")?;
+        Self::until_it_answers().await?;
         let pid = child.id().context("the controller has ended by itself")?;
         kill(Pid::from_raw(i32::try_from(pid)?), Signal::SIGTERM).context("SIGTERM cannot be sent")?;
         let ended = timeout(limits::CONTROLLER_STOPS_WITHIN, child.wait()).await;
@@ -146,6 +147,16 @@ impl Controller {
             last_words(&self.log)
         );
         Ok(())
+    }
+
+    /// A controller that is asked to stop before it listens to signals dies of the first.
+    async fn until_it_answers() -> Result<()> {
+        let answers = timeout(limits::WITHIN, async {
+            while Self::metrics().await.is_err() {
+                sleep(limits::LOOK).await;
+            }
+        });
+        answers.await.context("the controller does not answer")
     }
 
     /// Refuses a controller that has ended by itself.
@@ -183,10 +194,30 @@ impl Controller {
         self.child.as_ref().and_then(Child::id)
     }
 
+    /// The operator's configuration, which it reads at its start and whenever it changes.
+    #[must_use]
+    pub fn configuration(&self) -> &Path {
+        &self.configuration
+    }
+
     /// Its log: one JSON object a line.
     #[must_use]
     pub fn log(&self) -> &Path {
         &self.log
+    }
+
+    /// What it says of itself: its metrics, as Prometheus reads them.
+    ///
+    /// # Errors
+    /// When nobody answers.
+    pub async fn metrics() -> Result<String> {
+        // The Kubernetes client is an HTTP client that is there already.
+        let client = Client::try_from(Config::new(format!("http://{}", Self::ADDRESS).parse()?))?;
+        let request = http::Request::get("/metrics").body(Vec::new())?;
+        client
+            .request_text(request)
+            .await
+            .context("the controller's metrics")
     }
 
     /// Refuses a log of the stage's controller in which it has panicked since [`Controller::process`], were it only in

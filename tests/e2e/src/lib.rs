@@ -7,6 +7,7 @@
 pub mod app;
 mod controller;
 pub mod describe;
+mod distribution;
 pub mod freeze;
 pub mod images;
 mod install;
@@ -20,6 +21,7 @@ mod wait;
 
 pub use app::{App, Version};
 pub use controller::{Controller, plugin_directory};
+pub use distribution::Distribution;
 pub use install::Installation;
 pub use presence::{Presence, Visit};
 pub use rollout::Rollout;

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use kube::api::{DynamicObject, Patch, PatchParams};
 use kulta_api::status::RolloutStatus;
+use kulta_core::status::Phase;
 use serde_json::{Value, json};
 
 use crate::app::Version;
@@ -111,6 +112,28 @@ impl Rollout {
     pub async fn status(&self) -> Result<RolloutStatus> {
         let rollout = self.stage.rollouts().get(&self.name).await?;
         status_of(&rollout).context("the status cannot be read")
+    }
+
+    /// Waits until the new version is the stable one and healthy.
+    ///
+    /// # Errors
+    /// When that takes too long: the error shows what is in the namespace.
+    pub async fn until_promoted(&self) -> Result<RolloutStatus> {
+        self.until("to be promoted", |status| {
+            status.phase == Phase::Healthy && status.stable_rs == status.current_pod_hash
+        })
+        .await
+    }
+
+    /// Waits until the new version is given up.
+    ///
+    /// # Errors
+    /// When that takes too long: the error shows what is in the namespace.
+    pub async fn until_aborted(&self) -> Result<RolloutStatus> {
+        self.until("to be aborted", |status| {
+            status.abort && status.phase == Phase::Degraded
+        })
+        .await
     }
 
     /// Waits until the status is as it should be, and about the spec as it is now.

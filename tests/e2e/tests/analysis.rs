@@ -2,7 +2,6 @@
 
 use anyhow::{Result, ensure};
 use kulta_core::history::{Cause, FactKind};
-use kulta_core::status::Phase;
 use kulta_e2e::app::{ERROR_RATE_VARIABLE, LATENCY_VARIABLE, step};
 use kulta_e2e::{App, Stage, Version};
 use serde_json::{Value, json};
@@ -28,7 +27,7 @@ fn error_rate(stage: &Stage) -> Value {
     })
 }
 
-fn judged(stage: &Stage) -> App {
+pub(crate) fn judged(stage: &Stage) -> App {
     shop(stage).steps([step::weight(50), step::analysis(&error_rate(stage))])
 }
 
@@ -42,11 +41,7 @@ fn bad(stage: &Stage) -> Version {
 pub(crate) async fn good_version_is_promoted_by_its_measurements(stage: &Stage) -> Result<()> {
     let live = Live::start(stage, judged(stage)).await?;
     live.rollout.release(&v2(stage)).await?;
-    live.rollout
-        .until("to be promoted", |status| {
-            status.phase == Phase::Healthy && status.stable_rs == status.current_pod_hash
-        })
-        .await?;
+    live.rollout.until_promoted().await?;
     let status = live.rollout.status().await?;
     let completed = status
         .history
@@ -63,12 +58,7 @@ pub(crate) async fn bad_version_is_taken_back_without_a_hand(stage: &Stage) -> R
     let live = Live::start(stage, judged(stage)).await?;
     let before = live.rollout.status().await?;
     live.rollout.release(&bad(stage)).await?;
-    let status = live
-        .rollout
-        .until("to be aborted", |status| {
-            status.abort && status.phase == Phase::Degraded
-        })
-        .await?;
+    let status = live.rollout.until_aborted().await?;
     ensure!(
         status.stable_rs == before.stable_rs,
         "another version is stable: {status:?}"
@@ -98,12 +88,7 @@ pub(crate) async fn analysis_of_a_misspelt_configuration_aborts_and_names_the_fi
     )
     .await?;
     live.rollout.release(&v2(stage)).await?;
-    let status = live
-        .rollout
-        .until("to be aborted", |status| {
-            status.abort && status.phase == Phase::Degraded
-        })
-        .await?;
+    let status = live.rollout.until_aborted().await?;
     ensure!(
         status.message.contains("limti"),
         "the message does not name the field: {}",
@@ -122,12 +107,7 @@ pub(crate) async fn analysis_by_an_unknown_plugin_aborts_and_names_those_there_a
     )
     .await?;
     live.rollout.release(&v2(stage)).await?;
-    let status = live
-        .rollout
-        .until("to be aborted", |status| {
-            status.abort && status.phase == Phase::Degraded
-        })
-        .await?;
+    let status = live.rollout.until_aborted().await?;
     ensure!(
         status.message.contains("oracle") && status.message.contains("prometheus"),
         "the message does not say which plugins there are: {}",

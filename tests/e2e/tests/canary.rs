@@ -59,9 +59,7 @@ pub(crate) async fn canary_moves_traffic_by_steps_without_a_failed_request(stage
             .check()?;
         rollout.resume().await?;
     }
-    rollout
-        .until("to be promoted", |status| status.phase == Phase::Healthy)
-        .await?;
+    rollout.until_promoted().await?;
     rollout
         .until("to have let the old pods go", |status| {
             status.replicas == status.updated_replicas

@@ -17,12 +17,14 @@ mod bad_configuration;
 mod canary;
 mod change;
 mod contest;
+mod events;
 mod expect;
 mod faults;
 mod gate;
 mod harness;
 mod live;
 mod lost_objects;
+mod mounts;
 mod packaging;
 mod pod_template;
 mod references;
@@ -72,6 +74,7 @@ fn scenarios() -> Vec<Scenario> {
         scenario!(template::condition_of_a_template_promotes_a_good_version),
         scenario!(template::condition_of_a_template_takes_a_bad_version_back),
         scenario!(template::condition_that_cannot_be_read_is_told_before_anything_is_measured),
+        scenario!(template::secret_is_waited_for_until_it_may_be_read_and_then_measured_with),
         scenario!(packaging::kustomization_follows_names_images_and_patches_into_a_rollout),
         scenario!(pod_template::invalid_template_is_told_in_the_api_servers_words),
         scenario!(pod_template::misspelt_pod_field_is_named),
@@ -116,6 +119,7 @@ fn scenarios() -> Vec<Scenario> {
         scenario!(lost_objects::deleted_route_is_taken_up_again),
         scenario_alone!(faults::stopped_gracefully_it_goes_on_where_it_was),
         scenario_alone!(faults::killed_at_ten_points_it_loses_and_repeats_nothing),
+        scenario_alone!(events::every_sink_hears_the_whole_story_through_ten_crashes),
         scenario_alone!(faults::api_server_restarted_in_mid_rollout),
         scenario_alone!(faults::pause_that_ends_while_the_api_server_is_down),
     ]

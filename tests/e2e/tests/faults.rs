@@ -103,7 +103,7 @@ pub(crate) async fn pause_that_ends_while_the_api_server_is_down(
     live.ends_on("v2").await
 }
 
-async fn crash(controller: &mut Controller) -> Result<()> {
+pub(crate) async fn crash(controller: &mut Controller) -> Result<()> {
     // One that has ended by itself would be started again here, and nobody would know.
     controller.check()?;
     controller.kill().await?;

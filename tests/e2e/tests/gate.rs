@@ -1,7 +1,6 @@
 //! Does a new version get more traffic only when its gates let it?
 
 use std::fs;
-use std::os::unix::fs::symlink;
 
 use anyhow::{Context, Result, ensure};
 use kulta_core::status::Phase;
@@ -11,6 +10,7 @@ use kulta_e2e::{Stage, plugin_directory};
 use serde_json::json;
 
 use crate::live::{Live, shop, v2};
+use crate::mounts;
 
 /// A plugin that KULTA does not know until it is mounted: the bundled `schedule` under another name.
 const MOUNTED: &str = "office-hours";
@@ -37,11 +37,7 @@ pub(crate) async fn change_freeze_holds_the_canary_until_it_is_lifted(stage: &St
     let lifted = json!([{"name": "freeze", "plugin": "schedule", "config": open()}]);
     let spec = json!({"strategy": {"canary": {"promotionGates": lifted}}});
     live.rollout.patch_spec(&spec).await?;
-    live.rollout
-        .until("to be promoted", |status| {
-            status.phase == Phase::Healthy && status.stable_rs == status.current_pod_hash
-        })
-        .await?;
+    live.rollout.until_promoted().await?;
     live.ends_on("v2").await
 }
 
@@ -56,24 +52,18 @@ pub(crate) async fn gate_step_waits_for_its_plugin_to_be_mounted(stage: &Stage) 
         .await?;
 
     mount(stage)?;
-    live.rollout
-        .until("to be promoted", |status| {
-            status.phase == Phase::Healthy && status.stable_rs == status.current_pod_hash
-        })
-        .await?;
+    live.rollout.until_promoted().await?;
     live.ends_on("v2").await
 }
 
-/// Delivers the plugin as the kubelet does: a folder with the content, and the links through `..data`.
+/// The plugin stays where it is: it is nothing to other scenarios.
 fn mount(stage: &Stage) -> Result<()> {
     let settings = stage.settings();
     let component = settings.manifests.join("../../plugins/dist/schedule.wasm");
-    let folder = plugin_directory(settings).join(MOUNTED);
-    let content = folder.join("..2026_01_01_00_00_00.1");
-    fs::create_dir_all(&content).with_context(|| content.display().to_string())?;
+    let bytes = fs::read(&component).with_context(|| component.display().to_string())?;
     let file = format!("{MOUNTED}.wasm");
-    fs::copy(&component, content.join(&file)).with_context(|| component.display().to_string())?;
-    symlink(content.file_name().context("no name")?, folder.join("..data"))?;
-    symlink(format!("..data/{file}"), folder.join(&file))?;
-    Ok(())
+    mounts::bring(
+        &plugin_directory(settings).join(MOUNTED),
+        [(file.as_str(), &*bytes)],
+    )
 }

@@ -1,7 +1,6 @@
 //! Do AnalysisTemplates, with arguments and conditions, judge new versions?
 
 use anyhow::{Result, ensure};
-use kulta_core::status::Phase;
 use kulta_e2e::app::{ERROR_RATE_VARIABLE, step};
 use kulta_e2e::{App, Stage, Version};
 use serde_json::{Value, json};
@@ -53,11 +52,7 @@ pub(crate) async fn condition_of_a_template_promotes_a_good_version(stage: &Stag
     stage.create(&template(stage, CONDITION)).await?;
     let live = Live::start(stage, judged(stage)).await?;
     live.rollout.release(&v2(stage)).await?;
-    live.rollout
-        .until("to be promoted", |status| {
-            status.phase == Phase::Healthy && status.stable_rs == status.current_pod_hash
-        })
-        .await?;
+    live.rollout.until_promoted().await?;
     live.ends_on("v2").await
 }
 
@@ -66,12 +61,7 @@ pub(crate) async fn condition_of_a_template_takes_a_bad_version_back(stage: &Sta
     let live = Live::start(stage, judged(stage)).await?;
     let bad = Version::v2(&stage.settings().app).with(ERROR_RATE_VARIABLE, "0.2");
     live.rollout.release(&bad).await?;
-    let status = live
-        .rollout
-        .until("to be aborted", |status| {
-            status.abort && status.phase == Phase::Degraded
-        })
-        .await?;
+    let status = live.rollout.until_aborted().await?;
     ensure!(
         status.message.contains("error-ratio") && status.message.contains("failureCondition is true"),
         "the message does not say why: {}",
@@ -86,16 +76,66 @@ pub(crate) async fn condition_that_cannot_be_read_is_told_before_anything_is_mea
     stage.create(&template(stage, "result[0] <")).await?;
     let live = Live::start(stage, judged(stage)).await?;
     live.rollout.release(&v2(stage)).await?;
-    let status = live
-        .rollout
-        .until("to be aborted", |status| {
-            status.abort && status.phase == Phase::Degraded
-        })
-        .await?;
+    let status = live.rollout.until_aborted().await?;
     ensure!(
         status.message.contains("spec.metrics[0].successCondition") && status.message.contains("result[0] <"),
         "the message does not say which condition: {}",
         status.message
     );
     live.is_served_by("v1").await
+}
+
+const SECRET: &str = "access";
+/// Where KULTA is installed, and its service account there.
+const CONTROLLER: (&str, &str) = ("kulta-system", "kulta-controller");
+
+/// The Secret with the namespace that a template may ask about, and the rights to read it.
+fn secret(stage: &Stage) -> [Value; 3] {
+    let metadata = json!({"name": SECRET, "namespace": stage.namespace()});
+    let (namespace, name) = CONTROLLER;
+    let group = "rbac.authorization.k8s.io";
+    [
+        json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": metadata,
+            "stringData": {"namespace": stage.namespace()},
+        }),
+        json!({
+            "apiVersion": format!("{group}/v1"), "kind": "Role", "metadata": metadata,
+            "rules": [{"apiGroups": [""], "resources": ["secrets"], "resourceNames": [SECRET], "verbs": ["get"]}],
+        }),
+        json!({
+            "apiVersion": format!("{group}/v1"), "kind": "RoleBinding", "metadata": metadata,
+            "roleRef": {"apiGroup": group, "kind": "Role", "name": SECRET},
+            "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": namespace}],
+        }),
+    ]
+}
+
+pub(crate) async fn secret_is_waited_for_until_it_may_be_read_and_then_measured_with(
+    stage: &Stage,
+) -> Result<()> {
+    let mut template = template(stage, CONDITION);
+    let reference = json!({"secretKeyRef": {"name": SECRET, "key": "namespace"}});
+    template["spec"]["args"][1] = json!({"name": "namespace", "valueFrom": reference});
+    let [secret, role, binding] = secret(stage);
+    stage.create_all(&[template, secret, role]).await?;
+    let analysis = json!({
+        "templates": [{"templateName": TEMPLATE}],
+        "args": [{"name": "hash", "valueFrom": {"podTemplateHashValue": "Latest"}}],
+    });
+    let app = shop(stage).steps([step::weight(50), json!({"analysis": analysis})]);
+    let live = Live::start(stage, app).await?;
+    live.rollout.release(&v2(stage)).await?;
+
+    let (namespace, name) = CONTROLLER;
+    let flag = format!("--serviceaccount={namespace}:{name}");
+    live.rollout
+        .until("to be told the rights to give", |status| {
+            status.message.contains("spec.args[") && status.message.contains(&flag)
+        })
+        .await?;
+    stage.create(&binding).await?;
+
+    live.rollout.until_promoted().await?;
+    live.ends_on("v2").await
 }

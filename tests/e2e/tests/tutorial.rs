@@ -12,7 +12,6 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
 use kube::config::Kubeconfig;
-use kulta_core::status::Phase;
 use kulta_e2e::{App, Stage, StageSettings, Version, plugin_directory};
 use kulta_test_cluster::progress::complain;
 use tokio::process::Command;
@@ -232,12 +231,7 @@ fn kubeconfig(settings: &StageSettings, namespace: &str, folder: &Path) -> Resul
 /// What the tutorial ends with: the second version alone, after it was held.
 async fn is_promoted(stage: &Stage) -> Result<()> {
     let app = App::new(ROLLOUT, Version::v2(&stage.settings().app)).without_routing();
-    let status = app
-        .handle(stage)
-        .until("to be promoted", |status| {
-            status.phase == Phase::Healthy && status.stable_rs == status.current_pod_hash
-        })
-        .await?;
+    let status = app.handle(stage).until_promoted().await?;
     ensure!(status.updated_replicas == status.replicas, "{status:?}");
     Ok(())
 }

@@ -102,6 +102,7 @@ pub(crate) fn validate_one(gate: &Gate, path: &str, problems: &mut Vec<Problem>)
         plugin: plugin.clone(),
         configuration: Value::Object(gate.config.clone().unwrap_or_default()),
         source: None,
+        secrets: Vec::new(),
         conditions: Conditions::default(),
         path: path.to_owned(),
     })

@@ -6,17 +6,17 @@ use std::fmt;
 
 use kulta_core::spec::{Argument as Resolved, ArgumentValue, Problem};
 
-use super::argument::{check_names, no_reference};
+use super::argument::{check_names, no_reference, two_values};
 use super::reference::Fields;
-use super::resolve::{RolloutAnalysis, Surroundings};
+use super::resolve::Surroundings;
 use super::template::TemplateSpec;
 use super::{
-    Argument, DryRun, MeasurementRetention, Metric, PodTemplateHash, RolloutArgument, TemplateReference,
-    ValueFrom,
+    Argument, DryRun, MeasurementRetention, Metric, PodTemplateHash, RolloutAnalysis, RolloutArgument,
+    SecretReference, TemplateReference, ValueFrom,
 };
 
 /// No analysis is put together of more templates: a bound for templates that name templates.
-const MOST_TEMPLATES: usize = 100;
+pub const MOST_TEMPLATES: usize = 100;
 
 /// Where a part of an analysis is written.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,10 +67,10 @@ pub(super) fn sources<'w, 'a: 'w>(
             template: None,
             prefix: path.to_owned(),
         },
-        metrics: &written.metrics,
+        metrics: written.metrics.as_deref().unwrap_or_default(),
         args: &[],
-        dry_run: &written.dry_run,
-        retention: &written.measurement_retention,
+        dry_run: written.dry_run.as_deref().unwrap_or_default(),
+        retention: written.measurement_retention.as_deref().unwrap_or_default(),
     };
     let mut walk = Walk {
         surroundings,
@@ -79,7 +79,7 @@ pub(super) fn sources<'w, 'a: 'w>(
         sources: vec![own],
         problems,
     };
-    for (index, reference) in written.templates.iter().enumerate() {
+    for (index, reference) in written.templates.iter().flatten().enumerate() {
         let path = format!("{path}.templates[{index}]");
         walk.visit(reference, &path, None);
     }
@@ -173,9 +173,10 @@ pub(super) fn arguments(
         template: None,
         prefix: path.clone(),
     };
-    let names = written.args.iter().map(|argument| argument.name.as_str());
+    let args = written.args.as_deref().unwrap_or_default();
+    let names = args.iter().map(|argument| argument.name.as_str());
     check_names(names, &path, problems);
-    for (index, argument) in written.args.iter().enumerate() {
+    for (index, argument) in args.iter().enumerate() {
         let value = own_value(argument, &format!("{path}[{index}]"), fields, problems);
         let known = merged.iter_mut().find(|given| given.name == argument.name);
         match (known, value) {
@@ -204,12 +205,9 @@ fn of_templates<'a>(sources: &'a [Source<'_>], problems: &mut Vec<Problem>) -> V
         check_names(names, &format!("{}.args", source.origin.prefix), &mut wrong);
         for (index, argument) in source.args.iter().enumerate() {
             let path = format!("{}.args[{index}]", source.origin.prefix);
-            if argument.value_from.is_some() {
-                wrong.push(no_reference(&path));
-            }
             let given = Given {
                 name: &argument.name,
-                value: argument.value.clone().map(ArgumentValue::Text),
+                value: value_of_template(argument, &path, &mut wrong),
                 origin: &source.origin,
             };
             wrong.extend(add(&mut merged, given, &path));
@@ -217,6 +215,44 @@ fn of_templates<'a>(sources: &'a [Source<'_>], problems: &mut Vec<Problem>) -> V
         problems.extend(wrong.into_iter().map(|problem| source.origin.tell(problem)));
     }
     merged
+}
+
+/// What the argument at `path` of a template stands for; None where nothing is written, or `problems` tells why.
+fn value_of_template(argument: &Argument, path: &str, problems: &mut Vec<Problem>) -> Option<ArgumentValue> {
+    match (&argument.value, &argument.value_from) {
+        (value, None) => value.clone().map(ArgumentValue::Text),
+        (None, Some(from)) => match &from.secret_key_ref {
+            Some(secret) if from.is_secret_only() => {
+                of_secret(secret, &format!("{path}.valueFrom.secretKeyRef"), problems)
+            }
+            _ => {
+                problems.push(no_reference(path));
+                None
+            }
+        },
+        (Some(_), Some(_)) => {
+            problems.push(two_values(path));
+            None
+        }
+    }
+}
+
+fn of_secret(secret: &SecretReference, path: &str, problems: &mut Vec<Problem>) -> Option<ArgumentValue> {
+    let SecretReference { name, key } = secret;
+    secret.check(path, problems).then(|| ArgumentValue::Secret {
+        name: name.clone(),
+        key: key.clone(),
+    })
+}
+
+/// A value as messages tell it.
+fn told(value: &ArgumentValue) -> String {
+    match value {
+        ArgumentValue::Text(text) => format!("'{text}'"),
+        ArgumentValue::Secret { name, key } => format!("key \"{key}\" of the Secret \"{name}\""),
+        ArgumentValue::StableHash | ArgumentValue::LatestHash => "a hash".to_owned(),
+        ArgumentValue::Unknown => "a field".to_owned(),
+    }
 }
 
 /// An argument, and who has it.
@@ -253,10 +289,10 @@ fn add<'a>(merged: &mut Vec<Given<'a>>, given: Given<'a>, path: &str) -> Option<
     };
     match (&known.value, &given.value) {
         (None, _) => *known = given,
-        (Some(ArgumentValue::Text(one)), Some(ArgumentValue::Text(other))) if one != other => {
-            let (name, origin) = (given.name, known.origin);
+        (Some(one), Some(other)) if one != other => {
+            let (name, origin, one, other) = (given.name, known.origin, told(one), told(other));
             let message = format!(
-                "Argument `{name}` specified multiple times with different values: '{one}' in {origin}, '{other}' here; \
+                "Argument `{name}` specified multiple times with different values: {one} in {origin}, {other} here; \
                  rename one of them, or take one value out"
             );
             return Some(Problem::new(path, message));
@@ -278,8 +314,7 @@ fn own_value(
         (None, Some(from)) => value_from(from, &format!("{path}.valueFrom"), fields, problems),
         (None, None) => None,
         (Some(_), Some(_)) => {
-            let message = "must have only one of value and valueFrom; take one out";
-            problems.push(Problem::new(path, message));
+            problems.push(two_values(path));
             None
         }
     }
@@ -304,12 +339,13 @@ fn value_from(
             Some(Ok(None)) | None => return Some(ArgumentValue::Unknown),
             Some(Err(message)) => Problem::new(format!("{path}.fieldRef.fieldPath"), message),
         },
-        (None, None, Some(_)) => Problem::new(
-            format!("{path}.secretKeyRef"),
-            "this version of KULTA reads no Secrets; write a value, and leave credentials to the providers of the \
-             operator's configuration",
+        (None, None, Some(secret)) => {
+            return of_secret(secret, &format!("{path}.secretKeyRef"), problems);
+        }
+        _ => Problem::new(
+            path,
+            "must have exactly one of podTemplateHashValue, fieldRef and secretKeyRef",
         ),
-        _ => Problem::new(path, "must have exactly one of podTemplateHashValue and fieldRef"),
     };
     problems.push(problem);
     None

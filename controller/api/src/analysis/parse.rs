@@ -14,8 +14,10 @@ use kulta_core::analysis::verdict::NextStep;
 use kulta_core::spec::Problem;
 use serde_json::{Map, Value};
 
+use super::substitution::{Filling, Values};
 use super::{
-    AnalysisRunSpec, Arguments, Metric, Provider, Source, argument, prometheus, rules, substitution,
+    AnalysisRunSpec, Arguments, Metric, Provider, SecretArgument, Source, StandIn, argument, prometheus,
+    rules,
 };
 use crate::duration;
 
@@ -29,7 +31,7 @@ pub struct Task {
     pub measured: Vec<Measured>,
     /// The step that gates are asked about; None for metrics.
     pub next: Option<NextStep>,
-    /// Its arguments.
+    /// Its arguments, but for those that come from Secrets.
     pub arguments: Arguments,
     /// It was told to end.
     pub terminate: bool,
@@ -46,6 +48,8 @@ pub struct Measured {
     pub configuration: Value,
     /// Whom the plugin asks, where that is not for its configuration to say: of `provider.prometheus`.
     pub source: Option<Source>,
+    /// The Secrets of which a text is to stand in the configuration; until then there are stand-ins.
+    pub secrets: Vec<SecretArgument>,
     /// What judges the values that the plugin measures. A gate has none.
     pub conditions: Conditions,
     /// Where it is written, such as `spec.metrics[0]`.
@@ -66,19 +70,19 @@ impl Measured {
     }
 }
 
-/// What the `spec` of an AnalysisRun means.
+/// What the `spec` of an AnalysisRun means. What comes from Secrets is not known here: `stand_in` stands for it.
 ///
 /// # Errors
 /// Everything that is wrong with it, each with its full path and how to mend it.
-pub fn parse(spec: &Value) -> Result<Task, Vec<Problem>> {
+pub fn parse(spec: &Value, stand_in: StandIn<'_>) -> Result<Task, Vec<Problem>> {
     let raw: AnalysisRunSpec = serde_path_to_error::deserialize(spec).map_err(|error| {
         let path = format!("spec.{}", error.path());
         vec![Problem::new(path, error.inner().to_string())]
     })?;
     let mut problems = Vec::new();
-    let arguments = argument::values(raw.args.as_deref().unwrap_or_default(), &mut problems);
+    let values = argument::values(raw.args.as_deref().unwrap_or_default(), &mut problems);
     let (measured, next) = match (&raw.gates, raw.next) {
-        (None, None) => (metrics(&raw, &arguments, &mut problems), None),
+        (None, None) => (metrics(&raw, &values, stand_in, &mut problems), None),
         (Some(gates), Some(next)) if raw.metrics.is_none() && !gates.is_empty() => (
             super::validate_gates(gates, "spec.gates", &mut problems),
             Some(next.meaning(&mut problems)),
@@ -98,7 +102,7 @@ pub fn parse(spec: &Value) -> Result<Task, Vec<Problem>> {
         Ok(Task {
             measured,
             next,
-            arguments,
+            arguments: values.texts,
             terminate: raw.terminate.unwrap_or(false),
         })
     } else {
@@ -107,7 +111,12 @@ pub fn parse(spec: &Value) -> Result<Task, Vec<Problem>> {
 }
 
 /// The metrics of an AnalysisRun, without those that `problems` tells about.
-fn metrics(raw: &AnalysisRunSpec, arguments: &Arguments, problems: &mut Vec<Problem>) -> Vec<Measured> {
+fn metrics(
+    raw: &AnalysisRunSpec,
+    values: &Values,
+    stand_in: StandIn<'_>,
+    problems: &mut Vec<Problem>,
+) -> Vec<Measured> {
     let metrics = raw.metrics.as_deref().unwrap_or_default();
     if metrics.is_empty() {
         problems.push(no_metrics("spec.metrics"));
@@ -116,7 +125,7 @@ fn metrics(raw: &AnalysisRunSpec, arguments: &Arguments, problems: &mut Vec<Prob
     let mut meanings = Vec::new();
     for (index, metric) in metrics.iter().enumerate() {
         let path = format!("spec.metrics[{index}]");
-        let Some(measured) = measured(metric, &path, arguments, problems) else {
+        let Some(measured) = measured(metric, &path, values, stand_in, problems) else {
             continue;
         };
         if !names.insert(measured.metric.name.clone()) {
@@ -128,9 +137,12 @@ fn metrics(raw: &AnalysisRunSpec, arguments: &Arguments, problems: &mut Vec<Prob
     }
     // A rule about a metric that could not be read would be told to match nothing.
     if problems.is_empty() {
-        let dry_run = raw.dry_run.as_deref().unwrap_or_default();
-        let retention = raw.measurement_retention.as_deref().unwrap_or_default();
-        rules::apply(dry_run, retention, "spec", &mut meanings, problems);
+        let rules = rules::Rules {
+            dry_run: raw.dry_run.as_deref().unwrap_or_default(),
+            retention: raw.measurement_retention.as_deref().unwrap_or_default(),
+            all_named: true,
+        };
+        rules.apply("spec", &mut meanings, problems);
     }
     meanings
 }
@@ -143,13 +155,20 @@ pub(super) fn no_metrics(path: &str) -> Problem {
 pub(super) fn measured(
     metric: &Metric,
     path: &str,
-    arguments: &Arguments,
+    values: &Values,
+    stand_in: StandIn<'_>,
     problems: &mut Vec<Problem>,
 ) -> Option<Measured> {
     let before = problems.len();
     // Texts, numbers, and lists and maps of them: they can be written, and read again with other texts in them.
     let mut written = serde_json::to_value(metric).unwrap_or_default();
-    substitution::fill(&mut written, path, arguments, problems);
+    let mut filling = Filling {
+        values,
+        metric: path,
+        stand_in,
+        secrets: Vec::new(),
+    };
+    filling.fill(&mut written, path, problems);
     if problems.len() > before {
         return None;
     }
@@ -160,7 +179,11 @@ pub(super) fn measured(
             "must not be empty; write a name",
         ));
     }
-    meaning(&metric, &Field { path }, problems)
+    let measured = meaning(&metric, &Field { path }, problems)?;
+    Some(Measured {
+        secrets: filling.secrets,
+        ..measured
+    })
 }
 
 /// Where a metric is written.
@@ -277,6 +300,7 @@ fn meaning(metric: &Metric, field: &Field<'_>, problems: &mut Vec<Problem>) -> O
         plugin,
         configuration,
         source,
+        secrets: Vec::new(),
         conditions: conditions(metric),
         path: field.path.to_owned(),
     })

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use kulta_core::spec::{Analysis, Problem};
-use serde::de::DeserializeOwned;
+use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::resolve::{Surroundings, resolve};
 use super::template::Template;
-use super::{BackgroundAnalysis, Place, RolloutAnalysis, StepAnalysis, TemplateReference, field};
+use super::{Place, RolloutAnalysis, TemplateReference, field};
 
 const CANARY: &str = "spec.strategy.canary";
 
@@ -31,9 +31,9 @@ pub struct Reference {
 pub fn references(object: &Value) -> Vec<Reference> {
     let canary = object.pointer("/spec/strategy/canary");
     let background = canary.and_then(|canary| canary.get("analysis"));
-    let background = background.and_then(read::<BackgroundAnalysis>).map(|written| {
+    let background = background.and_then(read).map(|written| {
         let path = format!("{CANARY}.analysis");
-        (Place::Background, path, RolloutAnalysis::from(&written))
+        (Place::Background, path, written)
     });
     let steps = canary.and_then(|canary| canary.get("steps")?.as_array());
     let steps = steps
@@ -41,9 +41,9 @@ pub fn references(object: &Value) -> Vec<Reference> {
         .flatten()
         .zip(0_u32..)
         .filter_map(|(step, index)| {
-            let written = step.get("analysis").and_then(read::<StepAnalysis>)?;
+            let written = step.get("analysis").and_then(read)?;
             let path = format!("{CANARY}.steps[{index}].analysis");
-            Some((Place::Step(index), path, RolloutAnalysis::from(&written)))
+            Some((Place::Step(index), path, written))
         });
     let all = background.into_iter().chain(steps);
     all.filter(|(_, _, written)| written.refers())
@@ -56,8 +56,8 @@ pub fn references(object: &Value) -> Vec<Reference> {
         .collect()
 }
 
-fn read<T: DeserializeOwned>(written: &Value) -> Option<T> {
-    T::deserialize(written).ok()
+fn read(written: &Value) -> Option<RolloutAnalysis> {
+    RolloutAnalysis::deserialize(written).ok()
 }
 
 fn fields(written: &RolloutAnalysis, object: &Value) -> Fields {
@@ -71,7 +71,7 @@ impl Reference {
     /// The templates that it names.
     #[must_use]
     pub fn templates(&self) -> &[TemplateReference] {
-        &self.written.templates
+        self.written.templates.as_deref().unwrap_or_default()
     }
 
     /// The analysis with all that it refers to, for a Rollout in `namespace`; `find` finds templates.

@@ -2,21 +2,24 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kulta_core::spec::{Analysis, Argument as Resolved, ArgumentValue, Problem};
 use serde_json::{Value, json};
 
 use super::merge::{self, Origin, Source};
 use super::reference::Fields;
+use super::substitution::{Secret, Values};
 use super::template::Template;
 use super::{
-    AnalysisRunSpec, Arguments, BackgroundAnalysis, DryRun, Measured, MeasurementRetention, Metric,
-    RolloutArgument, StepAnalysis, TemplateReference, parse, rules,
+    AnalysisRunSpec, Measured, Metric, RolloutAnalysis, SecretReference, TemplateReference, parse, rules,
+    substitution,
 };
 
 /// An AnalysisRun has no more metrics, arguments or rules of one kind.
 const MOST: usize = 100;
-/// Stands for a value that is known only when the AnalysisRun is made.
-const UNKNOWN_YET: &str = "unknown-yet";
+/// Begins what stands for a value that is known only when the AnalysisRun is made; its argument's name follows, for two
+/// of them are not the same.
+const UNKNOWN_YET: &str = "unknown-yet-";
 
 /// Which analysis of a Rollout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,54 +30,16 @@ pub enum Place {
     Step(u32),
 }
 
-/// An analysis as a Rollout writes it, wherever it stands.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct RolloutAnalysis {
-    pub(super) metrics: Vec<Metric>,
-    pub(super) templates: Vec<TemplateReference>,
-    pub(super) args: Vec<RolloutArgument>,
-    pub(super) dry_run: Vec<DryRun>,
-    pub(super) measurement_retention: Vec<MeasurementRetention>,
-}
-
-impl From<&StepAnalysis> for RolloutAnalysis {
-    fn from(written: &StepAnalysis) -> Self {
-        let written = written.clone();
-        Self {
-            metrics: written.metrics.unwrap_or_default(),
-            templates: written.templates.unwrap_or_default(),
-            args: written.args.unwrap_or_default(),
-            dry_run: written.dry_run.unwrap_or_default(),
-            measurement_retention: written.measurement_retention.unwrap_or_default(),
-        }
-    }
-}
-
-impl From<&BackgroundAnalysis> for RolloutAnalysis {
-    fn from(written: &BackgroundAnalysis) -> Self {
-        let written = written.clone();
-        Self {
-            metrics: written.metrics.unwrap_or_default(),
-            templates: written.templates.unwrap_or_default(),
-            args: written.args.unwrap_or_default(),
-            dry_run: written.dry_run.unwrap_or_default(),
-            measurement_retention: written.measurement_retention.unwrap_or_default(),
-        }
-    }
-}
-
 impl RolloutAnalysis {
     /// Whether it takes more than its own words to know what it measures.
     pub(super) fn refers(&self) -> bool {
-        !self.templates.is_empty() || self.field_paths().next().is_some()
+        self.templates.iter().flatten().next().is_some() || self.field_paths().next().is_some()
     }
 
     /// The fields of the Rollout that its arguments name.
     pub(super) fn field_paths(&self) -> impl Iterator<Item = &str> {
-        let references = self
-            .args
-            .iter()
-            .filter_map(|argument| argument.value_from.as_ref());
+        let args = self.args.iter().flatten();
+        let references = args.filter_map(|argument| argument.value_from.as_ref());
         references.filter_map(|from| Some(from.field_ref.as_ref()?.field_path.as_str()))
     }
 }
@@ -126,7 +91,8 @@ pub(super) fn resolve(
     if !problems.is_empty() {
         return Err(problems);
     }
-    let mut measured = check_metrics(place, &sources, path, &placeholders(&args), &mut problems);
+    let values = known(&args);
+    let mut measured = check_metrics(place, &sources, path, &values, &mut problems);
     let (dry_run, retention) = merge::rules(&sources, path, &mut problems);
     let metrics: Vec<_> = sources.iter().flat_map(|source| source.metrics).collect();
     check_count("metrics", metrics.len(), path, &mut problems);
@@ -135,7 +101,8 @@ pub(super) fn resolve(
     check_count("measurementRetention", retention.len(), path, &mut problems);
     // Their patterns are compiled: no more of them than an analysis may have.
     if problems.is_empty() {
-        check_rules(&sources, &mut measured, &mut problems);
+        let all_named = metrics.iter().all(|metric| !values.is_open(&metric.name));
+        check_rules(&sources, &mut measured, all_named, &mut problems);
     }
     if !problems.is_empty() {
         return Err(problems);
@@ -160,34 +127,95 @@ fn check_count(field: &str, count: usize, path: &str, problems: &mut Vec<Problem
     }
 }
 
-/// A rule may be about the metrics of any part.
-fn check_rules(sources: &[Source<'_>], measured: &mut [Measured], problems: &mut Vec<Problem>) {
+/// A rule may be about the metrics of any part, also about those that are not `all_named` yet.
+fn check_rules(
+    sources: &[Source<'_>],
+    measured: &mut [Measured],
+    all_named: bool,
+    problems: &mut Vec<Problem>,
+) {
     for source in sources {
         let mut wrong = Vec::new();
         let prefix = &source.origin.prefix;
-        rules::apply(source.dry_run, source.retention, prefix, measured, &mut wrong);
+        let rules = rules::Rules {
+            dry_run: source.dry_run,
+            retention: source.retention,
+            all_named,
+        };
+        rules.apply(prefix, measured, &mut wrong);
         problems.extend(wrong.into_iter().map(|problem| source.origin.tell(problem)));
     }
 }
 
 /// The values of `args` as far as they are known.
-fn placeholders(args: &[Resolved]) -> Arguments {
-    let value = |argument: &Resolved| match &argument.value {
-        ArgumentValue::Text(text) => text.clone(),
-        ArgumentValue::StableHash | ArgumentValue::LatestHash | ArgumentValue::Unknown => {
-            UNKNOWN_YET.to_owned()
+fn known(args: &[Resolved]) -> Values {
+    let mut values = Values::default();
+    for Resolved { name, value } in args {
+        match value {
+            ArgumentValue::Text(text) => {
+                values.texts.insert(name.clone(), text.clone());
+            }
+            ArgumentValue::StableHash | ArgumentValue::LatestHash | ArgumentValue::Unknown => {
+                values.texts.insert(name.clone(), format!("{UNKNOWN_YET}{name}"));
+                values.open.insert(name.clone());
+            }
+            ArgumentValue::Secret { name: secret, key } => {
+                let reference = SecretReference {
+                    name: secret.clone(),
+                    key: key.clone(),
+                };
+                let path = String::new();
+                values.secrets.insert(name.clone(), Secret { path, reference });
+            }
         }
-    };
-    args.iter()
-        .map(|argument| (argument.name.clone(), value(argument)))
-        .collect()
+    }
+    values
+}
+
+/// A metric as far as it can be checked now. Where one of its times and limits is not known yet, what the others mean
+/// isn't either: they are checked once the AnalysisRun is made.
+fn checkable(metric: &Metric, values: &Values) -> Metric {
+    let Metric {
+        interval,
+        initial_delay,
+        count,
+        failure_limit,
+        inconclusive_limit,
+        consecutive_error_limit,
+        consecutive_success_limit,
+        deadline,
+        ..
+    } = metric;
+    let times = [interval, initial_delay, deadline].map(|time| time.as_deref());
+    let numbers = [
+        count,
+        failure_limit,
+        inconclusive_limit,
+        consecutive_error_limit,
+        consecutive_success_limit,
+    ]
+    .map(|number| match number {
+        Some(IntOrString::String(text)) => Some(text.as_str()),
+        Some(IntOrString::Int(_)) | None => None,
+    });
+    let mut texts = times.into_iter().chain(numbers).flatten();
+    if !texts.any(|text| values.is_open(text)) {
+        return metric.clone();
+    }
+    Metric {
+        name: metric.name.clone(),
+        success_condition: metric.success_condition.clone(),
+        failure_condition: metric.failure_condition.clone(),
+        provider: metric.provider.clone(),
+        ..Metric::default()
+    }
 }
 
 fn check_metrics(
     place: Place,
     sources: &[Source<'_>],
     path: &str,
-    arguments: &Arguments,
+    values: &Values,
     problems: &mut Vec<Problem>,
 ) -> Vec<Measured> {
     if sources.iter().all(|source| source.metrics.is_empty()) {
@@ -200,7 +228,9 @@ fn check_metrics(
         for (index, metric) in metrics.iter().enumerate() {
             let path = format!("{}.metrics[{index}]", origin.prefix);
             let before = wrong.len();
-            let Some(measured) = parse::measured(metric, &path, arguments, &mut wrong) else {
+            let metric = checkable(metric, values);
+            let stand_in: substitution::StandIn<'_> = &|_, argument| format!("{UNKNOWN_YET}{argument}");
+            let Some(measured) = parse::measured(&metric, &path, values, stand_in, &mut wrong) else {
                 continue;
             };
             if wrong.len() == before && place != Place::Background && measured.metric.is_endless() {

@@ -34,57 +34,62 @@ pub struct MeasurementRetention {
 /// The most measurements that are kept: with their words, a thousand fit into an object.
 const MAX_RETENTION: i32 = 1000;
 
-/// Puts the rules at `path` in force. Where several match a metric, the last one counts.
-pub(super) fn apply(
-    dry_run: &[DryRun],
-    retention: &[MeasurementRetention],
-    path: &str,
-    measured: &mut [Measured],
-    problems: &mut Vec<Problem>,
-) {
-    for (index, rule) in dry_run.iter().enumerate() {
-        let path = format!("{path}.dryRun[{index}]");
-        each(&rule.metric_name, &path, measured, problems, |measured| {
-            measured.metric.dry_run = true;
-        });
-    }
-    for (index, rule) in retention.iter().enumerate() {
-        let path = format!("{path}.measurementRetention[{index}]");
-        let limit = usize::try_from(rule.limit).unwrap_or(0);
-        if !(1..=MAX_RETENTION).contains(&rule.limit) {
-            let message = format!("must be between 1 and {MAX_RETENTION}, is {}", rule.limit);
-            problems.push(Problem::new(format!("{path}.limit"), message));
-        }
-        each(&rule.metric_name, &path, measured, problems, |measured| {
-            measured.metric.retention = limit;
-        });
-    }
+/// The rules of one part of an analysis.
+pub(super) struct Rules<'a> {
+    pub(super) dry_run: &'a [DryRun],
+    pub(super) retention: &'a [MeasurementRetention],
+    /// The names of all metrics are known: a rule that is about none of them is a mistake.
+    pub(super) all_named: bool,
 }
 
-fn each(
-    pattern: &str,
-    path: &str,
-    measured: &mut [Measured],
-    problems: &mut Vec<Problem>,
-    change: impl Fn(&mut Measured),
-) {
-    let path = format!("{path}.metricName");
-    let pattern = match compile(pattern) {
-        Ok(pattern) => pattern,
-        Err(message) => return problems.push(Problem::new(path, message)),
-    };
-    let mut matched = false;
-    for measured in measured
-        .iter_mut()
-        .filter(|measured| pattern.is_match(&measured.metric.name))
-    {
-        matched = true;
-        change(measured);
+impl Rules<'_> {
+    /// Puts the rules at `path` in force. Where several match a metric, the last one counts.
+    pub(super) fn apply(&self, path: &str, measured: &mut [Measured], problems: &mut Vec<Problem>) {
+        for (index, rule) in self.dry_run.iter().enumerate() {
+            let path = format!("{path}.dryRun[{index}]");
+            self.each(&rule.metric_name, &path, measured, problems, |measured| {
+                measured.metric.dry_run = true;
+            });
+        }
+        for (index, rule) in self.retention.iter().enumerate() {
+            let path = format!("{path}.measurementRetention[{index}]");
+            let limit = usize::try_from(rule.limit).unwrap_or(0);
+            if !(1..=MAX_RETENTION).contains(&rule.limit) {
+                let message = format!("must be between 1 and {MAX_RETENTION}, is {}", rule.limit);
+                problems.push(Problem::new(format!("{path}.limit"), message));
+            }
+            self.each(&rule.metric_name, &path, measured, problems, |measured| {
+                measured.metric.retention = limit;
+            });
+        }
     }
-    if !matched {
-        let message = "Rule didn't match any metric name(s); write the name of a metric, or a regular expression that \
-                       matches one";
-        problems.push(Problem::new(path, message));
+
+    fn each(
+        &self,
+        pattern: &str,
+        path: &str,
+        measured: &mut [Measured],
+        problems: &mut Vec<Problem>,
+        change: impl Fn(&mut Measured),
+    ) {
+        let path = format!("{path}.metricName");
+        let pattern = match compile(pattern) {
+            Ok(pattern) => pattern,
+            Err(message) => return problems.push(Problem::new(path, message)),
+        };
+        let mut matched = false;
+        for measured in measured
+            .iter_mut()
+            .filter(|measured| pattern.is_match(&measured.metric.name))
+        {
+            matched = true;
+            change(measured);
+        }
+        if !matched && self.all_named {
+            let message = "Rule didn't match any metric name(s); write the name of a metric, or a regular expression \
+                           that matches one";
+            problems.push(Problem::new(path, message));
+        }
     }
 }
 

@@ -2,72 +2,155 @@
 //!
 //! A value is put in as it is and never read again: braces and quotes in it mean nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kulta_core::spec::Problem;
 use serde_json::Value;
 
+use super::SecretReference;
+
 const OPEN: &str = "{{";
 const CLOSE: &str = "}}";
+
+/// Where in a metric a text of a Secret may stand: nowhere else is it kept from being shown.
+const FIELDS_FOR_SECRETS: [&str; 2] = [".provider.plugin.", ".provider.prometheus.query"];
 
 /// The values of arguments by their names.
 pub type Arguments = BTreeMap<String, String>;
 
-/// Replaces the arguments in all texts of `value`, however deep, but not in the names of fields. What can't be replaced
-/// stays, and `problems` tells why, with a path that begins with `path`.
-pub(super) fn fill(value: &mut Value, path: &str, arguments: &Arguments, problems: &mut Vec<Problem>) {
-    match value {
-        Value::String(text) => match replaced(text, arguments) {
-            Ok(filled) => *text = filled,
-            Err(message) => problems.push(Problem::new(path, message)),
-        },
-        Value::Array(entries) => {
-            for (index, entry) in entries.iter_mut().enumerate() {
-                fill(entry, &format!("{path}[{index}]"), arguments, problems);
-            }
-        }
-        Value::Object(fields) => {
-            for (name, field) in fields {
-                fill(field, &format!("{path}.{name}"), arguments, problems);
-            }
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+/// Makes what stands for a text of a Secret in the metric at a path, for an argument of this name.
+pub type StandIn<'a> = &'a dyn Fn(&str, &str) -> String;
+
+/// An argument of a metric that comes from a Secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretArgument {
+    /// Where the Secret is named, such as `spec.args[0].valueFrom.secretKeyRef`.
+    pub path: String,
+    /// What is named there.
+    pub reference: SecretReference,
+    /// What stands for its text in the metric.
+    pub stand_in: String,
+}
+
+/// What stands for the arguments of an analysis.
+#[derive(Debug, Default)]
+pub(super) struct Values {
+    pub(super) texts: Arguments,
+    pub(super) secrets: BTreeMap<String, Secret>,
+    /// The names of those whose text is not the one to come.
+    pub(super) open: BTreeSet<String>,
+}
+
+/// A Secret, and where it is named.
+#[derive(Debug)]
+pub(super) struct Secret {
+    pub(super) path: String,
+    pub(super) reference: SecretReference,
+}
+
+impl Values {
+    /// Whether `text` has an argument whose value is to come.
+    pub(super) fn is_open(&self, text: &str) -> bool {
+        let tags = text.split(OPEN).skip(1);
+        let mut names = tags.filter_map(|rest| rest.split_once(CLOSE)?.0.trim().strip_prefix("args."));
+        names.any(|name| self.open.contains(name))
     }
 }
 
-/// `text` with the values of its arguments; what is wrong with it otherwise.
-fn replaced(text: &str, arguments: &Arguments) -> Result<String, String> {
-    let mut filled = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, behind)) = rest.split_once(OPEN) {
-        let Some((tag, after)) = behind.split_once(CLOSE) else {
-            return Err("{{ without }}: write {{args.<name>}}".to_owned());
-        };
-        filled.push_str(before);
-        filled.push_str(value_of(tag, arguments)?);
-        rest = after;
-    }
-    filled.push_str(rest);
-    Ok(filled)
+/// The filling of one metric.
+pub(super) struct Filling<'a> {
+    pub(super) values: &'a Values,
+    /// Where the metric is written.
+    pub(super) metric: &'a str,
+    pub(super) stand_in: StandIn<'a>,
+    /// The Secrets of which it has taken a text.
+    pub(super) secrets: Vec<SecretArgument>,
 }
 
-fn value_of<'a>(tag: &str, arguments: &'a Arguments) -> Result<&'a str, String> {
-    let Some(name) = tag.trim().strip_prefix("args.") else {
-        return Err(format!(
-            "failed to resolve {{{{{tag}}}}}: nothing but arguments can stand here; write {{{{args.<name>}}}}"
-        ));
-    };
-    arguments.get(name).map(String::as_str).ok_or_else(|| {
-        let known: Vec<_> = arguments.keys().map(String::as_str).collect();
-        let known = if known.is_empty() {
-            "none".to_owned()
-        } else {
-            known.join(", ")
+impl Filling<'_> {
+    /// Replaces the arguments in all texts of `value`, however deep, but not in the names of fields. What can't be
+    /// replaced stays, and `problems` tells why, with a path that begins with `path`.
+    pub(super) fn fill(&mut self, value: &mut Value, path: &str, problems: &mut Vec<Problem>) {
+        match value {
+            Value::String(text) => match self.replaced(text, path) {
+                Ok(filled) => *text = filled,
+                Err(message) => problems.push(Problem::new(path, message)),
+            },
+            Value::Array(entries) => {
+                for (index, entry) in entries.iter_mut().enumerate() {
+                    self.fill(entry, &format!("{path}[{index}]"), problems);
+                }
+            }
+            Value::Object(fields) => {
+                for (name, field) in fields {
+                    self.fill(field, &format!("{path}.{name}"), problems);
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    /// `text` with the values of its arguments; what is wrong with it otherwise.
+    fn replaced(&mut self, text: &str, path: &str) -> Result<String, String> {
+        let mut filled = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some((before, behind)) = rest.split_once(OPEN) {
+            let Some((tag, after)) = behind.split_once(CLOSE) else {
+                return Err("{{ without }}: write {{args.<name>}}".to_owned());
+            };
+            filled.push_str(before);
+            filled.push_str(&self.value_of(tag, path)?);
+            rest = after;
+        }
+        filled.push_str(rest);
+        Ok(filled)
+    }
+
+    fn value_of(&mut self, tag: &str, path: &str) -> Result<String, String> {
+        let Some(name) = tag.trim().strip_prefix("args.") else {
+            return Err(format!(
+                "failed to resolve {{{{{tag}}}}}: nothing but arguments can stand here; write {{{{args.<name>}}}}"
+            ));
         };
-        format!(
-            "failed to resolve {{{{{tag}}}}}: there is no argument \"{name}\"; add it to args, where there are: {known}"
-        )
-    })
+        if let Some(secret) = self.values.secrets.get(name) {
+            return self.text_of(name, secret, path);
+        }
+        self.values.texts.get(name).cloned().ok_or_else(|| {
+            let Values { texts, secrets, .. } = self.values;
+            let known: Vec<_> = texts.keys().chain(secrets.keys()).map(String::as_str).collect();
+            let known = if known.is_empty() {
+                "none".to_owned()
+            } else {
+                known.join(", ")
+            };
+            format!(
+                "failed to resolve {{{{{tag}}}}}: there is no argument \"{name}\"; add it to args, where there are: {known}"
+            )
+        })
+    }
+
+    /// What stands for a text of a Secret, where one may stand.
+    fn text_of(&mut self, name: &str, secret: &Secret, path: &str) -> Result<String, String> {
+        let field = path.strip_prefix(self.metric).unwrap_or_default();
+        if !FIELDS_FOR_SECRETS
+            .iter()
+            .any(|allowed| field.starts_with(allowed))
+        {
+            return Err(format!(
+                "the argument \"{name}\" comes from a Secret, and what it is could be read off here; use it in the \
+                 configuration of a plugin or in a query only"
+            ));
+        }
+        let stand_in = (self.stand_in)(self.metric, name);
+        if !self.secrets.iter().any(|known| known.stand_in == stand_in) {
+            self.secrets.push(SecretArgument {
+                path: secret.path.clone(),
+                reference: secret.reference.clone(),
+                stand_in: stand_in.clone(),
+            });
+        }
+        Ok(stand_in)
+    }
 }
 
 #[cfg(test)]
@@ -83,17 +166,53 @@ mod tests {
             .into()
     }
 
-    fn filled(mut value: Value) -> Value {
+    fn values() -> Values {
+        let reference = SecretReference {
+            name: "access".to_owned(),
+            key: "token".to_owned(),
+        };
+        let path = "spec.args[2].valueFrom.secretKeyRef".to_owned();
+        Values {
+            texts: arguments(),
+            secrets: [("token".to_owned(), Secret { path, reference })].into(),
+            open: ["service".to_owned()].into(),
+        }
+    }
+
+    /// The value with its arguments, the Secrets that it takes, and what is wrong.
+    fn outcome(mut value: Value, values: &Values) -> (Value, Vec<SecretArgument>, Vec<Problem>) {
         let mut problems = Vec::new();
-        fill(&mut value, "spec.metrics[0]", &arguments(), &mut problems);
+        let mut filling = Filling {
+            values,
+            metric: "spec.metrics[0]",
+            stand_in: &|metric, name| format!("<{metric} {name}>"),
+            secrets: Vec::new(),
+        };
+        filling.fill(&mut value, "spec.metrics[0]", &mut problems);
+        (value, filling.secrets, problems)
+    }
+
+    fn filled(value: Value) -> Value {
+        let (value, _, problems) = outcome(value, &values());
         assert_eq!(problems, []);
         value
     }
 
+    fn replaced(text: &str, texts: &Arguments) -> Result<String, String> {
+        let values = Values {
+            texts: texts.clone(),
+            ..Values::default()
+        };
+        let (value, _, problems) = outcome(json!(text), &values);
+        match problems.first() {
+            Some(problem) => Err(problem.message.clone()),
+            None => Ok(value.as_str().unwrap().to_owned()),
+        }
+    }
+
     #[track_caller]
-    fn assert_refused(mut value: Value, path: &str, words: &str) {
-        let mut problems = Vec::new();
-        fill(&mut value, "spec.metrics[0]", &arguments(), &mut problems);
+    fn assert_refused(value: Value, path: &str, words: &str) {
+        let (_, _, problems) = outcome(value, &values());
         assert_eq!(problems.len(), 1, "{problems:?}");
         assert_eq!(problems[0].path, path);
         assert!(problems[0].message.contains(words), "{problems:?}");
@@ -149,6 +268,54 @@ mod tests {
             "nothing but arguments can stand here",
         );
         assert_refused(json!("{{args.service"), "spec.metrics[0]", "{{ without }}");
+    }
+
+    #[test]
+    fn a_secret_is_stood_for_in_the_configuration_of_a_plugin_and_in_a_query() {
+        let provider =
+            |query| json!({"provider": {"plugin": {"p": {"query": query}}, "prometheus": {"query": query}}});
+        let twice = "{{args.token}}{{ args.token }}";
+
+        let (value, secrets, problems) = outcome(provider(twice), &values());
+
+        let stands = "<spec.metrics[0] token><spec.metrics[0] token>";
+        assert_eq!((value, problems), (provider(stands), Vec::new()));
+        let [secret] = &secrets[..] else {
+            panic!("{secrets:?}")
+        };
+        assert_eq!(secret.stand_in, "<spec.metrics[0] token>");
+        assert_eq!(
+            (secret.reference.name.as_str(), secret.reference.key.as_str()),
+            ("access", "token")
+        );
+    }
+
+    #[test]
+    fn a_secret_is_refused_where_it_could_be_read_off() {
+        let cases = [
+            (json!({"name": "{{args.token}}"}), "name"),
+            (
+                json!({"successCondition": "result < {{args.token}}"}),
+                "successCondition",
+            ),
+            (json!({"failureCondition": "{{args.token}}"}), "failureCondition"),
+            (json!({"interval": "{{args.token}}"}), "interval"),
+            (
+                json!({"provider": {"prometheus": {"address": "http://{{args.token}}"}}}),
+                "provider.prometheus.address",
+            ),
+        ];
+        for (value, path) in cases {
+            assert_refused(value, &format!("spec.metrics[0].{path}"), "comes from a Secret");
+        }
+    }
+
+    #[test]
+    fn a_text_is_open_where_one_of_its_arguments_is() {
+        let values = values();
+
+        assert!(values.is_open("a {{args.quoted}} b {{ args.service }}"));
+        assert!(!values.is_open("args.service {{args.quoted}} {{args.services}}"));
     }
 
     proptest! {

@@ -19,7 +19,7 @@ pub const CLUSTER_KIND: &str = "ClusterAnalysisTemplate";
 /// Its name in URLs.
 pub const CLUSTER_PLURAL: &str = "clusteranalysistemplates";
 
-/// So much of a template is kept, as JSON: templates of anybody are in the memory of the controller, whoever uses them.
+/// A template is no longer, as JSON: that of one in use is in the memory of the controller.
 const MAX_BYTES: usize = 64 * 1024;
 
 /// The resource of one of the two kinds, for a client.
@@ -38,6 +38,10 @@ pub fn api_resource(cluster_scope: bool) -> ApiResource {
         plural: plural.to_owned(),
     }
 }
+
+/// So many bytes at most have the names of all templates that a template names: they are kept of every template, whoever
+/// uses it. Fifty names of eighty letters fit.
+const MAX_BYTES_OF_NAMES: usize = 4 * 1024;
 
 /// A template as written, or what can't be read of it.
 pub type Template = Result<TemplateSpec, Vec<Problem>>;
@@ -115,12 +119,42 @@ pub fn parse(spec: &Value) -> Template {
         let message = format!("has {bytes} bytes, at most {MAX_BYTES}: make several templates of it");
         return Err(vec![Problem::new("spec", message)]);
     }
-    serde_path_to_error::deserialize(spec).map_err(|error| {
+    let template: TemplateSpec = serde_path_to_error::deserialize(spec).map_err(|error| {
         let path = if error.path().iter().next().is_none() {
             "spec".to_owned()
         } else {
             format!("spec.{}", error.path())
         };
         vec![Problem::new(path, error.inner().to_string())]
-    })
+    })?;
+    let names = template.templates.iter().flatten();
+    let bytes: usize = names.map(|named| named.template_name.len()).sum();
+    if bytes > MAX_BYTES_OF_NAMES {
+        let message = format!(
+            "the names have {bytes} bytes together, at most {MAX_BYTES_OF_NAMES}: name fewer templates, or shorter names"
+        );
+        return Err(vec![Problem::new("spec.templates", message)]);
+    }
+    Ok(template)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn naming(length: usize) -> Template {
+        let name = json!({"templateName": "n".repeat(length)});
+        parse(&json!({"templates": vec![name; 50]}))
+    }
+
+    #[test]
+    fn names_of_templates_that_are_long_together_are_refused() {
+        assert!(naming(80).is_ok());
+        let wrong = naming(90).unwrap_err();
+
+        assert_eq!(wrong[0].path, "spec.templates");
+        assert!(wrong[0].message.contains("4500 bytes together"), "{wrong:?}");
+    }
 }

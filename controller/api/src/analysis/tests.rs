@@ -9,6 +9,11 @@ use serde_json::json;
 mod merging;
 mod prometheus;
 
+/// What an AnalysisRun means, with stand-ins such as `<spec.metrics[0] token>`.
+fn parse(spec: &Value) -> Result<Task, Vec<Problem>> {
+    super::parse(spec, &|metric, argument| format!("<{metric} {argument}>"))
+}
+
 fn metric() -> Value {
     json!({"name": "errors", "provider": {"plugin": {"prometheus": {"query": "up"}}}})
 }
@@ -245,9 +250,19 @@ fn an_argument_that_is_wrong_is_told_with_its_path() {
             "duplicate name 'app'",
         ),
         (
-            json!([{"name": "app", "valueFrom": {"secretKeyRef": {}}}]),
+            json!([{"name": "app", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]),
             "spec.args[0].valueFrom",
-            "reads no Secrets",
+            "named in the args of the Rollout's analysis",
+        ),
+        (
+            json!([{"name": "app", "valueFrom": {}}]),
+            "spec.args[0].valueFrom",
+            "secretKeyRef",
+        ),
+        (
+            json!([{"name": "app", "value": "a", "valueFrom": {"secretKeyRef": {"name": "a", "key": "b"}}}]),
+            "spec.args[0]",
+            "only one of value and valueFrom",
         ),
     ];
     for (args, path, words) in cases {
@@ -259,6 +274,85 @@ fn an_argument_that_is_wrong_is_told_with_its_path() {
         query,
         "there is no argument \"x\"; add it to args, where there are: none",
     );
+}
+
+#[test]
+fn a_secret_that_is_wrong_is_told_with_its_path() {
+    let cases = [
+        (
+            json!([{"name": "app", "valueFrom": {"secretKeyRef": {"name": "a"}}}]),
+            "spec.args[0].valueFrom.secretKeyRef",
+            "missing field `key`",
+        ),
+        (
+            json!([{"name": "app", "valueFrom": {"secretKeyRef": {"name": "a", "key": "b", "namespace": "other"}}}]),
+            "spec.args[0].valueFrom.secretKeyRef.namespace",
+            "unknown field",
+        ),
+        (
+            json!([{"name": "app", "valueFrom": {"secretKeyRef": {"name": "../../other/secrets/a", "key": "b"}}}]),
+            "spec.args[0].valueFrom.secretKeyRef.name",
+            "must be the name of a Secret",
+        ),
+        (
+            json!([{"name": "app", "valueFrom": {"secretKeyRef": {"name": "..", "key": "b"}}}]),
+            "spec.args[0].valueFrom.secretKeyRef.name",
+            "must be the name of a Secret",
+        ),
+        (
+            json!([{"name": "app", "valueFrom": {"secretKeyRef": {"name": "a", "key": "b/c"}}}]),
+            "spec.args[0].valueFrom.secretKeyRef.key",
+            "must be a key of a Secret",
+        ),
+    ];
+    for (args, path, words) in cases {
+        assert_refused(&with_arguments("up", &args), path, words);
+    }
+}
+
+#[test]
+fn a_secret_is_kept_as_a_reference_with_what_stands_for_it() {
+    let secret = json!({"secretKeyRef": {"name": "access", "key": "token"}});
+    let args = json!([{"name": "app", "value": "web"}, {"name": "token", "valueFrom": secret}]);
+
+    let task = parse(&with_arguments(
+        "up{token=\"{{args.token}}\",app=\"{{args.app}}\"}",
+        &args,
+    ))
+    .unwrap();
+
+    let measured = &task.measured[0];
+    let query = "up{token=\"<spec.metrics[0] token>\",app=\"web\"}";
+    assert_eq!(measured.configuration, json!({"query": query}));
+    let [secret] = &measured.secrets[..] else {
+        panic!("{measured:?}")
+    };
+    assert_eq!(secret.path, "spec.args[1].valueFrom.secretKeyRef");
+    assert_eq!(secret.stand_in, "<spec.metrics[0] token>");
+    assert!(!task.arguments.contains_key("token"), "it is no fact for plugins");
+}
+
+#[test]
+fn a_secret_that_no_metric_takes_is_not_read() {
+    let secret = json!({"secretKeyRef": {"name": "access", "key": "token"}});
+
+    let task = parse(&with_arguments(
+        "up",
+        &json!([{"name": "token", "valueFrom": secret}]),
+    ))
+    .unwrap();
+
+    assert!(task.measured[0].secrets.is_empty());
+}
+
+#[test]
+fn names_that_are_the_same_with_their_arguments_are_refused() {
+    let mut spec =
+        two_metrics(&json!({"args": [{"name": "one", "value": "a"}, {"name": "other", "value": "a"}]}));
+    spec["metrics"][0]["name"] = json!("errors-{{args.one}}");
+    spec["metrics"][1]["name"] = json!("errors-{{args.other}}");
+
+    assert_refused(&spec, "spec.metrics[1].name", "duplicate name 'errors-a'");
 }
 
 fn two_metrics(rules: &Value) -> Value {

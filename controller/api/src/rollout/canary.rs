@@ -109,7 +109,7 @@ fn background(canary: &Canary, problems: &mut Vec<Problem>) -> Option<Background
     let written = canary.analysis.as_ref()?;
     let path = format!("{PATH}.analysis");
     let before = problems.len();
-    let resolved = analysis::validate(Place::Background, &written.into(), &path, problems);
+    let resolved = analysis::validate(Place::Background, written, &path, problems);
     let starting_step =
         natural(written.starting_step, &format!("{path}.startingStep"), problems).unwrap_or(0);
     let count = canary.steps.as_ref().map_or(0, Vec::len);
@@ -122,7 +122,7 @@ fn background(canary: &Canary, problems: &mut Vec<Problem>) -> Option<Background
     }
     let analysis = resolved.filter(|_| problems.len() == before)?;
     // When it begins is not what it is: a later step does not end what has begun.
-    let defining = analysis::BackgroundAnalysis {
+    let defining = analysis::RolloutAnalysis {
         starting_step: None,
         ..written.clone()
     };

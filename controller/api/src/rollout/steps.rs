@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::parse::natural;
 use super::{Canary, SetCanaryScale, Step};
-use crate::analysis::{self, Gate, Place};
+use crate::analysis::{self, Gate, Place, RolloutAnalysis};
 use crate::duration;
 
 /// The steps of `canary`, without those that `problems` tells about.
@@ -57,7 +57,8 @@ fn step_meaning(
         }
         (None, None, None, Some(analysis), None) => {
             let path = format!("{path}.analysis");
-            analysis::validate(Place::Step(number), &analysis.into(), &path, problems).map(Meaning::Analysis)
+            begins_here(analysis, &path, problems);
+            analysis::validate(Place::Step(number), analysis, &path, problems).map(Meaning::Analysis)
         }
         (None, None, None, None, Some(gate)) => {
             analysis::validate_gate(gate, &format!("{path}.gate"), problems)?;
@@ -86,6 +87,15 @@ pub(super) fn gates_of(gates: &[Gate]) -> Gates {
     Gates {
         hash: steps_hash(&gates),
         gates,
+    }
+}
+
+/// An analysis in a step begins with it.
+fn begins_here(analysis: &RolloutAnalysis, path: &str, problems: &mut Vec<Problem>) {
+    if analysis.starting_step.is_some() {
+        let message = "an analysis in a step begins with it; take it out, or write the analysis beside the steps \
+                       (spec.strategy.canary.analysis)";
+        problems.push(Problem::new(format!("{path}.startingStep"), message));
     }
 }
 

@@ -274,6 +274,20 @@ fn the_example_is_valid() {
     assert_eq!(spec.services(), (Some("web-stable"), Some("web-canary")));
 }
 
+#[test]
+fn the_template_of_the_example_with_a_secret_can_be_used() {
+    let example = include_str!("../../../../deploy/examples/secret.yaml");
+    let objects: Vec<Value> = serde_saphyr::from_multiple(example).expect("YAML");
+    let template = crate::analysis::template::parse(&objects[0]["spec"]);
+    let analysis = json!({"templates": [{"templateName": "error-ratio"}]});
+    let rollout = json!({"spec": {"strategy": {"canary": {"steps": [{"analysis": analysis}]}}}});
+
+    let resolved = crate::analysis::references(&rollout)[0].resolve("shop", &|_| Some(&template));
+
+    assert!(resolved.is_ok(), "{resolved:?}");
+    assert_eq!(objects[1]["rules"][0]["verbs"], json!(["get"]));
+}
+
 /// Any JSON, made of names that the spec has, so that it gets deep into it.
 fn near_spec() -> impl Strategy<Value = Value> {
     let names = proptest::sample::select(vec![

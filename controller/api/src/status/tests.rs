@@ -1,7 +1,7 @@
 //! Reading what others wrote, and reading back what was written.
 
 use kulta_core::analysis::run::AnalysisPhase;
-use kulta_core::history::{Cause, FactKind};
+use kulta_core::history::{Cause, FactKind, Origin};
 use kulta_core::spec::Weight;
 use kulta_core::status::{Analyses, AnalysisReference, ConditionType, Contest, Reason, Traffic, Truth};
 use proptest::option;
@@ -187,7 +187,7 @@ mod read_accepts {
     #[test]
     fn fields_that_nobody_knows() {
         let mut written = write(&routed(), &CONTEXT);
-        written["delivered"] = json!({"sink": 4});
+        written["elsewhere"] = json!({"sink": 4});
         written["canary"]["weights"]["additional"] = json!([]);
 
         assert_eq!(accepted(&written), routed());
@@ -362,15 +362,24 @@ fn facts() -> impl Strategy<Value = Fact> {
     (any::<u64>(), times(), kinds, causes, texts(), optional).prop_map(
         |(sequence, time, kind, cause, message, (revision, from, step, weight, phase))| Fact {
             sequence,
-            time,
-            kind,
+            chain: Some(sequence),
+            stable: revision.clone(),
+            image: from.clone(),
+            origin: from.clone().map(|commit| {
+                let commit = Some(commit);
+                Box::new(Origin {
+                    commit,
+                    ..Origin::default()
+                })
+            }),
+            in_force: weight,
             revision,
             from,
             step,
             weight,
             phase,
-            cause,
             message,
+            ..Fact::new(kind, cause, time)
         },
     )
 }

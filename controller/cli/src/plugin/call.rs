@@ -6,7 +6,7 @@ use std::sync::Arc;
 use kulta_core::analysis::verdict::{Decision, Outcome, Verdict};
 use kulta_core::text::with_causes;
 use kulta_plugin_host::metrics::MetricsProvider;
-use kulta_plugin_host::{CallFailure, CallReport, Plugin, Request};
+use kulta_plugin_host::{CallFailure, CallReport, Plugin, Redaction, Request};
 
 use super::case::{Question, Word, usual};
 
@@ -35,9 +35,15 @@ impl Called {
     ) -> Self {
         // As before an analysis begins: what the plugin refuses there never comes to a call.
         let Question {
-            config, now, limits, ..
+            config,
+            subject,
+            now,
+            limits,
+            ..
         } = question;
-        let checked = plugin.check_config(config, *now, limits).await;
+        let checked = plugin
+            .check_config(&subject.namespace, config, *now, limits)
+            .await;
         let (answer, report) = if let Err(failure) = checked.result {
             (Answer::from(failure), checked.report)
         } else {
@@ -63,6 +69,7 @@ async fn call(
         metrics,
         grants,
         limits: question.limits.clone(),
+        redaction: Redaction::default(),
     };
     let (answer, report) = if let Some(step) = question.step {
         let finished = plugin.decide(request, step).await;

@@ -2,6 +2,7 @@
 //!
 //! A failure names its seed; `KULTA_SEED=<seed> cargo test -p kulta-core <test>` runs that one alone.
 
+mod delivery;
 mod restart;
 mod run;
 mod schedule;
@@ -69,4 +70,9 @@ fn no_traffic_is_lost() {
 #[test]
 fn stopping_after_any_prefix_of_a_plan_leads_to_the_same_end() {
     restart::check(70_000..70_500);
+}
+
+#[test]
+fn no_event_is_lost_or_out_of_order_however_often_the_controller_dies() {
+    delivery::check(90_000..90_400);
 }

@@ -69,7 +69,7 @@ pub(crate) fn start(schedule: &Schedule, rules: Rules, traced: bool) -> World {
 }
 
 /// Lets everything happen that the schedule says.
-fn play(world: &mut World, schedule: &Schedule) -> Result<(), String> {
+pub(crate) fn play(world: &mut World, schedule: &Schedule) -> Result<(), String> {
     if schedule.deployed {
         let _ = world.until("the first deploy", |world| world.phase() == Phase::Healthy);
     }

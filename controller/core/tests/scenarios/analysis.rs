@@ -26,11 +26,16 @@ fn an_analysis_is_begun_with_the_hashes_of_the_two_versions() {
         name: name.to_owned(),
         value,
     };
+    let token = ArgumentValue::Secret {
+        name: "access".to_owned(),
+        key: "token".to_owned(),
+    };
     let args = vec![
         argument("old", ArgumentValue::StableHash),
         argument("new", ArgumentValue::LatestHash),
         argument("text", ArgumentValue::Text("web".to_owned())),
         argument("later", ArgumentValue::Unknown),
+        argument("token", token),
     ];
     let mut world = with_args(args).deployed();
     thinks(&mut world, Opinion::Endless);
@@ -44,6 +49,7 @@ fn an_analysis_is_begun_with_the_hashes_of_the_two_versions() {
         {"name": "new", "value": status.current_pod_hash},
         {"name": "text", "value": "web"},
         {"name": "later"},
+        {"name": "token", "valueFrom": {"secretKeyRef": {"name": "access", "key": "token"}}},
     ]);
     assert_eq!(world.cluster.analysis_runs[0].spec["args"], expected);
 }
@@ -526,6 +532,41 @@ fn no_traffic_goes_to_a_version_whose_analysis_can_not_be_begun() {
     thinks(&mut world, Opinion::Endless);
     world.rests();
     assert_eq!(world.weight(), 50, "{}", world.describe());
+}
+
+#[test]
+fn no_traffic_goes_to_a_version_whose_analysis_waits_for_people() {
+    let mut world = routed().steps([weight(50)]).background(0).deployed();
+    thinks(&mut world, Opinion::Held);
+
+    world.applies(2);
+    world.passes(120);
+    assert_eq!(world.weight(), 0, "{}", world.describe());
+    let message = &world.status().message;
+    assert!(
+        message.starts_with("waiting for analysis")
+            && message.ends_with("the Secret \"token\" can't be read"),
+        "{message}"
+    );
+
+    thinks(&mut world, Opinion::Endless);
+    world.rests();
+    assert!(world.is_stable(2), "{}", world.describe());
+}
+
+#[test]
+fn an_analysis_of_a_step_that_waits_for_people_holds_the_rollout_until_it_can_begin() {
+    let mut world = canary().deployed();
+    thinks(&mut world, Opinion::Held);
+    world.applies(2);
+    world.passes(120);
+    assert_eq!(world.weight(), 20, "{}", world.describe());
+    assert!(!world.status().abort, "{}", world.describe());
+
+    thinks(&mut world, Opinion::After(0, AnalysisPhase::Successful));
+    world.rests();
+
+    assert!(world.is_stable(2), "{}", world.describe());
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod basic;
 mod change;
 mod deploy;
 mod gate;
+mod history;
 mod scale;
 mod steps;
 mod traffic;

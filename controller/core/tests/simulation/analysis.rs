@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use kulta_core::analysis::run::AnalysisPhase;
+use kulta_core::history::Evidence;
 use kulta_core::observed::AnalysisRunView;
 
 /// What the analyses of one version find.
@@ -11,6 +12,8 @@ pub(crate) enum Opinion {
     After(u64, AnalysisPhase),
     /// They go on until they are ended.
     Endless,
+    /// They can't begin.
+    Held,
 }
 
 /// An analysis.
@@ -25,6 +28,8 @@ pub(crate) struct AnalysisRun {
     pub(crate) definition: String,
     pub(crate) terminate: bool,
     pub(crate) phase: AnalysisPhase,
+    /// It says why it can't begin.
+    pub(crate) held: bool,
     pub(crate) spec: serde_json::Value,
 }
 
@@ -35,16 +40,20 @@ impl AnalysisRun {
             return false;
         }
         let before = self.phase;
+        let was_held = self.held;
+        self.held = opinion == Opinion::Held && !self.terminate;
         self.phase = match opinion {
             _ if self.terminate => AnalysisPhase::Successful,
             Opinion::After(ticks, phase) if tick >= self.created_at + ticks => phase,
+            Opinion::Held => AnalysisPhase::Pending,
             _ => AnalysisPhase::Running,
         };
-        self.phase != before
+        self.phase != before || self.held != was_held
     }
 
     pub(crate) fn view(&self) -> AnalysisRunView {
         let message = match self.phase {
+            AnalysisPhase::Pending if self.held => "the Secret \"token\" can't be read",
             AnalysisPhase::Failed => "Metric \"errors\" assessed Failed due to failed (1) > failureLimit (0)",
             _ => "",
         };
@@ -57,6 +66,11 @@ impl AnalysisRun {
             terminate: self.terminate,
             phase: self.phase,
             message: message.to_owned(),
+            evidence: vec![Evidence {
+                metric: "errors".to_owned(),
+                phase: self.phase,
+                value: "0.2".to_owned(),
+            }],
         }
     }
 }

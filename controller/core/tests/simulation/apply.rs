@@ -195,6 +195,7 @@ impl Cluster {
             definition: definition.to_owned(),
             terminate: false,
             phase: AnalysisPhase::Pending,
+            held: false,
             spec: spec.clone(),
         });
         Ok(())

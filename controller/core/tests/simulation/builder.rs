@@ -243,6 +243,7 @@ impl RolloutBuilder {
             controller,
             witnesses,
             trace: None,
+            delivery: None,
         }
     }
 }

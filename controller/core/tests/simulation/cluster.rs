@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
-use kulta_core::observed::Settings;
+use kulta_core::history::Fact;
+use kulta_core::observed::{Settings, Sinks};
+use kulta_core::plan::Plan;
 use kulta_core::spec::{Method, Problem, RouteReference, Spec};
 use kulta_core::status::Status;
 
@@ -70,6 +72,10 @@ pub(crate) struct Cluster {
     pub(crate) routes: BTreeMap<RouteReference, Route>,
     pub(crate) environment: Environment,
     pub(crate) settings: Settings,
+    /// What the sinks of events have got, as the delivery says.
+    pub(crate) sinks: Sinks,
+    /// Every fact that was ever stored.
+    pub(crate) stored: Vec<Fact>,
     /// Names of ReplicaSets that belong to somebody else.
     pub(crate) taken_names: BTreeSet<String>,
     /// Somebody's webhook lets nobody make analyses.
@@ -110,12 +116,21 @@ impl Cluster {
                 refused_route: None,
             },
             settings: Settings::default(),
+            sinks: Sinks::default(),
+            stored: Vec::new(),
             taken_names: BTreeSet::new(),
             refuses_analyses: false,
             overlaps_with: None,
             deleted_by_user: BTreeSet::new(),
             next_uid: 1,
         }
+    }
+
+    /// Writes the status of a plan.
+    pub(crate) fn store_status(&mut self, plan: &Plan) {
+        self.rollout.status = plan.status.clone();
+        self.stored.extend_from_slice(&plan.transitions);
+        self.rollout.resource_version = self.changed();
     }
 
     /// The true time.

@@ -256,8 +256,7 @@ fn carry_out(
         if cluster.rollout.resource_version != known_version {
             return Outcome::Conflict("a stale Rollout".to_owned());
         }
-        cluster.rollout.status = plan.status.clone();
-        cluster.rollout.resource_version = cluster.changed();
+        cluster.store_status(plan);
     }
     Outcome::Done
 }

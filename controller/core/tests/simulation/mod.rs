@@ -9,6 +9,7 @@ pub(crate) mod builder;
 pub(crate) mod cluster;
 pub(crate) mod controller;
 pub(crate) mod data_plane;
+pub(crate) mod delivery;
 pub(crate) mod log;
 pub(crate) mod observe;
 pub(crate) mod replica_set;

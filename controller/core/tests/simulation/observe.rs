@@ -1,5 +1,6 @@
 //! What the controller sees of the cluster.
 
+use kulta_core::history::Origin;
 use kulta_core::observed::{
     AnalysisRunView, ApplyFailure, Observed, Presence, ReplicaSetView, RolloutView, RouteView, ServiceView,
     TemplateCheck, TemplateView,
@@ -9,7 +10,7 @@ use kulta_core::spec::{InvalidSpec, RouteReference, Spec};
 
 use super::analysis::AnalysisRun;
 use super::cluster::{Cluster, NAMESPACE, ROLLOUT};
-use super::template::Admission;
+use super::template::{Admission, image};
 
 /// What the caches of the controller hold, each from its own watch.
 #[derive(Debug, Clone)]
@@ -72,6 +73,7 @@ impl Cluster {
                 name: ROLLOUT.to_owned(),
                 generation: self.rollout.generation,
                 revision: self.rollout.revision,
+                origin: Origin::default(),
             },
             spec: self.spec_as_read(),
             analysis_problems: self.rollout.analysis_problems.clone(),
@@ -85,6 +87,7 @@ impl Cluster {
             analysis_names_taken: self.taken_names.clone(),
             overlaps_with: self.overlaps_with.clone(),
             failure,
+            sinks: self.sinks.clone(),
             settings: self.settings,
         }
     }
@@ -135,7 +138,8 @@ impl Cluster {
                 },
             }
         };
-        TemplateView { digest, check }
+        let image = Some(image(template.version));
+        TemplateView { digest, image, check }
     }
 
     fn name_is_taken(&self, digest: &kulta_core::revision::TemplateDigest) -> bool {

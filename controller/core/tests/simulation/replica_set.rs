@@ -190,6 +190,7 @@ impl ReplicaSet {
             scale_down_deadline: self.scale_down_deadline,
             desired_replicas: self.desired_replicas,
             failure: self.failure.clone(),
+            image: Some(super::template::image(self.version)),
         }
     }
 }

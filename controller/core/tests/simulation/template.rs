@@ -23,9 +23,14 @@ impl Template {
 
     /// `version` in the words number `spelling`.
     pub(crate) fn spelt(version: u32, spelling: u32) -> Self {
-        let digest = TemplateDigest::of(&json!({"image": format!("web:{version}"), "spelling": spelling}));
+        let digest = TemplateDigest::of(&json!({"image": image(version), "spelling": spelling}));
         Self { version, digest }
     }
+}
+
+/// The image of `version`.
+pub(crate) fn image(version: u32) -> String {
+    format!("web:{version}")
 }
 
 /// How the pods of one version behave.

@@ -8,6 +8,7 @@ use super::analysis::Opinion;
 use super::cluster::{CANARY, Cluster, STABLE};
 use super::controller::{Controller, Witness};
 use super::data_plane::is_service;
+use super::delivery::Delivery;
 use super::route::Answer;
 use super::template::{Admission, Behaviour, Fate};
 use super::user::UserAction;
@@ -25,6 +26,8 @@ pub(crate) struct World {
     pub(crate) controller: Controller,
     pub(crate) witnesses: Vec<Box<dyn Witness>>,
     pub(crate) trace: Option<Vec<String>>,
+    /// The delivery of events, where there is a sink.
+    pub(crate) delivery: Option<Delivery>,
 }
 
 /// Several witnesses as one.
@@ -54,7 +57,11 @@ impl World {
         let mut witnesses = Together(&mut self.witnesses);
         witnesses.second(&self.cluster)?;
         self.controller
-            .work(&mut self.cluster, &mut witnesses, &mut self.trace)
+            .work(&mut self.cluster, &mut witnesses, &mut self.trace)?;
+        if let Some(delivery) = &mut self.delivery {
+            delivery.step(&mut self.cluster);
+        }
+        Ok(())
     }
 
     /// Lets time pass until nothing changes any more, not even at the next time the controller wants to look.

@@ -18,14 +18,19 @@ use kulta_plugin_host::{Finished, Request};
 
 use super::engine::{AnalysisEngine, Run};
 use super::plugins::InService;
+use super::providers::secrets::SecretTexts;
 use super::providers::{DEFAULT_PROVIDER, ForNamespace};
 use super::revisions::Chosen;
+use super::secrets::Secrets;
 use super::shares::Place;
 use super::{past, subject};
 use crate::key::ObjectKey;
 
 /// A call waits no longer for a place: others of the analysis may be done, and are to be written down.
 const WAIT_FOR_PLACE: Duration = Duration::from_secs(5);
+
+/// So often is a call made that finds no place at a provider: once for each of some providers that it asks.
+const CALLS_FOR_PLACES: usize = 3;
 
 /// What a gate says that can't be asked now.
 const NO_ROOM: &str =
@@ -38,6 +43,8 @@ pub(super) struct Asking<'run> {
     pub(super) run: &'run Run,
     /// The versions of the plugins.
     pub(super) chosen: &'run Chosen,
+    /// The texts of Secrets that it takes.
+    pub(super) secrets: &'run Secrets,
     /// What it was begun with.
     pub(super) arguments: &'run Arguments,
     /// What was measured so far.
@@ -81,7 +88,9 @@ impl Asking<'_> {
             let configuration = measured.configuration.to_string();
             // Without a place, it is left to measuring, too.
             let _place = self.place().await?;
-            let checked = plugin.check_config(&configuration, self.now, limits).await;
+            let checked = plugin
+                .check_config(&self.key.namespace, &configuration, self.now, limits)
+                .await;
             self.engine.metrics.plugins.called(&measured.plugin, &checked);
             // What may be well the next time is left to measuring, and its limits.
             let failure = checked.result.err().filter(|failure| failure.cause.is_final())?;
@@ -99,7 +108,12 @@ impl Asking<'_> {
             fields.map(|(field, condition)| (format!("{}.{field}", measured.path), condition.as_deref()))
         });
         let checks = written.map(async |(path, condition)| {
-            let failure = self.engine.conditions.check(condition?).await.err()?;
+            let failure = self
+                .engine
+                .conditions
+                .check(&self.key.namespace, condition?)
+                .await
+                .err()?;
             // What is only busy at the moment is found out when it is evaluated.
             let is_wrong = failure.cause.is_final();
             is_wrong.then(|| Problem::new(path, with_causes(&failure)))
@@ -110,9 +124,9 @@ impl Asking<'_> {
     /// Measures these metrics, all at the same time as far as there are places.
     pub(super) async fn measure(&self, due: impl Iterator<Item = &Measured>) -> Answers {
         let calls = due.map(async |measured| {
-            let finding = match self.chosen.version(measured) {
-                Ok(version) => self.evaluate(measured, version).await?,
-                Err(message) => Finding::Error(message),
+            let finding = match (self.chosen.version(measured), self.secrets.of(measured)) {
+                (Ok(version), Ok(secrets)) => self.evaluate(measured, version, secrets).await?,
+                (Err(message), _) | (_, Err(message)) => Finding::Error(message),
             };
             Some(self.taken(measured, finding))
         });
@@ -120,16 +134,21 @@ impl Asking<'_> {
     }
 
     /// What one metric comes to; None: there was no room for the call, and the metric is no worse for it.
-    async fn evaluate(&self, measured: &Measured, version: &InService) -> Option<Finding> {
-        let place = self.place().await?;
-        let finished = version.plugin.evaluate(self.request(measured, version)).await;
-        drop(place);
-        self.engine.metrics.plugins.called(&measured.plugin, &finished);
-        let Finished { result, report } = finished;
+    async fn evaluate(
+        &self,
+        measured: &Measured,
+        version: &InService,
+        secrets: SecretTexts,
+    ) -> Option<Finding> {
+        let evaluate = |request| version.plugin.evaluate(request);
+        let Finished { result, report } = self.call(measured, version, secrets, evaluate).await?;
         let name = &measured.metric.name;
         tracing::debug!(metric = name, fuel = report.fuel, time = ?report.time, "measured");
         match result {
-            Ok(verdict) => self.engine.conditions.judge(&measured.conditions, verdict).await,
+            Ok(verdict) => {
+                let (namespace, conditions) = (&self.key.namespace, &measured.conditions);
+                self.engine.conditions.judge(namespace, conditions, verdict).await
+            }
             Err(failure) if failure.cause.is_for_want_of_room() => None,
             Err(failure) => Some(Finding::Error(with_causes(&failure))),
         }
@@ -142,11 +161,9 @@ impl Asking<'_> {
                 Ok(version) => version,
                 Err(message) => return Err(message),
             };
-            let place = self.place().await.ok_or(NO_ROOM)?;
-            let finished = version.plugin.decide(self.request(gate, version), next).await;
-            drop(place);
-            self.engine.metrics.plugins.called(&gate.plugin, &finished);
-            let Finished { result, report } = finished;
+            let decide = |request| version.plugin.decide(request, next);
+            let finished = self.call(gate, version, SecretTexts::default(), decide).await;
+            let Finished { result, report } = finished.ok_or(NO_ROOM)?;
             let name = &gate.metric.name;
             tracing::debug!(gate = name, fuel = report.fuel, time = ?report.time, "asked");
             result.map_err(|failure| with_causes(&failure))
@@ -161,6 +178,28 @@ impl Asking<'_> {
         Answers {
             taken,
             postponed: false,
+        }
+    }
+
+    /// Makes a call, and makes it again where a provider had no place for its query and has one now. None: there was no
+    /// place for the call itself.
+    async fn call<T, Answer: Future<Output = Finished<T>>>(
+        &self,
+        measured: &Measured,
+        version: &InService,
+        secrets: SecretTexts,
+        call: impl Fn(Request) -> Answer,
+    ) -> Option<Finished<T>> {
+        let providers = Arc::new(self.providers(measured, version).with_secrets(secrets.clone()));
+        let mut again = 1..CALLS_FOR_PLACES;
+        loop {
+            let place = self.place().await?;
+            let finished = call(self.request(measured, version, &secrets, &providers)).await;
+            drop(place);
+            self.engine.metrics.plugins.called(&measured.plugin, &finished);
+            if finished.result.is_ok() || again.next().is_none() || !providers.wait_for_place().await {
+                return Some(finished);
+            }
         }
     }
 
@@ -185,7 +224,18 @@ impl Asking<'_> {
         }
     }
 
-    fn request(&self, measured: &Measured, version: &InService) -> Request {
+    fn request(
+        &self,
+        measured: &Measured,
+        version: &InService,
+        secrets: &SecretTexts,
+        providers: &Arc<ForNamespace>,
+    ) -> Request {
+        let config = if version.secret_args {
+            secrets.put_into(&measured.configuration).to_string()
+        } else {
+            measured.configuration.to_string()
+        };
         let name = &measured.metric.name;
         let mut results = self.status.metric_results.iter();
         let result = results.find(|result| result.name == *name);
@@ -195,12 +245,13 @@ impl Asking<'_> {
         let mut subject = caches.read(|tables| subject::of(tables, self.key, owner, hash, name, started_at));
         subject.facts.extend(subject::arguments(self.arguments));
         Request {
-            config: measured.configuration.to_string(),
+            config,
             subject,
             now: self.now,
             previous: result.map(past::of).unwrap_or_default(),
             state: result.and_then(|result| result.state.clone()),
-            metrics: Arc::new(self.providers(measured, version)),
+            redaction: secrets.redaction().clone(),
+            metrics: Arc::<ForNamespace>::clone(providers),
             grants: match measured.source {
                 Some(_) => BTreeSet::from([DEFAULT_PROVIDER.to_owned()]),
                 None => version.grants.clone(),

@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use thiserror::Error;
 
-pub use self::plugin::PluginSettings;
-pub use self::provider::{BasicAuth, Header, Hidden, Provider};
+pub use self::plugin::{Grants, PluginSettings};
+pub use self::provider::Provider;
 use super::plugins::{is_bundled, is_name};
-use super::providers::address::Allowed;
+use crate::access::Allowed;
+use crate::delivery::configuration::EventSettings;
 
 /// The word for every namespace.
 const EVERY_NAMESPACE: &str = "*";
@@ -27,6 +28,8 @@ pub struct Configuration {
     pub allowed_addresses: Vec<Allowed>,
     /// What plugins may do, by their names: those of their files, without `.wasm`.
     pub plugins: BTreeMap<String, PluginSettings>,
+    /// Where events go.
+    pub events: EventSettings,
 }
 
 /// A configuration that can't be used.
@@ -88,7 +91,7 @@ impl Configuration {
         let providers = providers.flat_map(|(name, provider)| provider.problems(name));
         let plugins = self.plugins.iter();
         let plugins = plugins.flat_map(|(name, settings)| self.problems_of(name, settings));
-        providers.chain(plugins).collect()
+        providers.chain(plugins).chain(self.events.problems()).collect()
     }
 
     fn problems_of(&self, name: &str, settings: &PluginSettings) -> Vec<String> {

@@ -27,6 +27,7 @@ use super::asking::{Answers, Asking};
 use super::plugins::Plugins;
 use super::providers::Providers;
 use super::revisions::{self, Chosen, Loading};
+use super::secrets::{self, Secrets};
 use super::shares::Shares;
 use crate::apply::WriteError;
 use crate::apply::request::{Target, replace_status};
@@ -46,6 +47,8 @@ use crate::watch::{AnalysisRun, Caches};
 const LOADING_RETRY: SignedDuration = SignedDuration::from_secs(1);
 /// How soon an analysis looks again for a call that found no place or no memory.
 const POSTPONED_RETRY: SignedDuration = SignedDuration::from_secs(1);
+/// How soon an analysis looks again for a Secret that it can't read: people take longer, and it costs a request.
+const HELD_RETRY: SignedDuration = SignedDuration::from_secs(10);
 /// How soon an analysis looks again for a place of its namespace: one takes milliseconds, or waits for a provider.
 const PLACE_RETRY: Duration = Duration::from_millis(250);
 
@@ -134,8 +137,9 @@ impl AnalysisEngine {
         let Some(run) = live.and_then(Run::under_way) else {
             return Ok(None);
         };
-        let progress = match parse(&run.spec) {
-            Ok(task) => self.advance(key, &run, &task).await,
+        let stand_in = |metric: &str, argument: &str| secrets::stand_in(&run.uid, metric, argument);
+        let progress = match parse(&run.spec, &stand_in) {
+            Ok(task) => self.advance(key, &run, &task).await?,
             Err(problems) => invalid(&run.status, &problems),
         };
         if progress.status == run.status {
@@ -152,7 +156,7 @@ impl AnalysisEngine {
     }
 
     /// Measures what is due.
-    async fn advance(&self, key: &ObjectKey, run: &Run, task: &Task) -> Progress {
+    async fn advance(&self, key: &ObjectKey, run: &Run, task: &Task) -> Result<Progress, EngineError> {
         let metrics: Vec<Metric> = task
             .measured
             .iter()
@@ -162,27 +166,28 @@ impl AnalysisEngine {
         let mut begun = advance(&metrics, task.terminate, &run.status, Vec::new(), now);
         let chosen = match Chosen::of(&self.plugins, &key.namespace, &task.measured, &mut begun.status) {
             Ok(chosen) => chosen,
-            Err(Loading) => return later(run, now),
+            Err(Loading) => return Ok(later(run, now)),
         };
+        let due = due(&metrics, task.terminate, &begun.status, now);
+        // Before it begins, everything that it will take of Secrets is looked for.
+        let begins = run.status.started_at.is_none() && task.next.is_none();
+        let is_due = |measured: &&Measured| due.iter().any(|due| due.name == measured.metric.name);
+        let is_read = |measured: &&Measured| begins && !task.terminate || is_due(measured);
+        let taking = task.measured.iter().filter(is_read);
         let asking = Asking {
             engine: self,
             key,
             run,
             chosen: &chosen,
+            secrets: &Secrets::read(&self.client, &key.namespace, taking).await?,
             arguments: &task.arguments,
             status: &begun.status,
             now,
         };
         // Gates that can't be asked hold, whatever the reason.
-        if run.status.started_at.is_none() && task.next.is_none() {
-            let mut problems = asking.check(&task.measured).await;
-            problems.extend(asking.check_conditions(&task.measured).await);
-            if !problems.is_empty() {
-                return invalid(&begun.status, &problems);
-            }
+        if begins && let Some(progress) = asking.unable(task).await {
+            return Ok(progress);
         }
-        let due = due(&metrics, task.terminate, &begun.status, now);
-        let is_due = |measured: &&Measured| due.iter().any(|due| due.name == measured.metric.name);
         let answers = match task.next {
             None => asking.measure(task.measured.iter().filter(is_due)).await,
             Some(next) if !due.is_empty() => asking.gates(&task.measured, next).await,
@@ -191,9 +196,9 @@ impl AnalysisEngine {
         let now = Timestamp::now();
         let progress = advance(&metrics, task.terminate, &begun.status, answers.taken, now);
         if answers.postponed {
-            return not_before(progress, now);
+            return Ok(not_before(progress, now));
         }
-        progress
+        Ok(progress)
     }
 
     async fn write(&self, key: &ObjectKey, run: &Run, status: &RunStatus) -> Result<(), WriteError> {
@@ -258,6 +263,39 @@ fn later(run: &Run, now: Timestamp) -> Progress {
     }
 }
 
+impl Asking<'_> {
+    /// What becomes of an analysis that can't begin; None: it can.
+    async fn unable(&self, task: &Task) -> Option<Progress> {
+        let mut problems = self.check(&task.measured).await;
+        problems.extend(self.check_conditions(&task.measured).await);
+        if !problems.is_empty() {
+            return Some(invalid(self.status, &problems));
+        }
+        let in_force = task.measured.iter().filter(|measured| !measured.metric.dry_run);
+        let problems = self.secrets.problems(in_force);
+        let is_held = !problems.is_empty() && !task.terminate;
+        is_held.then(|| held(self.run, &problems, self.now))
+    }
+}
+
+/// An analysis that people have to make possible: an error would abort a rollout for somebody's slip, before anything
+/// was measured.
+fn held(run: &Run, problems: &[Problem], now: Timestamp) -> Progress {
+    Progress {
+        status: RunStatus {
+            phase: AnalysisPhase::Pending,
+            message: text::message(&told(problems)),
+            ..run.status.clone()
+        },
+        wake_at: now.checked_add(HELD_RETRY).ok(),
+    }
+}
+
+fn told(problems: &[Problem]) -> String {
+    let list: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    list.join("; ")
+}
+
 /// What was postponed is due all the time: it is not asked for again at once.
 fn not_before(progress: Progress, now: Timestamp) -> Progress {
     let soonest = now.checked_add(POSTPONED_RETRY).unwrap_or(now);
@@ -269,12 +307,11 @@ fn not_before(progress: Progress, now: Timestamp) -> Progress {
 
 /// An analysis that can't be begun.
 fn invalid(status: &RunStatus, problems: &[Problem]) -> Progress {
-    let list: Vec<_> = problems.iter().map(ToString::to_string).collect();
     let now = Timestamp::now();
     Progress {
         status: RunStatus {
             phase: AnalysisPhase::Error,
-            message: text::message(&format!("Analysis spec invalid: {}", list.join("; "))),
+            message: text::message(&format!("Analysis spec invalid: {}", told(problems))),
             started_at: status.started_at.or(Some(now)),
             completed_at: Some(now),
             ..status.clone()

@@ -14,6 +14,7 @@ mod prometheus;
 pub mod providers;
 mod reload;
 mod revisions;
+mod secrets;
 pub mod shares;
 mod subject;
 
@@ -40,6 +41,7 @@ use self::reload::Reload;
 use self::shares::Shares;
 use crate::backoff::Backoffs;
 use crate::controller::Controller;
+use crate::delivery::Outbox;
 use crate::events::publish::Publisher;
 use crate::key::ObjectKey;
 use crate::metrics::Metrics;
@@ -66,6 +68,8 @@ pub struct AnalysisWork {
     pub host: Host,
     /// Where plugins are, beside those that are bundled.
     pub plugin_directory: Option<PathBuf>,
+    /// The delivery of events, which the configuration sets up.
+    pub outbox: Outbox,
     /// Kubernetes Events.
     pub events: Publisher,
     /// The controller's own metrics.
@@ -100,7 +104,7 @@ impl AnalysisWork {
         let reloading = self.configuration_file.map(|path| {
             let (plugins, providers, metrics) =
                 (Arc::clone(&plugins), Arc::clone(&providers), Arc::clone(&metrics));
-            let reload = Reload::new(path, self.configuration, plugins, providers, metrics);
+            let reload = Reload::new(path, self.configuration, plugins, providers, self.outbox, metrics);
             AbortOnDropHandle::new(tokio::spawn(reload.run()))
         });
         let engine = AnalysisEngine {

@@ -4,8 +4,11 @@
 //! `..data` at it, through which the links with the files' names go. So a file is followed to where it really is: when
 //! that changes, `..data` was switched. Files that are written in place are known by length and times. Names that begin
 //! with a dot are the kubelet's own.
+//!
+//! No link leads out of the directory: a folder elsewhere is not looked into, and a file elsewhere is not read.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
@@ -43,6 +46,10 @@ pub(super) struct Found {
 pub(super) enum FileError {
     #[error("it can't be read")]
     Read(#[from] io::Error),
+    #[error("it leads out of the plugin directory, to {}: put the file itself there", .0.display())]
+    Elsewhere(PathBuf),
+    #[error("it is no file any more")]
+    NoFile,
     #[error(transparent)]
     Inspect(#[from] InspectError),
 }
@@ -51,19 +58,53 @@ pub(super) enum FileError {
 pub(super) fn list(directory: &Path) -> Listing {
     let mut listing = Listing::default();
     for folder in listing.visit(directory) {
-        listing.visit(&folder);
+        match is_within(directory, &folder) {
+            Ok(Some(true)) => drop(listing.visit(&folder)),
+            Ok(Some(false)) => {
+                let problem = "it leads out of the plugin directory: put the folder itself there";
+                listing.tell(&folder, &problem);
+            }
+            Ok(None) => {}
+            Err(error) => listing.tell(&folder, &error),
+        }
     }
     listing
 }
 
-/// Reads a file, no further than a plugin may be long.
-pub(super) fn read(path: &Path) -> Result<Delivery, FileError> {
+/// Whether a path leads to what is within `directory`; None: to nothing, or there is no directory.
+fn is_within(directory: &Path, path: &Path) -> io::Result<Option<bool>> {
+    let (Some(directory), Some(real)) = (real(directory)?, real(path)?) else {
+        return Ok(None);
+    };
+    Ok(Some(real.starts_with(directory)))
+}
+
+fn real(path: &Path) -> io::Result<Option<PathBuf>> {
+    present(fs::canonicalize(path))
+}
+
+/// Reads a file of `directory`, no further than a plugin may be long.
+pub(super) fn read(directory: &Path, path: &Path) -> Result<Delivery, FileError> {
+    let real = fs::canonicalize(path)?;
+    if !real.starts_with(fs::canonicalize(directory)?) {
+        return Err(FileError::Elsewhere(real));
+    }
+    // What was put in its place since may be a pipe, which makes its reader wait for ever, or lead on to another file.
+    let looked_at = fs::symlink_metadata(&real)?;
+    if !looked_at.is_file() {
+        return Err(FileError::NoFile);
+    }
+    let file = File::open(real)?;
+    let opened = file.metadata()?;
+    if (opened.dev(), opened.ino()) != (looked_at.dev(), looked_at.ino()) {
+        return Err(FileError::NoFile);
+    }
     // One byte more tells what is too long.
     let most = u64::try_from(limits::RAW_BYTES)
         .unwrap_or(u64::MAX)
         .saturating_add(1);
     let mut bytes = Vec::new();
-    File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    file.take(most).read_to_end(&mut bytes)?;
     Ok(Delivery::read(&bytes)?)
 }
 
@@ -71,32 +112,44 @@ impl Listing {
     /// Adds the files of one folder; answers the folders in it.
     fn visit(&mut self, folder: &Path) -> Vec<PathBuf> {
         let mut folders = Vec::new();
-        let visited = entries(folder).and_then(|paths| {
-            for path in paths {
-                let Some(metadata) = present(fs::metadata(&path))? else {
-                    continue;
-                };
-                if metadata.is_dir() {
-                    folders.push(path);
-                } else if let Some(name) = plugin_name(&path).filter(|_| metadata.is_file()) {
-                    let found = Found::new(path, &metadata)?;
-                    self.plugins.entry(name).or_default().extend(found);
-                }
-            }
-            Ok(())
+        let paths = entries(folder).unwrap_or_else(|error| {
+            self.tell(folder, &error);
+            Vec::new()
         });
-        if let Err(error) = visited {
-            self.problems.push(format!("{}: {error}", folder.display()));
+        for path in paths {
+            match self.add(&path) {
+                Ok(true) => folders.push(path),
+                Ok(false) => {}
+                // The others in the folder are none the worse for it.
+                Err(error) => self.tell(&path, &error),
+            }
         }
         folders
+    }
+
+    /// Adds what is at `path` if it is the file of a plugin; answers whether it is a folder.
+    fn add(&mut self, path: &Path) -> io::Result<bool> {
+        let Some(metadata) = present(fs::metadata(path))? else {
+            return Ok(false);
+        };
+        if let Some(name) = plugin_name(path).filter(|_| metadata.is_file())
+            && let Some(found) = Found::new(path, &metadata)?
+        {
+            self.plugins.entry(name).or_default().push(found);
+        }
+        Ok(metadata.is_dir())
+    }
+
+    fn tell(&mut self, path: &Path, problem: &dyn Display) {
+        self.problems.push(format!("{}: {problem}", path.display()));
     }
 }
 
 impl Found {
-    fn new(path: PathBuf, metadata: &Metadata) -> io::Result<Option<Self>> {
-        let real = present(fs::canonicalize(&path))?;
+    fn new(path: &Path, metadata: &Metadata) -> io::Result<Option<Self>> {
+        let real = real(path)?;
         Ok(real.map(|real| Self {
-            path,
+            path: path.to_owned(),
             real,
             inode: metadata.ino(),
             length: metadata.len(),
@@ -142,5 +195,7 @@ fn file_name(path: &Path) -> Option<&str> {
     path.file_name()?.to_str()
 }
 
+#[cfg(test)]
+mod fuzz;
 #[cfg(test)]
 pub(super) mod tests;

@@ -10,20 +10,26 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use kulta_core::text::with_causes;
-use kulta_plugin_host::{Host, Plugin};
+use kulta_plugin_host::{Host, LoadFailure, Plugin};
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep_until};
 
-use super::plugin_directory::{self, Found, Listing};
+use super::plugin_directory::{self, FileError, Found, Listing};
 use super::plugins::{Plugins, is_bundled, is_name};
 use crate::metrics::Metrics;
 use crate::metrics::plugins::LoadResult;
 
 /// From one look at the directory to the next: short beside the minute that the kubelet takes.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// A file that was refused is looked at again after this time although it is the same: a trial that was too slow on a
-/// busy machine can go well later. A file that is at fault costs the five seconds of its trial again.
+/// A file that could not be loaded because the machine had no time or no memory for it is tried again so soon, and then
+/// after twice as long each time, so many times; until then whoever needs it waits. Half a minute in all, besides the time
+/// of the trials: a file that keeps every machine busy must not hold up analyses for ever.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const RETRIES: usize = 5;
+/// A file that was refused is looked at again after this time although it is the same: what the machine had no time for
+/// can go well later. A file that is at fault costs its trial again.
 const TRY_AGAIN_AFTER: Duration = Duration::from_mins(5);
 /// The interface through which plugins ask providers, as it begins in their imports.
 const METRICS_INTERFACE: &str = "kulta:analysis/metrics@";
@@ -46,6 +52,15 @@ struct Handled {
     file: Found,
     /// When it is its turn again although it has not changed.
     again_at: Option<Instant>,
+    /// How long is waited each time that the machine is at fault, and not the file. At their end the file is.
+    waits: ExponentialBackoff,
+}
+
+/// Why a file was not taken into service.
+struct Fault {
+    problem: String,
+    /// It can go well the next time although the file is the same.
+    is_passing: bool,
 }
 
 impl PluginLoader {
@@ -82,8 +97,15 @@ impl PluginLoader {
     pub(super) async fn run(mut self) -> Infallible {
         loop {
             self.look().await;
-            sleep(LOOK_EVERY).await;
+            sleep_until(self.next_look()).await;
         }
+    }
+
+    /// A file that waits for its turn is not kept waiting for the next look.
+    fn next_look(&self) -> Instant {
+        let look = Instant::now() + LOOK_EVERY;
+        let turns = self.handled.values().filter_map(|handled| handled.again_at);
+        turns.min().map_or(look, |turn| turn.min(look))
     }
 
     /// Looks at the directory once, and deals with what has changed.
@@ -139,34 +161,42 @@ impl PluginLoader {
                 return;
             }
         };
-        if self
-            .handled
-            .get(&name)
-            .is_some_and(|handled| handled.covers(&file))
-        {
-            return;
+        let before = self.handled.remove(&name).filter(|before| before.file == file);
+        let mut handled = before.unwrap_or_else(|| Handled::new(file));
+        if handled.is_its_turn() {
+            let fault = self.take(&name, &handled.file).await.err();
+            handled.again_at = fault.map(|fault| {
+                let problem = format!("{}: {}", handled.file.path.display(), fault.problem);
+                let wait = handled.waits.next().filter(|_| fault.is_passing);
+                Instant::now() + self.put_off(&name, &problem, wait)
+            });
         }
-        let taken = self.take(&name, &file).await;
-        if let Err(problem) = &taken {
-            self.refuse(&name, &format!("{}: {problem}", file.path.display()));
-        }
-        let again_at = taken.err().map(|_| Instant::now() + TRY_AGAIN_AFTER);
-        self.handled.insert(name, Handled { file, again_at });
+        self.handled.insert(name, handled);
+    }
+
+    /// Tells what is wrong with a file; answers after which time it is tried again. With a time to wait it counts as
+    /// being loaded.
+    fn put_off(&self, name: &str, problem: &str, wait: Option<Duration>) -> Duration {
+        let Some(wait) = wait else {
+            self.refuse(name, problem);
+            return TRY_AGAIN_AFTER;
+        };
+        self.plugins.await_loading(name);
+        tracing::warn!(plugin = name, problem, ?wait, "a plugin is not loaded yet");
+        wait
     }
 
     /// Takes what is in a file into service.
-    async fn take(&self, name: &str, file: &Found) -> Result<(), String> {
-        let path = file.path.clone();
-        let read = spawn_blocking(move || plugin_directory::read(&path)).await;
-        let delivery = read
-            .map_err(|error| error.to_string())?
-            .map_err(|error| with_causes(&error))?;
+    async fn take(&self, name: &str, file: &Found) -> Result<(), Fault> {
+        let (directory, path) = (self.directory.clone(), file.path.clone());
+        let read = spawn_blocking(move || plugin_directory::read(&directory, &path)).await;
+        let delivery = read.map_err(|error| Fault::lasting(error.to_string()))??;
         let (digest, settings) = (delivery.digest(), self.plugins.settings(name));
         let unexpected = || {
-            format!(
+            Fault::lasting(format!(
                 "its digest {digest} is not expected: if it is the right version, add the digest to \
                  plugins.{name}.sha256"
-            )
+            ))
         };
         if !settings.expects(digest) {
             return Err(unexpected());
@@ -175,7 +205,7 @@ impl PluginLoader {
             return Ok(());
         }
         let loaded = self.host.load(name, &delivery, &settings.limits).await;
-        let plugin = loaded.map_err(|failure| with_causes(&failure))?;
+        let plugin = loaded?;
         tell(name, &plugin, settings.providers.as_deref().unwrap_or_default());
         if !self.plugins.install(name, plugin) {
             return Err(unexpected());
@@ -193,8 +223,49 @@ impl PluginLoader {
 }
 
 impl Handled {
-    fn covers(&self, file: &Found) -> bool {
-        self.file == *file && self.again_at.is_none_or(|time| Instant::now() < time)
+    /// A file that nothing was done with yet.
+    fn new(file: Found) -> Self {
+        let waits = ExponentialBuilder::new()
+            .with_min_delay(FIRST_RETRY)
+            .with_max_times(RETRIES)
+            .build();
+        Self {
+            file,
+            again_at: Some(Instant::now()),
+            waits,
+        }
+    }
+
+    fn is_its_turn(&self) -> bool {
+        self.again_at.is_some_and(|time| time <= Instant::now())
+    }
+}
+
+impl Fault {
+    const fn lasting(problem: String) -> Self {
+        Self {
+            problem,
+            is_passing: false,
+        }
+    }
+}
+
+impl From<LoadFailure> for Fault {
+    fn from(failure: LoadFailure) -> Self {
+        Self {
+            problem: with_causes(&failure),
+            is_passing: failure.cause.is_passing(),
+        }
+    }
+}
+
+impl From<FileError> for Fault {
+    fn from(error: FileError) -> Self {
+        Self {
+            problem: with_causes(&error),
+            // It may be on its way out, or in.
+            is_passing: matches!(error, FileError::Read(_)),
+        }
     }
 }
 

@@ -69,6 +69,8 @@ pub struct InService {
     pub grants: BTreeSet<String>,
     /// What one call may use.
     pub limits: Limits,
+    /// It sees the texts of arguments that come from Secrets.
+    pub secret_args: bool,
 }
 
 /// What is known of the plugin of one name. Without a version and without a problem it is being loaded.
@@ -226,7 +228,10 @@ impl Plugins {
     /// A version, with what the operator lets a plugin of this name use.
     fn granted(&self, name: &str, plugin: Plugin) -> InService {
         let PluginSettings {
-            providers, limits, ..
+            providers,
+            limits,
+            grants: trusted,
+            ..
         } = self.settings(name);
         let grants = match providers {
             Some(listed) => listed.into_iter().collect(),
@@ -237,6 +242,7 @@ impl Plugins {
             plugin,
             grants,
             limits,
+            secret_args: trusted.secret_args,
         }
     }
 
@@ -297,6 +303,12 @@ impl Plugins {
     /// A file of this plugin was found: whoever asks for it waits until it is loaded or refused.
     pub fn expect(&self, name: &str) {
         self.known.lock().entry(name.to_owned()).or_default();
+    }
+
+    /// A file of this plugin could not be loaded for what will pass: whoever asks for it waits, whatever was wrong with the
+    /// file before.
+    pub fn await_loading(&self, name: &str) {
+        self.known.lock().entry(name.to_owned()).or_default().problem = None;
     }
 
     /// Takes a version into service, in place of the one before. Whether the operator expects it: the configuration may

@@ -1,30 +1,34 @@
 //! Providers of metrics, asked for plugins: by POST, without redirects, and read no further than allowed.
 
-pub mod address;
-mod connection;
-mod credentials;
 mod request;
 mod scope;
+pub mod secrets;
 mod setup;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use kulta_api::analysis::Source;
 use kulta_core::text::with_causes;
 use kulta_plugin_host::metrics::{Answer, MetricsProvider, Pending, Query, QueryError};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
-use self::address::Address;
-use self::credentials::Credentials;
+use self::secrets::{SecretTexts, hidden_in_error};
 use self::setup::{Known, Setup};
 use super::configuration::Configuration;
 use super::prometheus;
+use super::shares::Place;
+use crate::access::{Address, Credentials};
 
 /// The provider that the plugin `prometheus` asks where it is not told another one.
 pub const DEFAULT_PROVIDER: &str = "prometheus";
+
+/// Nobody waits longer for a place at a provider: two turns of queries that take as long as they may. What has none then
+/// is asked for again.
+const WAIT_FOR_PLACE: Duration = Duration::from_secs(10);
 
 /// All providers of the operator's configuration.
 #[derive(Debug)]
@@ -32,12 +36,22 @@ pub struct Providers {
     current: RwLock<Arc<Setup>>,
 }
 
-/// The providers as the analyses of one namespace may use them.
+/// The providers as one call for an analysis of a namespace may use them.
 #[derive(Debug)]
 pub struct ForNamespace {
     providers: Arc<Providers>,
     namespace: String,
     named: Option<Named>,
+    secrets: SecretTexts,
+    places: Mutex<Places>,
+}
+
+/// The places that a call has at providers: for as long as this is kept, so that a call of several queries waits once.
+#[derive(Debug, Default)]
+struct Places {
+    held: Vec<(Arc<Known>, Place)>,
+    /// The provider that had none.
+    wanted: Option<Arc<Known>>,
 }
 
 /// The one Prometheus that a metric names: it stands for whatever provider the plugin asks.
@@ -70,6 +84,8 @@ impl Providers {
             providers: Arc::clone(self),
             namespace: namespace.to_owned(),
             named: None,
+            secrets: SecretTexts::default(),
+            places: Mutex::default(),
         }
     }
 }
@@ -89,12 +105,52 @@ impl ForNamespace {
         }
     }
 
+    /// The same for one call whose queries have what stands for these texts.
+    #[must_use]
+    pub fn with_secrets(self, secrets: SecretTexts) -> Self {
+        Self { secrets, ..self }
+    }
+
     /// Why the Prometheus that the metric names can't be asked: what is wrong with the address.
     #[must_use]
     pub fn refusal(&self) -> Option<String> {
         let Named { source, granted } = self.named.as_ref()?;
         let setup = Arc::clone(&self.providers.current.read());
         setup.at(source, &self.namespace, granted).err()
+    }
+
+    /// Waits for a place at the provider that had none for a query. Whether there is one now: the call can be made again.
+    ///
+    /// To be done between two calls, never within one: a call has a time of its own, and holds memory and a place among
+    /// all calls, none of which a wait for others is to use up.
+    pub async fn wait_for_place(&self) -> bool {
+        let wanted = {
+            let mut places = self.places.lock();
+            // Whoever waits for one place must not keep others.
+            places.held.clear();
+            places.wanted.take()
+        };
+        let Some(known) = wanted else { return false };
+        let Some(place) = known.places.wait(&self.namespace, WAIT_FOR_PLACE).await else {
+            return false;
+        };
+        self.places.lock().held.push((known, place));
+        true
+    }
+
+    /// Whether there is a place at this provider, now and until the end of the call.
+    fn has_place(&self, known: &Arc<Known>) -> bool {
+        let mut places = self.places.lock();
+        if places.held.iter().any(|(held, _)| Arc::ptr_eq(held, known)) {
+            return true;
+        }
+        let place = known.places.take(&self.namespace);
+        let found = place.is_some();
+        match place {
+            Some(place) => places.held.push((Arc::clone(known), place)),
+            None => places.wanted = Some(Arc::clone(known)),
+        }
+        found
     }
 
     fn choose(&self, name: &str) -> Result<Arc<Known>, QueryError> {
@@ -109,22 +165,26 @@ impl ForNamespace {
         found.map_err(QueryError::Denied)
     }
 
+    /// What is asked: the texts of Secrets first, so that the label is demanded of what comes of them, too.
+    async fn expression<'q>(&self, known: &Known, query: &'q Query) -> Result<Cow<'q, str>, QueryError> {
+        let texts = self.secrets.wanted_in(&query.expression)?;
+        let label = known.provider.scope_label.as_deref();
+        if texts.is_empty() && label.is_none() {
+            return Ok(Cow::Borrowed(&query.expression));
+        }
+        let demanded = label.map(|label| (label, self.namespace.as_str()));
+        let written = scope::rewritten(&query.expression, demanded, texts).await?;
+        Ok(Cow::Owned(written))
+    }
+
     async fn ask(&self, known: &Known, query: &Query) -> Result<Answer, QueryError> {
-        let expression = match &known.provider.scope_label {
-            Some(label) => Cow::Owned(scope::scoped(&query.expression, label, &self.namespace).await?),
-            None => Cow::Borrowed(query.expression.as_str()),
-        };
-        let Ok(_place) = known.places.acquire().await else {
-            return Err(QueryError::Unavailable(
-                "the controller is about to stop".to_owned(),
-            ));
-        };
-        let mut credentials = Credentials::read(&known.provider)
+        let expression = self.expression(known, query).await?;
+        let mut credentials = Credentials::read(&known.access)
             .await
             .map_err(|error| unavailable(&known.provider.address, &error.to_string()))?;
         let headers = std::mem::take(&mut credentials.headers);
         let answer = known.ask(&expression, query, headers).await;
-        answer.map_err(|error| credentials.hidden_in(error))
+        answer.map_err(|error| hidden_in_error(&credentials.redaction(), error))
     }
 }
 
@@ -169,11 +229,14 @@ impl MetricsProvider for ForNamespace {
     fn query<'a>(&'a self, query: &'a Query) -> Pending<'a> {
         Box::pin(async move {
             let known = self.choose(&query.provider)?;
+            if !self.has_place(&known) {
+                return Err(QueryError::NoPlace);
+            }
             let limit = query.time.min(known.provider.timeout());
             let written = self.named.as_ref().and_then(|named| named.source.timeout);
             let limit = written.map_or(limit, |written| limit.min(written));
             let answer = tokio::time::timeout(limit, self.ask(&known, query)).await;
-            answer.unwrap_or(Err(QueryError::Timeout))
+            self.secrets.hidden_in(answer.unwrap_or(Err(QueryError::Timeout)))
         })
     }
 }
@@ -184,4 +247,4 @@ fn unavailable(address: &Address, cause: &str) -> QueryError {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -15,6 +15,7 @@ use tokio::time::sleep;
 use super::configuration::{Configuration, ConfigurationError};
 use super::plugins::Plugins;
 use super::providers::Providers;
+use crate::delivery::Outbox;
 use crate::metrics::{ConfigurationResult, Metrics};
 
 /// From one look at the file to the next: short beside the minute that the kubelet takes.
@@ -27,6 +28,7 @@ pub(super) struct Reload {
     in_force: Configuration,
     plugins: Arc<Plugins>,
     providers: Arc<Providers>,
+    outbox: Outbox,
     metrics: Arc<Metrics>,
     /// What was wrong with the file at the last look.
     problem: Option<String>,
@@ -39,6 +41,7 @@ impl Reload {
         in_force: Configuration,
         plugins: Arc<Plugins>,
         providers: Arc<Providers>,
+        outbox: Outbox,
         metrics: Arc<Metrics>,
     ) -> Self {
         Self {
@@ -46,6 +49,7 @@ impl Reload {
             in_force,
             plugins,
             providers,
+            outbox,
             metrics,
             problem: None,
         }
@@ -84,6 +88,7 @@ impl Reload {
     fn put_in_force(&mut self, configuration: Configuration) {
         self.providers.configure(&configuration);
         self.plugins.configure(&configuration);
+        self.outbox.configure(&configuration.events);
         self.in_force = configuration;
         self.metrics.configured(ConfigurationResult::InForce);
         tracing::info!(path = %self.path.display(), "a changed configuration is in force");
@@ -109,6 +114,7 @@ mod tests {
     use super::*;
     use crate::analysis::plugin_directory::tests::Mounts;
     use crate::analysis::plugins::tests::{digest, plugin};
+    use crate::queue::queue;
 
     const ONE: &str = "
 providers:
@@ -131,7 +137,9 @@ plugins:
         let plugins = Arc::new(Plugins::configured(&in_force));
         plugins.install("ratio", plugin(1).await);
         let providers = Arc::new(Providers::new(&in_force));
-        let reload = Reload::new(path, in_force, plugins, providers, Arc::new(Metrics::new("test")));
+        let metrics = Arc::new(Metrics::new("test"));
+        let outbox = Outbox::new(queue().0, Arc::default(), Arc::clone(&metrics));
+        let reload = Reload::new(path, in_force, plugins, providers, outbox, metrics);
         Fixture { mounts, reload }
     }
 

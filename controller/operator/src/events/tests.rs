@@ -11,15 +11,9 @@ use kulta_core::observed::AnalysisRunView;
 fn fact(kind: FactKind) -> Fact {
     Fact {
         sequence: 1,
-        time: "2026-03-01T12:00:00Z".parse().unwrap(),
-        kind,
         revision: Some("new".to_owned()),
         from: Some("old".to_owned()),
-        step: None,
-        weight: None,
-        phase: None,
-        cause: Cause::Controller,
-        message: String::new(),
+        ..Fact::new(kind, Cause::Controller, "2026-03-01T12:00:00Z".parse().unwrap())
     }
 }
 
@@ -341,6 +335,7 @@ fn an_analysis_is_told_by_its_own_end_and_not_by_that_of_one_whose_name_begins_a
         terminate: false,
         phase,
         message: String::new(),
+        evidence: Vec::new(),
     };
     observed.analysis_runs = vec![
         run("web-new-2", AnalysisPhase::Running),

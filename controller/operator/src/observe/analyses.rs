@@ -1,13 +1,29 @@
 //! The analyses of a Rollout with all that they refer to.
 
+use std::collections::BTreeMap;
+
 use kulta_api::analysis::Place;
 use kulta_core::spec::{Analysis, InvalidSpec, Problem, Spec, Step};
 
+use super::analysis_templates::Templates;
+use crate::key::ObjectKey;
+use crate::watch::analysis_template::key;
 use crate::watch::{Rollout, Tables};
+
+/// The templates that the Rollout's analyses need, with the versions that were seen. To put the analyses together takes
+/// longer than the caches can wait: that is done with what is read of these.
+pub(super) fn templates(tables: &Tables, rollout: &Rollout) -> BTreeMap<ObjectKey, String> {
+    let references = rollout.references.iter();
+    let named = references.map(|reference| tables.templates(&rollout.view.namespace, reference.templates()));
+    named.flatten().collect()
+}
 
 /// The Rollout's spec, its analyses put together with the templates and fields that they name, and what is wrong with
 /// these.
-pub(super) fn resolved(tables: &Tables, rollout: &Rollout) -> (Result<Spec, InvalidSpec>, Vec<Problem>) {
+pub(super) fn resolved(
+    rollout: &Rollout,
+    templates: &Templates,
+) -> (Result<Spec, InvalidSpec>, Vec<Problem>) {
     let mut spec = match &rollout.spec {
         Ok(spec) => spec.clone(),
         Err(invalid) => return (Err(invalid.clone()), Vec::new()),
@@ -15,7 +31,8 @@ pub(super) fn resolved(tables: &Tables, rollout: &Rollout) -> (Result<Spec, Inva
     let namespace = &rollout.view.namespace;
     let mut problems = Vec::new();
     for reference in &rollout.references {
-        match reference.resolve(namespace, &|template| tables.template(namespace, template)) {
+        let find = |named: &_| templates.get(&key(namespace, named)).map(AsRef::as_ref);
+        match reference.resolve(namespace, &find) {
             Ok(analysis) => put(&mut spec, reference.place, analysis),
             Err(wrong) => problems.extend(wrong),
         }
@@ -48,33 +65,33 @@ fn put(spec: &mut Spec, place: Place, analysis: Analysis) {
 mod tests {
     use std::sync::Arc;
 
+    use kulta_api::analysis::template::parse;
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::key::ObjectKey;
-    use crate::watch::samples::{self, key, put as keep};
-    use crate::watch::{AnalysisTemplate, Caches, ClusterAnalysisTemplate, Projection as _};
+    use crate::watch::Projection as _;
+    use crate::watch::samples::{self, key};
 
     const STEP: &str = "spec.strategy.canary.steps[1].analysis";
 
     /// A Rollout whose second step has this analysis.
-    fn caches(analysis: &Value) -> Caches {
-        let caches = Caches::default();
+    fn rollout(analysis: &Value) -> Rollout {
         let mut rollout = samples::rollout("web");
         rollout["metadata"]["labels"] = json!({"team": "blue"});
         rollout["spec"]["strategy"]["canary"]["steps"][1] = json!({"analysis": analysis});
-        keep::<Rollout>(&caches, &rollout);
-        caches
+        Rollout::project(&rollout).unwrap()
     }
 
-    fn resolved_of(caches: &Caches) -> (Spec, Vec<Problem>) {
-        let (spec, problems) =
-            caches.read(|tables| resolved(tables, &Arc::clone(tables.rollouts.get(&key("web")).unwrap())));
+    fn resolved_with(templates: &[(ObjectKey, &Value)], analysis: &Value) -> (Spec, Vec<Problem>) {
+        let parsed = templates
+            .iter()
+            .map(|(key, object)| (key.clone(), Arc::new(parse(&object["spec"]))));
+        let (spec, problems) = resolved(&rollout(analysis), &parsed.collect());
         (spec.unwrap(), problems)
     }
 
-    fn step(caches: &Caches) -> Analysis {
-        let (mut spec, problems) = resolved_of(caches);
+    fn step(templates: &[(ObjectKey, &Value)], analysis: &Value) -> Analysis {
+        let (mut spec, problems) = resolved_with(templates, analysis);
         assert_eq!(problems, []);
         match spec.steps.remove(1) {
             Step::Analysis(analysis) => analysis,
@@ -84,24 +101,29 @@ mod tests {
 
     #[test]
     fn the_metrics_of_a_template_are_in_the_run_to_create() {
-        let caches = caches(&json!({"templates": [{"templateName": "errors"}]}));
         let template = samples::analysis_template("errors");
-        keep::<AnalysisTemplate>(&caches, &template);
 
-        assert_eq!(step(&caches).run["metrics"], template["spec"]["metrics"]);
+        let run = step(
+            &[(key("errors"), &template)],
+            &json!({"templates": [{"templateName": "errors"}]}),
+        )
+        .run;
+
+        assert_eq!(run["metrics"], template["spec"]["metrics"]);
     }
 
     #[test]
     fn a_cluster_template_is_found_beside_one_of_the_namespace_of_the_same_name() {
         let names = json!([{"templateName": "errors"}, {"templateName": "errors", "clusterScope": true}]);
-        let caches = caches(&json!({"templates": names}));
-        keep::<AnalysisTemplate>(&caches, &samples::analysis_template("errors"));
+        let template = samples::analysis_template("errors");
         let mut cluster = samples::analysis_template("errors");
         cluster["spec"]["metrics"][0]["name"] = json!("errors-2");
-        let cluster = Arc::new(ClusterAnalysisTemplate::project(&cluster).unwrap());
-        caches.apply(&ObjectKey::new("", "errors"), &cluster);
+        let templates = [
+            (key("errors"), &template),
+            (ObjectKey::new("", "errors"), &cluster),
+        ];
 
-        let run = step(&caches).run;
+        let run = step(&templates, &json!({"templates": names})).run;
 
         assert_eq!(
             (&run["metrics"][0]["name"], &run["metrics"][1]["name"]),
@@ -111,9 +133,7 @@ mod tests {
 
     #[test]
     fn a_template_that_is_not_there_is_told_with_its_name_and_place() {
-        let caches = caches(&json!({"templates": [{"templateName": "errors"}]}));
-
-        let (_, problems) = resolved_of(&caches);
+        let (_, problems) = resolved_with(&[], &json!({"templates": [{"templateName": "errors"}]}));
 
         let expected =
             "AnalysisTemplate \"errors\" not found in namespace \"shop\"; create it, or correct the name";
@@ -126,9 +146,8 @@ mod tests {
         let metrics = samples::analysis_template("errors")["spec"]["metrics"].clone();
         let team =
             json!({"name": "team", "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['team']"}}});
-        let caches = caches(&json!({"metrics": metrics, "args": [team]}));
 
-        let args = step(&caches).args;
+        let args = step(&[], &json!({"metrics": metrics, "args": [team]})).args;
 
         let blue = kulta_core::spec::ArgumentValue::Text("blue".to_owned());
         assert_eq!((args[0].name.as_str(), &args[0].value), ("team", &blue));

@@ -1,6 +1,7 @@
 //! The first step of a reconcile: everything that a decision looks at, and nothing that is older than the own writes.
 
 mod analyses;
+pub mod analysis_templates;
 mod dry_run;
 mod freshness;
 mod neighbourhood;
@@ -65,6 +66,8 @@ pub async fn observe(context: &Context, key: &ObjectKey) -> Result<Option<Sighti
         return Ok(None);
     };
     let rollout = Arc::clone(&seen.rollout);
+    let templates = analysis_templates::read(context, &seen.templates).await?;
+    let (spec, analysis_problems) = analyses::resolved(&rollout, &templates);
     let check = match (&rollout.spec, &seen.overlaps_with) {
         (Ok(spec), None) => {
             let question = template::Question {
@@ -82,11 +85,12 @@ pub async fn observe(context: &Context, key: &ObjectKey) -> Result<Option<Sighti
     };
     let observed = Observed {
         rollout: rollout.view.clone(),
-        spec: seen.spec,
-        analysis_problems: seen.analysis_problems,
+        spec,
+        analysis_problems,
         status: rollout.status.clone(),
         template: TemplateView {
             digest: rollout.digest.clone(),
+            image: rollout.image.clone(),
             check,
         },
         replica_sets: seen.replica_sets,
@@ -97,6 +101,7 @@ pub async fn observe(context: &Context, key: &ObjectKey) -> Result<Option<Sighti
         analysis_names_taken: seen.analysis_names_taken,
         overlaps_with: seen.overlaps_with,
         failure: None,
+        sinks: context.outbox.of(&rollout.uid),
         settings: context.settings,
     };
     Ok(Some(Sighting {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use kulta_core::observed::{AnalysisRunView, Presence, ReplicaSetView, RouteView, ServiceView};
 use kulta_core::run_name;
-use kulta_core::spec::{InvalidSpec, Problem, RouteReference, Spec};
+use kulta_core::spec::RouteReference;
 
 use super::analyses;
 use crate::key::ObjectKey;
@@ -15,9 +15,8 @@ use crate::watch::{AnalysisRun, Ownership, ReplicaSet, Rollout, Tables, pod_pref
 #[derive(Debug)]
 pub(super) struct Neighbourhood {
     pub(super) rollout: Arc<Rollout>,
-    /// Its spec, with all that its analyses refer to.
-    pub(super) spec: Result<Spec, InvalidSpec>,
-    pub(super) analysis_problems: Vec<Problem>,
+    /// The templates that its analyses need, with the versions that were seen.
+    pub(super) templates: BTreeMap<ObjectKey, String>,
     pub(super) replica_sets: Vec<ReplicaSetView>,
     pub(super) stable_service: Option<Presence<ServiceView>>,
     pub(super) canary_service: Option<Presence<ServiceView>>,
@@ -46,11 +45,10 @@ impl Neighbourhood {
         let overlaps_with = oldest_that_overlaps(tables, key, &rollout);
         let analysis_runs = analysis_runs(tables, key, &rollout);
         let analysis_names_taken = analysis_names_taken(tables, key, &rollout);
-        let (spec, analysis_problems) = analyses::resolved(tables, &rollout);
+        let templates = analyses::templates(tables, &rollout);
         Some(Self {
             rollout,
-            spec,
-            analysis_problems,
+            templates,
             replica_sets,
             stable_service,
             canary_service,

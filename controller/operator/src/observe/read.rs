@@ -25,7 +25,7 @@ pub enum ReadError {
 }
 
 /// The answer to a request, within the time limit.
-pub(super) async fn within_limit<T>(request: impl Future<Output = Result<T, Error>>) -> Result<T, ReadError> {
+pub(crate) async fn within_limit<T>(request: impl Future<Output = Result<T, Error>>) -> Result<T, ReadError> {
     match tokio::time::timeout(READ_TIMEOUT, request).await {
         Err(_elapsed) => Err(ReadError::Timeout),
         Ok(answer) => Ok(answer?),
@@ -61,5 +61,8 @@ pub(super) async fn version(
 }
 
 fn api(client: &Client, key: &ObjectKey, resource: &ApiResource) -> Api<DynamicObject> {
+    if key.namespace.is_empty() {
+        return Api::all_with(client.clone(), resource);
+    }
     Api::namespaced_with(client.clone(), &key.namespace, resource)
 }

@@ -14,15 +14,11 @@ fn promoted() -> Plan {
     plan.status.stable_hash = None;
     plan.transitions = vec![Fact {
         sequence: 1,
-        time: "2026-03-01T12:00:00Z".parse().unwrap(),
-        kind: FactKind::Resumed,
-        revision: None,
-        from: None,
-        step: None,
-        weight: None,
-        phase: None,
-        cause: Cause::User,
-        message: String::new(),
+        ..Fact::new(
+            FactKind::Resumed,
+            Cause::User,
+            "2026-03-01T12:00:00Z".parse().unwrap(),
+        )
     }];
     plan
 }

@@ -3,6 +3,7 @@
 use kube::core::ApiResource;
 use kulta_api::names::ANALYSIS_DEFINITION_ANNOTATION;
 use kulta_core::analysis::run::AnalysisPhase;
+use kulta_core::history::Evidence;
 use kulta_core::observed::AnalysisRunView;
 use kulta_core::text;
 use serde::{Deserialize, Deserializer};
@@ -40,9 +41,44 @@ struct WrittenSpec {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
+#[serde(rename_all = "camelCase")]
 struct WrittenStatus {
     phase: AnalysisPhase,
     message: String,
+    metric_results: Vec<WrittenResult>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct WrittenResult {
+    name: String,
+    phase: AnalysisPhase,
+    measurements: Vec<WrittenMeasurement>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct WrittenMeasurement {
+    value: String,
+}
+
+/// No value is kept longer: it is told on, not computed with.
+const MOST_VALUE_BYTES: usize = 256;
+
+/// What each metric measured last.
+fn evidence(results: Vec<WrittenResult>) -> Vec<Evidence> {
+    let of_result = |result: WrittenResult| {
+        let last = result
+            .measurements
+            .last()
+            .map(|measurement| measurement.value.as_str());
+        Evidence {
+            value: text::cut(last.unwrap_or_default(), MOST_VALUE_BYTES).into_owned(),
+            metric: result.name,
+            phase: result.phase,
+        }
+    };
+    results.into_iter().map(of_result).collect()
 }
 
 /// A status that can't be read, such as one with a phase of a later version, counts as lost, as where the analysis goes
@@ -74,6 +110,7 @@ impl Projection for AnalysisRun {
                 phase: status.phase,
                 // What anybody writes there becomes part of the Rollout's status.
                 message: text::message(&status.message),
+                evidence: evidence(status.metric_results),
                 name: metadata.name,
                 uid: metadata.uid,
                 resource_version: metadata.resource_version,

@@ -1,26 +1,32 @@
-//! AnalysisTemplates and ClusterAnalysisTemplates: kept whole, but for their metadata.
+//! AnalysisTemplates and ClusterAnalysisTemplates: which there are, at which version, and whom they name.
+//!
+//! What they have to give is read when an analysis needs it (`observe/analysis_templates.rs`): anybody can write thousands
+//! of them, and most are used by nobody at the moment.
 
 use kube::core::ApiResource;
 use kulta_api::analysis::TemplateReference;
-use kulta_api::analysis::template::{Template, api_resource, parse};
+use kulta_api::analysis::template::{api_resource, parse};
 use serde_json::Value;
 
 use super::projection::{Projection, Undecodable};
 use crate::key::ObjectKey;
 
+/// What is kept of a template, whoever uses it.
+#[derive(Debug, PartialEq)]
+pub struct TemplateSeen {
+    /// `metadata.resourceVersion`.
+    pub resource_version: String,
+    /// The templates that it names: none where it can't be read, which is told where it is used.
+    pub names: Box<[TemplateReference]>,
+}
+
 /// An AnalysisTemplate.
 #[derive(Debug, PartialEq)]
-pub struct AnalysisTemplate {
-    /// What it has to give, or what can't be read of it.
-    pub template: Template,
-}
+pub struct AnalysisTemplate(pub TemplateSeen);
 
 /// A ClusterAnalysisTemplate.
 #[derive(Debug, PartialEq)]
-pub struct ClusterAnalysisTemplate {
-    /// What it has to give, or what can't be read of it.
-    pub template: Template,
-}
+pub struct ClusterAnalysisTemplate(pub TemplateSeen);
 
 impl Projection for AnalysisTemplate {
     fn api_resource() -> ApiResource {
@@ -28,8 +34,7 @@ impl Projection for AnalysisTemplate {
     }
 
     fn project(object: &Value) -> Result<Self, Undecodable> {
-        let template = template(object);
-        Ok(Self { template })
+        Ok(Self(TemplateSeen::of(object)))
     }
 }
 
@@ -39,27 +44,30 @@ impl Projection for ClusterAnalysisTemplate {
     }
 
     fn project(object: &Value) -> Result<Self, Undecodable> {
-        let template = template(object);
-        Ok(Self { template })
+        Ok(Self(TemplateSeen::of(object)))
     }
 }
 
-/// One that can't be read is told where it is used.
-fn template(object: &Value) -> Template {
-    parse(object.get("spec").unwrap_or(&Value::Null))
+impl TemplateSeen {
+    fn of(object: &Value) -> Self {
+        let version = object
+            .pointer("/metadata/resourceVersion")
+            .and_then(Value::as_str);
+        let template = parse(object.get("spec").unwrap_or(&Value::Null));
+        let names = template.ok().and_then(|spec| spec.templates);
+        Self {
+            resource_version: version.unwrap_or_default().to_owned(),
+            names: names.unwrap_or_default().into(),
+        }
+    }
 }
 
 /// The key of the template that a Rollout of `namespace` names so.
-pub(super) fn key(namespace: &str, reference: &TemplateReference) -> ObjectKey {
+pub(crate) fn key(namespace: &str, reference: &TemplateReference) -> ObjectKey {
     let namespace = if reference.is_cluster_scoped() {
         ""
     } else {
         namespace
     };
     ObjectKey::new(namespace, &reference.template_name)
-}
-
-/// The templates that a template names.
-pub(super) fn named(template: &Template) -> impl Iterator<Item = &TemplateReference> {
-    template.iter().flat_map(|spec| spec.templates.iter().flatten())
 }

@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use kulta_api::analysis::TemplateReference;
-use kulta_api::analysis::template::Template;
+use kulta_api::analysis::{MOST_TEMPLATES, TemplateReference};
 use parking_lot::RwLock;
 
 use super::relation::{Cached, Change, Relations};
@@ -60,16 +59,34 @@ impl Tables {
             .map(|(_, replica_set)| replica_set.as_ref())
     }
 
-    /// The template that a Rollout of `namespace` names so.
+    /// The templates that a Rollout of `namespace` needs where it names `references`, with the versions that were seen:
+    /// those, and the ones that they name in turn. Where there are more than an analysis may have, it is those that putting
+    /// it together comes to first.
     #[must_use]
-    pub fn template(&self, namespace: &str, reference: &TemplateReference) -> Option<&Template> {
-        let key = analysis_template::key(namespace, reference);
-        if reference.is_cluster_scoped() {
-            let found = self.cluster_analysis_templates.get(&key);
-            found.map(|found| &found.template)
-        } else {
-            self.analysis_templates.get(&key).map(|found| &found.template)
+    pub fn templates(
+        &self,
+        namespace: &str,
+        references: &[TemplateReference],
+    ) -> BTreeMap<ObjectKey, String> {
+        let mut visited = BTreeSet::new();
+        let mut found = BTreeMap::new();
+        let mut to_visit: Vec<_> = references.iter().rev().collect();
+        while let Some(reference) = to_visit.pop().filter(|_| visited.len() <= MOST_TEMPLATES) {
+            let key = analysis_template::key(namespace, reference);
+            if !visited.insert(key.clone()) {
+                continue;
+            }
+            let seen = if reference.is_cluster_scoped() {
+                self.cluster_analysis_templates.get(&key).map(|seen| &seen.0)
+            } else {
+                self.analysis_templates.get(&key).map(|seen| &seen.0)
+            };
+            if let Some(seen) = seen {
+                to_visit.extend(seen.names.iter().rev());
+                found.insert(key, seen.resource_version.clone());
+            }
         }
+        found
     }
 
     /// Whether the Rollout `owner` exists and names the Service `service`.

@@ -4,7 +4,7 @@
 //! the [`Caches`]; these answer which Rollouts a change concerns.
 
 mod analysis_run;
-mod analysis_template;
+pub(crate) mod analysis_template;
 mod caches;
 mod endpoint_slice;
 pub mod feed;
@@ -18,7 +18,7 @@ mod rollout;
 mod service;
 
 pub use analysis_run::AnalysisRun;
-pub use analysis_template::{AnalysisTemplate, ClusterAnalysisTemplate};
+pub use analysis_template::{AnalysisTemplate, ClusterAnalysisTemplate, TemplateSeen};
 pub use caches::{Caches, Table, Tables};
 pub use endpoint_slice::{EndpointSlice, pod_prefix};
 pub use http_route::HttpRoute;

@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kulta_api::analysis::Reference;
-use kulta_api::analysis::template::Template;
 
+use super::analysis_template::TemplateSeen;
 use super::caches::{Table, Tables};
 use super::{
     AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, EndpointSlice, HttpRoute, Ownership, Projection,
@@ -68,8 +68,8 @@ impl Relations {
         rollouts
     }
 
-    fn relate_template(&mut self, key: &ObjectKey, template: &Template, related: bool) {
-        for reference in analysis_template::named(template) {
+    fn relate_template(&mut self, key: &ObjectKey, template: &TemplateSeen, related: bool) {
+        for reference in &template.names {
             if key.namespace.is_empty() && !reference.is_cluster_scoped() {
                 let name = reference.template_name.clone();
                 self.templates_by_name.set(name, key, related);
@@ -282,7 +282,7 @@ impl Cached for AnalysisTemplate {
     }
 
     fn relate(&self, key: &ObjectKey, relations: &mut Relations, related: bool) {
-        relations.relate_template(key, &self.template, related);
+        relations.relate_template(key, &self.0, related);
     }
 
     fn concerns(_: Change<'_, Self>, key: &ObjectKey, tables: &Tables) -> BTreeSet<ObjectKey> {
@@ -296,7 +296,7 @@ impl Cached for ClusterAnalysisTemplate {
     }
 
     fn relate(&self, key: &ObjectKey, relations: &mut Relations, related: bool) {
-        relations.relate_template(key, &self.template, related);
+        relations.relate_template(key, &self.0, related);
     }
 
     fn concerns(_: Change<'_, Self>, key: &ObjectKey, tables: &Tables) -> BTreeSet<ObjectKey> {

@@ -7,6 +7,7 @@ use kulta_api::names::{
     DESIRED_REPLICAS_ANNOTATION, HASH_LABEL, REVISION_ANNOTATION, SCALE_DOWN_DEADLINE_ANNOTATION,
     TEMPLATE_DIGEST_ANNOTATION,
 };
+use kulta_api::origin::image;
 use kulta_core::observed::ReplicaSetView;
 use kulta_core::revision::TemplateDigest;
 use serde::Deserialize;
@@ -102,6 +103,7 @@ impl Projection for ReplicaSet {
                 scale_down_deadline: metadata.annotation(SCALE_DOWN_DEADLINE_ANNOTATION),
                 desired_replicas: metadata.annotation(DESIRED_REPLICAS_ANNOTATION),
                 failure,
+                image: object.pointer("/spec/template").and_then(image),
                 name: metadata.name,
                 uid: metadata.uid,
                 resource_version: metadata.resource_version,

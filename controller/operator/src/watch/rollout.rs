@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use kube::core::{ApiResource, Selector, SelectorExt as _};
 use kulta_api::analysis::{Reference, references};
 use kulta_api::names::REVISION_ANNOTATION;
+use kulta_api::origin::{image, origin};
 use kulta_core::observed::RolloutView;
 use kulta_core::revision::TemplateDigest;
 use kulta_core::spec::{InvalidSpec, Spec};
@@ -36,6 +37,8 @@ pub struct Rollout {
     pub references: Vec<Reference>,
     /// Identity of its template.
     pub digest: TemplateDigest,
+    /// The image of its main container.
+    pub image: Option<String>,
     /// Its label selector; None when there is none that can be read.
     pub selector: Option<Selector>,
     /// Its status.
@@ -55,19 +58,22 @@ impl Projection for Rollout {
     fn project(object: &Value) -> Result<Self, Undecodable> {
         let Written { metadata } = Written::deserialize(object)?;
         let spec = object.get("spec").unwrap_or(&Value::Null);
+        let template = kulta_api::rollout::template(spec).unwrap_or(&Value::Null);
         let selector =
             kulta_api::rollout::selector(spec).and_then(|selector| Selector::try_from(selector).ok());
         Ok(Self {
             deleting: metadata.is_being_deleted(),
             spec: kulta_api::rollout::parse(&metadata.namespace, spec),
             references: references(object),
-            digest: TemplateDigest::of(kulta_api::rollout::template(spec).unwrap_or(&Value::Null)),
+            digest: TemplateDigest::of(template),
+            image: image(template),
             selector,
             status: status(object, &metadata),
             created: metadata.creation_timestamp,
             view: RolloutView {
                 generation: metadata.generation,
                 revision: metadata.annotation(REVISION_ANNOTATION),
+                origin: origin(&metadata.annotations),
                 namespace: metadata.namespace,
                 name: metadata.name,
             },
@@ -155,7 +161,8 @@ mod tests {
         let rollout = Rollout::project(&object).unwrap();
 
         assert_eq!(rollout.digest, TemplateDigest::of(&object["spec"]["template"]));
-        assert!(!format!("{rollout:?}").contains("registry.example/web:1"));
+        assert_eq!(rollout.image.as_deref(), Some("registry.example/web:1"));
+        assert!(!format!("{rollout:?}").contains("containers"));
     }
 
     #[test]

@@ -19,7 +19,12 @@ fn answered(value: types::Value) -> types::Outcome {
 }
 
 fn taken(answered: types::Outcome) -> Result<Outcome, InvalidAnswer> {
-    outcome(answered, now(), &Limits::default())
+    let taking = Taking {
+        now: now(),
+        limits: Limits::default(),
+        redaction: Redaction::default(),
+    };
+    outcome(answered, &taking)
 }
 
 fn retried(wish: u64) -> Option<Timestamp> {

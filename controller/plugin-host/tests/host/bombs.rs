@@ -1,49 +1,14 @@
 //! Plugins that harm the compiler: small files that take it minutes and gigabytes.
 
+use kulta_conformance::bombs::{self, locals, nested};
 use kulta_plugin_host::{InspectError, LoadError};
 
-use crate::build::{conformance, core};
+use crate::build::core;
 use crate::scene::refusal;
 
 /// A good plugin with `bomb` beside it.
-fn with(bomb: &str) -> Vec<u8> {
-    core(&format!("{}\n{bomb}", conformance!("good")), "metric-analysis")
-}
-
-fn locals(count: usize) -> String {
-    format!("(local {})", "i32 ".repeat(count))
-}
-
-/// `inside` within `depth` blocks that begin with `open`.
-fn nested(open: &str, depth: usize, inside: &str) -> String {
-    format!(
-        "{}{inside}{}",
-        format!("({open} ").repeat(depth),
-        ")".repeat(depth)
-    )
-}
-
-/// A hundred functions, each of which is as complex as it may be.
-pub(crate) fn hidden_bomb() -> Vec<u8> {
-    let variables = 980;
-    let step =
-        |from: usize, to: usize| format!("(local.set {to} (i32.add (local.get {from}) (i32.const 1)))");
-    let steps = [
-        step(0, 1),
-        step(160, 2),
-        step(320, 3),
-        step(480, 4),
-        step(640, 5),
-        step(800, 6),
-    ]
-    .concat();
-    let loops = nested(
-        "loop",
-        16,
-        &format!("{steps} (br_if 0 (local.get 0)) (br_if 15 (local.get 1))"),
-    );
-    let function = format!("(func {} {})", locals(variables), loops.repeat(31));
-    with(&function.repeat(100))
+pub(crate) fn with(bomb: &str) -> Vec<u8> {
+    bombs::with(bomb).unwrap()
 }
 
 async fn refused(bomb: &str) -> InspectError {
@@ -55,7 +20,7 @@ async fn refused(bomb: &str) -> InspectError {
 
 #[tokio::test]
 async fn nested_loops_with_many_locals() {
-    let error = refused(&format!("(func {} {})", locals(500), nested("loop", 500, ""))).await;
+    let error = refused(&bombs::nested_loops()).await;
     assert!(
         matches!(
             error,
@@ -73,7 +38,7 @@ async fn seventeen_nested_loops() {
 
 #[tokio::test]
 async fn many_locals() {
-    let error = refused(&format!("(func {})", locals(20_000))).await;
+    let error = refused(&bombs::many_locals()).await;
     assert!(
         matches!(error, InspectError::TooManyLocals { locals: 20_000, .. }),
         "{error:?}"
@@ -91,7 +56,7 @@ async fn parameters_are_locals_too() {
 
 #[tokio::test]
 async fn many_blocks_with_many_locals() {
-    let error = refused(&format!("(func {} {})", locals(1_000), "(loop)".repeat(501))).await;
+    let error = refused(&bombs::many_blocks()).await;
     assert!(matches!(error, InspectError::TooComplex { .. }), "{error:?}");
 }
 
@@ -108,19 +73,19 @@ async fn many_branches_that_carry_many_values() {
 
 #[tokio::test]
 async fn one_huge_function() {
-    let error = refused(&format!("(func {})", "(drop (i32.const 0))".repeat(100_000))).await;
+    let error = refused(&bombs::one_huge_function()).await;
     assert!(matches!(error, InspectError::BodyTooLarge { .. }), "{error:?}");
 }
 
 #[tokio::test]
 async fn many_functions() {
-    let error = refused(&"(func)".repeat(20_001)).await;
+    let error = refused(&bombs::many_functions()).await;
     assert!(matches!(error, InspectError::TooManyFunctions), "{error:?}");
 }
 
 #[tokio::test]
 async fn deep_nesting() {
-    let error = refused(&format!("(func {})", nested("block", 300, ""))).await;
+    let error = refused(&bombs::deep_nesting()).await;
     assert!(matches!(error, InspectError::NestedTooDeep { .. }), "{error:?}");
 }
 

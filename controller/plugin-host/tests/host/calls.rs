@@ -142,7 +142,7 @@ async fn a_configuration_can_be_checked() {
     let host = host();
     let checked = plugin(&host, conformance!("good"))
         .await
-        .check_config("{}", now(), &Limits::default())
+        .check_config("shop", "{}", now(), &Limits::default())
         .await;
     assert!(checked.result.is_ok(), "{checked:?}");
 }

@@ -85,7 +85,7 @@ async fn conditions() -> &'static Conditions {
 }
 
 async fn evaluate(condition: &str, value: &Value) -> (Result<bool, ConditionError>, CallReport) {
-    conditions().await.evaluate(condition, value).await
+    conditions().await.evaluate("shop", condition, value).await
 }
 
 async fn fault(condition: &str) -> ConditionError {
@@ -145,11 +145,11 @@ async fn a_condition_can_be_checked_before_anything_is_measured() {
     let conditions = conditions().await;
     assert!(
         conditions
-            .check("result[0] < 0.05 && result.x == 'a'")
+            .check("shop", "result[0] < 0.05 && result.x == 'a'")
             .await
             .is_ok()
     );
-    let error = conditions.check("result[0] < ").await.unwrap_err();
+    let error = conditions.check("shop", "result[0] < ").await.unwrap_err();
     assert!(matches!(error.cause, ConditionFault::Refused(_)), "{error:?}");
     assert_eq!(error.to_string(), "the condition \"result[0] < \"");
 }
@@ -296,7 +296,12 @@ async fn verdicts_come_of_the_conditions_of_the_metric() {
         failure: failure.map(str::to_owned),
     };
     let conditions = conditions().await;
-    let judge = async |written: Written| conditions.judge(&written, measured.clone()).await.unwrap();
+    let judge = async |written: Written| {
+        conditions
+            .judge("shop", &written, measured.clone())
+            .await
+            .unwrap()
+    };
 
     let well = judge(written(Some("result[0] < 0.5"), Some("result[0] > 0.9"))).await;
     let between = judge(written(Some("result[0] < 0.1"), Some("result[0] > 0.9"))).await;

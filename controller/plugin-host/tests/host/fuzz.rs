@@ -1,12 +1,10 @@
 //! Files that nobody has thought of: plugins with bytes changed at random. Each is refused, or loaded and called; none
 //! ends or hangs the host. What is tried is the same in each run; other seeds, or more: `KULTA_FUZZ_SEEDS=5000..90000`.
 
-use std::io::Write as _;
 use std::ops::Range;
 
 use fastrand::Rng;
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use kulta_conformance::damage;
 use kulta_plugin_host::Host;
 
 use crate::build::{component, conformance, core};
@@ -37,9 +35,7 @@ fn originals() -> Vec<Vec<u8>> {
 }
 
 fn compressed(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
+    damage::compressed(bytes).unwrap()
 }
 
 /// One of the files with up to eight changes, or bytes that never were a plugin.

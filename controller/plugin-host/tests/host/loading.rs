@@ -1,5 +1,6 @@
 //! Files that are refused, and files that are taken.
 
+use kulta_conformance::damage::noise;
 use kulta_plugin_host::{CallError, Delivery, InspectError, LoadError, World};
 
 use crate::build::{component, conformance, core, core_of_the_future, core_of_version, encoded};
@@ -150,12 +151,7 @@ async fn every_truncation_is_refused() {
 
 #[tokio::test]
 async fn random_bytes_are_refused() {
-    let mut seed = 0x9e37_79b9_u32;
-    let noise = std::iter::repeat_with(|| {
-        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        seed.to_be_bytes()[0]
-    });
-    let error = inspected(refusal(&noise.take(10_000).collect::<Vec<u8>>()).await);
+    let error = inspected(refusal(&noise(10_000)).await);
     assert!(
         matches!(error, InspectError::NotWasm | InspectError::Malformed(_)),
         "{error:?}"

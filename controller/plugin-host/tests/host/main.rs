@@ -11,4 +11,5 @@ mod interface;
 mod loading;
 mod scene;
 mod schedule;
+mod shares;
 mod trial;

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use kulta_core::analysis::verdict::{Outcome, Subject, Value, Verdict};
 use kulta_plugin_host::limits::Limits;
 use kulta_plugin_host::metrics::{Answer, Data, MetricsProvider, Pending, Query, Sample};
-use kulta_plugin_host::{CallError, Delivery, Host, LoadError, Plugin, Request, Trial};
+use kulta_plugin_host::{CallError, Delivery, Host, LoadError, Plugin, Redaction, Request, Trial};
 
 use crate::build::{component, conformance};
 
@@ -80,6 +80,7 @@ pub(crate) fn request() -> Request {
         metrics: Arc::new(Counting::default()),
         grants: ["prometheus".to_owned()].into(),
         limits: Limits::default(),
+        redaction: Redaction::default(),
     }
 }
 

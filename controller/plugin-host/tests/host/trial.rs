@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use kulta_conformance::bombs;
 use kulta_plugin_host::{Host, LoadError, Trial, TrialError};
 
-use crate::bombs::hidden_bomb;
+use crate::bombs::with;
 use crate::build::{component, conformance};
 use crate::scene::{load, refusal, trial};
 
@@ -26,6 +27,7 @@ async fn a_compilation_that_takes_too_long_is_stopped() {
         matches!(error, LoadError::Trial(TrialError::TooSlow { .. })),
         "{error:?}"
     );
+    assert!(error.is_passing());
 }
 
 #[tokio::test]
@@ -38,6 +40,7 @@ async fn a_compiler_that_can_not_be_started_is_a_fault_of_the_installation() {
         matches!(error, LoadError::Trial(TrialError::Start { .. })),
         "{error:?}"
     );
+    assert!(!error.is_passing());
 }
 
 #[tokio::test]
@@ -48,11 +51,16 @@ async fn code_with_wrong_types_is_refused_by_the_compiler() {
         matches!(error, LoadError::Trial(TrialError::Refused { .. })),
         "{error:?}"
     );
+    assert!(!error.is_passing());
 }
 
 #[tokio::test]
 async fn a_bomb_within_the_limits_of_shape_is_stopped_by_the_trial() {
-    let error = refusal_by(|trial| trial.time = Duration::from_secs(2), &hidden_bomb()).await;
+    let error = refusal_by(
+        |trial| trial.time = Duration::from_secs(2),
+        &with(&bombs::hidden(500)),
+    )
+    .await;
 
     assert!(
         matches!(
@@ -61,4 +69,63 @@ async fn a_bomb_within_the_limits_of_shape_is_stopped_by_the_trial() {
         ),
         "{error:?}"
     );
+}
+
+/// The error of a trial whose process does what `script` says.
+async fn refusal_of(script: &str) -> LoadError {
+    let by_shell = |trial: &mut Trial| {
+        trial.program = "/bin/sh".into();
+        trial.arguments = vec!["-c".into(), script.into()];
+    };
+    refusal_by(by_shell, &component(conformance!("good"))).await
+}
+
+#[tokio::test]
+async fn a_compiler_that_computes_too_long_is_at_fault_however_busy_the_machine_is() {
+    let error = refusal_of("kill -XCPU $$").await;
+
+    assert!(
+        matches!(error, LoadError::Trial(TrialError::TooMuchWork)),
+        "{error:?}"
+    );
+    assert!(!error.is_passing());
+}
+
+#[tokio::test]
+async fn a_compiler_that_is_killed_or_gets_nothing_to_work_with_is_at_no_fault() {
+    for script in ["kill -KILL $$", "echo no thread >&2; exit 75"] {
+        let error = refusal_of(script).await;
+
+        assert!(
+            matches!(error, LoadError::Trial(TrialError::NotHeld { .. })),
+            "{error:?}"
+        );
+        assert!(error.is_passing());
+    }
+}
+
+#[tokio::test]
+async fn a_compiler_that_ends_itself_for_want_of_memory_is_at_fault() {
+    let error = refusal_of("kill -ABRT $$").await;
+
+    assert!(
+        matches!(error, LoadError::Trial(TrialError::Crashed { .. })),
+        "{error:?}"
+    );
+    assert!(!error.is_passing());
+}
+
+/// The limit of computing, and no clock, ends it: the clock has a minute here.
+#[tokio::test]
+async fn a_bomb_ends_by_what_it_computes_or_wants_of_memory() {
+    let error = refusal_by(|_| (), &with(&bombs::hidden(1000))).await;
+
+    assert!(
+        matches!(
+            error,
+            LoadError::Trial(TrialError::TooMuchWork | TrialError::Crashed { .. })
+        ),
+        "{error:?}"
+    );
+    assert!(!error.is_passing());
 }

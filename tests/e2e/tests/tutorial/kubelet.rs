@@ -1,8 +1,6 @@
 //! What the kubelet does in the controller's pod. Here the controller is a process beside the cluster, so nobody brings it
-//! the ConfigMaps that its Deployment mounts: this does, from what the API server has, in the way of the kubelet.
+//! the ConfigMaps that its Deployment mounts: this does, from what the API server has.
 
-use std::fs;
-use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -12,12 +10,10 @@ use kube::Api;
 use kulta_e2e::{Stage, plugin_directory};
 
 use super::{DEPLOYMENT, INSTALLED_IN};
+use crate::mounts;
 
 /// Where the controller looks for plugins in its pod: its flag `--plugin-dir` in the Deployment.
 const IN_THE_POD: &str = "/etc/kulta/plugins";
-/// The folder of what is in force; a link, so that all files change at once.
-const DATA: &str = "..data";
-const CONTENT: &str = "..2026_01_01_00_00_00.1";
 
 /// Brings the ConfigMap of the volume `name` to where the Deployment mounts it, if it does and it is not there yet.
 pub(super) async fn bring(stage: &Stage, name: &str) -> Result<()> {
@@ -34,7 +30,13 @@ pub(super) async fn bring(stage: &Stage, name: &str) -> Result<()> {
         return Ok(());
     }
     let config_maps: Api<ConfigMap> = Api::namespaced(stage.client().clone(), INSTALLED_IN);
-    write(&config_maps.get(&config_map).await?, &folder)
+    let files = config_maps
+        .get(&config_map)
+        .await?
+        .binary_data
+        .unwrap_or_default();
+    let files = files.iter().map(|(name, bytes)| (name.as_str(), &*bytes.0));
+    mounts::bring(&folder, files)
 }
 
 /// The ConfigMap of a volume, and the folder below that of all plugins where it is mounted.
@@ -48,20 +50,4 @@ fn mount(pod: &PodSpec, name: &str) -> Option<(String, String)> {
     let folder = Path::new(&mount.mount_path).strip_prefix(IN_THE_POD).ok()?;
     let config_map = volume.config_map.as_ref()?.name.clone();
     Some((config_map, folder.to_str()?.to_owned()))
-}
-
-fn write(config_map: &ConfigMap, folder: &Path) -> Result<()> {
-    let content = folder.join(CONTENT);
-    fs::create_dir_all(&content).with_context(|| content.display().to_string())?;
-    let files = config_map.binary_data.iter().flatten();
-    let names: Vec<_> = files.clone().map(|(name, _)| name).collect();
-    for (name, bytes) in files {
-        fs::write(content.join(name), &bytes.0)?;
-    }
-    // First the content, then the switch, then the names that lead through it.
-    symlink(CONTENT, folder.join(DATA))?;
-    for name in names {
-        symlink(Path::new(DATA).join(name), folder.join(name))?;
-    }
-    Ok(())
 }

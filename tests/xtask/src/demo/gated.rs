@@ -40,11 +40,7 @@ pub(crate) async fn play(stage: &Stage) -> Result<String> {
     progress.begin("lifting the freeze");
     let spec = json!({"strategy": {"canary": {"promotionGates": gates(&open())}}});
     rollout.patch_spec(&spec).await?;
-    rollout
-        .until("to be promoted", |status| {
-            status.phase == Phase::Healthy && status.stable_rs == status.current_pod_hash
-        })
-        .await?;
+    rollout.until_promoted().await?;
     Ok(format!("{}; promoted when that was lifted", held.message))
 }
 

@@ -216,8 +216,7 @@ impl Acts<'_> {
         self.scene.begin(V2_TAKES_OVER);
         self.rollout.release(&Version::v2(&images)).await?;
         self.measure("v2", &WEIGHTS).await?;
-        let promoted = |status: &RolloutStatus| status.phase == Phase::Healthy;
-        self.rollout.until("to be promoted", promoted).await?;
+        self.rollout.until_promoted().await?;
 
         self.scene.begin(V3_IS_TRIED);
         // Its image fails some requests by itself: here they would count as lost ones.
@@ -245,9 +244,7 @@ impl Acts<'_> {
             self.scene.begin(V3_IS_ABORTED);
             self.rollout.abort().await?;
         }
-        let degraded = |status: &RolloutStatus| status.abort && status.phase == Phase::Degraded;
-        let status = self.rollout.until("to be taken back", degraded).await?;
-        Ok(status.message)
+        Ok(self.rollout.until_aborted().await?.message)
     }
 
     async fn measure(&mut self, version: &str, weights: &[u8]) -> Result<()> {

@@ -139,17 +139,12 @@ fn a_metric_has_one_provider() {
 #[test]
 fn a_rollout_writes_it_in_an_analysis_of_its_own() {
     let mut problems = Vec::new();
-    let analysis: StepAnalysis = serde_json::from_value(json!({
+    let analysis: RolloutAnalysis = serde_json::from_value(json!({
         "metrics": [{"name": "errors", "provider": {"prometheus": {"query": "up", "insecure": true}}}],
     }))
     .unwrap();
 
-    validate(
-        Place::Step(0),
-        &RolloutAnalysis::from(&analysis),
-        "steps[0].analysis",
-        &mut problems,
-    );
+    validate(Place::Step(0), &analysis, "steps[0].analysis", &mut problems);
 
     assert_eq!(problems.len(), 1, "{problems:?}");
     assert_eq!(

@@ -259,6 +259,17 @@ mod refuses_the_canary {
     }
 
     #[test]
+    fn whose_step_has_an_analysis_that_begins_at_another() {
+        let metrics = json!([{"name": "errors", "provider": {"plugin": {"prometheus": {}}}}]);
+        let step = json!({"analysis": {"metrics": metrics, "startingStep": 0}});
+        assert_refused(
+            &canary(basic(), "steps", json!([step])),
+            "spec.strategy.canary.steps[0].analysis.startingStep",
+            "take it out",
+        );
+    }
+
+    #[test]
     fn that_could_never_move() {
         for zero in [json!(0), json!("0%")] {
             let spec = canary(canary(basic(), "maxSurge", zero.clone()), "maxUnavailable", zero);

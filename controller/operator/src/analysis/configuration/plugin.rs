@@ -24,6 +24,16 @@ pub struct PluginSettings {
     /// What one call may use.
     #[serde(deserialize_with = "limits")]
     pub limits: Limits,
+    /// What it is trusted with.
+    pub grants: Grants,
+}
+
+/// What the operator trusts one plugin with. Default: nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Grants {
+    /// It sees the texts of arguments that come from Secrets, instead of what stands for them.
+    pub secret_args: bool,
 }
 
 impl Default for PluginSettings {
@@ -33,6 +43,7 @@ impl Default for PluginSettings {
             providers: None,
             namespaces: vec![EVERY_NAMESPACE.to_owned()],
             limits: Limits::default(),
+            grants: Grants::default(),
         }
     }
 }

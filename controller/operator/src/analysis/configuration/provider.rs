@@ -1,21 +1,15 @@
 //! What the operator says of one provider: where it is, for whom, and with which credentials.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
-use http::{HeaderName, HeaderValue};
 use serde::Deserialize;
 
-use crate::analysis::providers::address::Address;
+use crate::access::{Access, Address, BasicAuth, Header, Problems};
 
 /// No query may take longer: a provider that is slower is as good as none.
 const LONGEST_TIMEOUT_SECONDS: u64 = 5;
-/// What the controller itself says of a request.
-const OWN_HEADERS: [HeaderName; 5] = [CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING];
-
 /// A Prometheus, or what answers like one.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -44,43 +38,6 @@ pub struct Provider {
     pub ca_file: Option<PathBuf>,
 }
 
-/// A user's name and password. The name is in one of two fields.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct BasicAuth {
-    /// The name.
-    #[serde(default)]
-    pub username: Option<Hidden>,
-    /// A file with the name.
-    #[serde(default)]
-    pub username_file: Option<PathBuf>,
-    /// A file with the password.
-    pub password_file: PathBuf,
-}
-
-/// The value of a header: in one of two fields.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Header {
-    /// The value.
-    #[serde(default)]
-    pub value: Option<Hidden>,
-    /// A file with the value.
-    #[serde(default)]
-    pub file: Option<PathBuf>,
-}
-
-/// A text that is shown nowhere.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct Hidden(pub(in crate::analysis) String);
-
-impl fmt::Debug for Hidden {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("(hidden)")
-    }
-}
-
 impl Provider {
     /// A provider of `address` for every namespace, without credentials.
     #[must_use]
@@ -103,6 +60,18 @@ impl Provider {
         super::lists(&self.namespaces, namespace)
     }
 
+    /// How it is spoken to.
+    #[must_use]
+    pub fn access(&self) -> Access {
+        Access {
+            address: self.address.clone(),
+            bearer_token_file: self.bearer_token_file.clone(),
+            basic_auth: self.basic_auth.clone(),
+            headers: self.headers.clone(),
+            ca_file: self.ca_file.clone(),
+        }
+    }
+
     /// How long an answer may take.
     #[must_use]
     pub fn timeout(&self) -> Duration {
@@ -111,10 +80,7 @@ impl Provider {
 
     /// What is wrong with it although every field makes sense by itself.
     pub(super) fn problems(&self, name: &str) -> Vec<String> {
-        let mut problems = Problems {
-            of: format!("providers.{name}"),
-            list: Vec::new(),
-        };
+        let mut problems = Problems::of(format!("providers.{name}"));
         if !(1..=LONGEST_TIMEOUT_SECONDS).contains(&self.timeout_seconds) {
             problems.add(
                 "timeoutSeconds",
@@ -127,90 +93,8 @@ impl Provider {
                 "must be the name of a label: letters, digits and _, no digit first",
             );
         }
-        if self.ca_file.is_some() && !self.address.is_https() {
-            problems.add(
-                "caFile",
-                "has no effect on an address with http://: write https://, or take it out",
-            );
-        }
-        if self.bearer_token_file.is_some() && self.basic_auth.is_some() {
-            problems.add("basicAuth", "must not stand beside bearerTokenFile: take one out");
-        }
-        problems.paths([
-            ("bearerTokenFile", &self.bearer_token_file),
-            ("caFile", &self.ca_file),
-        ]);
-        if let Some(user) = &self.basic_auth {
-            if user.username.is_some() == user.username_file.is_some() {
-                problems.add("basicAuth", "must have exactly one of username and usernameFile");
-            }
-            if user
-                .username
-                .as_ref()
-                .is_some_and(|Hidden(name)| name.contains(':'))
-            {
-                problems.add("basicAuth.username", "must not have a colon in it");
-            }
-            let password = Some(user.password_file.clone());
-            problems.paths([
-                ("basicAuth.usernameFile", &user.username_file),
-                ("basicAuth.passwordFile", &password),
-            ]);
-        }
-        self.header_problems(&mut problems);
+        self.access().note_problems(&mut problems);
         problems.list
-    }
-
-    fn header_problems(&self, problems: &mut Problems) {
-        let has_credentials = self.bearer_token_file.is_some() || self.basic_auth.is_some();
-        for (name, header) in &self.headers {
-            let field = format!("headers.{name}");
-            match name.parse::<HeaderName>() {
-                Err(_) => problems.add(&field, "is no name of a header"),
-                Ok(name) if OWN_HEADERS.contains(&name) => {
-                    problems.add(&field, "is set by the controller: take it out");
-                }
-                Ok(name) if name == AUTHORIZATION && has_credentials => {
-                    problems.add(
-                        &field,
-                        "must not stand beside bearerTokenFile or basicAuth: take one out",
-                    );
-                }
-                Ok(_) => {}
-            }
-            if header.value.is_some() == header.file.is_some() {
-                problems.add(&field, "must have exactly one of value and file");
-            }
-            let fits = |Hidden(value): &Hidden| HeaderValue::from_str(value).is_ok();
-            if !header.value.as_ref().is_none_or(fits) {
-                problems.add(&field, "has a value with characters that no header can have");
-            }
-            problems.paths([(format!("{field}.file").as_str(), &header.file)]);
-        }
-    }
-}
-
-/// What is wrong with one provider.
-struct Problems {
-    of: String,
-    list: Vec<String>,
-}
-
-impl Problems {
-    fn add(&mut self, field: &str, message: impl fmt::Display) {
-        self.list.push(format!("{}.{field}: {message}", self.of));
-    }
-
-    /// A path that begins somewhere else in each process is a mistake.
-    fn paths<const N: usize>(&mut self, fields: [(&str, &Option<PathBuf>); N]) {
-        for (field, path) in fields {
-            if path.as_deref().is_some_and(Path::is_relative) {
-                self.add(
-                    field,
-                    "must be a path from the root: write it with a slash at its beginning",
-                );
-            }
-        }
     }
 }
 

@@ -6,7 +6,7 @@ use kulta_plugin_host::Digest;
 use kulta_plugin_host::limits::{Limit, Limits};
 
 use super::*;
-use crate::analysis::providers::address::Address;
+use crate::access::Address;
 
 const PROVIDERS: &str = "
 providers:

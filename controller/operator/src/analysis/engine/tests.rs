@@ -1,10 +1,13 @@
 //! What becomes of AnalysisRuns that no plugin has to measure; measuring itself is tested on a real cluster.
 
+mod secrets;
+
 use serde_json::json;
 
 use super::*;
 use crate::analysis::configuration::Configuration;
 use crate::analysis::plugins::tests::{configuration, digest, host, plugin};
+use crate::analysis::providers::tests::crowded_for_ever;
 use crate::context::Context;
 use crate::scenario::{Reply, expect, scenario};
 use crate::watch::samples::{self, key};
@@ -36,14 +39,26 @@ async fn with_plugin(context: &Context) -> AnalysisEngine {
 }
 
 async fn advanced(run: Value, engine: impl AsyncFnOnce(&Context) -> AnalysisEngine) -> (Progress, String) {
-    let ended = scenario(Vec::new(), async |context| {
+    advanced_by(Vec::new(), run, engine).await
+}
+
+async fn advanced_by(
+    exchanges: Vec<crate::scenario::Exchange>,
+    run: Value,
+    engine: impl AsyncFnOnce(&Context) -> AnalysisEngine,
+) -> (Progress, String) {
+    let ended = scenario(exchanges, async |context| {
         let run = Run::under_way(serde_json::from_value(run).unwrap()).unwrap();
-        let task = parse(&run.spec).unwrap();
+        let task = parse(&run.spec, &stand_in(&run.uid)).unwrap();
         let engine = engine(context).await;
-        engine.advance(&key("web-abc-2"), &run, &task).await
+        engine.advance(&key("web-abc-2"), &run, &task).await.unwrap()
     })
     .await;
     (ended.outcome, ended.metrics)
+}
+
+fn stand_in(uid: &str) -> impl Fn(&str, &str) -> String {
+    move |metric, argument| crate::analysis::secrets::stand_in(uid, metric, argument)
 }
 
 fn run() -> Value {
@@ -284,6 +299,29 @@ async fn a_call_for_which_there_is_no_place_is_made_later_and_is_no_error() {
     let result = &progress.status.metric_results[0];
     assert_eq!((result.error, result.measurements.len()), (0, 0));
     assert!(progress.wake_at.is_some_and(|time| time > Timestamp::now()));
+}
+
+#[tokio::test]
+async fn a_metric_whose_provider_has_no_place_is_measured_later_and_is_no_worse() {
+    let (progress, metrics) = advanced(run(), async |context| {
+        let engine = with_plugin(context).await;
+        let (configuration, providers) = crowded_for_ever();
+        engine.plugins.configure(&configuration);
+        // What waits for a place does so in no time.
+        tokio::time::pause();
+        AnalysisEngine { providers, ..engine }
+    })
+    .await;
+
+    let result = progress.status.metric_results.first();
+    assert!(
+        result.is_none_or(|result| result.measurements.is_empty()),
+        "{result:?}"
+    );
+    assert_eq!(progress.status.phase, AnalysisPhase::Running);
+    assert!(progress.wake_at.is_some_and(|time| time > Timestamp::now()));
+    let counted = r#"kulta_plugin_calls_total{plugin="prometheus",result="busy"} 1"#;
+    assert!(metrics.contains(counted), "{metrics}");
 }
 
 #[tokio::test]

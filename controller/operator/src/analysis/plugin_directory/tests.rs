@@ -173,7 +173,7 @@ fn what_can_not_be_listed_is_told_beside_what_can() {
     assert!(listing.plugins.contains_key("ratio"));
     assert_eq!(listing.problems.len(), 1);
     assert!(
-        listing.problems[0].contains("/second: "),
+        listing.problems[0].contains("/second/loop.wasm: "),
         "{:?}",
         listing.problems
     );
@@ -196,7 +196,7 @@ fn a_file_that_is_too_long_is_not_read_to_its_end() {
     File::create(&path).unwrap().set_len(1 << 40).unwrap();
 
     assert!(matches!(
-        read(&path),
+        read(&mounts.directory, &path),
         Err(FileError::Inspect(InspectError::TooLarge))
     ));
 }
@@ -205,7 +205,55 @@ fn a_file_that_is_too_long_is_not_read_to_its_end() {
 fn a_file_that_is_gone_when_it_is_read_is_told() {
     let mounts = Mounts::new();
 
-    let gone = read(&mounts.directory.join("ratio.wasm"));
+    let gone = read(&mounts.directory, &mounts.directory.join("ratio.wasm"));
 
     assert!(matches!(gone, Err(FileError::Read(_))));
+}
+
+#[test]
+fn what_can_not_be_listed_hides_nothing_that_comes_after_it() {
+    let mounts = Mounts::new();
+    symlink("loop", mounts.directory.join("loop")).unwrap();
+    mounts.config_map("second", &[("ratio.wasm", b"1")]);
+
+    let listing = mounts.list();
+
+    assert!(listing.plugins.contains_key("ratio"));
+    assert_eq!(listing.problems.len(), 1);
+}
+
+#[test]
+fn a_link_out_of_the_directory_is_neither_looked_into_nor_read() {
+    let (mounts, elsewhere) = (Mounts::new(), Mounts::new());
+    fs::write(elsewhere.directory.join("latency.wasm"), b"1").unwrap();
+    symlink(&elsewhere.directory, mounts.directory.join("folder")).unwrap();
+    let link = mounts.directory.join("ratio.wasm");
+    symlink(elsewhere.directory.join("latency.wasm"), &link).unwrap();
+
+    let listing = mounts.list();
+
+    assert!(!listing.plugins.contains_key("latency"));
+    assert!(
+        listing.problems[0].contains("/folder: it leads out of"),
+        "{:?}",
+        listing.problems
+    );
+    assert!(matches!(
+        read(&mounts.directory, &link),
+        Err(FileError::Elsewhere(_))
+    ));
+}
+
+#[test]
+fn a_directory_that_is_a_link_itself_is_looked_into() {
+    let (mounts, links) = (Mounts::new(), Mounts::new());
+    mounts.config_map("first", &[("ratio.wasm", b"1")]);
+    let link = links.directory.join("plugins");
+    symlink(&mounts.directory, &link).unwrap();
+
+    let listing = list(&link);
+
+    assert!(listing.plugins.contains_key("ratio") && listing.problems.is_empty());
+    let path = &listing.plugins["ratio"][0].path;
+    assert!(matches!(read(&link, path), Ok(_) | Err(FileError::Inspect(_))));
 }

@@ -241,3 +241,82 @@ async fn a_plugin_whose_trial_could_not_be_held_is_tried_again_later() {
 
     assert_eq!((scene.served(), scene.loads()), (digest(1), [1, 1]));
 }
+
+/// A host whose compiler finds no time or memory as long as there is no file `ready`.
+fn busy_host(tools: &Mounts) -> Host {
+    let ready = tools.directory.join("ready");
+    let script = format!("test -e {} || exit 75", ready.display());
+    Host::new(Trial::new("/bin/sh".into(), vec!["-c".into(), script.into()])).unwrap()
+}
+
+/// The next look at the directory, after so much time.
+async fn look_after(scene: &mut Scene, time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+    scene.loader.look().await;
+}
+
+#[tokio::test]
+async fn a_plugin_that_the_machine_has_no_time_for_is_waited_for_and_tried_again_soon() {
+    let tools = Mounts::new();
+    let mut scene = Scene::with(busy_host(&tools), "{}");
+
+    scene.deliver(&wasm(1)).await;
+    assert!(scene.refusal("ratio").contains("is being loaded"));
+    assert!(scene.loader.next_look() <= Instant::now() + FIRST_RETRY);
+
+    std::fs::write(tools.directory.join("ready"), b"").unwrap();
+    look_after(&mut scene, FIRST_RETRY).await;
+    assert_eq!((scene.served(), scene.loads()), (digest(1), [1, 0]));
+}
+
+#[tokio::test]
+async fn a_plugin_that_the_machine_never_has_time_for_is_refused_after_some_tries() {
+    let tools = Mounts::new();
+    let mut scene = Scene::with(busy_host(&tools), "{}");
+    scene.deliver(&wasm(1)).await;
+
+    for number in 0..RETRIES {
+        assert!(scene.refusal("ratio").contains("is being loaded"), "{number}");
+        look_after(
+            &mut scene,
+            FIRST_RETRY * 2_u32.pow(u32::try_from(number).unwrap()),
+        )
+        .await;
+    }
+
+    let told = scene.refusal("ratio");
+    assert!(told.contains("its compilation could not begin"), "{told}");
+    assert_eq!(scene.loads(), [0, 1]);
+    std::fs::write(tools.directory.join("ready"), b"").unwrap();
+    look_after(&mut scene, TRY_AGAIN_AFTER).await;
+    assert_eq!((scene.served(), scene.loads()), (digest(1), [1, 1]));
+}
+
+#[tokio::test]
+async fn another_file_than_the_refused_one_is_waited_for_anew() {
+    let tools = Mounts::new();
+    let mut scene = Scene::with(busy_host(&tools), "{}");
+    scene.deliver(b"not a plugin").await;
+    assert!(scene.refusal("ratio").contains("not in service"));
+
+    scene.deliver(&wasm(1)).await;
+
+    assert!(scene.refusal("ratio").contains("is being loaded"));
+}
+
+#[tokio::test]
+async fn a_plugin_whose_file_leads_out_of_the_directory_is_refused_in_words() {
+    let elsewhere = Mounts::new();
+    std::fs::write(elsewhere.directory.join("ratio.wasm"), wasm(1)).unwrap();
+    let mut scene = Scene::new();
+    let link = scene.mounts.directory.join("ratio.wasm");
+    symlink(elsewhere.directory.join("ratio.wasm"), link).unwrap();
+
+    scene.loader.look().await;
+
+    let told = scene.refusal("ratio");
+    assert!(told.contains("leads out of the plugin directory"), "{told}");
+    assert_eq!(scene.loads(), [0, 1]);
+}

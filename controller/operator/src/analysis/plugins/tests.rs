@@ -7,8 +7,8 @@ use kulta_plugin_host::limits::Limit;
 use tokio::sync::OnceCell;
 
 use super::*;
+use crate::access::Address;
 use crate::analysis::configuration::Provider;
-use crate::analysis::providers::address::Address;
 
 /// A program that finds nothing wrong with any plugin: trials are tested where they are made.
 const CONTENT: &str = "/bin/true";

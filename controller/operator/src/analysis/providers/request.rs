@@ -6,7 +6,7 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use kulta_plugin_host::metrics::{Query, QueryError, Window};
 
-use super::address::Address;
+use crate::access::Address;
 
 /// A wait that a server asks for is told where it is no longer: a number of seconds, or a date.
 const LONGEST_WAIT: usize = 40;

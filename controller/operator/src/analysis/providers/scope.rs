@@ -1,5 +1,5 @@
-//! Queries of providers with a `scopeLabel`: every series in them must have that label, with the namespace of the
-//! analysis as its value. What can't be read for certain is refused.
+//! Queries that are written anew: of providers with a `scopeLabel`, for every series in them must have that label, with the
+//! namespace of the analysis as its value; and those that take texts of Secrets. What can't be read for certain is refused.
 
 use std::thread;
 
@@ -17,102 +17,134 @@ const METRIC_NAME: &str = "__name__";
 /// Functions that read series which are not written in the query.
 const READS_MORE: [&str; 1] = ["info"];
 
-/// `query`, such that every series in it has `label` with the value `namespace`.
-pub(super) async fn scoped(query: &str, label: &str, namespace: &str) -> Result<String, QueryError> {
+/// `query` with these texts of Secrets (each after what stands for it), such that every series in it has the label with
+/// the value that is `demanded`.
+pub(super) async fn rewritten(
+    query: &str,
+    demanded: Option<(&str, &str)>,
+    texts: Vec<(String, String)>,
+) -> Result<String, QueryError> {
+    let rewriting = Rewriting {
+        demanded: demanded.map(|(label, value)| Matcher::new(MatchOp::Equal, label, value)),
+        texts,
+    };
+    let told = rewriting.purpose();
     if query.len() > LONGEST_QUERY {
-        return Err(refused(&format!(
-            "it is longer than {LONGEST_QUERY} bytes: write a shorter one"
-        )));
+        let problem = format!("it is longer than {LONGEST_QUERY} bytes: write a shorter one");
+        return Err(QueryError::Denied(format!("{told}: {problem}")));
     }
-    let demanded = Matcher::new(MatchOp::Equal, label, namespace);
     let query = query.to_owned();
     let (send, answer) = oneshot::channel();
     let thread = thread::Builder::new().stack_size(STACK_BYTES);
     let started = thread.spawn(move || {
         // Whoever asked may have given up.
-        let _ = send.send(rewritten(&query, &demanded));
+        let _ = send.send(rewriting.rewrite(&query));
     });
     started.map_err(|error| QueryError::Other(format!("the query can't be read: {error}")))?;
     let answer = answer.await;
-    answer.map_err(|_| QueryError::Other("the query can't be read: its reader has ended".to_owned()))?
+    let answer =
+        answer.map_err(|_| QueryError::Other("the query can't be read: its reader has ended".to_owned()))?;
+    answer.map_err(|problem| QueryError::Denied(format!("{told}: {problem}")))
 }
 
-fn rewritten(query: &str, demanded: &Matcher) -> Result<String, QueryError> {
-    let mut expression = parse(query).map_err(|problem| {
-        refused(&format!(
-            "it can't be read: {problem}; correct it, or write it with what PromQL has had for longer"
-        ))
-    })?;
-    demand(&mut expression, demanded)?;
-    let written = expression.to_string();
-    // What is sent is what was read, demand and all: no text of the query has become a part of it.
-    if parse(&written).as_ref() != Ok(&expression) {
-        return Err(refused(
-            "it can't be written again as it was read: write it more plainly",
-        ));
+/// What becomes of a query.
+struct Rewriting {
+    demanded: Option<Matcher>,
+    texts: Vec<(String, String)>,
+}
+
+impl Rewriting {
+    /// What it is for, in a message that nothing comes of it.
+    fn purpose(&self) -> &'static str {
+        if self.demanded.is_some() {
+            "this provider has a scopeLabel, and the query can't be confined to the namespace"
+        } else {
+            "the query has an argument that comes from a Secret, which can't be put into it"
+        }
     }
-    Ok(written)
-}
 
-fn refused(problem: &str) -> QueryError {
-    let message = format!(
-        "this provider has a scopeLabel, and the query can't be confined to the namespace: {problem}"
-    );
-    QueryError::Denied(message)
-}
+    fn rewrite(&self, query: &str) -> Result<String, String> {
+        let mut expression = parse(query).map_err(|problem| {
+            format!(
+                "it can't be read: {problem}; correct it, or write it with what PromQL has had for longer"
+            )
+        })?;
+        self.visit(&mut expression)?;
+        let written = expression.to_string();
+        if self.texts.iter().any(|(stand_in, _)| written.contains(stand_in)) {
+            return Err(
+                "a text of a Secret can stand nowhere but in the value of a label, after `=` or `!=`: anywhere else a \
+                 query could take it to pieces"
+                    .to_owned(),
+            );
+        }
+        // What is sent is what was read, demand and all: no text has become a part of the query.
+        if parse(&written).as_ref() != Ok(&expression) {
+            return Err("it can't be written again as it was read: write it more plainly".to_owned());
+        }
+        Ok(written)
+    }
 
-/// Demands the label of every selector in `expression`.
-fn demand(expression: &mut Expr, demanded: &Matcher) -> Result<(), QueryError> {
-    match expression {
-        Expr::VectorSelector(selector) => demand_of(selector, demanded),
-        Expr::MatrixSelector(matrix) => demand_of(&mut matrix.vs, demanded),
-        Expr::Aggregate(aggregate) => {
-            if let Some(parameter) = &mut aggregate.param {
-                demand(parameter, demanded)?;
+    /// Rewrites every selector in `expression`.
+    fn visit(&self, expression: &mut Expr) -> Result<(), String> {
+        match expression {
+            Expr::VectorSelector(selector) => self.selector(selector),
+            Expr::MatrixSelector(matrix) => self.selector(&mut matrix.vs),
+            Expr::Aggregate(aggregate) => {
+                if let Some(parameter) = &mut aggregate.param {
+                    self.visit(parameter)?;
+                }
+                self.visit(&mut aggregate.expr)
             }
-            demand(&mut aggregate.expr, demanded)
+            Expr::Binary(binary) => {
+                self.visit(&mut binary.lhs)?;
+                self.visit(&mut binary.rhs)
+            }
+            Expr::Unary(unary) => self.visit(&mut unary.expr),
+            Expr::Paren(paren) => self.visit(&mut paren.expr),
+            Expr::Subquery(subquery) => self.visit(&mut subquery.expr),
+            Expr::Call(call) if self.demanded.is_some() && READS_MORE.contains(&call.func.name) => {
+                let name = call.func.name;
+                Err(format!(
+                    "{name}() reads series that the query does not name: write it without"
+                ))
+            }
+            Expr::Call(call) => call
+                .args
+                .args
+                .iter_mut()
+                .try_for_each(|argument| self.visit(argument)),
+            Expr::NumberLiteral(_) | Expr::StringLiteral(_) => Ok(()),
+            Expr::Extension(_) => Err("it has parts that are not of PromQL".to_owned()),
         }
-        Expr::Binary(binary) => {
-            demand(&mut binary.lhs, demanded)?;
-            demand(&mut binary.rhs, demanded)
-        }
-        Expr::Unary(unary) => demand(&mut unary.expr, demanded),
-        Expr::Paren(paren) => demand(&mut paren.expr, demanded),
-        Expr::Subquery(subquery) => demand(&mut subquery.expr, demanded),
-        Expr::Call(call) if READS_MORE.contains(&call.func.name) => {
-            let name = call.func.name;
-            Err(refused(&format!(
-                "{name}() reads series that the query does not name: write it without"
-            )))
-        }
-        Expr::Call(call) => call
-            .args
-            .args
-            .iter_mut()
-            .try_for_each(|argument| demand(argument, demanded)),
-        Expr::NumberLiteral(_) | Expr::StringLiteral(_) => Ok(()),
-        Expr::Extension(_) => Err(refused("it has parts that are not of PromQL")),
     }
-}
 
-/// A selector has all of its matchers: one more can only leave series out.
-fn demand_of(selector: &mut VectorSelector, demanded: &Matcher) -> Result<(), QueryError> {
-    if !selector.matchers.or_matchers.is_empty() {
-        return Err(refused(
-            "it has `or` within braces: write two selectors, with `or` between them",
-        ));
-    }
-    // Such a name has to stand among the matchers, in quotes.
-    if let Some(name) = selector.name.take_if(|name| !is_plain(name)) {
-        selector
+    /// A selector has all of its matchers: one more can only leave series out.
+    fn selector(&self, selector: &mut VectorSelector) -> Result<(), String> {
+        let matchers = &mut selector.matchers;
+        let all = matchers
             .matchers
-            .matchers
-            .push(Matcher::new(MatchOp::Equal, METRIC_NAME, &name));
+            .iter_mut()
+            .chain(matchers.or_matchers.iter_mut().flatten());
+        for matcher in all.filter(|matcher| matches!(matcher.op, MatchOp::Equal | MatchOp::NotEqual)) {
+            for (stand_in, text) in &self.texts {
+                matcher.value = matcher.value.replace(stand_in, text);
+            }
+        }
+        if self.demanded.is_some() && !matchers.or_matchers.is_empty() {
+            return Err("it has `or` within braces: write two selectors, with `or` between them".to_owned());
+        }
+        // Such a name has to stand among the matchers, in quotes.
+        if let Some(name) = selector.name.take_if(|name| !is_plain(name)) {
+            matchers
+                .matchers
+                .push(Matcher::new(MatchOp::Equal, METRIC_NAME, &name));
+        }
+        matchers.matchers.extend(self.demanded.clone());
+        // As they are written, so that what is read again compares.
+        matchers.matchers.sort_by_cached_key(ToString::to_string);
+        Ok(())
     }
-    selector.matchers.matchers.push(demanded.clone());
-    // As they are written, so that what is read again compares.
-    selector.matchers.matchers.sort_by_cached_key(ToString::to_string);
-    Ok(())
 }
 
 /// Whether a metric's name can stand before the braces.
@@ -126,7 +158,53 @@ mod tests {
     use super::*;
 
     async fn of_shop(query: &str) -> Result<String, QueryError> {
-        scoped(query, "namespace", "shop").await
+        rewritten(query, Some(("namespace", "shop")), Vec::new()).await
+    }
+
+    /// A query in which `STAND-IN` stands for `text`.
+    async fn with_text(query: &str, text: &str, scope: Option<(&str, &str)>) -> Result<String, QueryError> {
+        rewritten(query, scope, vec![("STAND-IN".to_owned(), text.to_owned())]).await
+    }
+
+    #[tokio::test]
+    async fn a_text_of_a_secret_stays_within_its_quotes() {
+        let scope = Some(("namespace", "shop"));
+        let cases = [
+            ("s3cret", r#"up{namespace="shop",token="s3cret"}"#),
+            (
+                r#"x"} or up{namespace="other"#,
+                r#"up{namespace="shop",token="x\"} or up{namespace=\"other"}"#,
+            ),
+            (r"back\", r#"up{namespace="shop",token="back\\"}"#),
+        ];
+        for (text, expected) in cases {
+            let written = with_text(r#"up{token="STAND-IN"}"#, text, scope).await;
+
+            assert_eq!(written.as_deref(), Ok(expected), "{text}");
+        }
+        let alone = with_text("up{token!='Bearer STAND-IN'} > 0", "x\" or up", None).await;
+        assert_eq!(alone.as_deref(), Ok(r#"up{token!="Bearer x\" or up"} > 0"#));
+    }
+
+    #[tokio::test]
+    async fn a_text_of_a_secret_stands_where_it_can_not_be_taken_to_pieces_only() {
+        let queries = [
+            r#"up{token=~"STAND-IN"}"#,
+            r#"up{token!~"STAND-IN|x"}"#,
+            r#"label_replace(up, "a", "STAND-IN", "", "")"#,
+            r#"count_values("STAND-IN", up)"#,
+        ];
+        for query in queries {
+            match with_text(query, "s3cret", None).await {
+                Err(QueryError::Denied(message)) => {
+                    assert!(
+                        message.contains("after `=` or `!=`") && !message.contains("s3cret"),
+                        "{query}: {message}"
+                    );
+                }
+                other => panic!("{query}: {other:?}"),
+            }
+        }
     }
 
     /// Queries, and what they become.

@@ -5,22 +5,24 @@ use std::sync::{Arc, Weak};
 
 use kulta_api::analysis::Source;
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
 
 use super::DEFAULT_PROVIDER;
-use super::address::{Address, Allowed};
-use super::connection::Connection;
+use crate::access::{Access, Address, Allowed, Connection};
 use crate::analysis::configuration::{Configuration, Provider};
+use crate::analysis::shares::Shares;
 
 /// Queries of one provider at the same time: one that is slow must not be overrun, nor starve the others.
 const AT_ONCE: usize = 8;
+/// Those for one namespace: half, so that others get their answers, too.
+const AT_ONCE_FOR_NAMESPACE: usize = 4;
 
 /// A provider, and what is kept of it between queries.
 #[derive(Debug)]
 pub(super) struct Known {
     pub(super) provider: Provider,
+    pub(super) access: Access,
     pub(super) connection: Connection,
-    pub(super) places: Semaphore,
+    pub(super) places: Shares,
 }
 
 /// Everyone who may be asked.
@@ -34,9 +36,11 @@ pub(super) struct Setup {
 
 impl Known {
     fn new(provider: Provider) -> Self {
+        let access = provider.access();
         Self {
-            connection: Connection::new(&provider),
-            places: Semaphore::new(AT_ONCE),
+            connection: Connection::new(&access),
+            access,
+            places: Shares::new(AT_ONCE, AT_ONCE_FOR_NAMESPACE),
             provider,
         }
     }

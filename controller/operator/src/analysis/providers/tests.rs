@@ -18,20 +18,22 @@ use crate::analysis::configuration::Provider;
 
 mod answers;
 mod credentials;
+mod places;
+mod secrets;
 mod sources;
 
-const UP: &str =
+pub(in crate::analysis) const UP: &str =
     r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1,"1"]}]}}"#;
 
 /// One request that the server got.
-struct Got {
+pub(in crate::analysis) struct Got {
     method: String,
     path: String,
-    body: String,
+    pub(in crate::analysis) body: String,
     headers: HeaderMap,
 }
 
-type Asked = Arc<Mutex<Vec<Got>>>;
+pub(in crate::analysis) type Asked = Arc<Mutex<Vec<Got>>>;
 
 #[derive(Clone)]
 struct Served {
@@ -40,7 +42,7 @@ struct Served {
 }
 
 #[derive(Clone)]
-enum Answered {
+pub(in crate::analysis) enum Answered {
     With(StatusCode, String),
     WithHeader(StatusCode, HeaderName, &'static str),
     /// A beginning, and then nothing.
@@ -78,7 +80,7 @@ async fn serve(State(served): State<Served>, request: axum::extract::Request) ->
 }
 
 /// A server that answers so, its address, and what it was asked.
-async fn server(answer: Answered) -> (Address, Asked) {
+pub(in crate::analysis) async fn server(answer: Answered) -> (Address, Asked) {
     let asked = Asked::default();
     let served = Served {
         asked: Arc::clone(&asked),
@@ -103,7 +105,7 @@ fn configuration(provider: Provider) -> Configuration {
     }
 }
 
-fn for_shop(address: Address) -> Provider {
+pub(in crate::analysis) fn for_shop(address: Address) -> Provider {
     Provider {
         namespaces: vec!["shop".to_owned()],
         ..Provider::plain(address)
@@ -132,8 +134,28 @@ async fn ask(answer: Answered, query: Query) -> Result<Answer, QueryError> {
     providers.for_namespace("shop").query(&query).await
 }
 
-fn ok(text: &str) -> Answered {
+pub(in crate::analysis) fn ok(text: &str) -> Answered {
     Answered::With(StatusCode::OK, text.to_owned())
+}
+
+/// The provider `prometheus`, which others ask as much as they may, and never stop.
+pub(crate) fn crowded_for_ever() -> (Configuration, Arc<Providers>) {
+    let provider = Provider {
+        namespaces: vec!["*".to_owned()],
+        ..Provider::plain(Address::parse("http://127.0.0.1:1").unwrap())
+    };
+    let configuration = Configuration {
+        providers: BTreeMap::from([(DEFAULT_PROVIDER.to_owned(), provider)]),
+        ..Configuration::default()
+    };
+    let providers = Arc::new(Providers::new(&configuration));
+    for namespace in ["bank", "bank", "bank", "bank", "depot", "depot", "depot", "depot"] {
+        let other = providers.for_namespace(namespace);
+        let known = other.choose(DEFAULT_PROVIDER).unwrap();
+        assert!(other.has_place(&known));
+        std::mem::forget(other);
+    }
+    (configuration, providers)
 }
 
 #[track_caller]

@@ -188,6 +188,7 @@ impl From<QueryError> for Failure {
             QueryError::BadQuery(text) => Self::BadQuery(text),
             QueryError::Unavailable(text) => Self::Unavailable(text),
             QueryError::Other(text) => Self::Other(text),
+            QueryError::NoPlace => Self::Unavailable(QueryError::NoPlace.to_string()),
         }
     }
 }

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
-use crate::analysis::configuration::{BasicAuth, Header, Hidden};
+use crate::access::{self, BasicAuth, Header, Hidden};
 use crate::analysis::plugin_directory::tests::Mounts;
 
 const SECRET: &str = "s3cret-word";
@@ -136,7 +136,7 @@ async fn credentials_stay_with_their_provider() {
     let (address, _) = server(ok(UP)).await;
     let (elsewhere, asked_elsewhere) = server(ok(UP)).await;
     let configuration = Configuration {
-        allowed_addresses: vec![address::Allowed::Exactly(elsewhere.clone())],
+        allowed_addresses: vec![access::Allowed::Exactly(elsewhere.clone())],
         ..configuration(with_token(address, &path))
     };
     let providers = Arc::new(Providers::new(&configuration));

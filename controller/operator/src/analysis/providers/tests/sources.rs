@@ -1,7 +1,7 @@
 //! Which Prometheus is asked when a metric names it itself.
 
 use super::*;
-use crate::analysis::providers::address::Allowed;
+use crate::access::Allowed;
 
 fn source(address: &Address) -> Source {
     Source {
@@ -46,8 +46,8 @@ fn assert_refused(providers: &Arc<Providers>, namespace: &str, source: &Source, 
 #[tokio::test]
 async fn the_address_of_a_provider_is_asked_as_that_provider() {
     let (address, asked) = server(ok(UP)).await;
-    let tenant = crate::analysis::configuration::Header {
-        value: Some(crate::analysis::configuration::Hidden("blue".to_owned())),
+    let tenant = crate::access::Header {
+        value: Some(crate::access::Hidden("blue".to_owned())),
         file: None,
     };
     let provider = Provider {

@@ -7,29 +7,30 @@ use serde::Serialize;
 
 /// A distribution of times, by nearest rank.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub(crate) struct Distribution {
+pub struct Distribution {
     /// How many were measured.
-    pub(crate) samples: usize,
+    pub samples: usize,
     /// The fastest.
     #[serde(rename = "min_us", serialize_with = "microseconds")]
-    pub(crate) min: Duration,
+    pub min: Duration,
     /// Half were not slower.
     #[serde(rename = "p50_us", serialize_with = "microseconds")]
-    pub(crate) p50: Duration,
+    pub p50: Duration,
     /// 90 of 100 were not slower.
     #[serde(rename = "p90_us", serialize_with = "microseconds")]
-    pub(crate) p90: Duration,
+    pub p90: Duration,
     /// 99 of 100 were not slower.
     #[serde(rename = "p99_us", serialize_with = "microseconds")]
-    pub(crate) p99: Duration,
+    pub p99: Duration,
     /// The slowest.
     #[serde(rename = "max_us", serialize_with = "microseconds")]
-    pub(crate) max: Duration,
+    pub max: Duration,
 }
 
 impl Distribution {
     /// The distribution of `times`; None when there are none.
-    pub(crate) fn of(mut times: Vec<Duration>) -> Option<Self> {
+    #[must_use]
+    pub fn of(mut times: Vec<Duration>) -> Option<Self> {
         times.sort_unstable();
         let rank = |percent: usize| {
             let rank = (times.len() * percent).div_ceil(100).max(1);

@@ -1,4 +1,4 @@
-//! Connections to one provider, with the certificates that are believed.
+//! Connections to one server, with the certificates that are believed.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,17 +20,17 @@ use thiserror::Error;
 use tokio::task::spawn_blocking;
 
 use super::credentials::bytes;
-use crate::analysis::configuration::Provider;
+use super::settings::Access;
 
 /// No list of authorities is longer.
 const LONGEST_BYTES: u64 = 4 << 20;
 
-/// Asks one provider.
-pub(super) type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+/// Speaks to one server.
+pub(crate) type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
-/// Connections to one provider. They are kept as long as the authorities are the same.
+/// Connections to one server. They are kept as long as the authorities are the same.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub(crate) struct Connection {
     is_https: bool,
     ca_file: Option<PathBuf>,
     client: Mutex<Option<Made>>,
@@ -45,12 +45,12 @@ struct Made {
 
 /// There is no connecting with these certificates.
 #[derive(Debug, Error)]
-pub(super) enum ConnectionError {
+pub(crate) enum ConnectionError {
     #[error("caFile {}: can't be read: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error("caFile {}: has no certificate (PEM) that can be used", path.display())]
     Unusable { path: PathBuf },
-    #[error("there are no certificates of authorities on this system: write caFile for the provider")]
+    #[error("there are no certificates of authorities on this system: write caFile")]
     NoAuthorities(#[source] io::Error),
     #[error("TLS does not work here")]
     Tls(#[from] rustls::Error),
@@ -59,16 +59,16 @@ pub(super) enum ConnectionError {
 }
 
 impl Connection {
-    pub(super) fn new(provider: &Provider) -> Self {
+    pub(crate) fn new(access: &Access) -> Self {
         Self {
-            is_https: provider.address.is_https(),
-            ca_file: provider.ca_file.clone(),
+            is_https: access.address.is_https(),
+            ca_file: access.ca_file.clone(),
             client: Mutex::new(None),
         }
     }
 
     /// The client to ask with: another one after the file of the authorities has changed.
-    pub(super) async fn client(&self) -> Result<HttpClient, ConnectionError> {
+    pub(crate) async fn client(&self) -> Result<HttpClient, ConnectionError> {
         let known = self.client.lock().clone();
         if let (Some(known), None) = (&known, &self.ca_file) {
             return Ok(known.client.clone());

@@ -1,5 +1,5 @@
-//! What is sent with a query beside it: credentials and other headers, read from their files each time, so that one that
-//! is changed counts from the next query on.
+//! What is sent with a request beside it: credentials and other headers, read from their files each time, so that one that
+//! is changed counts from the next request on.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -9,30 +9,26 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use kulta_plugin_host::metrics::QueryError;
+use kulta_plugin_host::Redaction;
 use thiserror::Error;
 use tokio::task::spawn_blocking;
 
-use crate::analysis::configuration::{BasicAuth, Header, Hidden, Provider};
+use super::settings::{Access, BasicAuth, Header, Hidden};
 
 /// No credential is longer.
 const LONGEST_BYTES: u64 = 64 << 10;
-/// What stands where a secret was.
-const HIDDEN: &str = "(hidden)";
-/// A shorter text is no secret, and might stand anywhere.
-const SHORTEST_SECRET: usize = 4;
 
-/// What is sent with one query.
+/// What is sent with one request.
 #[derive(Default)]
-pub(super) struct Credentials {
-    pub(super) headers: HeaderMap,
+pub(crate) struct Credentials {
+    pub(crate) headers: HeaderMap,
     /// What must not come back in a message.
     secrets: Vec<String>,
 }
 
 /// A file of credentials can't be used. What is in it is not told.
 #[derive(Debug, Error)]
-pub(super) enum CredentialError {
+pub(crate) enum CredentialError {
     #[error("{field} {}: can't be read: {source}", path.display())]
     Read {
         field: String,
@@ -52,30 +48,29 @@ pub(super) enum CredentialError {
 }
 
 impl Credentials {
-    /// What is sent with a query to `provider`, as its files are now.
-    pub(super) async fn read(provider: &Provider) -> Result<Self, CredentialError> {
-        let has_none = provider.bearer_token_file.is_none()
-            && provider.basic_auth.is_none()
-            && provider.headers.is_empty();
+    /// What is sent with a request, as its files are now.
+    pub(crate) async fn read(access: &Access) -> Result<Self, CredentialError> {
+        let has_none =
+            access.bearer_token_file.is_none() && access.basic_auth.is_none() && access.headers.is_empty();
         if has_none {
             return Ok(Self::default());
         }
-        let provider = provider.clone();
-        let read = spawn_blocking(move || Self::of(&provider)).await;
+        let access = access.clone();
+        let read = spawn_blocking(move || Self::of(&access)).await;
         read.map_err(|_| CredentialError::BrokenOff)?
     }
 
-    fn of(provider: &Provider) -> Result<Self, CredentialError> {
+    fn of(access: &Access) -> Result<Self, CredentialError> {
         let mut credentials = Self::default();
-        if let Some(path) = &provider.bearer_token_file {
+        if let Some(path) = &access.bearer_token_file {
             let token = text("bearerTokenFile", path)?;
             credentials.add("bearerTokenFile", AUTHORIZATION, &format!("Bearer {token}"))?;
             credentials.secrets.push(token);
         }
-        if let Some(user) = &provider.basic_auth {
+        if let Some(user) = &access.basic_auth {
             credentials.add_user(user)?;
         }
-        for (name, header) in &provider.headers {
+        for (name, header) in &access.headers {
             let field = format!("headers.{name}");
             let Header { value, file } = header;
             let value = match (value, file) {
@@ -117,22 +112,9 @@ impl Credentials {
         Ok(())
     }
 
-    /// The same error without the secrets, should a server have sent them back in its own words.
-    pub(super) fn hidden_in(&self, error: QueryError) -> QueryError {
-        let hide = |message: String| {
-            let secrets = self
-                .secrets
-                .iter()
-                .filter(|secret| secret.len() >= SHORTEST_SECRET);
-            secrets.fold(message, |message, secret| message.replace(secret, HIDDEN))
-        };
-        match error {
-            QueryError::Denied(message) => QueryError::Denied(hide(message)),
-            QueryError::BadQuery(message) => QueryError::BadQuery(hide(message)),
-            QueryError::Unavailable(message) => QueryError::Unavailable(hide(message)),
-            QueryError::Other(message) => QueryError::Other(hide(message)),
-            error @ (QueryError::TooLarge { .. } | QueryError::Timeout) => error,
-        }
+    /// What must not be told, should a server have sent it back in its own words.
+    pub(crate) fn redaction(&self) -> Redaction {
+        Redaction::of(self.secrets.iter().cloned())
     }
 }
 
@@ -156,7 +138,7 @@ fn text(field: &str, path: &Path) -> Result<String, CredentialError> {
 }
 
 /// What is in a file, if it is not more than `most` bytes.
-pub(super) fn bytes(path: &Path, most: u64) -> std::io::Result<Vec<u8>> {
+pub(crate) fn bytes(path: &Path, most: u64) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let read = File::open(path)?
         .take(most.saturating_add(1))

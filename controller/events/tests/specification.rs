@@ -1,0 +1,276 @@
+//! What is sent is what the specification says: every type of event against the official schemas, against the schema of
+//! KULTA's own events, and parsed by the SDK of `CDEvents` and that of `CloudEvents`.
+//!
+//! The official schemas are no part of this repository. They are looked for in `CDEVENTS_SPEC_DIR`, else beside the
+//! project; where there are none, the tests say so.
+
+#![expect(
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "a test ends by a panic, and says aloud what it did not check"
+)]
+
+use std::path::{Path, PathBuf};
+
+use jsonschema::{Retrieve, Uri, Validator};
+use kulta_core::history::{Cause, Evidence, Fact, FactKind, Origin};
+use kulta_core::spec::Weight;
+use kulta_core::status::Phase;
+use kulta_events::envelope::{self, Mode};
+use kulta_events::{Event, Producer, Subject, removed, render};
+use serde_json::Value;
+
+/// Where the official schemas may be.
+const SPECIFICATION: &str = "CDEVENTS_SPEC_DIR";
+/// Beside the project.
+const BESIDE: &str = "../../../shared/reference/cdevents-spec";
+/// What every schema of the version calls itself.
+const SCHEMA_BASE: &str = "https://cdevents.dev/0.5.1/schema/";
+
+/// Every kind of fact.
+const KINDS: [FactKind; 19] = [
+    FactKind::Started,
+    FactKind::RolledBack,
+    FactKind::StepsChanged,
+    FactKind::StepCompleted,
+    FactKind::WeightRequested,
+    FactKind::WeightInForce,
+    FactKind::Paused,
+    FactKind::Resumed,
+    FactKind::Aborted,
+    FactKind::Retried,
+    FactKind::Superseded,
+    FactKind::Promoted,
+    FactKind::Published,
+    FactKind::Finished,
+    FactKind::Restored,
+    FactKind::AnalysisStarted,
+    FactKind::AnalysisCompleted,
+    FactKind::PhaseChanged,
+    FactKind::Unknown,
+];
+
+/// The directory of the official schemas; None, loudly, where there is none.
+fn specification() -> Option<PathBuf> {
+    let named = std::env::var_os(SPECIFICATION).map(PathBuf::from);
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join(BESIDE);
+    let directory = named.unwrap_or(beside);
+    if directory.join("schemas").is_dir() {
+        return Some(directory);
+    }
+    eprintln!(
+        "NOT CHECKED: no schemas of CDEvents in {}; set {SPECIFICATION} to a checkout of the specification, tag v0.5.1",
+        directory.display()
+    );
+    None
+}
+
+/// Hands out the schemas of links by their address.
+struct Links(PathBuf);
+
+impl Retrieve for Links {
+    fn retrieve(&self, uri: &Uri<String>) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
+        let name = uri
+            .as_str()
+            .strip_prefix(SCHEMA_BASE)
+            .ok_or("a schema from elsewhere")?;
+        read(&self.0.join("schemas").join(format!("{name}.json"))).map_err(Into::into)
+    }
+}
+
+fn read(path: &Path) -> anyhow::Result<Value> {
+    Ok(serde_json::from_slice(&std::fs::read(path)?)?)
+}
+
+fn validator(directory: &Path, file: &str) -> Validator {
+    let schema = read(&directory.join(file)).unwrap();
+    let options = jsonschema::options().with_retriever(Links(directory.to_owned()));
+    options.should_validate_formats(true).build(&schema).unwrap()
+}
+
+/// The official schema of the type of an event.
+fn schema_of(kind: &str) -> String {
+    if kind.starts_with("dev.cdeventsx.") {
+        return "custom/schema.json".to_owned();
+    }
+    let mut words = kind.trim_start_matches("dev.cdevents.").split('.');
+    format!("schemas/{}{}.json", words.next().unwrap(), words.next().unwrap())
+}
+
+fn assert_valid(validator: &Validator, event: &Value) {
+    let errors: Vec<String> = validator
+        .iter_errors(event)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert!(errors.is_empty(), "{errors:?}\n{event:#}");
+}
+
+fn producer() -> Producer {
+    Producer {
+        source: "https://clusters.example/one".to_owned(),
+        environment: "production".to_owned(),
+    }
+}
+
+fn subject() -> Subject {
+    Subject {
+        namespace: "shop".to_owned(),
+        name: "web".to_owned(),
+        uid: "5fd1bf43-59a9-4b70-a1c3-1e3d0ad7bd05".to_owned(),
+    }
+}
+
+/// Each kind of fact, with everything in it that it can have, and with nothing.
+fn facts() -> impl Iterator<Item = Fact> {
+    let bare = |kind| Fact {
+        sequence: 7,
+        ..Fact::new(
+            kind,
+            Cause::Controller,
+            "2026-03-01T12:00:00.123456789Z".parse().unwrap(),
+        )
+    };
+    let full = move |kind| Fact {
+        chain: Some(if matches!(kind, FactKind::Started | FactKind::Retried) {
+            7
+        } else {
+            5
+        }),
+        revision: Some("new".to_owned()),
+        from: Some("old".to_owned()),
+        stable: Some("old".to_owned()),
+        step: Some(2),
+        weight: Weight::new(40).ok(),
+        in_force: Weight::new(20).ok(),
+        phase: Some(Phase::Progressing),
+        image: Some("registry.example/web:2".to_owned()),
+        origin: Some(Box::new(Origin {
+            commit: Some("4f2a".to_owned()),
+            committed_at: Some("2026-03-01T10:00:00Z".parse().unwrap()),
+            repository: Some("https://git.example/web".to_owned()),
+            actor: Some("ada".to_owned()),
+            triggered_by: Some("5328c37f-bb7e-4bb7-84ea-9f5f85e4a7ce".to_owned()),
+        })),
+        evidence: vec![Evidence {
+            metric: "errors".to_owned(),
+            phase: kulta_core::analysis::run::AnalysisPhase::Failed,
+            value: "0.05".to_owned(),
+        }],
+        message: "5 % errors".to_owned(),
+        ..bare(kind)
+    };
+    KINDS.into_iter().flat_map(move |kind| [bare(kind), full(kind)])
+}
+
+fn events() -> Vec<Event> {
+    let gone = removed(&producer(), &subject(), "2026-03-01T12:00:00Z".parse().unwrap());
+    facts()
+        .map(|fact| render(&producer(), &subject(), &fact))
+        .chain([gone])
+        .collect()
+}
+
+#[test]
+fn every_event_fits_the_official_schema_of_its_type() {
+    let Some(directory) = specification() else { return };
+    for event in events() {
+        assert_valid(&validator(&directory, &schema_of(&event.kind)), &event.body);
+    }
+}
+
+#[test]
+fn every_own_event_fits_the_schema_that_is_published() {
+    let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/cdevents");
+    let validator = validator(&deploy, "kulta-deployment.schema.json");
+    for event in events()
+        .into_iter()
+        .filter(|event| event.kind.starts_with("dev.cdeventsx."))
+    {
+        assert_valid(&validator, &event.body);
+    }
+}
+
+#[test]
+fn start_links_fit_their_schema() {
+    let Some(directory) = specification() else { return };
+    let validator = validator(&directory, "schemas/links/linkstart.json");
+    let started = events()
+        .into_iter()
+        .filter_map(|event| event.body.pointer("/customData/kulta/startLink").cloned());
+    let started: Vec<Value> = started.collect();
+    assert_eq!(started.len(), 2);
+    for link in started {
+        assert_valid(&validator, &link);
+    }
+}
+
+#[test]
+fn the_sdk_of_cdevents_reads_every_event_without_loss() {
+    for event in events() {
+        let parsed: cdevents_sdk::CDEvent = serde_json::from_value(event.body.clone()).unwrap();
+
+        assert_eq!(parsed.id().to_string(), event.id.to_string());
+        assert_eq!(parsed.ty(), event.kind);
+        assert_eq!(
+            serde_json::to_value(&parsed).unwrap()["subject"],
+            event.body["subject"]
+        );
+    }
+}
+
+#[test]
+fn the_examples_of_the_specification_are_read_and_written_without_loss() {
+    let Some(directory) = specification() else { return };
+    let examples = std::fs::read_dir(directory.join("conformance")).unwrap();
+    let services = examples.map(|entry| entry.unwrap().path()).filter(|path| {
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        name.starts_with("service_")
+    });
+    let examples = services.chain([directory.join("custom/conformance.json")]);
+    let mut seen = 0;
+    for path in examples {
+        let example = read(&path).unwrap();
+        let kind = example["context"]["type"].as_str().unwrap();
+        assert_valid(&validator(&directory, &schema_of(kind)), &example);
+        let parsed: cdevents_sdk::CDEvent = serde_json::from_value(example.clone()).unwrap();
+        assert_eq!(
+            serde_json::to_value(&parsed).unwrap()["context"]["links"],
+            example["context"]["links"]
+        );
+        seen += 1;
+    }
+    assert_eq!(seen, 6);
+}
+
+#[test]
+fn both_modes_carry_the_same_event() {
+    for event in events() {
+        let structured = envelope::message(&event, Mode::Structured).unwrap();
+        let binary = envelope::message(&event, Mode::Binary).unwrap();
+
+        let whole: cloudevents::Event = serde_json::from_slice(&structured.body).unwrap();
+        let data: Value = serde_json::to_value(&whole).unwrap()["data"].clone();
+        assert_eq!(data, event.body);
+        assert_eq!(serde_json::from_slice::<Value>(&binary.body).unwrap(), event.body);
+        let header = |name: &str| {
+            binary
+                .headers
+                .iter()
+                .find(|(other, _)| other == name)
+                .map(|(_, value)| value.clone())
+        };
+        let context = &event.body["context"];
+        for (name, field) in [("ce-id", "id"), ("ce-source", "source"), ("ce-type", "type")] {
+            assert_eq!(header(name).as_deref(), context[field].as_str(), "{name}");
+        }
+        let time: jiff::Timestamp = header("ce-time").unwrap().parse().unwrap();
+        assert_eq!(
+            (header("ce-subject").as_deref(), time),
+            (Some("shop/web"), event.time)
+        );
+    }
+}

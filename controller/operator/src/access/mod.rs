@@ -1,0 +1,12 @@
+//! Access to servers that the operator has set up: providers of metrics and sinks of events.
+
+mod address;
+mod connection;
+mod credentials;
+mod settings;
+
+pub use address::{Address, Allowed};
+pub(crate) use connection::Connection;
+pub(crate) use credentials::Credentials;
+pub(crate) use settings::Problems;
+pub use settings::{Access, BasicAuth, Header, Hidden};

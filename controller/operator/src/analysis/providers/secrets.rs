@@ -1,0 +1,146 @@
+//! The texts of Secrets in one call of a plugin: put into its queries, and taken out of what comes back.
+
+use std::fmt;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use kulta_plugin_host::Redaction;
+use kulta_plugin_host::metrics::{Answer, Data, QueryError};
+use serde_json::Value;
+
+/// How the stand-in for a text of a Secret begins.
+pub const STAND_IN_BEGINS: &str = "kulta-secret-";
+/// So many digits follow.
+pub const STAND_IN_DIGITS: usize = 32;
+
+/// What stands for texts of Secrets in one call, and the texts. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct SecretTexts {
+    texts: Arc<[(String, String)]>,
+    redaction: Redaction,
+}
+
+impl SecretTexts {
+    /// Texts after what stands for them.
+    #[must_use]
+    pub fn new(texts: Vec<(String, String)>) -> Self {
+        let redaction = Redaction::of(texts.iter().flat_map(|(_, text)| forms(text)));
+        Self {
+            texts: texts.into(),
+            redaction,
+        }
+    }
+
+    /// What must not be told.
+    #[must_use]
+    pub fn redaction(&self) -> &Redaction {
+        &self.redaction
+    }
+
+    /// `configuration` with the texts themselves.
+    #[must_use]
+    pub fn put_into(&self, configuration: &Value) -> Value {
+        match configuration {
+            Value::String(text) => {
+                let mut filled = text.clone();
+                for (stand_in, secret) in self.texts.iter() {
+                    filled = filled.replace(stand_in, secret);
+                }
+                Value::String(filled)
+            }
+            Value::Array(entries) => entries.iter().map(|entry| self.put_into(entry)).collect(),
+            Value::Object(fields) => {
+                let filled = fields
+                    .iter()
+                    .map(|(name, field)| (name.clone(), self.put_into(field)));
+                Value::Object(filled.collect())
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => configuration.clone(),
+        }
+    }
+
+    /// The texts that an expression has to get, each after what stands for it there.
+    pub(super) fn wanted_in(&self, expression: &str) -> Result<Vec<(String, String)>, QueryError> {
+        let mut wanted = Vec::new();
+        for (place, _) in expression.match_indices(STAND_IN_BEGINS) {
+            let rest = expression.get(place..).unwrap_or_default();
+            if !is_stand_in(rest) {
+                continue;
+            }
+            let known = self.texts.iter().find(|(stand_in, _)| rest.starts_with(stand_in));
+            let known = known.ok_or_else(|| {
+                QueryError::Denied(
+                    "the query has what stood for a text of a Secret in another call: it counts in its own only"
+                        .to_owned(),
+                )
+            })?;
+            if !wanted.contains(known) {
+                wanted.push(known.clone());
+            }
+        }
+        Ok(wanted)
+    }
+
+    /// An answer without the texts, should a provider have sent them back.
+    pub(super) fn hidden_in(&self, answer: Result<Answer, QueryError>) -> Result<Answer, QueryError> {
+        if self.redaction.is_empty() {
+            return answer;
+        }
+        let mut answer = answer.map_err(|error| hidden_in_error(&self.redaction, error))?;
+        match &mut answer.data {
+            Data::Text(text) => self.redaction.hide_in(text),
+            Data::Vector(list) | Data::Matrix(list) => {
+                for series in list {
+                    let labels = std::mem::take(&mut series.labels).into_iter();
+                    let hide = |text: String| self.redaction.hide(&text).into_owned();
+                    series.labels = labels.map(|(name, value)| (hide(name), hide(value))).collect();
+                }
+            }
+            Data::Scalar(_) => {}
+        }
+        for warning in &mut answer.warnings {
+            self.redaction.hide_in(warning);
+        }
+        Ok(answer)
+    }
+}
+
+/// Whether a text begins with what could stand for a text of a Secret.
+fn is_stand_in(text: &str) -> bool {
+    let digits = text
+        .strip_prefix(STAND_IN_BEGINS)
+        .and_then(|rest| rest.get(..STAND_IN_DIGITS));
+    digits.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+/// The same error without what must not be told, should a server have sent it back in its own words.
+pub(super) fn hidden_in_error(redaction: &Redaction, error: QueryError) -> QueryError {
+    let hide = |message: String| redaction.hide(&message).into_owned();
+    match error {
+        QueryError::Denied(message) => QueryError::Denied(hide(message)),
+        QueryError::BadQuery(message) => QueryError::BadQuery(hide(message)),
+        QueryError::Unavailable(message) => QueryError::Unavailable(hide(message)),
+        QueryError::Other(message) => QueryError::Other(hide(message)),
+        error @ (QueryError::TooLarge { .. } | QueryError::Timeout | QueryError::NoPlace) => error,
+    }
+}
+
+/// A text as it is, and as others write it: without the line end, in quotes, in a form, in base64.
+fn forms(text: &str) -> [String; 5] {
+    let quoted = Value::from(text).to_string();
+    let quoted = quoted.trim_matches('"').to_owned();
+    [
+        text.to_owned(),
+        text.trim().to_owned(),
+        quoted,
+        form_urlencoded::byte_serialize(text.as_bytes()).collect(),
+        STANDARD.encode(text),
+    ]
+}
+
+impl fmt::Debug for SecretTexts {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} texts of Secrets", self.texts.len())
+    }
+}

@@ -1,0 +1,196 @@
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::delivery::worker::tests::{fact, subject};
+
+const SINK: &str = "dashboard";
+
+fn lane() -> Lane {
+    Lane::new(SINK, Filter::default(), Arc::new(Metrics::new("test")))
+}
+
+/// A status whose history has these facts, of which the sink has those up to `delivered`.
+fn status(facts: std::ops::RangeInclusive<u64>, delivered: u64) -> Status {
+    Status {
+        history: facts.map(fact).collect(),
+        delivered: BTreeMap::from([(SINK.to_owned(), delivered)]),
+        ..Status::default()
+    }
+}
+
+fn offer(lane: &Lane, status: &Status) {
+    lane.offer(&subject().uid, subject, status);
+}
+
+fn numbers(job: &Job) -> Vec<u64> {
+    job.facts.iter().map(|fact| fact.sequence).collect()
+}
+
+/// The next job, if there is one now.
+fn job(lane: &Lane) -> Option<Job> {
+    match lane.look() {
+        Look::Job(job) => Some(job),
+        Look::Nothing | Look::Paused(_) => None,
+    }
+}
+
+/// All of `job` was sent.
+fn deliver(lane: &Lane, job: &Job) -> bool {
+    for fact in &job.facts {
+        lane.done(&job.subject.uid, fact.sequence, None);
+    }
+    lane.end(job, Ending::Done)
+}
+
+#[tokio::test]
+async fn what_is_stored_and_not_delivered_is_sent_in_order_and_once() {
+    let lane = lane();
+    offer(&lane, &status(1..=5, 2));
+    offer(&lane, &status(1..=5, 2));
+
+    let first = job(&lane).unwrap();
+
+    assert_eq!(numbers(&first), [3, 4, 5]);
+    assert!(deliver(&lane, &first));
+    offer(&lane, &status(1..=5, 2));
+    assert!(job(&lane).is_none());
+    assert_eq!(lane.progress(&subject().uid).0, 5);
+}
+
+#[tokio::test]
+async fn a_rollout_has_one_sender_at_a_time() {
+    let lane = lane();
+    offer(&lane, &status(1..=2, 0));
+    let first = job(&lane).unwrap();
+    offer(&lane, &status(1..=4, 0));
+
+    assert!(job(&lane).is_none());
+    deliver(&lane, &first);
+
+    assert_eq!(numbers(&job(&lane).unwrap()), [3, 4]);
+}
+
+#[tokio::test]
+async fn a_status_that_does_not_list_the_sink_has_nothing_for_it() {
+    let lane = lane();
+    let mut unlisted = status(1..=5, 0);
+    unlisted.delivered.clear();
+
+    offer(&lane, &unlisted);
+
+    assert!(job(&lane).is_none());
+}
+
+#[tokio::test]
+async fn nothing_is_kept_of_a_rollout_whose_progress_is_noted() {
+    let lane = lane();
+    offer(&lane, &status(1..=2, 0));
+    let first = job(&lane).unwrap();
+    deliver(&lane, &first);
+
+    offer(&lane, &status(1..=2, 2));
+
+    assert!(lane.state.lock().lines.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_takes_nothing_is_left_alone_and_then_tried_with_one_event() {
+    let lane = lane();
+    offer(&lane, &status(1..=3, 0));
+    let first = job(&lane).unwrap();
+    lane.end(&first, Ending::Stopped(None));
+
+    assert!(job(&lane).is_none());
+    tokio::time::advance(LONGEST_DELAY).await;
+    let probe = job(&lane).unwrap();
+
+    assert_eq!(numbers(&probe), [1]);
+    deliver(&lane, &probe);
+    assert_eq!(numbers(&job(&lane).unwrap()), [2, 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_wait_that_a_sink_asks_for_is_kept() {
+    let lane = lane();
+    offer(&lane, &status(1..=1, 0));
+    let first = job(&lane).unwrap();
+    lane.end(&first, Ending::Stopped(Some(Duration::from_secs(90))));
+
+    tokio::time::advance(Duration::from_secs(89)).await;
+    assert!(job(&lane).is_none());
+    tokio::time::advance(Duration::from_secs(1)).await;
+
+    assert!(job(&lane).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn waits_grow_until_the_sink_takes_an_event() {
+    let lane = lane();
+    offer(&lane, &status(1..=9, 0));
+    let mut waits = Vec::new();
+    for _ in 0..8 {
+        let next = lane.next().await;
+        let before = Instant::now();
+        lane.end(&next, Ending::Stopped(None));
+        if let Look::Paused(until) = lane.look() {
+            waits.push(until - before);
+        }
+    }
+
+    assert!(waits.is_sorted(), "{waits:?}");
+    assert_eq!(waits.last(), Some(&LONGEST_DELAY));
+}
+
+#[tokio::test]
+async fn what_was_sent_before_the_sink_went_down_is_not_sent_again() {
+    let lane = lane();
+    offer(&lane, &status(1..=3, 0));
+    let first = job(&lane).unwrap();
+    lane.done(&subject().uid, 1, None);
+    lane.end(&first, Ending::Stopped(Some(Duration::ZERO)));
+
+    assert_eq!(numbers(&job(&lane).unwrap()), [2]);
+    assert_eq!(lane.progress(&subject().uid).0, 1);
+}
+
+#[tokio::test]
+async fn a_refused_event_is_kept_until_it_is_noted() {
+    let lane = lane();
+    offer(&lane, &status(1..=2, 0));
+    let first = job(&lane).unwrap();
+    lane.done(&subject().uid, 1, Some("400 Bad Request"));
+    lane.done(&subject().uid, 2, None);
+    lane.end(&first, Ending::Done);
+    let refused = lane.progress(&subject().uid).1;
+
+    offer(&lane, &status(1..=2, 2));
+
+    assert_eq!((refused.len(), refused[0].sequence), (1, 1));
+    assert!(lane.progress(&subject().uid).1.is_empty());
+}
+
+#[tokio::test]
+async fn what_has_left_the_history_is_not_sent_any_more() {
+    let lane = lane();
+    offer(&lane, &status(1..=5, 0));
+
+    offer(&lane, &status(4..=6, 0));
+
+    assert_eq!(numbers(&job(&lane).unwrap()), [4, 5, 6]);
+}
+
+#[tokio::test]
+async fn the_end_of_a_rollout_is_told_after_all_that_happened_before() {
+    let lane = lane();
+    offer(&lane, &status(1..=2, 0));
+    let first = job(&lane).unwrap();
+    lane.gone(subject(), "2026-03-01T13:00:00Z".parse().unwrap());
+
+    assert!(first.removed.is_none());
+    deliver(&lane, &first);
+    let last = job(&lane).unwrap();
+
+    assert!(last.facts.is_empty() && last.removed.is_some());
+    deliver(&lane, &last);
+    assert!(lane.state.lock().lines.is_empty());
+}

@@ -1,0 +1,139 @@
+//! The delivery of events: what the histories tell goes to every sink, in order per Rollout, at least once.
+//!
+//! Read [`Outbox`] first. The history in the status is the queue, so nothing is kept here that a restart could lose: the
+//! reconciler offers what is stored and not delivered ([`lane`] remembers how far each sink is), workers send it
+//! ([`worker`]), and what is done is noted by the next status write, which the outbox asks for once a line is empty.
+
+pub mod configuration;
+mod file;
+mod http;
+mod lane;
+mod sink;
+mod worker;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kulta_core::observed::Sinks;
+use kulta_core::status::Status;
+use kulta_events::{Producer, Subject};
+use parking_lot::RwLock;
+use tokio::task::JoinSet;
+
+use self::configuration::EventSettings;
+use self::lane::Lane;
+use self::sink::Sink;
+use self::worker::Worker;
+use crate::key::ObjectKey;
+use crate::metrics::Metrics;
+use crate::queue::Requests;
+use crate::watch::Caches;
+
+/// Where the reconciler offers what is to be delivered, and learns what is. Cheap to clone.
+#[derive(Clone)]
+pub struct Outbox(Arc<Shared>);
+
+struct Shared {
+    lanes: RwLock<BTreeMap<String, Running>>,
+    requests: Requests,
+    caches: Arc<Caches>,
+    metrics: Arc<Metrics>,
+}
+
+/// A sink that is set up, and those who work for it: they end with it.
+struct Running {
+    settings: EventSettings,
+    lane: Arc<Lane>,
+    _workers: JoinSet<()>,
+}
+
+impl Outbox {
+    /// An outbox without sinks, that asks for status writes through `requests`.
+    #[must_use]
+    pub fn new(requests: Requests, caches: Arc<Caches>, metrics: Arc<Metrics>) -> Self {
+        Self(Arc::new(Shared {
+            lanes: RwLock::default(),
+            requests,
+            caches,
+            metrics,
+        }))
+    }
+
+    /// Sets up the sinks of the configuration. Those that are as before go on undisturbed. Must be called within a
+    /// runtime.
+    pub fn configure(&self, settings: &EventSettings) {
+        let mut lanes = self.0.lanes.write();
+        lanes.retain(|name, running| {
+            let stays = running.settings == settings.only(name);
+            if !stays {
+                self.0.metrics.delivery.forget(name);
+            }
+            stays
+        });
+        for (name, sink) in &settings.sinks {
+            if lanes.contains_key(name) {
+                continue;
+            }
+            let lane = Arc::new(Lane::new(name, sink.filter.clone(), Arc::clone(&self.0.metrics)));
+            let worker = Worker {
+                lane: Arc::clone(&lane),
+                sink: Arc::new(Sink::new(&sink.target)),
+                producer: Producer {
+                    source: settings.source(),
+                    environment: settings.environment.clone(),
+                },
+                requests: self.0.requests.clone(),
+            };
+            let running = Running {
+                settings: settings.only(name),
+                lane,
+                _workers: worker.start(sink.concurrency()),
+            };
+            lanes.insert(name.clone(), running);
+        }
+        drop(lanes);
+        // What a sink that is new, or set up otherwise, has not got yet.
+        let all: Vec<ObjectKey> = self
+            .0
+            .caches
+            .read(|tables| tables.rollouts.keys().cloned().collect());
+        self.0.requests.all_now(all);
+    }
+
+    /// What the sinks have got of the history of one Rollout.
+    #[must_use]
+    pub fn of(&self, uid: &str) -> Sinks {
+        let mut sinks = Sinks::default();
+        for (name, running) in self.0.lanes.read().iter() {
+            let (done, refusals) = running.lane.progress(uid);
+            sinks.acknowledged.insert(name.clone(), done);
+            sinks.refusals.extend(refusals);
+        }
+        sinks
+    }
+
+    /// Offers what is stored: each sink takes what it has not got.
+    pub fn offer(&self, key: &ObjectKey, uid: &str, status: &Status) {
+        for running in self.0.lanes.read().values() {
+            let subject = || Subject {
+                namespace: key.namespace.clone(),
+                name: key.name.clone(),
+                uid: uid.to_owned(),
+            };
+            running.lane.offer(uid, subject, status);
+        }
+    }
+
+    /// Tells the sinks that a Rollout is gone, after all that happened before.
+    pub fn gone(&self, key: &ObjectKey, uid: &str, now: Timestamp) {
+        for running in self.0.lanes.read().values() {
+            let subject = Subject {
+                namespace: key.namespace.clone(),
+                name: key.name.clone(),
+                uid: uid.to_owned(),
+            };
+            running.lane.gone(subject, now);
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Texts that must not be told: what comes from Secrets, and whatever else a caller names.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::bindings::types;
+use crate::convert::InvalidAnswer;
+
+/// What stands where such a text was.
+const HIDDEN: &str = "(hidden)";
+/// A shorter text is no secret, and might stand anywhere.
+pub const SHORTEST_SECRET: usize = 4;
+
+/// Texts that are taken out of everything that is told. Cheap to clone.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Redaction(Arc<[String]>);
+
+impl Redaction {
+    /// Takes out these texts, as far as they are long enough to be secrets.
+    #[must_use]
+    pub fn of(texts: impl IntoIterator<Item = String>) -> Self {
+        let mut texts: Vec<String> = texts
+            .into_iter()
+            .filter(|text| text.len() >= SHORTEST_SECRET)
+            .collect();
+        // One that holds another is taken out as a whole.
+        texts.sort_by(|one, other| (other.len(), other).cmp(&(one.len(), one)));
+        texts.dedup();
+        Self(texts.into())
+    }
+
+    /// Whether there is nothing to take out.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// `text` without them.
+    #[must_use]
+    pub fn hide<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let mut hidden = Cow::Borrowed(text);
+        for secret in self.0.iter().filter(|secret| text.contains(secret.as_str())) {
+            hidden = Cow::Owned(hidden.replace(secret.as_str(), HIDDEN));
+        }
+        hidden
+    }
+
+    /// Takes them out of `text`.
+    pub fn hide_in(&self, text: &mut String) {
+        if let Cow::Owned(hidden) = self.hide(text) {
+            *text = hidden;
+        }
+    }
+
+    /// Whether one of them is in `bytes`.
+    fn is_in(&self, bytes: &[u8]) -> bool {
+        let has = |secret: &[u8]| bytes.windows(secret.len()).any(|window| window == secret);
+        self.0.iter().any(|secret| has(secret.as_bytes()))
+    }
+
+    /// What a plugin answers, without them. They are taken out before anything is cut, or a part of one would be left.
+    pub(crate) fn outcome(&self, mut answered: types::Outcome) -> Result<types::Outcome, InvalidAnswer> {
+        if self.is_empty() {
+            return Ok(answered);
+        }
+        // A state without a part of it is not the plugin's any more.
+        if answered
+            .next_state
+            .as_deref()
+            .is_some_and(|state| self.is_in(state))
+        {
+            return Err(InvalidAnswer::SecretInState);
+        }
+        let types::Measurement {
+            value,
+            summary,
+            details,
+        } = &mut answered.measurement;
+        match value {
+            types::Value::Text(text) | types::Value::Json(text) => self.hide_in(text),
+            types::Value::None | types::Value::Scalar(_) | types::Value::Vector(_) => {}
+        }
+        self.hide_in(summary);
+        for label in details {
+            self.hide_in(&mut label.name);
+            self.hide_in(&mut label.value);
+        }
+        Ok(answered)
+    }
+
+    /// What a plugin says is wrong, without them.
+    pub(crate) fn error(&self, mut error: types::PluginError) -> types::PluginError {
+        match &mut error {
+            types::PluginError::InvalidConfig(text)
+            | types::PluginError::Upstream(text)
+            | types::PluginError::Internal(text)
+            | types::PluginError::Other(text) => self.hide_in(text),
+        }
+        error
+    }
+}
+
+impl fmt::Debug for Redaction {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Redaction of {} texts", self.0.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn redaction() -> Redaction {
+        Redaction::of(["s3cret", "s3cret-word", "abc", "s3cret"].map(str::to_owned))
+    }
+
+    #[test]
+    fn every_secret_is_taken_out_the_longest_first() {
+        assert_eq!(
+            redaction().hide("abc s3cret-word s3cret, s3cret"),
+            "abc (hidden) (hidden), (hidden)"
+        );
+    }
+
+    #[test]
+    fn a_text_without_secrets_is_as_it_was() {
+        assert!(matches!(redaction().hide("s3cre"), Cow::Borrowed("s3cre")));
+        assert!(Redaction::of(["abc".to_owned()]).is_empty());
+    }
+
+    fn outcome(summary: &str, state: Option<&[u8]>) -> types::Outcome {
+        let label = |text: &str| types::Label {
+            name: text.to_owned(),
+            value: text.to_owned(),
+        };
+        types::Outcome {
+            measurement: types::Measurement {
+                value: types::Value::Text(summary.to_owned()),
+                summary: summary.to_owned(),
+                details: vec![label(summary)],
+            },
+            next_state: state.map(<[u8]>::to_vec),
+            retry_at: None,
+        }
+    }
+
+    #[test]
+    fn it_is_taken_out_of_all_that_a_plugin_answers() {
+        let answered = redaction().outcome(outcome("a s3cret", Some(b"state"))).unwrap();
+
+        assert!(!format!("{answered:?}").contains("s3cret"), "{answered:?}");
+    }
+
+    #[test]
+    fn a_state_with_a_secret_is_refused() {
+        let answered = redaction().outcome(outcome("", Some(b"\x01s3cret\x02")));
+
+        assert!(
+            matches!(answered, Err(InvalidAnswer::SecretInState)),
+            "{answered:?}"
+        );
+    }
+
+    #[test]
+    fn a_secret_does_not_appear_in_its_debug_text() {
+        assert!(!format!("{:?}", redaction()).contains("s3cret"));
+    }
+}

@@ -1,0 +1,227 @@
+//! Does every sink hear the whole story, whatever becomes of the controller and of the sink?
+
+mod receiver;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+use kube::api::DeleteParams;
+use kulta_api::status::RolloutStatus;
+use kulta_core::history::Fact;
+use kulta_e2e::app::step;
+use kulta_e2e::rollout::is_in_force;
+use kulta_e2e::{Controller, Stage};
+use kulta_events::{Event, Producer, Subject, removed, render};
+use serde_json::{Value, json};
+
+use crate::faults::crash;
+use crate::live::{Live, shop, v2};
+use receiver::Receiver;
+
+/// Who the events are from.
+const ENVIRONMENT: &str = "e2e";
+/// Their source.
+const SOURCE: &str = "/clusters/e2e";
+
+/// The names of the sinks.
+const STRUCTURED: &str = "structured";
+const BINARY: &str = "binary";
+const JOURNAL: &str = "journal";
+
+/// Where everything goes.
+struct Sinks {
+    structured: Receiver,
+    binary: Receiver,
+    journal: PathBuf,
+}
+
+/// The controller dies ten times in a rollout with an abort and a retry; one sink is down until all is over.
+pub(crate) async fn every_sink_hears_the_whole_story_through_ten_crashes(
+    stage: &Stage,
+    controller: &mut Controller,
+) -> Result<()> {
+    let configuration = fs::read(controller.configuration())?;
+    let sinks = Sinks {
+        structured: Receiver::start().await?,
+        binary: Receiver::start().await?,
+        journal: stage.settings().work.join("events.jsonl"),
+    };
+    let _ = fs::remove_file(&sinks.journal);
+    let played = Box::pin(play(stage, controller, &sinks)).await;
+    let stopped = controller.stop().await;
+    fs::write(controller.configuration(), configuration)?;
+    played.and(stopped)
+}
+
+async fn play(stage: &Stage, controller: &mut Controller, sinks: &Sinks) -> Result<()> {
+    // It may have begun just now, and is to begin anew with other sinks.
+    controller.kill().await?;
+    sinks.set_up(stage, controller)?;
+    sinks.binary.is_up(false);
+    controller.start()?;
+    let live = crashes(stage, controller).await?;
+    let rollout = &live.rollout;
+    let status = rollout.until_promoted().await?;
+    let subject = subject(&live).await?;
+    let story = events(&subject, &status.history);
+    sinks
+        .heard(&sinks.structured, &story, "the sink that is there")
+        .await?;
+
+    sinks.binary.is_up(true);
+    sinks
+        .heard(&sinks.binary, &story, "the sink that was down")
+        .await?;
+    let last = status.history.last().context("no history")?.sequence;
+    let noted = |status: &RolloutStatus| {
+        let sinks = [STRUCTURED, BINARY, JOURNAL];
+        sinks
+            .iter()
+            .all(|sink| status.delivered.get(*sink) == Some(&last))
+    };
+    rollout
+        .until("to note that every sink has everything", noted)
+        .await?;
+    sinks.journal_tells(&subject, &status.history)?;
+
+    let (name, rollouts) = (rollout.name().to_owned(), stage.rollouts());
+    live.ends_on("v2").await?;
+    rollouts.delete(&name, &DeleteParams::default()).await?;
+    sinks.told_of_the_end(&subject).await
+}
+
+/// A rollout with an abort and a retry in it, and ten moments at which the controller is killed.
+async fn crashes(stage: &Stage, controller: &mut Controller) -> Result<Live> {
+    let steps = [step::weight(20), step::pause(), step::weight(50), step::pause()];
+    let live = Live::start(stage, shop(stage).steps(steps)).await?;
+    let rollout = &live.rollout;
+    crash(controller).await?;
+    rollout.release(&v2(stage)).await?;
+    crash(controller).await?;
+    rollout
+        .until("to have a canary pod", |status| status.updated_replicas > 0)
+        .await?;
+    crash(controller).await?;
+    rollout
+        .until("to have 20 % in force", |status| is_in_force(status, 20))
+        .await?;
+    crash(controller).await?;
+    live.waits_at(1, 20).await?;
+    crash(controller).await?;
+    rollout.abort().await?;
+    crash(controller).await?;
+    rollout.until_aborted().await?;
+    crash(controller).await?;
+    rollout.retry().await?;
+    crash(controller).await?;
+    live.waits_at(1, 20).await?;
+    rollout.resume().await?;
+    crash(controller).await?;
+    live.waits_at(3, 50).await?;
+    rollout.resume().await?;
+    crash(controller).await?;
+    Ok(live)
+}
+
+async fn subject(live: &Live) -> Result<Subject> {
+    let rollout = live.rollout.stage().rollouts().get(live.rollout.name()).await?;
+    Ok(Subject {
+        namespace: live.rollout.stage().namespace().to_owned(),
+        name: live.rollout.name().to_owned(),
+        uid: rollout.metadata.uid.context("no UID")?,
+    })
+}
+
+fn producer() -> Producer {
+    Producer {
+        source: SOURCE.to_owned(),
+        environment: ENVIRONMENT.to_owned(),
+    }
+}
+
+/// What a sink has to hear.
+fn events(subject: &Subject, history: &[Fact]) -> Vec<Event> {
+    history
+        .iter()
+        .map(|fact| render(&producer(), subject, fact))
+        .collect()
+}
+
+impl Sinks {
+    fn set_up(&self, stage: &Stage, controller: &Controller) -> Result<()> {
+        let file = controller.configuration();
+        let mut configuration: Value = serde_json::from_slice(&fs::read(file)?)?;
+        // What is left of other scenarios is another story.
+        let filter = json!({"namespaces": [stage.namespace()]});
+        configuration["events"] = json!({
+            "environment": ENVIRONMENT,
+            "source": SOURCE,
+            "sinks": {
+                STRUCTURED: {"http": {"address": self.structured.address()}, "filter": filter},
+                BINARY: {"http": {"address": self.binary.address(), "mode": "binary"}, "filter": filter},
+                JOURNAL: {"file": {"path": self.journal}, "filter": filter},
+            },
+        });
+        fs::write(file, configuration.to_string())?;
+        Ok(())
+    }
+
+    /// Waits until a sink has heard `story`, and refuses another order, other events, and other words.
+    async fn heard(&self, sink: &Receiver, story: &[Event], which: &str) -> Result<()> {
+        let last = story.last().context("an empty story")?.id.to_string();
+        let what = format!("{which} to hear the end of the story");
+        sink.until(&what, |heard| heard.iter().any(|event| event.id == last))
+            .await?;
+        let heard = distinct(sink.heard().into_iter().map(|event| (event.id, event.body)));
+        let told: Vec<_> = story
+            .iter()
+            .map(|event| (event.id.to_string(), event.body.clone()))
+            .collect();
+        ensure!(
+            heard == told,
+            "{which} heard another story:\n{heard:#?}\ninstead of\n{told:#?}"
+        );
+        Ok(())
+    }
+
+    /// The file gives back the very history.
+    fn journal_tells(&self, subject: &Subject, history: &[Fact]) -> Result<()> {
+        let text = fs::read_to_string(&self.journal)?;
+        let told = text
+            .lines()
+            .map(kulta_events::read)
+            .collect::<Result<Vec<_>, _>>()?;
+        ensure!(
+            told.iter().all(|told| told.subject == *subject),
+            "another Rollout: {text}"
+        );
+        let facts = told.into_iter().filter_map(|told| told.fact);
+        let facts = distinct(facts.map(|fact| (fact.sequence, fact)));
+        let facts: Vec<Fact> = facts.into_iter().map(|(_, fact)| fact).collect();
+        ensure!(
+            facts == history,
+            "the file tells {facts:#?}\ninstead of\n{history:#?}"
+        );
+        Ok(())
+    }
+
+    async fn told_of_the_end(&self, subject: &Subject) -> Result<()> {
+        let id = removed(&producer(), subject, jiff::Timestamp::now())
+            .id
+            .to_string();
+        for sink in [&self.structured, &self.binary] {
+            let what = "a sink to hear that the Rollout is gone";
+            sink.until(what, |heard| heard.last().is_some_and(|event| event.id == id))
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+/// The first of each: what is told again is known by its id.
+fn distinct<Id: Clone + Ord, T>(told: impl Iterator<Item = (Id, T)>) -> Vec<(Id, T)> {
+    let mut seen = BTreeSet::new();
+    told.filter(|(id, _)| seen.insert(id.clone())).collect()
+}
