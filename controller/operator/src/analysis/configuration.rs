@@ -125,7 +125,7 @@ impl Configuration {
 }
 
 /// Whether a list of namespaces has this one in it.
-fn lists(namespaces: &[String], namespace: &str) -> bool {
+pub(crate) fn lists(namespaces: &[String], namespace: &str) -> bool {
     namespaces
         .iter()
         .any(|name| name == EVERY_NAMESPACE || name == namespace)

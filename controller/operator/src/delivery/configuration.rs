@@ -9,6 +9,7 @@ use kulta_events::envelope::Mode;
 use serde::Deserialize;
 
 use crate::access::{Access, Address, BasicAuth, Header, Problems};
+use crate::analysis::configuration::lists;
 
 /// The longest time that an operator can give a sink.
 const LONGEST_TIMEOUT_SECONDS: u64 = 60;
@@ -18,8 +19,6 @@ const DEFAULT_TIMEOUT_SECONDS: u64 = 10;
 const HTTP_CONCURRENCY: NonZeroUsize = NonZeroUsize::MIN.saturating_add(7);
 /// Lines of a file are written one after the other.
 const FILE_CONCURRENCY: NonZeroUsize = NonZeroUsize::MIN;
-/// The word for every namespace.
-const EVERY_NAMESPACE: &str = "*";
 
 /// Where events go, and who they are from. Without sinks nothing is told.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -123,11 +122,7 @@ impl Filter {
     /// Whether an event of this type about a Rollout of this namespace is wanted.
     #[must_use]
     pub fn wants(&self, namespace: &str, kind: &str) -> bool {
-        let from = |names: &Vec<String>| {
-            names
-                .iter()
-                .any(|name| name == EVERY_NAMESPACE || name == namespace)
-        };
+        let from = |names: &Vec<String>| lists(names, namespace);
         let of = |beginnings: &Vec<String>| {
             beginnings
                 .iter()

@@ -116,24 +116,22 @@ impl Outbox {
     /// Offers what is stored: each sink takes what it has not got.
     pub fn offer(&self, key: &ObjectKey, uid: &str, status: &Status) {
         for running in self.0.lanes.read().values() {
-            let subject = || Subject {
-                namespace: key.namespace.clone(),
-                name: key.name.clone(),
-                uid: uid.to_owned(),
-            };
-            running.lane.offer(uid, subject, status);
+            running.lane.offer(uid, || subject(key, uid), status);
         }
     }
 
     /// Tells the sinks that a Rollout is gone, after all that happened before.
     pub fn gone(&self, key: &ObjectKey, uid: &str, now: Timestamp) {
         for running in self.0.lanes.read().values() {
-            let subject = Subject {
-                namespace: key.namespace.clone(),
-                name: key.name.clone(),
-                uid: uid.to_owned(),
-            };
-            running.lane.gone(subject, now);
+            running.lane.gone(subject(key, uid), now);
         }
+    }
+}
+
+fn subject(key: &ObjectKey, uid: &str) -> Subject {
+    Subject {
+        namespace: key.namespace.clone(),
+        name: key.name.clone(),
+        uid: uid.to_owned(),
     }
 }
