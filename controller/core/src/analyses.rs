@@ -307,7 +307,9 @@ fn begin(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) {
         let reference = self::run(draft, spec, revisions, Purpose::Step(index), run, known);
         draft.status.analyses.step = Some(reference);
     }
-    if let Some(next) = gates::question(&draft.status, spec)
+    // Their answer would not outlast the pause.
+    let is_asked = !draft.status.is_held_by_analysis();
+    if let Some(next) = gates::question(&draft.status, spec).filter(|_| is_asked)
         && let Some(gates) = &spec.promotion_gates
     {
         let known = draft.status.analyses.gate.take();

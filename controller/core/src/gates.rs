@@ -29,7 +29,8 @@ pub(crate) fn consented(status: &Status, spec: &Spec) -> Weight {
 }
 
 /// Notes how far the gates have let the new version come. A step that lowers the weight lowers that, too: the way back
-/// up is asked about again. An answer holds for its step, however long the pods of that take to come up.
+/// up is asked about again. An answer holds for its step, however long the pods of that take to come up, but not through a
+/// pause: what was a good hour before may be none after it.
 pub(crate) fn note_consent(status: &mut Status, spec: &Spec) {
     let over = status.abort || status.promote_full || status.fully_promoted();
     let asked = spec.promotion_gates.is_some() && !over;
@@ -40,6 +41,20 @@ pub(crate) fn note_consent(status: &mut Status, spec: &Spec) {
         consented(status, spec).min(next)
     };
     status.analyses.consented = asked.then_some(consented);
+    if asked && (spec.paused || status.is_held_by_analysis()) {
+        withdraw_consent(status, spec);
+    }
+}
+
+/// Takes the consent back to what users have met already; the gates are asked again when the rollout goes on. Without
+/// traffic routing a step has begun with its first pod, and nothing of it is taken back.
+fn withdraw_consent(status: &mut Status, spec: &Spec) {
+    let consented = consented(status, spec);
+    let reached = status.traffic.as_ref().map(|traffic| traffic.requested);
+    if let Some(reached) = reached.filter(|reached| *reached < consented) {
+        status.analyses.consented = Some(reached);
+        status.analyses.attempt += u32::from(status.analyses.gate.take().is_some());
+    }
 }
 
 /// What the promotion gates are asked about the step under way; None where they are not.

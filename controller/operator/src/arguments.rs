@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 use kulta_api::crd::Definition;
+use kulta_cli::history::HistoryArguments;
 use kulta_cli::plugin::PluginArguments;
+use kulta_cli::report::ReportArguments;
 use kulta_core::observed::Settings;
 
 use crate::telemetry::LogFormat;
@@ -32,6 +34,10 @@ pub enum Command {
         #[arg(value_enum)]
         definition: CrdName,
     },
+    /// Tells what happened to a Rollout, or what was true of it at an instant
+    History(HistoryArguments),
+    /// Computes the four figures of DORA from files of events
+    Report(ReportArguments),
     /// Makes, builds, records and tests plugins, without a cluster
     Plugin(PluginArguments),
     /// Compiles the plugin on standard input and throws the result away: the controller runs it before it takes a
@@ -88,6 +94,10 @@ pub struct ControllerArguments {
     /// Where /livez, /readyz and /metrics are served
     #[arg(long, env = "KULTA_HTTP_ADDRESS", default_value = "0.0.0.0:8080")]
     pub http_address: SocketAddr,
+    /// Serves the history of Rollouts at the same address, under /api/v1/rollouts/NAMESPACE/NAME/history, to those whom
+    /// the cluster lets see them
+    #[arg(long, env = "KULTA_HISTORY_API")]
+    pub history_api: bool,
     /// How log lines are written
     #[arg(long, env = "KULTA_LOG_FORMAT", value_enum, default_value_t)]
     pub log_format: LogFormat,
@@ -127,7 +137,7 @@ mod tests {
         let arguments = Arguments::try_parse_from(["kulta", "controller"].iter().chain(flags))?;
         match arguments.command {
             Command::Controller(controller) => Ok(controller),
-            Command::Crd { .. } | Command::Plugin(_) | Command::CompilePlugin => panic!("another command"),
+            _ => panic!("another command"),
         }
     }
 

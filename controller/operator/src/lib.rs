@@ -13,6 +13,8 @@ pub mod controller;
 pub mod delivery;
 pub mod events;
 pub mod expectations;
+pub mod history_api;
+pub mod history_command;
 pub mod key;
 pub mod metrics;
 pub mod observe;

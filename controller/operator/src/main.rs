@@ -5,14 +5,17 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use jiff::Timestamp;
 use kulta_api::crd::Definition;
+use kulta_cli::history::{self, HistoryArguments};
 use kulta_cli::plugin::{self, PluginArguments};
+use kulta_cli::report::{self, ReportArguments};
 use kulta_core::text::with_causes;
 use kulta_operator::arguments::{Arguments, Command, ControllerArguments, CrdName};
-use kulta_operator::plugin_commands;
 use kulta_operator::run::run;
 use kulta_operator::signals::Signals;
 use kulta_operator::telemetry;
+use kulta_operator::{history_command, plugin_commands};
 use tokio_util::sync::CancellationToken;
 
 /// Reconciles wait for the API server nearly all of the time, and every thread costs memory.
@@ -22,6 +25,8 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Controller(arguments) => controller(arguments),
         Command::Crd { definition } => crd(definition),
+        Command::History(arguments) => history_of(&arguments),
+        Command::Report(arguments) => report_of(&arguments),
         Command::Plugin(arguments) => of_plugins(arguments),
         Command::CompilePlugin => return kulta_plugin_host::trial::run(),
     };
@@ -40,6 +45,30 @@ fn crd(definition: CrdName) -> Result<(), Box<dyn Error>> {
         .lock()
         .write_all(Definition::from(definition).yaml()?.as_bytes())?;
     Ok(())
+}
+
+fn history_of(arguments: &HistoryArguments) -> Result<(), Box<dyn Error>> {
+    let (now, out, complaints) = (
+        Timestamp::now(),
+        &mut io::stdout().lock(),
+        &mut io::stderr().lock(),
+    );
+    Ok(history::run(
+        arguments,
+        now,
+        history_command::ask,
+        out,
+        complaints,
+    )?)
+}
+
+fn report_of(arguments: &ReportArguments) -> Result<(), Box<dyn Error>> {
+    let (now, out, complaints) = (
+        Timestamp::now(),
+        &mut io::stdout().lock(),
+        &mut io::stderr().lock(),
+    );
+    Ok(report::run(arguments, now, out, complaints)?)
 }
 
 fn of_plugins(arguments: PluginArguments) -> Result<(), Box<dyn Error>> {

@@ -106,16 +106,16 @@ impl Reconciler {
 
     async fn steps(&self, key: &ObjectKey) -> Result<Option<Instant>, ReconcileError> {
         let context = &self.context;
+        // What is seen is stored, so it can be told, also of one that is being deleted or can't be decided on.
+        if let Some(rollout) = context.caches.rollout(key) {
+            context.outbox.offer(key, &rollout.uid, &rollout.status);
+        }
         let Some(sighting) = observe(context, key).await? else {
             self.forget(key);
             release(context, key).await?;
             return Ok(None);
         };
         self.remember(key, &sighting.uid);
-        // What is seen is stored, so it can be told.
-        context
-            .outbox
-            .offer(key, &sighting.uid, &sighting.observed.status);
         let now = Timestamp::now();
         let plan = decide(&sighting.observed, now);
         telemetry::decided(&sighting.observed, &plan);
@@ -186,8 +186,11 @@ impl Reconciler {
     /// Notes which Rollout bears the name now: the one before may have gone unseen, and another have come.
     fn remember(&self, key: &ObjectKey, uid: &str) {
         let before = self.uids.lock().insert(key.clone(), uid.to_owned());
-        if let Some(before) = before.filter(|before| before != uid) {
-            self.context.outbox.gone(key, &before, Timestamp::now());
+        if before.as_deref() == Some(uid) {
+            return;
+        }
+        self.context.outbox.seen(key, uid);
+        if let Some(before) = before {
             self.forget_uid(&before);
         }
     }
@@ -195,9 +198,9 @@ impl Reconciler {
     fn forget(&self, key: &ObjectKey) {
         self.backoffs.reset(key);
         self.context.expectations.forget(key);
+        self.context.outbox.missed();
         let uid = self.uids.lock().remove(key);
         if let Some(uid) = uid {
-            self.context.outbox.gone(key, &uid, Timestamp::now());
             self.forget_uid(&uid);
         }
     }

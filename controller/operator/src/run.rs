@@ -23,7 +23,9 @@ use crate::arguments::{COMPILE_PLUGIN, ControllerArguments};
 use crate::context::Context;
 use crate::controller::{Controller, STUCK_AFTER};
 use crate::delivery::Outbox;
+use crate::delivery::keeper::Keeper;
 use crate::events::publish::Publisher;
+use crate::history_api::HistoryApi;
 use crate::key::ObjectKey;
 use crate::metrics::Metrics;
 use crate::queue::{Requests, queue};
@@ -109,13 +111,21 @@ async fn run_with(
         &synced,
     )
     .start();
+    keep_inventory(&mut parts, &context, arguments.namespace.clone(), &synced);
     let (liveness, analyses_liveness) = (Liveness::new(STUCK_AFTER), Liveness::new(STUCK_AFTER));
     let endpoints = Endpoints {
         metrics: Arc::clone(&context.metrics),
         liveness: vec![liveness.clone(), analyses_liveness.clone()],
         ready: synced.subscribe(),
     };
-    serve(&mut parts, listener, endpoints, stop.clone());
+    let history = arguments.history_api.then(|| {
+        HistoryApi::new(
+            context.client.clone(),
+            Arc::clone(&context.caches),
+            synced.subscribe(),
+        )
+    });
+    serve(&mut parts, listener, endpoints, history, stop.clone());
     let concurrency = arguments.concurrency;
     let plugins = PluginSetup {
         configuration,
@@ -223,6 +233,20 @@ fn analysis_work(
     }
 }
 
+/// Keeps the inventory of Rollouts for as long as the process lives.
+fn keep_inventory(parts: &mut JoinSet<()>, context: &Context, namespace: Option<String>, synced: &Synced) {
+    let keeper = Keeper {
+        caches: Arc::clone(&context.caches),
+        outbox: context.outbox.clone(),
+        namespace,
+        ready: synced.subscribe(),
+        client: context.client.clone(),
+    };
+    parts.spawn(async {
+        keeper.run().await;
+    });
+}
+
 /// Works on AnalysisRuns until the process is asked to stop.
 fn analyse(
     parts: &mut JoinSet<()>,
@@ -251,9 +275,15 @@ fn feeds(
 }
 
 /// Serves the endpoints until the process is asked to stop.
-fn serve(parts: &mut JoinSet<()>, listener: TcpListener, endpoints: Endpoints, stop: CancellationToken) {
+fn serve(
+    parts: &mut JoinSet<()>,
+    listener: TcpListener,
+    endpoints: Endpoints,
+    history: Option<HistoryApi>,
+    stop: CancellationToken,
+) {
     parts.spawn(async move {
-        if let Err(error) = server::serve(listener, endpoints, stop.cancelled_owned()).await {
+        if let Err(error) = server::serve(listener, endpoints, history, stop.cancelled_owned()).await {
             tracing::error!(error = with_causes(&error), "the HTTP endpoints are gone");
         }
     });

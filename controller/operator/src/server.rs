@@ -1,4 +1,4 @@
-//! The HTTP endpoints `/livez`, `/readyz` and `/metrics`.
+//! The HTTP endpoints `/livez`, `/readyz` and `/metrics`, and the history of Rollouts where it is asked for.
 //!
 //! Leadership is no part of readiness: a follower with full caches is as ready as it gets.
 
@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::history_api::HistoryApi;
 use crate::metrics::Metrics;
 
 /// The content type of the `OpenMetrics` text format.
@@ -66,16 +67,19 @@ pub struct Endpoints {
 #[error("the HTTP endpoints stopped")]
 pub struct ServeError(#[source] std::io::Error);
 
-/// Answers on `listener` until `stop` completes, and then only what is under way.
+/// Answers on `listener` until `stop` completes, and then only what is under way. `history` is where the history of
+/// Rollouts is told, if it is.
 ///
 /// # Errors
 /// When the listener can accept no more connections.
 pub async fn serve(
     listener: TcpListener,
     endpoints: Endpoints,
+    history: Option<HistoryApi>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
-    axum::serve(listener, router(endpoints))
+    let router = router(endpoints).merge(history.map(HistoryApi::router).unwrap_or_default());
+    axum::serve(listener, router)
         .with_graceful_shutdown(stop)
         .await
         .map_err(ServeError)
@@ -142,7 +146,7 @@ mod tests {
             liveness: vec![liveness],
             ready: receiver,
         };
-        let server = tokio::spawn(serve(listener, endpoints, async {
+        let server = tokio::spawn(serve(listener, endpoints, None, async {
             let _ = stopped.await;
         }));
         Running {
@@ -198,6 +202,15 @@ mod tests {
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
         assert!(answer.contains(OPEN_METRICS), "{answer}");
         assert!(answer.trim_end().ends_with("# EOF"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn the_history_is_served_only_where_it_is_asked_for() {
+        let running = running(Liveness::new(LIMIT)).await;
+
+        let answer = answer(&running, "/api/v1/rollouts/shop/web/history").await;
+
+        assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
     }
 
     #[tokio::test]

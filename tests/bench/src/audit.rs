@@ -93,6 +93,18 @@ impl Audit {
         Ok(route_writes(&self.events()?, namespace))
     }
 
+    /// How often the status of each Rollout in `namespace` was written.
+    pub(crate) fn status_writes(&self, namespace: &str) -> Result<BTreeMap<String, usize>> {
+        let mut writes = BTreeMap::new();
+        for event in self.events()?.iter().filter(|event| event.verb == "patch") {
+            let object = event.written("status", namespace);
+            if let Some(rollout) = object.filter(|object| object.resource == "rollouts") {
+                *writes.entry(rollout.name.clone()).or_default() += 1;
+            }
+        }
+        Ok(writes)
+    }
+
     fn events(&self) -> Result<Vec<Event>> {
         let events = lines(&self.file, self.from)?
             .into_iter()
@@ -177,10 +189,15 @@ fn route_writes(events: &[Event], namespace: &str) -> BTreeMap<String, Vec<Write
 impl Event {
     /// The object in `namespace` that was written, if it is one and itself was.
     fn written_in(&self, namespace: &str) -> Option<&Object> {
+        self.written("", namespace)
+    }
+
+    /// The object in `namespace` of which this part was written.
+    fn written(&self, subresource: &str, namespace: &str) -> Option<&Object> {
         let response = self.response_status.as_ref()?;
         let object = self.object_ref.as_ref()?;
-        let itself = object.namespace == namespace && object.subresource.is_empty();
-        (itself && response.code < 300).then_some(object)
+        let is_meant = object.namespace == namespace && object.subresource == subresource;
+        (is_meant && response.code < 300).then_some(object)
     }
 
     fn has(&self, parameter: &str, value: &str) -> bool {

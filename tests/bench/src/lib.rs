@@ -5,6 +5,7 @@
 
 mod audit;
 mod decision;
+mod delivery;
 mod latency;
 mod limits;
 mod machine;
@@ -44,6 +45,8 @@ pub enum Measure {
     Change,
     /// From a failing measurement to the route patched
     Rollback,
+    /// From a transition to the sink of events, and from a sink being back to its having everything
+    Delivery,
     /// The controller's memory
     Memory,
     /// From the start of the binary to the first reconcile

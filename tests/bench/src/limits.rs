@@ -8,6 +8,12 @@ pub(crate) const DECIDE_AIM: Duration = Duration::from_micros(20);
 pub(crate) const CHANGE_AIM: Duration = Duration::from_millis(250);
 /// From a failing measurement to the route patched, 99 of 100.
 pub(crate) const ROLLBACK_AIM: Duration = Duration::from_secs(1);
+/// From a transition to a sink having its event, half of them.
+pub(crate) const DELIVERY_AIM: Duration = Duration::from_millis(100);
+/// From a sink being back to its having all that had piled up, in seconds.
+pub(crate) const DRAIN_AIM_SECONDS: f64 = 60.0;
+/// Status writes of each Rollout for that.
+pub(crate) const DRAIN_WRITES_AIM: usize = 1;
 /// From the start of the binary to the first reconcile, the slowest.
 pub(crate) const START_AIM: Duration = Duration::from_secs(1);
 /// Memory of the controller without any Rollout, in bytes.
@@ -26,6 +32,13 @@ pub(crate) const ROUNDS: usize = 5;
 pub(crate) const ROLLBACK_ROLLOUTS: usize = 4;
 /// Each is rolled back so often.
 pub(crate) const ROLLBACK_ROUNDS: usize = 10;
+
+/// Rollouts whose events pile up.
+pub(crate) const DELIVERY_ROLLOUTS: usize = 500;
+/// Events that pile up, at least.
+pub(crate) const DELIVERY_EVENTS: usize = 10_000;
+/// Rollouts that are changed while those are delivered.
+pub(crate) const BYSTANDERS: usize = 50;
 
 /// How many Rollouts there are while memory is measured.
 pub(crate) const POPULATIONS: [usize; 2] = [ROLLOUTS, 1_000];

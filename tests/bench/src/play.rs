@@ -7,6 +7,7 @@ use kulta_e2e::{Controller, Distribution, NamespaceName, Stage, StageSettings};
 use kulta_test_cluster::progress::Progress;
 
 use crate::audit::Audit;
+use crate::delivery::{self, Delivery};
 use crate::memory::Meter;
 use crate::population::Population;
 use crate::probe::Probe;
@@ -27,6 +28,7 @@ pub(crate) async fn play(settings: &Arc<StageSettings>, options: &Options) -> Re
         &[
             Measure::Change,
             Measure::Rollback,
+            Measure::Delivery,
             Measure::Memory,
             Measure::Start,
         ],
@@ -54,6 +56,9 @@ async fn on_cluster(stage: &Stage, options: &Options, report: &mut Report) -> Re
     }
     if options.wants(Measure::Rollback) {
         report.rollback = Some(roll_back(stage.settings(), &progress).await?);
+    }
+    if options.wants(Measure::Delivery) {
+        report.delivery = Some(deliver(stage.settings(), &mut controller, &probe, &progress).await?);
     }
     for size in limits::POPULATIONS {
         let is_small = size == limits::ROLLOUTS;
@@ -88,6 +93,19 @@ async fn roll_back(settings: &StageSettings, progress: &Progress) -> Result<Dist
     let measured = rollback::measure(&stage, progress).await;
     let closed = stage.close_and_wait().await;
     measured.and_then(|times| closed.map(|()| times))
+}
+
+/// In a namespace of its own, too.
+async fn deliver(
+    settings: &StageSettings,
+    controller: &mut Controller,
+    probe: &Probe,
+    progress: &Progress,
+) -> Result<Delivery> {
+    let stage = Stage::open(Arc::new(settings.clone()), NamespaceName::Fresh(NAMESPACE)).await?;
+    let measured = delivery::measure(&stage, controller, probe, progress).await;
+    let closed = stage.close_and_wait().await;
+    measured.and_then(|delivery| closed.map(|()| delivery))
 }
 
 fn wants_any(options: &Options, measures: &[Measure]) -> bool {

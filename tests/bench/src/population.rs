@@ -59,7 +59,12 @@ impl Population {
 
     /// Changes the template of every Rollout, as fast as the API server takes it.
     pub(crate) async fn change_all(&mut self) -> Result<()> {
-        let all: Vec<_> = (0..self.size).map(|number| self.change(number)).collect();
+        self.change_first(self.size).await
+    }
+
+    /// The same for so many of them.
+    pub(crate) async fn change_first(&mut self, number: usize) -> Result<()> {
+        let all: Vec<_> = (0..number).map(|number| self.change(number)).collect();
         stream::iter(all)
             .buffer_unordered(limits::REQUESTS_AT_ONCE)
             .try_collect()

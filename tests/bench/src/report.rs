@@ -5,6 +5,7 @@ use std::fmt;
 use kulta_e2e::Distribution;
 use serde::Serialize;
 
+use crate::delivery::{Delivery, Drain};
 use crate::limits;
 use crate::machine::Machine;
 use crate::memory::{Memory, Sample};
@@ -20,6 +21,8 @@ pub(crate) struct Report {
     pub(crate) change: Option<Distribution>,
     /// From a failing measurement to the route patched.
     pub(crate) rollback: Option<Distribution>,
+    /// The delivery of events.
+    pub(crate) delivery: Option<Delivery>,
     /// The controller's memory; the first is without Rollouts.
     pub(crate) memory: Vec<Sample>,
     /// From the start of the binary to the first reconcile.
@@ -34,6 +37,7 @@ impl Report {
             decide: Vec::new(),
             change: None,
             rollback: None,
+            delivery: None,
             memory: Vec::new(),
             start: None,
         }
@@ -103,6 +107,9 @@ impl fmt::Display for Report {
                 verdict(times.p99 < aim)
             )?;
         }
+        if let Some(delivery) = &self.delivery {
+            write!(formatter, "{delivery}")?;
+        }
         self.write_memory(formatter)?;
         if let Some(times) = &self.start {
             let aim = limits::START_AIM;
@@ -114,6 +121,37 @@ impl fmt::Display for Report {
             )?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for Delivery {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { latency, drain } = self;
+        let (aim, rollouts) = (limits::DELIVERY_AIM, limits::DELIVERY_ROLLOUTS);
+        writeln!(
+            formatter,
+            "transition to the sink having its event, a change every {:?}: aim p50 < {aim:?}\n  {latency}  {}",
+            limits::CHANGE_EVERY,
+            verdict(latency.p50 < aim)
+        )?;
+        let Drain {
+            events,
+            seconds,
+            sending_seconds,
+            most_writes,
+            change,
+        } = drain;
+        let met = *seconds < limits::DRAIN_AIM_SECONDS && *most_writes <= limits::DRAIN_WRITES_AIM;
+        writeln!(
+            formatter,
+            "{events} events of {rollouts} Rollouts to a sink that is back: aim < {} s, {} status write each\n  \
+             {seconds:.1} s after it was back, {sending_seconds:.1} s of sending, at most {most_writes} status writes  {}\n  \
+             changed template to new ReplicaSet meanwhile, other Rollouts: {change}  {}",
+            limits::DRAIN_AIM_SECONDS,
+            limits::DRAIN_WRITES_AIM,
+            verdict(met),
+            verdict(change.p99 < limits::CHANGE_AIM)
+        )
     }
 }
 

@@ -29,6 +29,8 @@ const ROUTE_ACCEPTANCE_DEADLINE_SECONDS: &str = "5";
 /// What a log says where the controller has panicked: Rust's own words, and the main loop's when a reconcile ended by
 /// a panic, which it survives.
 const WORDS_OF_A_PANIC: [&str; 2] = ["panicked", "reconcile ended early"];
+/// Where a line of its log comes from that a plugin has written: those may panic as they like.
+const LINE_OF_A_PLUGIN: &str = r#""target":"kulta_plugin_host::logbook""#;
 
 /// The controller's process; ended when this is dropped.
 #[derive(Debug)]
@@ -108,6 +110,7 @@ impl Controller {
             .arg("--plugin-dir")
             .arg(&self.plugins)
             .args(["--route-acceptance-deadline", ROUTE_ACCEPTANCE_DEADLINE_SECONDS])
+            .arg("--history-api")
             .envs(self.environment.clone())
             .env("KUBECONFIG", &self.kubeconfig)
             .kill_on_drop(true);
@@ -211,13 +214,28 @@ impl Controller {
     /// # Errors
     /// When nobody answers.
     pub async fn metrics() -> Result<String> {
-        // The Kubernetes client is an HTTP client that is there already.
-        let client = Client::try_from(Config::new(format!("http://{}", Self::ADDRESS).parse()?))?;
-        let request = http::Request::get("/metrics").body(Vec::new())?;
-        client
-            .request_text(request)
+        Self::get("/metrics", None)
             .await
             .context("the controller's metrics")
+    }
+
+    /// What it answers to whoever shows this token.
+    ///
+    /// # Errors
+    /// When nobody answers, or with the code of a refusal.
+    pub async fn get(path: &str, token: Option<&str>) -> Result<String, kube::Error> {
+        let address = format!("http://{}", Self::ADDRESS).parse();
+        // The Kubernetes client is an HTTP client that is there already.
+        let client =
+            Client::try_from(Config::new(address.map_err(|error: http::uri::InvalidUri| {
+                kube::Error::HttpError(error.into())
+            })?))?;
+        let mut request = http::Request::get(path);
+        if let Some(token) = token {
+            request = request.header(http::header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let request = request.body(Vec::new()).map_err(kube::Error::HttpError)?;
+        client.request_text(request).await
     }
 
     /// Refuses a log of the stage's controller in which it has panicked since [`Controller::process`], were it only in
@@ -246,7 +264,7 @@ fn log(settings: &StageSettings) -> PathBuf {
 }
 
 fn panic_in(log: &str) -> Option<&str> {
-    let mut lines = log.lines();
+    let mut lines = log.lines().filter(|line| !line.contains(LINE_OF_A_PLUGIN));
     lines.find(|line| WORDS_OF_A_PANIC.iter().any(|words| line.contains(words)))
 }
 
@@ -298,7 +316,7 @@ pub fn plugin_directory(settings: &StageSettings) -> PathBuf {
     settings.work.join("plugins")
 }
 
-/// The administrator's kubeconfig with a token in place of its user.
+/// The administrator's kubeconfig with a token in place of its user, and in the namespace of the controller's pod.
 fn own_kubeconfig(administrator: &str, token: &str) -> Result<Value> {
     let kubeconfig = kube::config::Kubeconfig::from_yaml(administrator)?;
     let context = kubeconfig
@@ -313,6 +331,11 @@ fn own_kubeconfig(administrator: &str, token: &str) -> Result<Value> {
         .find(|entry| entry.get("name") == Some(&json!(context)));
     let user = current.and_then(|entry| entry.pointer("/context/user")).cloned();
     let user = user.context("the current context has no user")?;
+    let contexts = own.get_mut("contexts").and_then(Value::as_array_mut);
+    for entry in contexts.into_iter().flatten() {
+        let context = entry.get_mut("context").and_then(Value::as_object_mut);
+        context.map(|context| context.insert("namespace".to_owned(), json!(kulta::NAMESPACE)));
+    }
     if let Some(fields) = own.as_object_mut() {
         fields.insert(
             "users".to_owned(),
@@ -341,6 +364,12 @@ mod tests {
     fn a_reconcile_that_ended_early_is_found() {
         let line = r#"{"level":"ERROR","message":"reconcile ended early","rollout":"e2e-1/shop"}"#;
         assert_eq!(panic_in(&format!("{ORDINARY}\n{line}")), Some(line));
+    }
+
+    #[test]
+    fn what_a_plugin_says_of_its_own_panic_is_none_of_the_controller() {
+        let line = r#"{"message":"panicked at src/lib.rs:7:9","target":"kulta_plugin_host::logbook"}"#;
+        assert_eq!(panic_in(line), None);
     }
 
     #[test]

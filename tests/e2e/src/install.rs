@@ -13,6 +13,9 @@ use tokio::process::Command;
 use crate::settings::StageSettings;
 use crate::wait;
 
+/// The ConfigMap in which the controller writes down which Rollouts there are.
+pub const INVENTORY: &str = "kulta-inventory";
+
 /// Names in KULTA's kustomization.
 pub(crate) mod kulta {
     /// The namespace that KULTA is installed in.
@@ -88,6 +91,26 @@ impl Installation {
         let copy = self.overlay.join(format!("{name}.wasm"));
         fs::copy(file, copy).with_context(|| file.display().to_string())?;
         self.plugins.push(name.to_owned());
+        Ok(self)
+    }
+
+    /// With a sink of events for each mode, at these addresses.
+    ///
+    /// # Errors
+    /// When the configuration can't be read or written.
+    pub fn with_sinks(self, environment: &str, sinks: &[(&str, &str)]) -> Result<Self> {
+        let file = self.configuration();
+        let mut configuration: Value = serde_json::from_slice(&fs::read(&file)?)?;
+        let sinks = sinks.iter().map(|(mode, address)| {
+            let sink = json!({"http": {"address": address, "mode": mode}});
+            ((*mode).to_owned(), sink)
+        });
+        let sinks: serde_json::Map<_, _> = sinks.collect();
+        if let Some(fields) = configuration.as_object_mut() {
+            let events = json!({"environment": environment, "sinks": sinks});
+            fields.insert("events".to_owned(), events);
+        }
+        fs::write(&file, configuration.to_string()).with_context(|| file.display().to_string())?;
         Ok(self)
     }
 

@@ -12,6 +12,7 @@ use kube::{Api, Client, Config, Resource, ResourceExt};
 use kulta_test_cluster::{Cluster, ClusterOptions};
 
 use crate::app::names;
+use crate::install::kulta;
 use crate::settings::{GatewaySettings, StageSettings};
 use crate::wait;
 
@@ -136,6 +137,15 @@ impl Stage {
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
     {
         Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// Objects of a built-in kind in the namespace of the controller.
+    #[must_use]
+    pub fn controller_api<K>(&self) -> Api<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+    {
+        Api::namespaced(self.client.clone(), kulta::NAMESPACE)
     }
 
     /// Objects of any kind in the namespace.

@@ -1,4 +1,4 @@
-//! Waiting for objects by watching them; never by sleeping.
+//! Waiting for objects by watching them; never by sleeping, except between looks at what can't be watched.
 
 use std::fmt::Debug;
 
@@ -6,7 +6,7 @@ use anyhow::{Result, anyhow};
 use kube::runtime::wait::await_condition;
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::describe;
 use crate::settings::limits;
@@ -37,6 +37,24 @@ impl Stage {
             )),
         }
     }
+}
+
+/// Looks until there is an answer, at what nobody can subscribe to.
+///
+/// # Errors
+/// When that takes more than [`limits::WITHIN`], or a look fails.
+pub async fn eventually<T>(what: &str, look: impl AsyncFn() -> Result<Option<T>>) -> Result<T> {
+    let looking = async {
+        loop {
+            match look().await {
+                Ok(None) => sleep(limits::LOOK).await,
+                Ok(Some(found)) => break Ok(found),
+                Err(error) => break Err(error),
+            }
+        }
+    };
+    let looked = timeout(limits::WITHIN, looking).await;
+    looked.unwrap_or_else(|_| Err(anyhow!("waited {} s for {what}", limits::WITHIN.as_secs())))
 }
 
 /// Waits until an object is gone.

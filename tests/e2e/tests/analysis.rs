@@ -76,42 +76,42 @@ pub(crate) async fn bad_version_is_taken_back_without_a_hand(stage: &Stage) -> R
     live.is_served_by("v1").await
 }
 
-pub(crate) async fn analysis_of_a_misspelt_configuration_aborts_and_names_the_field(
+pub(crate) async fn analysis_of_a_misspelt_configuration_names_the_field_and_takes_its_mending(
     stage: &Stage,
 ) -> Result<()> {
     let mut metric = error_rate(stage);
     let configuration = &mut metric["provider"]["plugin"]["prometheus"]["errorRate"];
     configuration["limti"] = json!(0.01);
-    let live = Live::start(
-        stage,
-        shop(stage).steps([step::weight(50), step::analysis(&metric)]),
-    )
-    .await?;
+    let app = shop(stage).steps([step::weight(50)]);
+    let misspelt = app.canary_field("analysis", json!({"metrics": [metric]}));
+    let live = Live::start(stage, misspelt).await?;
     live.rollout.release(&v2(stage)).await?;
-    let status = live.rollout.until_aborted().await?;
-    ensure!(
-        status.message.contains("limti"),
-        "the message does not name the field: {}",
-        status.message
-    );
-    live.is_served_by("v1").await
+    live.rollout
+        .until("to wait, and to name the field", |status| {
+            status.message.contains("limti") && !status.abort
+        })
+        .await?;
+    // Nobody is sent to a version that nothing judges.
+    live.is_served_by("v1").await?;
+
+    let mended = json!({"strategy": {"canary": {"analysis": {"metrics": [error_rate(stage)]}}}});
+    live.rollout.patch_spec(&mended).await?;
+    live.rollout.until_promoted().await?;
+    live.ends_on("v2").await
 }
 
-pub(crate) async fn analysis_by_an_unknown_plugin_aborts_and_names_those_there_are(
+pub(crate) async fn analysis_by_an_unknown_plugin_waits_and_names_those_there_are(
     stage: &Stage,
 ) -> Result<()> {
     let metric = json!({"name": "mood", "provider": {"plugin": {"oracle": {}}}});
-    let live = Live::start(
-        stage,
-        shop(stage).steps([step::weight(50), step::analysis(&metric)]),
-    )
-    .await?;
+    let app = shop(stage).steps([step::weight(50)]);
+    let judged = app.canary_field("analysis", json!({"metrics": [metric]}));
+    let live = Live::start(stage, judged).await?;
     live.rollout.release(&v2(stage)).await?;
-    let status = live.rollout.until_aborted().await?;
-    ensure!(
-        status.message.contains("oracle") && status.message.contains("prometheus"),
-        "the message does not say which plugins there are: {}",
-        status.message
-    );
+    live.rollout
+        .until("to wait, and to say which plugins there are", |status| {
+            status.message.contains("oracle") && status.message.contains("prometheus") && !status.abort
+        })
+        .await?;
     live.is_served_by("v1").await
 }

@@ -22,10 +22,12 @@ mod expect;
 mod faults;
 mod gate;
 mod harness;
+mod hostile;
 mod live;
 mod lost_objects;
 mod mounts;
 mod packaging;
+mod past;
 mod pod_template;
 mod references;
 mod routes;
@@ -46,8 +48,9 @@ fn scenarios() -> Vec<Scenario> {
         scenario!(canary::abort_returns_traffic_to_stable_without_a_failed_request),
         scenario!(analysis::good_version_is_promoted_by_its_measurements),
         scenario!(analysis::bad_version_is_taken_back_without_a_hand),
-        scenario!(analysis::analysis_of_a_misspelt_configuration_aborts_and_names_the_field),
-        scenario!(analysis::analysis_by_an_unknown_plugin_aborts_and_names_those_there_are),
+        scenario!(analysis::analysis_of_a_misspelt_configuration_names_the_field_and_takes_its_mending),
+        scenario!(past::history_is_told_to_those_who_may_see_the_rollout),
+        scenario!(analysis::analysis_by_an_unknown_plugin_waits_and_names_those_there_are),
         scenario!(bad_configuration::two_strategies_are_refused),
         scenario!(bad_configuration::no_strategy_is_refused),
         scenario!(bad_configuration::weight_above_100_is_refused),
@@ -121,6 +124,7 @@ fn scenarios() -> Vec<Scenario> {
         scenario_alone!(faults::killed_at_ten_points_it_loses_and_repeats_nothing),
         scenario_alone!(events::every_sink_hears_the_whole_story_through_ten_crashes),
         scenario_alone!(faults::api_server_restarted_in_mid_rollout),
+        scenario_alone!(hostile::hostile_plugins_harm_neither_the_controller_nor_others),
         scenario_alone!(faults::pause_that_ends_while_the_api_server_is_down),
     ]
 }

@@ -1,24 +1,25 @@
 //! Does every sink hear the whole story, whatever becomes of the controller and of the sink?
 
-mod receiver;
+mod independent;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
-use kube::api::DeleteParams;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::{DeleteParams, DynamicObject};
 use kulta_api::status::RolloutStatus;
 use kulta_core::history::Fact;
 use kulta_e2e::app::step;
 use kulta_e2e::rollout::is_in_force;
-use kulta_e2e::{Controller, Stage};
+use kulta_e2e::{App, Controller, Receiver, Stage, Version};
 use kulta_events::{Event, Producer, Subject, removed, render};
 use serde_json::{Value, json};
 
 use crate::faults::crash;
 use crate::live::{Live, shop, v2};
-use receiver::Receiver;
+use independent::Independent;
 
 /// Who the events are from.
 const ENVIRONMENT: &str = "e2e";
@@ -29,12 +30,18 @@ const SOURCE: &str = "/clusters/e2e";
 const STRUCTURED: &str = "structured";
 const BINARY: &str = "binary";
 const JOURNAL: &str = "journal";
+/// Those of the independent receivers, which are modes, too.
+const INDEPENDENT: [(&str, &str); 2] = [
+    ("independent-structured", "structured"),
+    ("independent-binary", "binary"),
+];
 
 /// Where everything goes.
 struct Sinks {
     structured: Receiver,
     binary: Receiver,
     journal: PathBuf,
+    independent: Vec<Independent>,
 }
 
 /// The controller dies ten times in a rollout with an abort and a retry; one sink is down until all is over.
@@ -43,19 +50,23 @@ pub(crate) async fn every_sink_hears_the_whole_story_through_ten_crashes(
     controller: &mut Controller,
 ) -> Result<()> {
     let configuration = fs::read(controller.configuration())?;
-    let sinks = Sinks {
+    let mut sinks = Sinks {
         structured: Receiver::start().await?,
         binary: Receiver::start().await?,
         journal: stage.settings().work.join("events.jsonl"),
+        independent: Vec::new(),
     };
+    for _ in INDEPENDENT {
+        sinks.independent.extend(Independent::start().await?);
+    }
     let _ = fs::remove_file(&sinks.journal);
-    let played = Box::pin(play(stage, controller, &sinks)).await;
+    let played = Box::pin(play(stage, controller, &mut sinks)).await;
     let stopped = controller.stop().await;
     fs::write(controller.configuration(), configuration)?;
     played.and(stopped)
 }
 
-async fn play(stage: &Stage, controller: &mut Controller, sinks: &Sinks) -> Result<()> {
+async fn play(stage: &Stage, controller: &mut Controller, sinks: &mut Sinks) -> Result<()> {
     // It may have begun just now, and is to begin anew with other sinks.
     controller.kill().await?;
     sinks.set_up(stage, controller)?;
@@ -69,6 +80,10 @@ async fn play(stage: &Stage, controller: &mut Controller, sinks: &Sinks) -> Resu
     sinks
         .heard(&sinks.structured, &story, "the sink that is there")
         .await?;
+
+    for receiver in &mut sinks.independent {
+        receiver.has_heard(&told(&story)).await?;
+    }
 
     sinks.binary.is_up(true);
     sinks
@@ -89,7 +104,50 @@ async fn play(stage: &Stage, controller: &mut Controller, sinks: &Sinks) -> Resu
     let (name, rollouts) = (rollout.name().to_owned(), stage.rollouts());
     live.ends_on("v2").await?;
     rollouts.delete(&name, &DeleteParams::default()).await?;
-    sinks.told_of_the_end(&subject).await
+    sinks.told_of_the_end(&subject).await?;
+    gone_unseen(stage, controller, sinks).await
+}
+
+/// A Rollout that is deleted while no controller runs.
+async fn gone_unseen(stage: &Stage, controller: &mut Controller, sinks: &Sinks) -> Result<()> {
+    let live = Live::start(
+        stage,
+        App::new("brief", Version::v1(&stage.settings().app)).replicas(1),
+    )
+    .await?;
+    let subject = subject(&live).await?;
+    let uid = subject.uid.as_str();
+    until_inventory(stage, "to have the Rollout", |uids| uids.contains_key(uid)).await?;
+    live.traffic.stop().await;
+    controller.kill().await?;
+    let rollouts = stage.rollouts();
+    rollouts
+        .delete(live.rollout.name(), &DeleteParams::default())
+        .await?;
+    let gone = |found: Option<&DynamicObject>| found.is_none();
+    stage
+        .wait_for(rollouts, live.rollout.name(), "to be gone", gone)
+        .await?;
+    controller.start()?;
+    sinks.told_of_the_end(&subject).await?;
+    until_inventory(stage, "to have forgotten the Rollout", |uids| {
+        !uids.contains_key(uid)
+    })
+    .await
+}
+
+/// Waits for what the controller has written down of the Rollouts that there are.
+async fn until_inventory(
+    stage: &Stage,
+    what: &str,
+    condition: impl Fn(&BTreeMap<String, String>) -> bool,
+) -> Result<()> {
+    let holds = |found: Option<&ConfigMap>| {
+        found.is_some_and(|found| condition(&found.data.clone().unwrap_or_default()))
+    };
+    let inventory = stage.controller_api::<ConfigMap>();
+    let name = kulta_e2e::INVENTORY;
+    stage.wait_for(inventory, name, what, holds).await.map(drop)
 }
 
 /// A rollout with an abort and a retry in it, and ten moments at which the controller is killed.
@@ -149,6 +207,14 @@ fn events(subject: &Subject, history: &[Fact]) -> Vec<Event> {
         .collect()
 }
 
+/// The ids and bodies of events.
+fn told(story: &[Event]) -> Vec<(String, Value)> {
+    let told = story
+        .iter()
+        .map(|event| (event.id.to_string(), event.body.clone()));
+    told.collect()
+}
+
 impl Sinks {
     fn set_up(&self, stage: &Stage, controller: &Controller) -> Result<()> {
         let file = controller.configuration();
@@ -164,6 +230,10 @@ impl Sinks {
                 JOURNAL: {"file": {"path": self.journal}, "filter": filter},
             },
         });
+        for ((name, mode), receiver) in INDEPENDENT.iter().zip(&self.independent) {
+            let http = json!({"address": receiver.address(), "mode": mode});
+            configuration["events"]["sinks"][name] = json!({"http": http, "filter": filter});
+        }
         fs::write(file, configuration.to_string())?;
         Ok(())
     }
@@ -175,10 +245,7 @@ impl Sinks {
         sink.until(&what, |heard| heard.iter().any(|event| event.id == last))
             .await?;
         let heard = distinct(sink.heard().into_iter().map(|event| (event.id, event.body)));
-        let told: Vec<_> = story
-            .iter()
-            .map(|event| (event.id.to_string(), event.body.clone()))
-            .collect();
+        let told = told(story);
         ensure!(
             heard == told,
             "{which} heard another story:\n{heard:#?}\ninstead of\n{told:#?}"

@@ -7,6 +7,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use kulta_e2e::{Stage, plugin_directory};
 
 /// The link to what is in force: all files change at once.
 const DATA: &str = "..data";
@@ -53,4 +54,42 @@ fn next(folder: &Path) -> Result<(String, Option<PathBuf>)> {
     let number = before.as_deref().and_then(Path::extension);
     let number = number.and_then(|number| number.to_str()?.parse::<u32>().ok());
     Ok((format!("{CONTENT}.{}", number.unwrap_or(0) + 1), before))
+}
+
+/// Mounted ConfigMaps with a plugin each; taken away at the end, however the scenario ends.
+pub(crate) struct Mounts {
+    directory: PathBuf,
+    folders: Vec<PathBuf>,
+}
+
+impl Mounts {
+    /// None yet.
+    pub(crate) fn new(stage: &Stage) -> Self {
+        Self {
+            directory: plugin_directory(stage.settings()),
+            folders: Vec::new(),
+        }
+    }
+
+    /// Brings the file of the plugin `name` in a folder of the same name.
+    pub(crate) fn bring(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+        let folder = self.directory.join(name);
+        self.folders.push(folder.clone());
+        bring(&folder, [(format!("{name}.wasm").as_str(), bytes)])
+    }
+
+    /// Takes the folder of the plugin `name` away.
+    pub(crate) fn remove(&mut self, name: &str) -> Result<()> {
+        let folder = self.directory.join(name);
+        fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())
+    }
+}
+
+impl Drop for Mounts {
+    fn drop(&mut self) {
+        for folder in &self.folders {
+            // It may be gone already.
+            let _gone = fs::remove_dir_all(folder);
+        }
+    }
 }

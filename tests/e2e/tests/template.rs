@@ -1,6 +1,7 @@
 //! Do AnalysisTemplates, with arguments and conditions, judge new versions?
 
 use anyhow::{Result, ensure};
+use kulta_api::status::RolloutStatus;
 use kulta_e2e::app::{ERROR_RATE_VARIABLE, step};
 use kulta_e2e::{App, Stage, Version};
 use serde_json::{Value, json};
@@ -76,13 +77,14 @@ pub(crate) async fn condition_that_cannot_be_read_is_told_before_anything_is_mea
     stage.create(&template(stage, "result[0] <")).await?;
     let live = Live::start(stage, judged(stage)).await?;
     live.rollout.release(&v2(stage)).await?;
-    let status = live.rollout.until_aborted().await?;
-    ensure!(
-        status.message.contains("spec.metrics[0].successCondition") && status.message.contains("result[0] <"),
-        "the message does not say which condition: {}",
-        status.message
-    );
-    live.is_served_by("v1").await
+    let named = |status: &RolloutStatus| {
+        let words = ["spec.metrics[0].successCondition", "result[0] <"];
+        !status.abort && words.iter().all(|words| status.message.contains(words))
+    };
+    live.rollout
+        .until("to wait, and to say which condition", named)
+        .await?;
+    Ok(())
 }
 
 const SECRET: &str = "access";

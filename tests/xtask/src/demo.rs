@@ -19,6 +19,7 @@ use crate::local::{self, Local, MANIFESTS};
 
 mod gated;
 mod hints;
+mod listeners;
 mod measured;
 mod play;
 mod scene;

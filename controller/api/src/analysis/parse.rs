@@ -293,7 +293,7 @@ fn meaning(metric: &Metric, field: &Field<'_>, problems: &mut Vec<Problem>) -> O
         deadline: Some(deadline.unwrap_or(DEFAULT_MEASUREMENT_DEADLINE)),
         ..Meaning::once(&metric.name)
     };
-    limits_fit(&meaning, field, problems);
+    limits_fit(&meaning, metric.count.is_some(), field, problems);
     let (plugin, configuration, source) = provider(metric, field, problems)?;
     Some(Measured {
         metric: meaning,
@@ -315,15 +315,16 @@ fn conditions(metric: &Metric) -> Conditions {
     }
 }
 
-/// Limits that no number of measurements can reach are a mistake.
-fn limits_fit(metric: &Meaning, field: &Field<'_>, problems: &mut Vec<Problem>) {
+/// Limits that no number of measurements can reach are a mistake, unless it is the one measurement that is taken where
+/// nothing is said: templates have limits for those who set an interval.
+fn limits_fit(metric: &Meaning, is_counted: bool, field: &Field<'_>, problems: &mut Vec<Problem>) {
     let successes = metric.consecutive_success_limit.map_or(0, NonZeroU32::get);
     if metric.failure_limit.is_none() && successes == 0 {
         let message =
             "-1 bears every failure: write a failureLimit of at least 0, or a consecutiveSuccessLimit";
         problems.push(field.problem("failureLimit", message));
     }
-    let Some(count) = metric.count.map(NonZeroU32::get) else {
+    let Some(count) = metric.count.map(NonZeroU32::get).filter(|_| is_counted) else {
         return;
     };
     let least = metric.failure_limit.unwrap_or(0).saturating_add(successes);

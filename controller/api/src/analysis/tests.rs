@@ -104,8 +104,6 @@ fn a_field_that_is_wrong_is_told_with_its_path() {
         ("count", json!(3), "interval", "must be specified when count is 3"),
         ("count", json!("many"), "count", "whole number"),
         ("failureLimit", json!(-2), "failureLimit", "at least -1"),
-        ("failureLimit", json!(5), "count", "failureLimit"),
-        ("inconclusiveLimit", json!(5), "count", "inconclusiveLimit"),
         ("sucessCondition", json!("x"), "sucessCondition", "unknown field"),
         ("provider", json!({}), "provider.plugin", "exactly one"),
         (
@@ -123,6 +121,28 @@ fn a_field_that_is_wrong_is_told_with_its_path() {
     ];
     for (field, value, path, words) in cases {
         assert_refused(&with(field, value), &format!("{first}.{path}"), words);
+    }
+}
+
+#[test]
+fn limits_that_the_count_can_not_reach_are_told() {
+    for (field, limit) in [("failureLimit", 5), ("inconclusiveLimit", 5)] {
+        let mut spec = with(field, json!(limit));
+        spec["metrics"][0]["interval"] = json!("1m");
+        spec["metrics"][0]["count"] = json!(2);
+
+        assert_refused(&spec, "spec.metrics[0].count", field);
+    }
+}
+
+#[test]
+fn limits_of_a_metric_that_is_measured_once_because_nothing_is_said_are_taken() {
+    for (field, limit) in [
+        ("failureLimit", 3),
+        ("inconclusiveLimit", 2),
+        ("consecutiveSuccessLimit", 2),
+    ] {
+        accepted(&with(field, json!(limit)));
     }
 }
 

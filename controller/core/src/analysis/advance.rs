@@ -212,7 +212,12 @@ fn said(phase: AnalysisPhase, outcome: Outcome) -> (AnalysisPhase, String, Outco
 
 fn count(result: &mut MetricResult, phase: AnalysisPhase) {
     let number = match phase {
-        AnalysisPhase::Pending | AnalysisPhase::Running => return,
+        AnalysisPhase::Pending => return,
+        AnalysisPhase::Running => {
+            // It has answered, so errors before and after it are not in a row.
+            result.consecutive_error = 0;
+            return;
+        }
         AnalysisPhase::Successful => &mut result.successful,
         AnalysisPhase::Failed => &mut result.failed,
         AnalysisPhase::Inconclusive => &mut result.inconclusive,

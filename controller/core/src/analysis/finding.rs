@@ -19,14 +19,18 @@ pub enum Finding {
     Error(String),
 }
 
+/// What is said of a value that was only measured.
+const UNJUDGED: &str = "measured, and nothing judges the value";
+
 impl From<Verdict> for Finding {
     /// A value that was measured and that nothing judges says nothing for the new version. (In Argo Rollouts it counts
     /// as a success: 100 % of errors, too.)
     fn from(verdict: Verdict) -> Self {
         match verdict {
             Verdict::Measured(mut outcome) => {
-                let summary = std::mem::take(&mut outcome.reading.summary);
-                outcome.reading.summary = format!("measured, and nothing judges the value: {summary}");
+                let summary = &mut outcome.reading.summary;
+                let separator = if summary.is_empty() { "" } else { ": " };
+                summary.insert_str(0, &format!("{UNJUDGED}{separator}"));
                 Self::Inconclusive(outcome)
             }
             Verdict::Pass(outcome) => Self::Successful(outcome),
@@ -92,11 +96,19 @@ mod tests {
 
     #[test]
     fn a_value_that_nothing_judges_is_inconclusive() {
-        let finding = Finding::from(Verdict::Measured(Outcome::default()));
+        for (summary, told) in [
+            ("", UNJUDGED.to_owned()),
+            ("2 of 3", format!("{UNJUDGED}: 2 of 3")),
+        ] {
+            let mut outcome = Outcome::default();
+            outcome.reading.summary = summary.to_owned();
 
-        assert!(
-            matches!(&finding, Finding::Inconclusive(outcome) if outcome.reading.summary.contains("nothing judges")),
-            "{finding:?}"
-        );
+            let finding = Finding::from(Verdict::Measured(outcome));
+
+            assert!(
+                matches!(&finding, Finding::Inconclusive(outcome) if outcome.reading.summary == told),
+                "{finding:?}"
+            );
+        }
     }
 }

@@ -117,6 +117,22 @@ fn error() -> Finding {
 }
 
 #[test]
+fn errors_with_answers_between_them_are_not_in_a_row() {
+    let metric = Metric {
+        consecutive_error_limit: 1,
+        ..endless()
+    };
+    let mut play = Play::of([metric]);
+
+    for _ in 0..5 {
+        play.measure(|_| error());
+        play.measure(|_| running());
+    }
+
+    assert_eq!(play.status.phase, AnalysisPhase::Running, "{:?}", play.status);
+}
+
+#[test]
 fn a_metric_without_interval_is_measured_once() {
     let mut play = Play::of([Metric::once("errors")]);
 

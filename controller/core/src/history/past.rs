@@ -16,7 +16,7 @@ pub struct State<'history> {
     pub at: Timestamp,
     /// Its phase.
     pub phase: Option<Phase>,
-    /// The revision that the last change was about: nearly always the one that the spec asked for.
+    /// The revision that the last change was about: the one that the spec asked for.
     pub revision: Option<&'history str>,
     /// The revision that was trusted with all traffic.
     pub stable: Option<&'history str>,
@@ -67,6 +67,14 @@ pub fn state_at(history: &[Fact], at: Timestamp, until: Timestamp) -> Result<Sta
     let before = history.partition_point(|fact| fact.time <= at);
     let last = before.checked_sub(1).and_then(|last| history.get(last));
     let change = last.ok_or(OutOfRange::TooEarly { at, oldest })?;
+    let revision = match change.kind {
+        // It is about the version that has all traffic back, and not about the one that the spec asked for.
+        FactKind::Restored => before
+            .checked_sub(2)
+            .and_then(|earlier| history.get(earlier)?.revision.as_ref())
+            .or(change.from.as_ref()),
+        _ => change.revision.as_ref(),
+    };
     let step = match change.kind {
         FactKind::StepCompleted => change.step.map(|done| done.saturating_add(1)),
         _ => change.step,
@@ -74,7 +82,7 @@ pub fn state_at(history: &[Fact], at: Timestamp, until: Timestamp) -> Result<Sta
     Ok(State {
         at,
         phase: change.phase,
-        revision: change.revision.as_deref(),
+        revision: revision.map(String::as_str),
         stable: change.stable.as_deref(),
         step,
         weight: change.weight,
@@ -127,6 +135,25 @@ mod tests {
             state_at(&history, second(250), second(300)).unwrap().step,
             Some(2)
         );
+    }
+
+    #[test]
+    fn after_an_abort_the_spec_still_asks_for_the_version_that_was_taken_back() {
+        let fact = |sequence, kind, revision: &str| Fact {
+            sequence,
+            revision: Some(revision.to_owned()),
+            ..Fact::new(kind, Cause::User, second(100))
+        };
+        let restored = Fact {
+            from: Some("new".to_owned()),
+            ..fact(2, FactKind::Restored, "old")
+        };
+        let history = [fact(1, FactKind::Aborted, "new"), restored];
+
+        let revisions = [&history[..], &history[1..]]
+            .map(|history| state_at(history, second(100), second(100)).unwrap().revision);
+
+        assert_eq!(revisions, [Some("new"), Some("new")]);
     }
 
     #[test]

@@ -250,6 +250,38 @@ fn other_gates_take_nothing_of_what_the_former_ones_have_let_pass() {
 }
 
 #[test]
+fn an_answer_does_not_outlast_a_pause() {
+    let mut world = judged(
+        routed()
+            .steps([weight(50), pause()])
+            .promotion_gates()
+            .spec(|spec| spec.min_ready_seconds = 60),
+        AnalysisPhase::Successful,
+    );
+    world.applies(2);
+    world.reaches("the gates have allowed", |world| {
+        world
+            .status()
+            .analyses
+            .consented
+            .is_some_and(|weight| weight.percent() == 50)
+    });
+
+    world.user(&UserAction::Pause(true));
+    world.rests();
+    thinks(&mut world, Opinion::Endless);
+    world.user(&UserAction::Pause(false));
+    world.rests();
+
+    assert_eq!(
+        (world.weight(), questions(&world).len()),
+        (0, 2),
+        "{}",
+        world.describe()
+    );
+}
+
+#[test]
 fn a_weight_that_was_lowered_is_asked_about_again() {
     let mut world = judged(
         routed()

@@ -1,15 +1,17 @@
 //! The calls of plugins for one AnalysisRun.
 
 use std::collections::BTreeSet;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
+use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
 use kulta_api::analysis::{Arguments, Measured};
 use kulta_core::analysis::condition::Conditions;
 use kulta_core::analysis::finding::Finding;
-use kulta_core::analysis::run::RunStatus;
+use kulta_core::analysis::run::{MetricResult, RunStatus};
 use kulta_core::analysis::verdict::NextStep;
 use kulta_core::analysis::{Taken, gate};
 use kulta_core::spec::Problem;
@@ -32,8 +34,8 @@ const WAIT_FOR_PLACE: Duration = Duration::from_secs(5);
 /// So often is a call made that finds no place at a provider: once for each of some providers that it asks.
 const CALLS_FOR_PLACES: usize = 3;
 
-/// What a gate says that can't be asked now.
-const NO_ROOM: &str =
+/// What is said of one that can't be asked now.
+pub(super) const NO_ROOM: &str =
     "the analyses of this namespace are using their share of the controller: it is asked again";
 
 /// Who asks, and for what.
@@ -56,17 +58,8 @@ pub(super) struct Asking<'run> {
 #[derive(Default)]
 pub(super) struct Answers {
     pub(super) taken: Vec<Taken>,
-    /// For some there was no place, or no memory: they are asked again soon, as if nothing had been.
+    /// For some there was no place, no memory or no plugin yet: they are asked again soon, as if nothing had been.
     pub(super) postponed: bool,
-}
-
-impl Answers {
-    fn of(calls: Vec<Option<Taken>>) -> Self {
-        Self {
-            postponed: calls.iter().any(Option::is_none),
-            taken: calls.into_iter().flatten().collect(),
-        }
-    }
 }
 
 impl Asking<'_> {
@@ -108,12 +101,9 @@ impl Asking<'_> {
             fields.map(|(field, condition)| (format!("{}.{field}", measured.path), condition.as_deref()))
         });
         let checks = written.map(async |(path, condition)| {
-            let failure = self
-                .engine
-                .conditions
-                .check(&self.key.namespace, condition?)
-                .await
-                .err()?;
+            let (condition, _place) = (condition?, self.place().await?);
+            let checked = self.engine.conditions.check(&self.key.namespace, condition);
+            let failure = checked.await.err()?;
             // What is only busy at the moment is found out when it is evaluated.
             let is_wrong = failure.cause.is_final();
             is_wrong.then(|| Problem::new(path, with_causes(&failure)))
@@ -121,16 +111,53 @@ impl Asking<'_> {
         join_all(checks).await.into_iter().flatten().collect()
     }
 
-    /// Measures these metrics, all at the same time as far as there are places.
-    pub(super) async fn measure(&self, due: impl Iterator<Item = &Measured>) -> Answers {
-        let calls = due.map(async |measured| {
-            let finding = match (self.chosen.version(measured), self.secrets.of(measured)) {
-                (Ok(version), Ok(secrets)) => self.evaluate(measured, version, secrets).await?,
-                (Err(message), _) | (_, Err(message)) => Finding::Error(message),
-            };
-            Some(self.taken(measured, finding))
-        });
-        Answers::of(join_all(calls).await)
+    /// Measures these metrics, all at the same time as far as there are places, those first that have waited longest. What
+    /// is not measured by the time that all `is_decided` is waited for no longer: it counts as postponed.
+    pub(super) async fn measure(
+        &self,
+        due: impl Iterator<Item = &Measured>,
+        is_decided: impl Fn(&[Taken]) -> bool,
+    ) -> Answers {
+        let mut due: Vec<&Measured> = due.collect();
+        due.sort_by_key(|measured| self.last_measured(measured));
+        let most = due.len().max(1);
+        let mut calls = Vec::with_capacity(most);
+        for measured in due {
+            calls.push(self.measured(measured));
+        }
+        let mut calls = pin!(stream::iter(calls).buffer_unordered(most));
+        let mut answers = Answers::default();
+        while let Some(call) = calls.next().await {
+            answers.postponed |= call.is_none();
+            answers.taken.extend(call);
+            if is_decided(&answers.taken) {
+                break;
+            }
+        }
+        answers
+    }
+
+    /// None: there was no room for it, or its plugin is being loaded.
+    async fn measured(&self, measured: &Measured) -> Option<Taken> {
+        if self.chosen.is_loading(measured) {
+            return None;
+        }
+        let finding = match (self.chosen.version(measured), self.secrets.of(measured)) {
+            (Ok(version), Ok(secrets)) => self.evaluate(measured, version, secrets).await?,
+            (Err(message), _) | (_, Err(message)) => Finding::Error(message),
+        };
+        Some(self.taken(measured, finding))
+    }
+
+    fn last_measured(&self, measured: &Measured) -> Option<Timestamp> {
+        let last = self.result(measured)?.measurements.last()?;
+        Some(last.finished_at.unwrap_or(last.started_at))
+    }
+
+    /// What was measured so far.
+    fn result(&self, measured: &Measured) -> Option<&MetricResult> {
+        let mut results = self.status.metric_results.iter();
+        results.find(|result| result.name == measured.metric.name)
     }
 
     /// What one metric comes to; None: there was no room for the call, and the metric is no worse for it.
@@ -147,6 +174,7 @@ impl Asking<'_> {
         match result {
             Ok(verdict) => {
                 let (namespace, conditions) = (&self.key.namespace, &measured.conditions);
+                let _place = self.place().await?;
                 self.engine.conditions.judge(namespace, conditions, verdict).await
             }
             Err(failure) if failure.cause.is_for_want_of_room() => None,
@@ -237,8 +265,7 @@ impl Asking<'_> {
             measured.configuration.to_string()
         };
         let name = &measured.metric.name;
-        let mut results = self.status.metric_results.iter();
-        let result = results.find(|result| result.name == *name);
+        let result = self.result(measured);
         let (owner, hash) = (self.run.owner.as_deref(), self.run.hash.as_deref());
         let started_at = self.status.started_at.unwrap_or(self.now);
         let caches = &self.engine.caches;
@@ -248,7 +275,9 @@ impl Asking<'_> {
             config,
             subject,
             now: self.now,
-            previous: result.map(past::of).unwrap_or_default(),
+            previous: result
+                .map(|result| past::of(result, measured.metric.gate))
+                .unwrap_or_default(),
             state: result.and_then(|result| result.state.clone()),
             redaction: secrets.redaction().clone(),
             metrics: Arc::<ForNamespace>::clone(providers),

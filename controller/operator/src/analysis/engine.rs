@@ -13,7 +13,7 @@ use kulta_api::analysis::{Measured, Task, parse};
 use kulta_api::names::HASH_LABEL;
 use kulta_core::analysis::metric::Metric;
 use kulta_core::analysis::run::{AnalysisPhase, RunStatus};
-use kulta_core::analysis::{Progress, advance, due, too_large};
+use kulta_core::analysis::{Progress, Taken, advance, due, too_large};
 use kulta_core::spec::Problem;
 use kulta_core::text;
 use kulta_core::text::with_causes;
@@ -23,10 +23,10 @@ use thiserror::Error;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use super::asking::{Answers, Asking};
+use super::asking::{Answers, Asking, NO_ROOM};
 use super::plugins::Plugins;
 use super::providers::Providers;
-use super::revisions::{self, Chosen, Loading};
+use super::revisions::{self, Chosen};
 use super::secrets::{self, Secrets};
 use super::shares::Shares;
 use crate::apply::WriteError;
@@ -47,7 +47,7 @@ use crate::watch::{AnalysisRun, Caches};
 const LOADING_RETRY: SignedDuration = SignedDuration::from_secs(1);
 /// How soon an analysis looks again for a call that found no place or no memory.
 const POSTPONED_RETRY: SignedDuration = SignedDuration::from_secs(1);
-/// How soon an analysis looks again for a Secret that it can't read: people take longer, and it costs a request.
+/// How soon an analysis that people have to make possible looks again: they take longer, and it costs requests.
 const HELD_RETRY: SignedDuration = SignedDuration::from_secs(10);
 /// How soon an analysis looks again for a place of its namespace: one takes milliseconds, or waits for a provider.
 const PLACE_RETRY: Duration = Duration::from_millis(250);
@@ -164,10 +164,7 @@ impl AnalysisEngine {
             .collect();
         let now = Timestamp::now();
         let mut begun = advance(&metrics, task.terminate, &run.status, Vec::new(), now);
-        let chosen = match Chosen::of(&self.plugins, &key.namespace, &task.measured, &mut begun.status) {
-            Ok(chosen) => chosen,
-            Err(Loading) => return Ok(later(run, now)),
-        };
+        let chosen = Chosen::of(&self.plugins, &key.namespace, &task.measured, &mut begun.status);
         let due = due(&metrics, task.terminate, &begun.status, now);
         // Before it begins, everything that it will take of Secrets is looked for.
         let begins = run.status.started_at.is_none() && task.next.is_none();
@@ -189,11 +186,23 @@ impl AnalysisEngine {
             return Ok(progress);
         }
         let answers = match task.next {
-            None => asking.measure(task.measured.iter().filter(is_due)).await,
+            None => {
+                let is_decided = |taken: &[Taken]| {
+                    let progress = advance(&metrics, task.terminate, &begun.status, taken.to_vec(), now);
+                    progress.status.phase.completed()
+                };
+                asking
+                    .measure(task.measured.iter().filter(is_due), is_decided)
+                    .await
+            }
             Some(next) if !due.is_empty() => asking.gates(&task.measured, next).await,
             Some(_) => Answers::default(),
         };
         let now = Timestamp::now();
+        if begins && !task.terminate && answers.postponed && answers.taken.is_empty() {
+            // Nobody is to take it for one that judges already.
+            return Ok(held(run, NO_ROOM, POSTPONED_RETRY, now));
+        }
         let progress = advance(&metrics, task.terminate, &begun.status, answers.taken, now);
         if answers.postponed {
             return Ok(not_before(progress, now));
@@ -255,39 +264,41 @@ impl Run {
     }
 }
 
-/// An analysis that waits for a plugin.
-fn later(run: &Run, now: Timestamp) -> Progress {
-    Progress {
-        status: run.status.clone(),
-        wake_at: now.checked_add(LOADING_RETRY).ok(),
-    }
-}
-
 impl Asking<'_> {
-    /// What becomes of an analysis that can't begin; None: it can.
+    /// What becomes of an analysis that can't begin; None: it can. It waits for people, or for a plugin that is being
+    /// loaded: an error would abort a rollout for somebody's slip, before anything was measured.
     async fn unable(&self, task: &Task) -> Option<Progress> {
+        if task.terminate {
+            return None;
+        }
+        let in_force = || task.measured.iter().filter(|measured| !measured.metric.dry_run);
+        let loading: Vec<_> = in_force()
+            .filter(|measured| self.chosen.is_loading(measured))
+            .filter_map(|measured| {
+                let message = self.chosen.version(measured).err()?;
+                Some(Problem::new(measured.provider_path(), message))
+            })
+            .collect();
+        if !loading.is_empty() {
+            return Some(held(self.run, &told(&loading), LOADING_RETRY, self.now));
+        }
         let mut problems = self.check(&task.measured).await;
         problems.extend(self.check_conditions(&task.measured).await);
-        if !problems.is_empty() {
-            return Some(invalid(self.status, &problems));
-        }
-        let in_force = task.measured.iter().filter(|measured| !measured.metric.dry_run);
-        let problems = self.secrets.problems(in_force);
-        let is_held = !problems.is_empty() && !task.terminate;
-        is_held.then(|| held(self.run, &problems, self.now))
+        problems.extend(self.secrets.problems(in_force()));
+        let is_held = !problems.is_empty();
+        is_held.then(|| held(self.run, &told(&problems), HELD_RETRY, self.now))
     }
 }
 
-/// An analysis that people have to make possible: an error would abort a rollout for somebody's slip, before anything
-/// was measured.
-fn held(run: &Run, problems: &[Problem], now: Timestamp) -> Progress {
+/// An analysis that does not begin yet, and says why: its rollout does not go on.
+fn held(run: &Run, message: &str, retry: SignedDuration, now: Timestamp) -> Progress {
     Progress {
         status: RunStatus {
             phase: AnalysisPhase::Pending,
-            message: text::message(&told(problems)),
+            message: text::message(message),
             ..run.status.clone()
         },
-        wake_at: now.checked_add(HELD_RETRY).ok(),
+        wake_at: now.checked_add(retry).ok(),
     }
 }
 

@@ -93,8 +93,8 @@ impl AnalysisWork {
     ) {
         let host = Arc::new(self.host);
         let plugins = Arc::new(Plugins::new(&self.configuration));
-        let bundled = load_bundled(Arc::clone(&plugins), Arc::clone(&host));
         let metrics = self.metrics;
+        let bundled = load_bundled(Arc::clone(&plugins), Arc::clone(&host), Arc::clone(&metrics));
         let loading = self.plugin_directory.map(|directory| {
             let (host, plugins, metrics) = (Arc::clone(&host), Arc::clone(&plugins), Arc::clone(&metrics));
             start(PluginLoader::new(host, plugins, metrics, directory))
@@ -137,8 +137,11 @@ impl AnalysisWork {
 }
 
 /// Loads the bundled plugins, as a task of its own.
-fn load_bundled(plugins: Arc<Plugins>, host: Arc<Host>) -> AbortOnDropHandle<()> {
-    AbortOnDropHandle::new(tokio::spawn(async move { plugins.load_bundled(&host).await }))
+fn load_bundled(plugins: Arc<Plugins>, host: Arc<Host>, metrics: Arc<Metrics>) -> AbortOnDropHandle<()> {
+    AbortOnDropHandle::new(tokio::spawn(async move {
+        plugins.load_bundled(&host).await;
+        metrics.plugins.are(plugins.states());
+    }))
 }
 
 /// Loads plugins from now on, as a task of its own. What is there already is known when this returns.

@@ -3,15 +3,21 @@
 use kulta_core::analysis::run::{AnalysisPhase, Measurement, MetricResult};
 use kulta_core::analysis::verdict::{Past, PastPhase, Reading, Value};
 
-/// The earlier calls for a metric, newest first.
-pub(super) fn of(result: &MetricResult) -> Vec<Past> {
-    result.measurements.iter().rev().map(past).collect()
+/// The earlier calls for a metric or a gate, newest first.
+pub(super) fn of(result: &MetricResult, is_gate: bool) -> Vec<Past> {
+    let measurements = result.measurements.iter().rev();
+    measurements
+        .map(|measurement| past(measurement, is_gate))
+        .collect()
 }
 
-fn past(measurement: &Measurement) -> Past {
+fn past(measurement: &Measurement, is_gate: bool) -> Past {
     Past {
         at: measurement.finished_at.unwrap_or(measurement.started_at),
         phase: match measurement.phase {
+            AnalysisPhase::Pending | AnalysisPhase::Running if is_gate => PastPhase::Hold,
+            AnalysisPhase::Successful if is_gate => PastPhase::Allow,
+            AnalysisPhase::Failed if is_gate => PastPhase::Deny,
             AnalysisPhase::Pending | AnalysisPhase::Running => PastPhase::Running,
             AnalysisPhase::Successful => PastPhase::Pass,
             AnalysisPhase::Failed => PastPhase::Fail,
@@ -45,7 +51,33 @@ fn value(text: &str) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use jiff::Timestamp;
+
     use super::*;
+
+    #[test]
+    fn a_gate_is_told_its_answers_in_its_own_words() {
+        let phases = [
+            AnalysisPhase::Running,
+            AnalysisPhase::Successful,
+            AnalysisPhase::Failed,
+        ];
+        let measurement = |phase| Measurement {
+            phase,
+            message: String::new(),
+            started_at: Timestamp::UNIX_EPOCH,
+            finished_at: None,
+            value: String::new(),
+            metadata: BTreeMap::new(),
+            resume_at: None,
+        };
+
+        let told = phases.map(|phase| past(&measurement(phase), true).phase);
+
+        assert_eq!(told, [PastPhase::Hold, PastPhase::Allow, PastPhase::Deny]);
+    }
 
     #[test]
     fn a_vector_that_was_cut_is_no_vector() {

@@ -2,7 +2,8 @@
 //!
 //! The directory is looked at again and again instead of being watched: an inotify watch on a mounted ConfigMap ends
 //! with each switch of `..data`, other volumes give no notice at all, and the kubelet itself takes a minute or two to
-//! bring a change. A look costs a few system calls for each file; a file is read only when it is another one.
+//! bring a change. A look costs a few system calls for each file; a file is read only when it is another one. Files are
+//! loaded one at a time, with a look after each: what comes meanwhile is known before its turn, and is waited for.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
@@ -40,7 +41,7 @@ pub(super) struct PluginLoader {
     plugins: Arc<Plugins>,
     metrics: Arc<Metrics>,
     directory: PathBuf,
-    /// The files that were dealt with, by the names of their plugins.
+    /// The files that were found, by the names of their plugins.
     handled: BTreeMap<String, Handled>,
     /// What the operator's configuration was when they were.
     changes: u64,
@@ -50,7 +51,7 @@ pub(super) struct PluginLoader {
 
 struct Handled {
     file: Found,
-    /// When it is its turn again although it has not changed.
+    /// When it is its turn, for the first time or again although it has not changed.
     again_at: Option<Instant>,
     /// How long is waited each time that the machine is at fault, and not the file. At their end the file is.
     waits: ExponentialBackoff,
@@ -93,10 +94,13 @@ impl PluginLoader {
         }
     }
 
-    /// Looks at the directory for ever.
+    /// Looks at the directory and loads what it finds, for ever.
     pub(super) async fn run(mut self) -> Infallible {
         loop {
             self.look().await;
+            self.metrics.plugins.are(self.plugins.states());
+            self.load_next().await;
+            self.metrics.plugins.are(self.plugins.states());
             sleep_until(self.next_look()).await;
         }
     }
@@ -108,8 +112,8 @@ impl PluginLoader {
         turns.min().map_or(look, |turn| turn.min(look))
     }
 
-    /// Looks at the directory once, and deals with what has changed.
-    pub(super) async fn look(&mut self) {
+    /// Looks at the directory once. Whatever is new is waited for from now on.
+    async fn look(&mut self) {
         let changes = self.plugins.changes();
         if std::mem::replace(&mut self.changes, changes) != changes {
             // Another digest may be expected now.
@@ -123,7 +127,7 @@ impl PluginLoader {
             self.plugins.expect(name);
         }
         for (name, files) in listing.plugins {
-            self.handle(name, files).await;
+            self.note(name, files);
         }
         self.plugins.forget_unused();
     }
@@ -152,7 +156,8 @@ impl PluginLoader {
         }
     }
 
-    async fn handle(&mut self, name: String, files: Vec<Found>) {
+    /// A file that is another one than before gets its turn.
+    fn note(&mut self, name: String, files: Vec<Found>) {
         let file = match only(&name, files) {
             Ok(file) => file,
             Err(problem) => {
@@ -161,17 +166,36 @@ impl PluginLoader {
                 return;
             }
         };
-        let before = self.handled.remove(&name).filter(|before| before.file == file);
-        let mut handled = before.unwrap_or_else(|| Handled::new(file));
-        if handled.is_its_turn() {
-            let fault = self.take(&name, &handled.file).await.err();
-            handled.again_at = fault.map(|fault| {
-                let problem = format!("{}: {}", handled.file.path.display(), fault.problem);
-                let wait = handled.waits.next().filter(|_| fault.is_passing);
-                Instant::now() + self.put_off(&name, &problem, wait)
-            });
+        if self.handled.get(&name).is_none_or(|before| before.file != file) {
+            self.handled.insert(name, Handled::new(file));
         }
+    }
+
+    /// Loads the file that has waited longest for its turn. Whether there was one.
+    async fn load_next(&mut self) -> bool {
+        let now = Instant::now();
+        let turns = self
+            .handled
+            .iter()
+            .filter_map(|(name, handled)| Some((handled.again_at?, name)));
+        let Some(name) = turns
+            .filter(|(turn, _)| *turn <= now)
+            .min()
+            .map(|(_, name)| name.clone())
+        else {
+            return false;
+        };
+        let Some(mut handled) = self.handled.remove(&name) else {
+            return false;
+        };
+        let fault = self.take(&name, &handled.file).await.err();
+        handled.again_at = fault.map(|fault| {
+            let problem = format!("{}: {}", handled.file.path.display(), fault.problem);
+            let wait = handled.waits.next().filter(|_| fault.is_passing);
+            Instant::now() + self.put_off(&name, &problem, wait)
+        });
         self.handled.insert(name, handled);
+        true
     }
 
     /// Tells what is wrong with a file; answers after which time it is tried again. With a time to wait it counts as
@@ -234,10 +258,6 @@ impl Handled {
             again_at: Some(Instant::now()),
             waits,
         }
-    }
-
-    fn is_its_turn(&self) -> bool {
-        self.again_at.is_some_and(|time| time <= Instant::now())
     }
 }
 

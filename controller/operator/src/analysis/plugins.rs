@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep};
 
 use self::version::Versions;
 use super::configuration::{Configuration, PluginSettings};
+use crate::metrics::plugins::PluginStates;
 
 /// The plugins that come with the controller, by the names that metrics and gates use; built by `cargo xtask plugins`.
 const BUNDLED: [(&str, &[u8]); 3] = [
@@ -353,7 +354,26 @@ impl Plugins {
         let gone = |name: &str| !is_bundled(name) && !files.contains(name);
         let removed = known.keys().filter(|name| gone(name)).cloned().collect();
         known.retain(|name, _| !gone(name));
+        let without_file = known.iter_mut().filter(|(name, _)| !files.contains(*name));
+        for (_bundled, found) in without_file {
+            // It was about a file that had taken its name.
+            found.problem = None;
+        }
         removed
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn states(&self) -> PluginStates {
+        let mut states = PluginStates::default();
+        for known in self.known.lock().values() {
+            let in_service = known.versions.is_in_service();
+            let refused = known.problem.is_some();
+            states.in_service += u64::from(in_service);
+            states.refused += u64::from(refused);
+            states.loading += u64::from(!in_service && !refused);
+        }
+        states
     }
 
     /// Forgets replaced versions that nobody has asked for in a long time.

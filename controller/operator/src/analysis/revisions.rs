@@ -9,10 +9,6 @@ use kulta_core::analysis::run::{MetricResult, RunStatus};
 use super::plugins::{InService, Plugins, Unavailable};
 use crate::events::{Notice, Reason};
 
-/// A plugin is being loaded: the analysis waits for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Loading;
-
 /// The versions that measure, by the names of metrics.
 pub(super) struct Chosen(BTreeMap<String, Result<Arc<InService>, Unavailable>>);
 
@@ -23,22 +19,26 @@ impl Chosen {
         namespace: &str,
         measured: &[Measured],
         status: &mut RunStatus,
-    ) -> Result<Self, Loading> {
+    ) -> Self {
         let mut chosen = BTreeMap::new();
         for Measured { metric, plugin, .. } in measured {
             let Some(result) = incomplete(status, &metric.name) else {
                 continue;
             };
             let version = plugins.get(plugin, namespace, result.plugin_digest.as_deref());
-            match &version {
-                Ok(version) => result.plugin_digest = Some(version.plugin.identity().digest.to_string()),
-                Err(Unavailable::Loading { .. }) => return Err(Loading),
-                // What it was begun with is still told apart from another version later.
-                Err(_) => {}
+            // Without one, what it was begun with is still told apart from another version later.
+            if let Ok(version) = &version {
+                result.plugin_digest = Some(version.plugin.identity().digest.to_string());
             }
             chosen.insert(metric.name.clone(), version);
         }
-        Ok(Self(chosen))
+        Self(chosen)
+    }
+
+    /// Whether the plugin of a metric is being loaded.
+    pub(super) fn is_loading(&self, measured: &Measured) -> bool {
+        let version = self.0.get(&measured.metric.name);
+        matches!(version, Some(Err(Unavailable::Loading { .. })))
     }
 
     /// Whether a metric was not complete.

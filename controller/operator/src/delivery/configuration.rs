@@ -156,12 +156,18 @@ impl EventSettings {
                 "is missing: write the name of the environment that this cluster is",
             );
         }
-        let is_reference = |source: &String| !source.is_empty() && !source.contains(char::is_whitespace);
-        if !self.source.as_ref().is_none_or(is_reference) {
-            problems.add(
-                "source",
-                "must be a URI reference, such as https://clusters.example/production",
-            );
+        if !is_reference(&self.source()) {
+            let (field, message) = match self.source {
+                Some(_) => (
+                    "source",
+                    "must be a URI reference, such as https://clusters.example/production",
+                ),
+                None => (
+                    "environment",
+                    "can't be part of a URI: leave out spaces and special letters, or write events.source, too",
+                ),
+            };
+            problems.add(field, message);
         }
         let sinks = self.sinks.iter();
         problems
@@ -170,6 +176,12 @@ impl EventSettings {
             .chain(sinks.flat_map(|(name, sink)| sink.problems(name)))
             .collect()
     }
+}
+
+/// Whether a text can stand for a URI reference: it is sent in headers, too.
+fn is_reference(text: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_graphic() && !br#""<>\^`{|}"#.contains(&byte);
+    !text.is_empty() && text.bytes().all(is_allowed)
 }
 
 impl SinkSettings {
@@ -225,4 +237,106 @@ impl HttpTarget {
 
 const fn default_timeout() -> u64 {
     DEFAULT_TIMEOUT_SECONDS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<EventSettings, serde_saphyr::Error> {
+        serde_saphyr::from_str(text)
+    }
+
+    /// What is wrong with settings that can be read.
+    fn problems(text: &str) -> String {
+        parse(text).unwrap().problems().join("\n")
+    }
+
+    #[test]
+    fn what_is_not_said_has_its_default() {
+        let text = "{environment: production, sinks: {dashboard: {http: {address: 'http://events:80'}}}}";
+        let settings = parse(text).unwrap();
+
+        assert_eq!(settings.problems(), Vec::<String>::new());
+        assert_eq!(settings.source(), "/kulta/production");
+        let Target::Http(target) = &settings.sinks["dashboard"].target else {
+            panic!("no server");
+        };
+        assert_eq!((target.mode, target.timeout_seconds), (Mode::Structured, 10));
+        assert!(settings.sinks["dashboard"].filter.wants("shop", "dev.cdevents.x"));
+    }
+
+    #[test]
+    fn a_filter_wants_what_it_lists() {
+        let filter = Filter {
+            namespaces: Some(vec!["shop".to_owned()]),
+            types: Some(vec!["dev.cdevents.".to_owned()]),
+        };
+
+        let wants = [
+            filter.wants("shop", "dev.cdevents.service.upgraded.0.3.0"),
+            filter.wants("cart", "dev.cdevents.service.upgraded.0.3.0"),
+            filter.wants("shop", "dev.cdeventsx.kulta-deployment.started.0.1.0"),
+        ];
+
+        assert_eq!(wants, [true, false, false]);
+    }
+
+    #[test]
+    fn what_no_sink_can_be_is_refused_with_the_reason() {
+        let refused = [
+            ("{sinks: {a: {}}}", "exactly one of http and file"),
+            (
+                "{sinks: {a: {http: {address: 'http://x'}, file: {path: /x}}}}",
+                "exactly one of http and file",
+            ),
+            ("{sinks: {a: {htpp: {}}}}", "htpp"),
+            (
+                "{sinks: {a: {http: {address: 'http://x', mode: batched}}}}",
+                "batched",
+            ),
+            ("{sinks: {a: {file: {path: /x}, filter: {type: []}}}}", "type"),
+        ];
+        for (text, words) in refused {
+            let error = parse(text).unwrap_err().to_string();
+            assert!(error.contains(words), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_together_is_told_with_its_path() {
+        let told = [
+            ("{sinks: {a: {file: {path: /x}}}}", "events.environment"),
+            ("{environment: e, source: 'a b'}", "events.source"),
+            ("{environment: my prod}", "events.environment"),
+            ("{environment: süd}", "events.environment"),
+            (
+                "{environment: e, sinks: {a: {http: {address: 'http://x', timeoutSeconds: 0}}}}",
+                "events.sinks.a.http.timeoutSeconds",
+            ),
+            (
+                "{environment: e, sinks: {a: {file: {path: events.jsonl}}}}",
+                "events.sinks.a.file.path",
+            ),
+        ];
+        for (text, path) in told {
+            let told = problems(text);
+            assert!(told.contains(path), "{text}: {told}");
+        }
+    }
+
+    #[test]
+    fn a_sink_whose_own_settings_stay_is_not_set_up_anew() {
+        let with = |mode: &str| {
+            let text = format!(
+                "{{environment: e, sinks: {{a: {{file: {{path: /x}}}}, \
+                 b: {{http: {{address: 'http://x', mode: {mode}}}}}}}}}"
+            );
+            parse(&text).unwrap()
+        };
+        let (before, after) = (with("structured"), with("binary"));
+
+        assert_eq!(before.only("a"), after.only("a"));
+        assert_ne!(before.only("b"), after.only("b"));
+    }
 }

@@ -85,6 +85,8 @@ pub(super) enum Ending {
     Done,
     /// The sink took no more; it may have asked to be left alone.
     Stopped(Option<Duration>),
+    /// The sink is left alone meanwhile, for what somebody else was told.
+    Interrupted,
 }
 
 impl Line {
@@ -170,6 +172,12 @@ impl Lane {
         self.work.notify_one();
     }
 
+    /// Whether it is still to be told that the Rollout is gone.
+    pub(super) fn is_leaving(&self, uid: &str) -> bool {
+        let state = self.state.lock();
+        state.lines.get(uid).is_some_and(|line| line.removed.is_some())
+    }
+
     /// The Rollout is gone: that is told after all that happened before.
     pub(super) fn gone(&self, subject: Subject, now: Timestamp) {
         let uid = subject.uid.clone();
@@ -192,7 +200,10 @@ impl Lane {
             match self.look() {
                 Look::Job(job) => return job,
                 Look::Nothing => notified.await,
-                Look::Paused(until) => sleep_until(until).await,
+                Look::Paused(until) => tokio::select! {
+                    () = sleep_until(until) => {}
+                    () = notified => {}
+                },
             }
         }
     }
@@ -230,14 +241,28 @@ impl Lane {
         Look::Job(job)
     }
 
-    /// A fact is done with: the sink has it, does not want it, or (`refused`) will never take it.
+    /// Whether the sink is left alone.
+    pub(super) fn is_paused(&self) -> bool {
+        let state = self.state.lock();
+        state
+            .pause
+            .as_ref()
+            .is_some_and(|pause| pause.until > Instant::now())
+    }
+
+    /// The sink does not want a fact: it was not asked, so this says nothing of how it does.
+    pub(super) fn skip(&self, uid: &str, sequence: u64) {
+        let mut state = self.state.lock();
+        state.finish(uid, sequence);
+        self.show(&state);
+    }
+
+    /// A fact is done with: the sink has it, or (`refused`) will never take it.
     pub(super) fn done(&self, uid: &str, sequence: u64, refused: Option<&str>) {
         let mut state = self.state.lock();
         let Some(line) = state.lines.get_mut(uid) else {
             return;
         };
-        line.done = line.done.max(sequence);
-        line.facts.retain(|fact| fact.sequence > sequence);
         if let Some(message) = refused {
             line.refusals.push(Refusal {
                 sink: self.name.clone(),
@@ -245,8 +270,10 @@ impl Lane {
                 message: text::message(message),
             });
         }
-        // The sink takes events again.
-        if state.pause.take().is_some() {
+        state.finish(uid, sequence);
+        // The sink takes events again. (Not where it has answered what was sent before it asked to be left alone.)
+        let now = Instant::now();
+        if state.pause.take_if(|pause| pause.until <= now).is_some() {
             self.work.notify_waiters();
         }
         self.show(&state);
@@ -300,6 +327,13 @@ impl Lane {
 }
 
 impl State {
+    fn finish(&mut self, uid: &str, sequence: u64) {
+        if let Some(line) = self.lines.get_mut(uid) {
+            line.done = line.done.max(sequence);
+            line.facts.retain(|fact| fact.sequence > sequence);
+        }
+    }
+
     fn pause(&mut self, wait: Option<Duration>) {
         let now = Instant::now();
         // Others may have been on their way when the sink went down: that is one fault.
@@ -317,7 +351,8 @@ impl State {
                 .build(),
         };
         let delay = delays.next().unwrap_or(LONGEST_DELAY).min(LONGEST_DELAY);
-        let until = now + wait.unwrap_or(delay);
+        // Whoever asks for no wait is not asked all the time for it.
+        let until = now + wait.map_or(delay, |wait| wait.max(delay));
         self.pause = Some(Pause { until, delays });
     }
 }

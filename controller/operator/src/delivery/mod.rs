@@ -7,18 +7,22 @@
 pub mod configuration;
 mod file;
 mod http;
+mod inventory;
+pub mod keeper;
 mod lane;
 mod sink;
 mod worker;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 use kulta_core::observed::Sinks;
 use kulta_core::status::Status;
 use kulta_events::{Producer, Subject};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use self::configuration::EventSettings;
@@ -36,6 +40,12 @@ pub struct Outbox(Arc<Shared>);
 
 struct Shared {
     lanes: RwLock<BTreeMap<String, Running>>,
+    /// Rollouts that were seen for the first time since the keeper of the inventory has looked, by UID.
+    seen: Mutex<BTreeMap<String, ObjectKey>>,
+    /// There is something for the keeper to look at.
+    news: Arc<Notify>,
+    /// A sink was set up since the keeper has looked: it has heard of nobody's end.
+    is_set_up_anew: AtomicBool,
     requests: Requests,
     caches: Arc<Caches>,
     metrics: Arc<Metrics>,
@@ -54,6 +64,9 @@ impl Outbox {
     pub fn new(requests: Requests, caches: Arc<Caches>, metrics: Arc<Metrics>) -> Self {
         Self(Arc::new(Shared {
             lanes: RwLock::default(),
+            seen: Mutex::default(),
+            news: Arc::default(),
+            is_set_up_anew: AtomicBool::default(),
             requests,
             caches,
             metrics,
@@ -84,6 +97,7 @@ impl Outbox {
                     environment: settings.environment.clone(),
                 },
                 requests: self.0.requests.clone(),
+                news: Arc::clone(&self.0.news),
             };
             let running = Running {
                 settings: settings.only(name),
@@ -91,8 +105,10 @@ impl Outbox {
                 _workers: worker.start(sink.concurrency()),
             };
             lanes.insert(name.clone(), running);
+            self.0.is_set_up_anew.store(true, Ordering::Relaxed);
         }
         drop(lanes);
+        self.0.news.notify_one();
         // What a sink that is new, or set up otherwise, has not got yet.
         let all: Vec<ObjectKey> = self
             .0
@@ -120,8 +136,44 @@ impl Outbox {
         }
     }
 
+    /// There is a Rollout that was not seen before.
+    pub fn seen(&self, key: &ObjectKey, uid: &str) {
+        self.0.seen.lock().insert(uid.to_owned(), key.clone());
+        self.0.news.notify_one();
+    }
+
+    /// A Rollout is not seen any more: its end is told soon.
+    pub fn missed(&self) {
+        self.0.news.notify_one();
+    }
+
+    /// Waits until Rollouts come or go, or the end of one was told.
+    fn news(&self) -> impl Future<Output = ()> {
+        self.0.news.notified()
+    }
+
+    /// Those that were seen for the first time since the last call.
+    fn take_seen(&self) -> BTreeMap<String, ObjectKey> {
+        std::mem::take(&mut self.0.seen.lock())
+    }
+
+    /// Whether a sink was set up since the last call.
+    fn take_is_set_up_anew(&self) -> bool {
+        self.0.is_set_up_anew.swap(false, Ordering::Relaxed)
+    }
+
+    fn has_sinks(&self) -> bool {
+        !self.0.lanes.read().is_empty()
+    }
+
+    /// Whether a sink has not heard yet that the Rollout is gone.
+    fn is_leaving(&self, uid: &str) -> bool {
+        let lanes = self.0.lanes.read();
+        lanes.values().any(|running| running.lane.is_leaving(uid))
+    }
+
     /// Tells the sinks that a Rollout is gone, after all that happened before.
-    pub fn gone(&self, key: &ObjectKey, uid: &str, now: Timestamp) {
+    fn gone(&self, key: &ObjectKey, uid: &str, now: Timestamp) {
         for running in self.0.lanes.read().values() {
             running.lane.gone(subject(key, uid), now);
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kulta_events::{Event, Producer, removed, render};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -23,6 +24,8 @@ pub(super) struct Worker {
     pub(super) sink: Arc<Sink>,
     pub(super) producer: Producer,
     pub(super) requests: Requests,
+    /// Told when the end of a Rollout was told.
+    pub(super) news: Arc<Notify>,
 }
 
 impl Worker {
@@ -43,35 +46,45 @@ impl Worker {
                 let key = ObjectKey::new(&job.subject.namespace, &job.subject.name);
                 self.requests.at(Instant::now() + NOTE_AFTER, key);
             }
+            if job.removed.is_some() {
+                self.news.notify_one();
+            }
         }
     }
 
     async fn send(&self, job: &Job) -> Ending {
         let uid = &job.subject.uid;
         for fact in &job.facts {
+            if self.lane.is_paused() {
+                return Ending::Interrupted;
+            }
             let event = render(&self.producer, &job.subject, fact);
             match self.deliver(job, &event).await {
-                Outcome::Delivered => self.lane.done(uid, fact.sequence, None),
-                Outcome::Refused { message } => self.lane.done(uid, fact.sequence, Some(&message)),
-                Outcome::Unavailable { wait, .. } => return Ending::Stopped(wait),
+                None => self.lane.skip(uid, fact.sequence),
+                Some(Outcome::Delivered) => self.lane.done(uid, fact.sequence, None),
+                Some(Outcome::Refused { message }) => self.lane.done(uid, fact.sequence, Some(&message)),
+                Some(Outcome::Unavailable { wait, .. }) => return Ending::Stopped(wait),
             }
+        }
+        if job.removed.is_some() && self.lane.is_paused() {
+            return Ending::Interrupted;
         }
         let gone = job
             .removed
             .map(|time| removed(&self.producer, &job.subject, time));
         match gone {
             Some(event) => match self.deliver(job, &event).await {
-                Outcome::Unavailable { wait, .. } => Ending::Stopped(wait),
-                Outcome::Delivered | Outcome::Refused { .. } => Ending::Done,
+                Some(Outcome::Unavailable { wait, .. }) => Ending::Stopped(wait),
+                None | Some(Outcome::Delivered | Outcome::Refused { .. }) => Ending::Done,
             },
             None => Ending::Done,
         }
     }
 
-    /// Delivers an event, unless the sink does not want it.
-    async fn deliver(&self, job: &Job, event: &Event) -> Outcome {
+    /// Delivers an event; None: the sink does not want it, and was not asked.
+    async fn deliver(&self, job: &Job, event: &Event) -> Option<Outcome> {
         if !self.lane.filter.wants(&job.subject.namespace, &event.kind) {
-            return Outcome::Delivered;
+            return None;
         }
         let outcome = self.sink.deliver(event).await;
         self.lane.count(&outcome);
@@ -83,7 +96,7 @@ impl Worker {
             }
             Outcome::Unavailable { message, .. } => tracing::warn!(sink, message, "sink takes no events"),
         }
-        outcome
+        Some(outcome)
     }
 }
 

@@ -50,6 +50,22 @@ struct LoadLabel {
     result: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StateLabel {
+    state: &'static str,
+}
+
+/// How many plugins are known, by what can be done with them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PluginStates {
+    /// A version of them can be used.
+    pub in_service: u64,
+    /// Their file is looked at, and whoever asks for them waits.
+    pub loading: u64,
+    /// Something is wrong with their file; a version from before may be in service.
+    pub refused: u64,
+}
+
 /// The metrics of plugins.
 #[derive(Debug)]
 pub struct PluginMetrics {
@@ -58,6 +74,7 @@ pub struct PluginMetrics {
     fuel: Family<PluginLabel, Counter<u64, AtomicU64>>,
     memory: Family<PluginLabel, Gauge<i64, AtomicI64>>,
     loads: Family<LoadLabel, Counter<u64, AtomicU64>>,
+    states: Family<StateLabel, Gauge<u64, AtomicU64>>,
 }
 
 impl PluginMetrics {
@@ -68,6 +85,7 @@ impl PluginMetrics {
             fuel: Family::default(),
             memory: Family::default(),
             loads: Family::default(),
+            states: Family::default(),
         };
         registry.register(
             "plugin_calls",
@@ -95,6 +113,11 @@ impl PluginMetrics {
             "plugin_loads",
             "Versions of plugins that were taken into service, and that were refused",
             metrics.loads.clone(),
+        );
+        registry.register(
+            "plugins",
+            "Plugins that are in service, that are being loaded, and whose file is refused",
+            metrics.states.clone(),
         );
         metrics
     }
@@ -128,6 +151,22 @@ impl PluginMetrics {
     pub fn loaded(&self, result: LoadResult) {
         let result = result.label();
         self.loads.get_or_create(&LoadLabel { result }).inc();
+    }
+
+    /// Shows how many plugins there are.
+    pub fn are(&self, states: PluginStates) {
+        let PluginStates {
+            in_service,
+            loading,
+            refused,
+        } = states;
+        for (state, number) in [
+            ("in-service", in_service),
+            ("loading", loading),
+            ("refused", refused),
+        ] {
+            self.states.get_or_create(&StateLabel { state }).set(number);
+        }
     }
 }
 
@@ -166,6 +205,10 @@ mod tests {
         metrics.called("error-ratio", &finished(Ok(()), 1000, 65_536));
         metrics.called("error-ratio", &finished(Err(CallError::Busy), 500, 32_768));
         metrics.loaded(LoadResult::Refused);
+        metrics.are(PluginStates {
+            in_service: 3,
+            ..PluginStates::default()
+        });
 
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
@@ -176,6 +219,8 @@ mod tests {
             r#"kulta_plugin_fuel_total{plugin="error-ratio"} 1500"#,
             r#"kulta_plugin_memory_peak_bytes{plugin="error-ratio"} 65536"#,
             r#"kulta_plugin_loads_total{result="refused"} 1"#,
+            r#"kulta_plugins{state="in-service"} 3"#,
+            r#"kulta_plugins{state="refused"} 0"#,
         ] {
             assert!(text.contains(line), "no {line} in\n{text}");
         }

@@ -22,6 +22,8 @@ pub type Table<P> = BTreeMap<ObjectKey, Arc<P>>;
 pub struct Tables {
     /// Rollouts.
     pub rollouts: Table<Rollout>,
+    /// Rollouts that are gone and were not taken yet, as they were last seen: there may be something left to tell.
+    pub departed: Vec<(ObjectKey, Arc<Rollout>)>,
     /// ReplicaSets with a hash label.
     pub replica_sets: Table<ReplicaSet>,
     /// Services.
@@ -148,6 +150,7 @@ impl Tables {
         let mut concerned = P::concerns(change(), key, self);
         if let Some(before) = &before {
             before.relate(key, &mut self.relations, false);
+            before.replaced(key, after.map(AsRef::as_ref), self);
         }
         if let Some(after) = after {
             after.relate(key, &mut self.relations, true);
@@ -193,6 +196,11 @@ impl Caches {
     #[must_use]
     pub fn version(&self, kind: Kind, key: &ObjectKey) -> Option<Version> {
         self.tables.read().version(kind, key)
+    }
+
+    /// Rollouts that are gone since the last call, as they were last seen.
+    pub fn take_departed(&self) -> Vec<(ObjectKey, Arc<Rollout>)> {
+        std::mem::take(&mut self.tables.write().departed)
     }
 
     /// A Rollout as last seen.

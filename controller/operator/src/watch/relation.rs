@@ -3,6 +3,7 @@
 //! The relations are kept in step with the objects, so that a change is answered by a look-up rather than a search.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use kulta_api::analysis::Reference;
 
@@ -143,6 +144,9 @@ pub trait Cached: Projection {
     /// The Rollouts that a change of the object from `before` to `after` concerns.
     fn concerns(change: Change<'_, Self>, key: &ObjectKey, tables: &Tables) -> BTreeSet<ObjectKey>;
 
+    /// Another version of the object has taken the place of this one, or another object, or none.
+    fn replaced(self: &Arc<Self>, _key: &ObjectKey, _after: Option<&Self>, _tables: &mut Tables) {}
+
     /// Whether the object itself has work to be done, besides the Rollouts that it concerns.
     fn has_work(&self) -> bool {
         false
@@ -167,6 +171,12 @@ impl<'a, P> Change<'a, P> {
 impl Cached for Rollout {
     fn table(tables: &mut Tables) -> &mut Table<Self> {
         &mut tables.rollouts
+    }
+
+    fn replaced(self: &Arc<Self>, key: &ObjectKey, after: Option<&Self>, tables: &mut Tables) {
+        if after.is_none_or(|after| after.uid != self.uid) {
+            tables.departed.push((key.clone(), Arc::clone(self)));
+        }
     }
 
     fn relate(&self, key: &ObjectKey, relations: &mut Relations, related: bool) {

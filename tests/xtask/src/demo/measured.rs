@@ -5,6 +5,7 @@ use kulta_test_cluster::progress::answer;
 use kulta_traffic::Report;
 
 use super::gated;
+use super::listeners::Story;
 
 /// The result of the whole play.
 pub(crate) struct Measured {
@@ -14,14 +15,17 @@ pub(crate) struct Measured {
     pub(crate) taken_back: String,
     /// What the gate of another rollout has said; None where it was not played.
     pub(crate) held_by_gate: Option<String>,
+    /// What a sink of events has heard meanwhile; None where there was none.
+    pub(crate) story: Option<Story>,
     /// Everything that was sent.
     pub(crate) report: Report,
 }
 
 impl Measured {
-    /// Whether no request failed and every split matched.
+    /// Whether no request failed, every split matched, and every event was heard.
     pub(crate) fn is_good(&self) -> bool {
-        self.report.is_clean() && self.steps.iter().all(|(_, step)| step.verdict.is_within())
+        let is_told = self.story.as_ref().is_none_or(|story| story.is_whole);
+        is_told && self.report.is_clean() && self.steps.iter().all(|(_, step)| step.verdict.is_within())
     }
 
     /// Prints the summary.
@@ -35,6 +39,9 @@ impl Measured {
                 step.weight, step.verdict
             ));
         }
+        if let Some(story) = &self.story {
+            answer(&format!("\n{story}"));
+        }
         answer(&format!("\nv3: {}", self.taken_back));
         if let Some(held) = &self.held_by_gate {
             answer(&format!("\n{}: {held}", gated::APP));
@@ -43,7 +50,7 @@ impl Measured {
         answer(if self.is_good() {
             "good: not one request failed, and every measured split is within 4 standard deviations of its weight"
         } else {
-            "NOT GOOD: see the failures and the splits above"
+            "NOT GOOD: see the failures, the splits and the events above"
         });
     }
 }

@@ -17,6 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
 use super::gated;
+use super::listeners::Listeners;
 use super::measured::Measured;
 use super::scene::Scene;
 use super::script::{
@@ -27,6 +28,9 @@ use super::view::View;
 
 /// The exit code of a demo that was played to its end and in which something failed.
 pub(crate) const NOT_GOOD: u8 = 2;
+
+/// What the cluster is called in events.
+const ENVIRONMENT: &str = "demo";
 
 /// How it is played.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +50,7 @@ pub(crate) fn run(settings: Arc<StageSettings>, options: Options) -> Result<Exit
         let set_up = unless_interrupted(SetUp::begin(settings)).await?;
         let acts = async {
             set_up.install().await?;
-            let mut measured = perform(&set_up.stage, options).await?;
+            let mut measured = perform(&set_up, options).await?;
             // On a cluster of the user's own, KULTA may have no such plugin.
             if set_up.installation.is_some() {
                 measured.held_by_gate = Some(gated::play(&set_up.stage).await?);
@@ -101,6 +105,8 @@ struct SetUp {
     stage: Stage,
     /// None on a cluster of the user's own where KULTA is installed: then the demo plays with it as it is.
     installation: Option<Installation>,
+    /// Whom the controller tells what happens; none on a cluster of the user's own, whose pods can't reach this process.
+    listeners: Option<Listeners>,
     visit: Visit,
 }
 
@@ -115,11 +121,11 @@ impl SetUp {
         } else {
             found.visit()?
         };
+        let listeners = Listeners::start(&settings).await?;
         let installation = match visit {
             Visit::AsItIs => None,
             Visit::InstallAndRemove | Visit::InstallAndLeave => {
-                let file = settings.manifests.join(gated::FILE);
-                Some(Installation::new(&settings)?.with_plugin(gated::PLUGIN, &file)?)
+                Some(installation(&settings, listeners.as_ref())?)
             }
         };
         progress.begin("making the namespace");
@@ -127,6 +133,7 @@ impl SetUp {
         Ok(Self {
             stage,
             installation,
+            listeners,
             visit,
         })
     }
@@ -152,8 +159,18 @@ impl SetUp {
     }
 }
 
+fn installation(settings: &StageSettings, listeners: Option<&Listeners>) -> Result<Installation> {
+    let file = settings.manifests.join(gated::FILE);
+    let installation = Installation::new(settings)?.with_plugin(gated::PLUGIN, &file)?;
+    match listeners {
+        Some(listeners) => installation.with_sinks(ENVIRONMENT, &listeners.addresses()),
+        None => Ok(installation),
+    }
+}
+
 /// The acts.
-async fn perform(stage: &Stage, options: Options) -> Result<Measured> {
+async fn perform(set_up: &SetUp, options: Options) -> Result<Measured> {
+    let stage = &set_up.stage;
     let answers = super::answers_of_step(options.requests);
     let rollout = deploy(stage, answers, options.rate).await?;
     let traffic = Arc::new(Traffic::start(stage, rollout.host(), options.rate).await?);
@@ -163,9 +180,9 @@ async fn perform(stage: &Stage, options: Options) -> Result<Measured> {
     view.spawn(View::new().run(Arc::clone(&scene), Arc::clone(&traffic)));
     let acts = Acts {
         stage,
-        rollout,
+        rollout: rollout.clone(),
         traffic,
-        scene,
+        scene: Arc::clone(&scene),
         answers,
         steps: Vec::new(),
     };
@@ -173,9 +190,14 @@ async fn perform(stage: &Stage, options: Options) -> Result<Measured> {
     view.shutdown().await;
     let (steps, taken_back, traffic) = played?;
     let traffic = Arc::into_inner(traffic).context("the load is still looked at")?;
+    let story = match &set_up.listeners {
+        Some(listeners) => Some(listeners.story(&rollout, &scene.acts()).await?),
+        None => None,
+    };
     Ok(Measured {
         steps,
         taken_back,
+        story,
         held_by_gate: None,
         report: traffic.stop().await,
     })

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::StreamExt as _;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::{ApiResource, DynamicObject};
@@ -34,7 +35,8 @@ pub(crate) struct Scene {
     pods: Store<Pod>,
     rollouts: Store<DynamicObject>,
     analyses: Store<DynamicObject>,
-    act: Mutex<Act>,
+    /// All acts so far, each with its begin; the last one is under way.
+    acts: Mutex<Vec<(Timestamp, Act)>>,
     /// Ends the watches when it is dropped.
     _watches: JoinSet<()>,
 }
@@ -82,17 +84,23 @@ impl Scene {
             pods,
             rollouts,
             analyses,
-            act: Mutex::new(act),
+            acts: Mutex::new(vec![(Timestamp::now(), act)]),
             _watches: watches,
         }
     }
 
     pub(crate) fn begin(&self, act: Act) {
-        *self.lock() = act;
+        self.lock().push((Timestamp::now(), act));
     }
 
-    pub(crate) fn act(&self) -> Act {
-        *self.lock()
+    /// None before the first.
+    pub(crate) fn act(&self) -> Option<Act> {
+        self.lock().last().map(|(_, act)| *act)
+    }
+
+    /// All acts so far, each with its begin.
+    pub(crate) fn acts(&self) -> Vec<(Timestamp, Act)> {
+        self.lock().clone()
     }
 
     /// None as long as nothing was seen.
@@ -137,8 +145,8 @@ impl Scene {
         versions
     }
 
-    fn lock(&self) -> MutexGuard<'_, Act> {
-        self.act.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Vec<(Timestamp, Act)>> {
+        self.acts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

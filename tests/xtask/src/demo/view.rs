@@ -72,8 +72,10 @@ impl View {
     }
 
     fn refresh(&mut self, scene: &Scene, snapshot: &Snapshot) {
-        let Some(status) = scene.status() else { return };
-        let (act, pods) = (scene.act(), scene.pods());
+        let (Some(status), Some(act)) = (scene.status(), scene.act()) else {
+            return;
+        };
+        let pods = scene.pods();
         self.recent.push_back(snapshot.clone());
         if self.recent.len() > WINDOW {
             self.recent.pop_front();

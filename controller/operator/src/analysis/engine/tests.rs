@@ -150,10 +150,10 @@ async fn a_plugin_that_is_not_there_is_named_before_anything_is_measured() {
     let (progress, _) = advanced(run(), async |context| engine(context)).await;
 
     let status = progress.status;
-    assert_eq!(status.phase, AnalysisPhase::Error);
+    assert_eq!(status.phase, AnalysisPhase::Pending);
     assert_eq!(
         status.message,
-        "Analysis spec invalid: spec.metrics[0].provider.plugin.prometheus: there is no plugin \"prometheus\"; \
+        "spec.metrics[0].provider.plugin.prometheus: there is no plugin \"prometheus\"; \
          those in service are: none"
     );
     assert!(
@@ -173,8 +173,8 @@ async fn an_address_that_may_not_be_asked_is_named_before_anything_is_measured()
     let (progress, _) = advanced(elsewhere, with_plugin).await;
 
     let status = progress.status;
-    assert_eq!(status.phase, AnalysisPhase::Error);
-    let expected = "Analysis spec invalid: spec.metrics[0].provider.prometheus.address: \
+    assert_eq!(status.phase, AnalysisPhase::Pending);
+    let expected = "spec.metrics[0].provider.prometheus.address: \
                     \"http://prometheus.monitoring:9090\" may not be asked";
     assert!(status.message.starts_with(expected), "{}", status.message);
     assert!(status.message.contains("allowedAddresses"), "{}", status.message);
@@ -232,8 +232,32 @@ async fn a_plugin_that_is_being_loaded_is_waited_for() {
     })
     .await;
 
-    assert_eq!(progress.status, RunStatus::default());
+    assert_eq!(progress.status.phase, AnalysisPhase::Pending);
+    assert_eq!(
+        progress.status.message,
+        "spec.metrics[0].provider.plugin.prometheus: the plugin \"prometheus\" is being loaded"
+    );
     assert!(progress.wake_at.is_some_and(|time| time > Timestamp::now()));
+}
+
+#[tokio::test]
+async fn a_plugin_that_is_being_loaded_holds_up_no_other_metric_of_an_analysis_that_has_begun() {
+    let mut two = run();
+    let mut other = two["spec"]["metrics"][0].clone();
+    other["name"] = json!("other");
+    other["provider"] = json!({"plugin": {"ratio": {}}});
+    two["spec"]["metrics"].as_array_mut().unwrap().push(other);
+    two["status"] = json!({"phase": "Running", "startedAt": "2026-01-01T00:00:00Z"});
+
+    let (progress, _) = advanced(two, async |context| {
+        let engine = with_plugin(context).await;
+        engine.plugins.expect("ratio");
+        engine
+    })
+    .await;
+
+    let measured = |index: usize| progress.status.metric_results[index].measurements.len();
+    assert_eq!([measured(0), measured(1)], [1, 0], "{:?}", progress.status);
 }
 
 #[tokio::test]
@@ -260,7 +284,7 @@ async fn what_the_plugin_says_of_its_configuration_is_told() {
 
     let message = progress.status.message;
     assert!(
-        message.starts_with("Analysis spec invalid: spec.metrics[0].provider.plugin.prometheus: plugin "),
+        message.starts_with("spec.metrics[0].provider.plugin.prometheus: plugin "),
         "{message}"
     );
     assert!(message.contains("qurey"), "{message}");
@@ -318,7 +342,9 @@ async fn a_metric_whose_provider_has_no_place_is_measured_later_and_is_no_worse(
         result.is_none_or(|result| result.measurements.is_empty()),
         "{result:?}"
     );
-    assert_eq!(progress.status.phase, AnalysisPhase::Running);
+    // Nobody takes it for one that judges already.
+    assert_eq!(progress.status.phase, AnalysisPhase::Pending);
+    assert_eq!(progress.status.message, NO_ROOM);
     assert!(progress.wake_at.is_some_and(|time| time > Timestamp::now()));
     let counted = r#"kulta_plugin_calls_total{plugin="prometheus",result="busy"} 1"#;
     assert!(metrics.contains(counted), "{metrics}");
@@ -372,10 +398,10 @@ async fn a_condition_that_can_not_be_read_is_told_before_anything_is_measured() 
 
     let (progress, _) = advanced(wrong, with_plugin).await;
 
-    assert_eq!(progress.status.phase, AnalysisPhase::Error);
+    assert_eq!(progress.status.phase, AnalysisPhase::Pending);
     assert_eq!(
         progress.status.message,
-        "Analysis spec invalid: spec.metrics[0].failureCondition: the condition \"reslut[0] > 0.05\": unknown name \
+        "spec.metrics[0].failureCondition: the condition \"reslut[0] > 0.05\": unknown name \
          reslut at character 0"
     );
 }

@@ -8,6 +8,7 @@ use kulta_plugin_host::{Digest, Trial};
 use super::*;
 use crate::analysis::plugin_directory::tests::Mounts;
 use crate::analysis::plugins::tests::{configuration, digest, host, served, wasm};
+use crate::metrics::plugins::PluginStates;
 
 /// A controller's plugins, and where they come from.
 struct Scene {
@@ -39,7 +40,13 @@ impl Scene {
     /// The ConfigMap `first` has this plugin `ratio` from now on.
     async fn deliver(&mut self, file: &[u8]) {
         self.mounts.config_map("first", &[("ratio.wasm", file)]);
+        self.settle().await;
+    }
+
+    /// The loader looks, and deals with all whose turn it is.
+    async fn settle(&mut self) {
         self.loader.look().await;
+        while self.loader.load_next().await {}
     }
 
     fn served(&self) -> Digest {
@@ -80,8 +87,35 @@ async fn what_was_found_at_the_start_is_waited_for() {
     scene.loader.announce().await;
     assert!(scene.refusal("ratio").contains("is being loaded"));
 
-    scene.loader.look().await;
+    scene.settle().await;
     assert_eq!(scene.served(), digest(1));
+}
+
+#[tokio::test]
+async fn what_comes_while_other_files_are_loaded_is_waited_for_and_comes_after_them() {
+    let mut scene = Scene::new();
+    for name in ["mean", "ratio"] {
+        scene
+            .mounts
+            .config_map(name, &[(&format!("{name}.wasm"), &wasm(1))]);
+    }
+    scene.loader.look().await;
+    scene.loader.load_next().await;
+    assert_eq!(scene.loads(), [1, 0]);
+
+    scene.mounts.config_map("first", &[("first.wasm", &wasm(1))]);
+    scene.loader.look().await;
+    assert!(scene.refusal("first").contains("is being loaded"));
+    let states = PluginStates {
+        in_service: 1,
+        loading: 2,
+        refused: 0,
+    };
+    assert_eq!(scene.plugins.states(), states);
+
+    scene.loader.load_next().await;
+    assert_eq!((scene.served(), scene.loads()), (digest(1), [2, 0]));
+    assert!(scene.refusal("first").contains("is being loaded"));
 }
 
 #[tokio::test]
@@ -102,6 +136,10 @@ async fn a_broken_version_never_replaces_a_good_one() {
 
     scene.deliver(b"not a plugin").await;
     assert_eq!((scene.served(), scene.loads()), (digest(1), [1, 1]));
+    let PluginStates {
+        in_service, refused, ..
+    } = scene.plugins.states();
+    assert_eq!([in_service, refused], [1, 1]);
 
     scene.deliver(&wasm(2)).await;
     assert_eq!((scene.served(), scene.loads()), (digest(2), [2, 1]));
@@ -129,7 +167,7 @@ async fn the_same_content_is_neither_loaded_nor_refused_twice() {
     for file in [&wasm(1)[..], b"not a plugin"] {
         scene.deliver(file).await;
         scene.deliver(file).await;
-        scene.loader.look().await;
+        scene.settle().await;
     }
 
     assert_eq!(scene.loads(), [1, 1]);
@@ -157,11 +195,11 @@ async fn two_config_maps_with_the_same_plugin_are_told_and_the_first_goes_on() {
     scene.deliver(&wasm(1)).await;
 
     scene.mounts.config_map("second", &[("ratio.wasm", &wasm(2))]);
-    scene.loader.look().await;
+    scene.settle().await;
     assert_eq!((scene.served(), scene.loads()), (digest(1), [1, 1]));
 
     scene.mounts.remove("first");
-    scene.loader.look().await;
+    scene.settle().await;
     assert_eq!(scene.served(), digest(2));
 }
 
@@ -172,7 +210,7 @@ async fn of_two_config_maps_with_the_same_plugin_at_the_start_none_is_taken() {
         scene.mounts.config_map(name, &[("ratio.wasm", &wasm(1))]);
     }
 
-    scene.loader.look().await;
+    scene.settle().await;
 
     let told = scene.refusal("ratio");
     for words in [
@@ -187,16 +225,21 @@ async fn of_two_config_maps_with_the_same_plugin_at_the_start_none_is_taken() {
 #[tokio::test]
 async fn names_of_bundled_plugins_and_names_that_are_none_are_refused() {
     let mut scene = Scene::new();
+    scene.plugins.expect("prometheus");
     let files = [("prometheus.wasm", &wasm(1)[..]), ("Error.Ratio.wasm", &wasm(1))];
     scene.mounts.config_map("first", &files);
 
-    scene.loader.look().await;
+    scene.settle().await;
 
     assert_eq!(scene.loads(), [0, 2]);
     let bundled = scene.refusal("prometheus");
     assert!(bundled.contains("being loaded"), "{bundled}");
     let invalid = scene.refusal("Error.Ratio");
     assert!(invalid.contains("small letters, digits"), "{invalid}");
+
+    scene.mounts.remove("first");
+    scene.settle().await;
+    assert_eq!(scene.plugins.states().refused, 0);
 }
 
 #[tokio::test]
@@ -205,7 +248,7 @@ async fn a_plugin_whose_file_is_taken_away_goes_out_of_service() {
     scene.deliver(&wasm(1)).await;
 
     scene.mounts.remove("first");
-    scene.loader.look().await;
+    scene.settle().await;
 
     assert!(scene.refusal("ratio").starts_with("there is no plugin"));
 }
@@ -217,7 +260,7 @@ async fn nothing_goes_out_of_service_while_a_folder_can_not_be_listed() {
 
     scene.mounts.remove("first");
     symlink("loop.wasm", scene.mounts.directory.join("loop.wasm")).unwrap();
-    scene.loader.look().await;
+    scene.settle().await;
 
     assert_eq!(scene.served(), digest(1));
 }
@@ -232,12 +275,12 @@ async fn a_plugin_whose_trial_could_not_be_held_is_tried_again_later() {
     assert!(scene.refusal("ratio").contains("can't be started"));
 
     symlink(Path::new("/bin/true"), &compiler).unwrap();
-    scene.loader.look().await;
+    scene.settle().await;
     assert!(scene.refusal("ratio").contains("can't be started"));
     tokio::time::pause();
     tokio::time::advance(TRY_AGAIN_AFTER).await;
     tokio::time::resume();
-    scene.loader.look().await;
+    scene.settle().await;
 
     assert_eq!((scene.served(), scene.loads()), (digest(1), [1, 1]));
 }
@@ -254,7 +297,7 @@ async fn look_after(scene: &mut Scene, time: Duration) {
     tokio::time::pause();
     tokio::time::advance(time).await;
     tokio::time::resume();
-    scene.loader.look().await;
+    scene.settle().await;
 }
 
 #[tokio::test]
@@ -314,7 +357,7 @@ async fn a_plugin_whose_file_leads_out_of_the_directory_is_refused_in_words() {
     let link = scene.mounts.directory.join("ratio.wasm");
     symlink(elsewhere.directory.join("ratio.wasm"), link).unwrap();
 
-    scene.loader.look().await;
+    scene.settle().await;
 
     let told = scene.refusal("ratio");
     assert!(told.contains("leads out of the plugin directory"), "{told}");

@@ -141,13 +141,65 @@ async fn waits_grow_until_the_sink_takes_an_event() {
     assert_eq!(waits.last(), Some(&LONGEST_DELAY));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_asks_for_no_wait_is_not_asked_all_the_time() {
+    let lane = lane();
+    offer(&lane, &status(1..=1, 0));
+    let first = job(&lane).unwrap();
+
+    lane.end(&first, Ending::Stopped(Some(Duration::ZERO)));
+
+    assert!(job(&lane).is_none());
+}
+
+/// Facts of another Rollout are under way.
+fn other_job(lane: &Lane) -> Job {
+    let other = || Subject {
+        uid: "other".to_owned(),
+        ..subject()
+    };
+    lane.offer("other", other, &status(1..=2, 0));
+    job(lane).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_to_what_was_sent_before_does_not_end_the_wait_that_a_sink_asks_for() {
+    let lane = lane();
+    offer(&lane, &status(1..=1, 0));
+    let (first, other) = (job(&lane).unwrap(), other_job(&lane));
+    lane.end(&first, Ending::Stopped(Some(Duration::from_secs(90))));
+
+    lane.done("other", 1, None);
+
+    assert!(lane.is_paused());
+    lane.end(&other, Ending::Interrupted);
+    assert!(job(&lane).is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fact_that_a_sink_does_not_want_says_nothing_of_how_it_does() {
+    let lane = lane();
+    offer(&lane, &status(1..=2, 0));
+    let first = job(&lane).unwrap();
+    lane.end(&first, Ending::Stopped(None));
+    tokio::time::advance(LONGEST_DELAY).await;
+
+    let probe = job(&lane).unwrap();
+    lane.skip(&subject().uid, 1);
+    lane.end(&probe, Ending::Done);
+
+    assert_eq!(numbers(&job(&lane).unwrap()), [2]);
+    assert!(lane.state.lock().pause.is_some());
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_was_sent_before_the_sink_went_down_is_not_sent_again() {
     let lane = lane();
     offer(&lane, &status(1..=3, 0));
     let first = job(&lane).unwrap();
     lane.done(&subject().uid, 1, None);
-    lane.end(&first, Ending::Stopped(Some(Duration::ZERO)));
+    lane.end(&first, Ending::Stopped(None));
+    tokio::time::advance(LONGEST_DELAY).await;
 
     assert_eq!(numbers(&job(&lane).unwrap()), [2]);
     assert_eq!(lane.progress(&subject().uid).0, 1);

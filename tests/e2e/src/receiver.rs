@@ -1,5 +1,6 @@
 //! A sink of events: a server that remembers what it was sent, and can be down.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,23 +10,28 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
-use kulta_e2e::limits;
+use jiff::Timestamp;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::settings::limits;
+
 /// An event as it came.
 #[derive(Debug, Clone)]
-pub(crate) struct Heard {
-    pub(crate) id: String,
+pub struct Heard {
+    /// When it came.
+    pub at: Timestamp,
+    /// The id of the event.
+    pub id: String,
     /// The event itself, without its envelope.
-    pub(crate) body: Value,
+    pub body: Value,
 }
 
-/// A server on the loopback interface; gone when this is dropped.
-pub(crate) struct Receiver {
+/// The server; gone when this is dropped.
+pub struct Receiver {
     address: String,
     memory: Arc<Memory>,
     _server: AbortOnDropHandle<()>,
@@ -38,12 +44,24 @@ struct Memory {
 }
 
 impl Receiver {
-    pub(crate) async fn start() -> Result<Self> {
+    /// Starts one on the loopback interface.
+    ///
+    /// # Errors
+    /// When there is no port.
+    pub async fn start() -> Result<Self> {
+        Self::start_at(Ipv4Addr::LOCALHOST.into()).await
+    }
+
+    /// Starts one at an address of this machine, where pods can reach it.
+    ///
+    /// # Errors
+    /// When the address is none of this machine's.
+    pub async fn start_at(host: IpAddr) -> Result<Self> {
         let memory = Arc::new(Memory::default());
         let router = Router::new()
             .route("/", post(hear))
             .with_state(Arc::clone(&memory));
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let listener = TcpListener::bind((host, 0)).await?;
         let address = format!("http://{}", listener.local_addr()?);
         let server = tokio::spawn(async move {
             // It ends with the scenario only.
@@ -56,22 +74,28 @@ impl Receiver {
         })
     }
 
-    pub(crate) fn address(&self) -> &str {
+    /// Where events are posted to.
+    #[must_use]
+    pub fn address(&self) -> &str {
         &self.address
     }
 
     /// Takes events from now on, or answers that it can't.
-    pub(crate) fn is_up(&self, is_up: bool) {
+    pub fn is_up(&self, is_up: bool) {
         self.memory.is_down.store(!is_up, Ordering::Relaxed);
     }
 
     /// Everything that it was sent while it was up, in order.
-    pub(crate) fn heard(&self) -> Vec<Heard> {
+    #[must_use]
+    pub fn heard(&self) -> Vec<Heard> {
         self.memory.heard.borrow().clone()
     }
 
     /// Waits until what it was sent is as it should be.
-    pub(crate) async fn until(&self, what: &str, holds: impl Fn(&[Heard]) -> bool) -> Result<()> {
+    ///
+    /// # Errors
+    /// When that takes more than [`limits::WITHIN`].
+    pub async fn until(&self, what: &str, holds: impl Fn(&[Heard]) -> bool) -> Result<()> {
         let mut heard = self.memory.heard.subscribe();
         let waited = timeout(limits::WITHIN, heard.wait_for(|heard| holds(heard))).await;
         ensure!(waited.is_ok(), "waited {} s for {what}", limits::WITHIN.as_secs());
@@ -99,5 +123,6 @@ fn read(headers: &HeaderMap, body: &[u8]) -> Option<Heard> {
         Some(id) => (id.to_str().ok()?.to_owned(), body),
         None => (body.get("id")?.as_str()?.to_owned(), body.get("data")?.clone()),
     };
-    Some(Heard { id, body })
+    let at = Timestamp::now();
+    Some(Heard { at, id, body })
 }

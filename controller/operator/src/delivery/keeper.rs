@@ -1,0 +1,282 @@
+//! Keeps the inventory of Rollouts, and tells the sinks of those that are gone.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::{Patch, PatchParams, PostParams};
+use kube::{Api, Client};
+use kulta_api::names::FIELD_MANAGER;
+use kulta_core::text::with_causes;
+use serde_json::json;
+use thiserror::Error;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::Outbox;
+use super::inventory::{Changes, Entries, Entry, Gone, Inventory};
+use crate::key::ObjectKey;
+use crate::watch::Caches;
+
+/// The ConfigMap with the inventory, in the controller's own namespace. It may be a megabyte: about 10,000 Rollouts.
+pub const CONFIG_MAP: &str = "kulta-inventory";
+
+/// The first wait after the inventory could not be read or written, and the longest.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LONGEST_RETRY: Duration = Duration::from_mins(1);
+
+/// An answer takes milliseconds; without one the ends of Rollouts are told all the same, and the inventory is tried again.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
+
+/// The inventory can't be read or written now.
+#[derive(Debug, Error)]
+enum KeeperError {
+    #[error(transparent)]
+    Api(#[from] Box<kube::Error>),
+    #[error("no answer within {} s", ANSWERS_WITHIN.as_secs())]
+    Silence,
+}
+
+async fn in_time<T>(answer: impl Future<Output = Result<T, kube::Error>>) -> Result<T, KeeperError> {
+    match timeout(ANSWERS_WITHIN, answer).await {
+        Ok(answer) => answer.map_err(|error| Box::new(error).into()),
+        Err(_) => Err(KeeperError::Silence),
+    }
+}
+
+fn is_not_found(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.is_not_found())
+}
+
+/// Keeps the inventory.
+pub struct Keeper {
+    /// What the watches see.
+    pub caches: Arc<Caches>,
+    /// Where the ends of Rollouts are told.
+    pub outbox: Outbox,
+    /// The namespace whose Rollouts are watched; None: all.
+    pub namespace: Option<String>,
+    /// True once all Rollouts that there are were seen.
+    pub ready: watch::Receiver<bool>,
+    /// The API server; its default namespace is the controller's own.
+    pub client: Client,
+}
+
+impl Keeper {
+    /// Keeps it from the moment on when everything was seen, for ever.
+    pub async fn run(mut self) -> Option<Infallible> {
+        // The other end is gone when the process ends.
+        self.ready.wait_for(|ready| *ready).await.ok()?;
+        let mut inventory = Inventory::default();
+        let mut is_recalled = false;
+        let mut retry = Retry::default();
+        loop {
+            // Whoever comes while the inventory is written is not missed.
+            let news = self.outbox.news();
+            self.forget(&mut inventory);
+            let mut gone = self.compare(&mut inventory);
+            // What is stored has the time that is told: an event that is told twice is the same.
+            if retry.is_due() {
+                let is_kept = self.keep(&mut inventory, &mut is_recalled, &mut gone).await;
+                retry.note(is_kept);
+            }
+            for gone in gone {
+                self.outbox.gone(&gone.key, &gone.uid, gone.time);
+            }
+            tokio::select! {
+                () = news => {}
+                () = retry.wait() => {}
+            }
+        }
+    }
+
+    /// Brings what is stored up to date. Whether it is. Those that went while nobody watched are added to `gone`.
+    async fn keep(&self, inventory: &mut Inventory, is_recalled: &mut bool, gone: &mut Vec<Gone>) -> bool {
+        if !*is_recalled {
+            *is_recalled = self.recall(inventory).await;
+            gone.extend(inventory.leaving());
+            gone.extend(self.compare(inventory));
+        }
+        if !*is_recalled {
+            // Where nobody is to be told anything, nothing is missed.
+            return !self.outbox.has_sinks();
+        }
+        self.write(inventory).await
+    }
+
+    async fn recall(&self, inventory: &mut Inventory) -> bool {
+        let config_maps = self.config_maps();
+        match in_time(config_maps.get_opt(CONFIG_MAP)).await {
+            Ok(stored) => {
+                let data = stored.and_then(|stored| stored.data).unwrap_or_default();
+                inventory.recall(self.entries(data));
+                true
+            }
+            Err(error) => {
+                self.complain("read", &error);
+                false
+            }
+        }
+    }
+
+    /// Those of other namespaces are another controller's.
+    fn entries(&self, data: BTreeMap<String, String>) -> Entries {
+        let entries = data.into_iter().filter_map(|(uid, text)| {
+            let entry = text.parse::<Entry>().ok()?;
+            Some((uid, entry))
+        });
+        let own = |entry: &Entry| {
+            self.namespace
+                .as_ref()
+                .is_none_or(|own| *own == entry.key.namespace)
+        };
+        entries.filter(|(_, entry)| own(entry)).collect()
+    }
+
+    /// Forgets those whose end all sinks have heard. One that was set up meanwhile hears it, too, for others may have lost
+    /// with their former settings what they had to hear.
+    fn forget(&self, inventory: &mut Inventory) {
+        if self.outbox.take_is_set_up_anew() {
+            for gone in inventory.leaving() {
+                self.outbox.gone(&gone.key, &gone.uid, gone.time);
+            }
+        }
+        inventory.forget(|uid| self.outbox.is_leaving(uid));
+    }
+
+    /// Those that are newly found to be gone; what they had to tell at their end is offered.
+    fn compare(&self, inventory: &mut Inventory) -> Vec<Gone> {
+        for (key, rollout) in self.caches.take_departed() {
+            self.outbox.offer(&key, &rollout.uid, &rollout.status);
+        }
+        let there: BTreeMap<String, ObjectKey> = self.caches.read(|tables| {
+            let rollouts = tables.rollouts.iter();
+            rollouts
+                .map(|(key, rollout)| (rollout.uid.clone(), key.clone()))
+                .collect()
+        });
+        inventory.compare(self.outbox.take_seen(), &there, Timestamp::now())
+    }
+
+    /// Without sinks nobody is to be told anything, and nothing is stored.
+    async fn write(&self, inventory: &mut Inventory) -> bool {
+        let changes = if self.outbox.has_sinks() {
+            inventory.changes()
+        } else {
+            inventory.all_removed()
+        };
+        if changes.is_empty() {
+            return true;
+        }
+        let written = match self.patch(&changes).await {
+            Err(KeeperError::Api(error)) if is_not_found(&error) => {
+                inventory.nothing_is_stored();
+                self.make(inventory).await
+            }
+            written => written.map(|()| changes),
+        };
+        match written {
+            Ok(changes) => {
+                inventory.stored(changes);
+                true
+            }
+            Err(error) => {
+                self.complain("written", &error);
+                false
+            }
+        }
+    }
+
+    /// Makes the ConfigMap, with all that is known.
+    async fn make(&self, inventory: &Inventory) -> Result<Changes, KeeperError> {
+        let mut empty = ConfigMap::default();
+        empty.metadata.name = Some(CONFIG_MAP.to_owned());
+        let config_maps = self.config_maps();
+        in_time(config_maps.create(&PostParams::default(), &empty)).await?;
+        let changes = inventory.changes();
+        self.patch(&changes).await?;
+        Ok(changes)
+    }
+
+    async fn patch(&self, changes: &Changes) -> Result<(), KeeperError> {
+        let texts: BTreeMap<_, _> = changes
+            .iter()
+            .map(|(uid, entry)| (uid, entry.as_ref().map(Entry::to_string)))
+            .collect();
+        let patching = PatchParams {
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        let (config_maps, patch) = (self.config_maps(), Patch::Merge(json!({"data": texts})));
+        let patched = config_maps.patch_metadata(CONFIG_MAP, &patching, &patch);
+        in_time(patched).await.map(drop)
+    }
+
+    fn config_maps(&self) -> Api<ConfigMap> {
+        Api::default_namespaced(self.client.clone())
+    }
+
+    fn complain(&self, what: &str, error: &KeeperError) {
+        if !self.outbox.has_sinks() {
+            return;
+        }
+        let namespace = self.client.default_namespace();
+        let error = with_causes(error);
+        tracing::warn!(
+            namespace,
+            error,
+            "the ConfigMap {CONFIG_MAP} can't be {what}: the end of a Rollout that is deleted while no controller runs \
+             would not be told"
+        );
+    }
+}
+
+/// When the inventory is tried again that could not be read or written.
+struct Retry {
+    delays: ExponentialBackoff,
+    at: Option<Instant>,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        let delays = ExponentialBuilder::new()
+            .with_min_delay(FIRST_RETRY)
+            .with_max_delay(LONGEST_RETRY)
+            .with_jitter()
+            .without_max_times();
+        Self {
+            delays: delays.build(),
+            at: None,
+        }
+    }
+}
+
+impl Retry {
+    fn is_due(&self) -> bool {
+        self.at.is_none_or(|at| at <= Instant::now())
+    }
+
+    fn note(&mut self, is_kept: bool) {
+        if is_kept {
+            *self = Self::default();
+        } else {
+            self.at = Some(Instant::now() + self.delays.next().unwrap_or(LONGEST_RETRY));
+        }
+    }
+
+    /// Never, where there is nothing to try again.
+    async fn wait(&self) {
+        match self.at {
+            Some(at) => sleep_until(at).await,
+            None => pending().await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

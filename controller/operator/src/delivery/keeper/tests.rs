@@ -1,0 +1,174 @@
+//! From what was stored to what is stored, with one sink.
+
+use serde_json::Value;
+
+use super::*;
+use crate::context::Context;
+use crate::delivery::configuration::EventSettings;
+use crate::scenario::{Exchange, Reply, expect, scenario};
+use crate::watch::Rollout;
+use crate::watch::samples::{key, put, rollout};
+
+const READ: &str = "GET /api/v1/namespaces/default/configmaps/kulta-inventory";
+const CREATE: &str = "POST /api/v1/namespaces/default/configmaps?";
+const PATCH: &str = "PATCH /api/v1/namespaces/default/configmaps/kulta-inventory?&fieldManager=kulta";
+/// That of the Rollout shop/web.
+const UID: &str = "uid-web";
+
+fn written() -> Reply {
+    Reply::With(
+        200,
+        json!({"kind": "PartialObjectMetadata", "metadata": {"name": CONFIG_MAP}}),
+    )
+}
+
+fn made() -> Reply {
+    let made = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": CONFIG_MAP}});
+    Reply::With(201, made)
+}
+
+fn missing() -> Reply {
+    Reply::failure(404, "NotFound", "configmaps \"kulta-inventory\" not found", &[])
+}
+
+/// What is stored is to become another.
+fn patch(data: &Value) -> Exchange {
+    expect(PATCH, written()).with_body(json!({"data": data}))
+}
+
+/// What is stored.
+fn stored(data: &Value) -> Exchange {
+    expect(
+        READ,
+        Reply::With(200, json!({"metadata": {"name": CONFIG_MAP}, "data": data})),
+    )
+}
+
+/// Lets a keeper look once, where shop/web is there or not. Answers whether the inventory is kept.
+async fn looks(exchanges: Vec<Exchange>, is_there: bool, configured: Value) -> (bool, bool) {
+    let settings: EventSettings = serde_json::from_value(configured).unwrap();
+    let ended = scenario(exchanges, async |context: &Context| {
+        context.outbox.configure(&settings);
+        if is_there {
+            put::<Rollout>(&context.caches, &rollout("web"));
+        }
+        let (_ready, ready) = watch::channel(true);
+        let keeper = Keeper {
+            caches: Arc::clone(&context.caches),
+            outbox: context.outbox.clone(),
+            namespace: None,
+            ready,
+            client: context.client.clone(),
+        };
+        let mut inventory = Inventory::default();
+        let mut gone = keeper.compare(&mut inventory);
+        let is_kept = keeper.keep(&mut inventory, &mut false, &mut gone).await;
+        let is_gone = gone.iter().any(|gone| gone.uid == UID);
+        (is_kept, is_gone)
+    });
+    ended.await.outcome
+}
+
+#[tokio::test]
+async fn what_one_had_to_tell_when_it_was_deleted_is_told_before_its_end() {
+    let caches = Caches::default();
+    let mut object = rollout("web");
+    object["status"] = json!({
+        "history": [{"sequence": 7, "time": "2026-03-01T12:00:00Z", "kind": "Promoted", "cause": "Controller"}],
+        "delivered": {"nowhere": 6},
+    });
+    put::<Rollout>(&caches, &object);
+
+    caches.delete::<Rollout>(&key("web"));
+
+    let departed = caches.take_departed();
+    let numbers = departed.iter().flat_map(|(_, rollout)| &rollout.status.history);
+    assert_eq!(numbers.map(|fact| fact.sequence).collect::<Vec<_>>(), [7]);
+    assert!(caches.take_departed().is_empty());
+}
+
+/// A sink that nothing reaches.
+fn with_sink() -> Value {
+    json!({"environment": "test", "sinks": {"nowhere": {"file": {"path": "/nowhere/at/all/events"}}}})
+}
+
+#[tokio::test]
+async fn the_first_inventory_is_made() {
+    let exchanges = vec![
+        expect(READ, missing()),
+        expect(PATCH, missing()),
+        expect(CREATE, made()),
+        patch(&json!({UID: "shop/web"})),
+    ];
+
+    assert_eq!(looks(exchanges, true, with_sink()).await, (true, false));
+}
+
+#[tokio::test]
+async fn what_is_stored_already_is_not_written_again() {
+    let exchanges = vec![stored(&json!({UID: "shop/web"}))];
+
+    assert_eq!(looks(exchanges, true, with_sink()).await, (true, false));
+}
+
+#[tokio::test]
+async fn the_end_of_one_that_went_unseen_is_told() {
+    let gone = vec![stored(&json!({UID: "shop/web@2026-03-01T12:00:00Z"}))];
+
+    assert_eq!(looks(gone, false, with_sink()).await, (true, true));
+}
+
+#[tokio::test]
+async fn entries_that_nobody_can_read_are_left() {
+    let exchanges = vec![stored(&json!({"whatever": "no entry"}))];
+
+    assert_eq!(looks(exchanges, false, with_sink()).await, (true, false));
+}
+
+#[tokio::test]
+async fn an_inventory_that_can_not_be_read_is_not_written() {
+    let refused = Reply::failure(403, "Forbidden", "may not get configmaps", &[]);
+
+    let looked = looks(vec![expect(READ, refused)], true, with_sink()).await;
+
+    assert_eq!(looked, (false, false));
+}
+
+#[tokio::test]
+async fn without_sinks_nothing_is_kept() {
+    let exchanges = vec![
+        stored(&json!({UID: "shop/web", "other": "shop/cart"})),
+        patch(&json!({UID: null, "other": null})),
+    ];
+
+    assert_eq!(looks(exchanges, true, json!({})).await, (true, false));
+    let refused = Reply::failure(403, "Forbidden", "may not get configmaps", &[]);
+    assert_eq!(
+        looks(vec![expect(READ, refused)], true, json!({})).await,
+        (true, false)
+    );
+}
+
+#[tokio::test]
+async fn a_sink_that_is_set_up_anew_hears_the_ends_that_are_still_to_be_told() {
+    let settings: EventSettings = serde_json::from_value(with_sink()).unwrap();
+    let ended = scenario(Vec::new(), async |context: &Context| {
+        let (_ready, ready) = watch::channel(true);
+        let keeper = Keeper {
+            caches: Arc::clone(&context.caches),
+            outbox: context.outbox.clone(),
+            namespace: None,
+            ready,
+            client: context.client.clone(),
+        };
+        let mut inventory = Inventory::default();
+        inventory.recall([(UID.to_owned(), "shop/web@2026-03-01T12:00:00Z".parse().unwrap())].into());
+
+        context.outbox.configure(&settings);
+        keeper.forget(&mut inventory);
+
+        (inventory.leaving().len(), keeper.outbox.is_leaving(UID))
+    });
+
+    assert_eq!(ended.await.outcome, (1, true));
+}
