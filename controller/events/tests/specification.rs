@@ -1,31 +1,17 @@
 //! What is sent is what the specification says: every type of event against the official schemas, against the schema of
 //! KULTA's own events, and parsed by the SDK of `CDEvents` and that of `CloudEvents`.
 //!
-//! The official schemas are no part of this repository. They are looked for in `CDEVENTS_SPEC_DIR`, else beside the
-//! project; where there are none, the tests say so.
+//! The official schemas are no part of this repository: see `tests/cdevents`.
 
-#![expect(
-    clippy::print_stderr,
-    clippy::unwrap_used,
-    reason = "a test ends by a panic, and says aloud what it did not check"
-)]
+#![expect(clippy::unwrap_used, reason = "a test ends by a panic")]
 
-use std::path::{Path, PathBuf};
-
-use jsonschema::{Retrieve, Uri, Validator};
+use kulta_cdevents_check::{Specification, check_own};
 use kulta_core::history::{Cause, Evidence, Fact, FactKind, Origin};
 use kulta_core::spec::Weight;
 use kulta_core::status::Phase;
 use kulta_events::envelope::{self, Mode};
 use kulta_events::{Event, Producer, Subject, removed, render};
 use serde_json::Value;
-
-/// Where the official schemas may be.
-const SPECIFICATION: &str = "CDEVENTS_SPEC_DIR";
-/// Beside the project.
-const BESIDE: &str = "../../../shared/reference/cdevents-spec";
-/// What every schema of the version calls itself.
-const SCHEMA_BASE: &str = "https://cdevents.dev/0.5.1/schema/";
 
 /// Every kind of fact.
 const KINDS: [FactKind; 19] = [
@@ -49,61 +35,6 @@ const KINDS: [FactKind; 19] = [
     FactKind::PhaseChanged,
     FactKind::Unknown,
 ];
-
-/// The directory of the official schemas; None, loudly, where there is none.
-fn specification() -> Option<PathBuf> {
-    let named = std::env::var_os(SPECIFICATION).map(PathBuf::from);
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join(BESIDE);
-    let directory = named.unwrap_or(beside);
-    if directory.join("schemas").is_dir() {
-        return Some(directory);
-    }
-    eprintln!(
-        "NOT CHECKED: no schemas of CDEvents in {}; set {SPECIFICATION} to a checkout of the specification, tag v0.5.1",
-        directory.display()
-    );
-    None
-}
-
-/// Hands out the schemas of links by their address.
-struct Links(PathBuf);
-
-impl Retrieve for Links {
-    fn retrieve(&self, uri: &Uri<String>) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
-        let name = uri
-            .as_str()
-            .strip_prefix(SCHEMA_BASE)
-            .ok_or("a schema from elsewhere")?;
-        read(&self.0.join("schemas").join(format!("{name}.json"))).map_err(Into::into)
-    }
-}
-
-fn read(path: &Path) -> anyhow::Result<Value> {
-    Ok(serde_json::from_slice(&std::fs::read(path)?)?)
-}
-
-fn validator(directory: &Path, file: &str) -> Validator {
-    let schema = read(&directory.join(file)).unwrap();
-    let options = jsonschema::options().with_retriever(Links(directory.to_owned()));
-    options.should_validate_formats(true).build(&schema).unwrap()
-}
-
-/// The official schema of the type of an event.
-fn schema_of(kind: &str) -> String {
-    if kind.starts_with("dev.cdeventsx.") {
-        return "custom/schema.json".to_owned();
-    }
-    let mut words = kind.trim_start_matches("dev.cdevents.").split('.');
-    format!("schemas/{}{}.json", words.next().unwrap(), words.next().unwrap())
-}
-
-fn assert_valid(validator: &Validator, event: &Value) {
-    let errors: Vec<String> = validator
-        .iter_errors(event)
-        .map(|error| format!("{}: {error}", error.instance_path()))
-        .collect();
-    assert!(errors.is_empty(), "{errors:?}\n{event:#}");
-}
 
 fn producer() -> Producer {
     Producer {
@@ -172,35 +103,35 @@ fn events() -> Vec<Event> {
 
 #[test]
 fn every_event_fits_the_official_schema_of_its_type() {
-    let Some(directory) = specification() else { return };
+    let Some(specification) = Specification::find() else {
+        return;
+    };
     for event in events() {
-        assert_valid(&validator(&directory, &schema_of(&event.kind)), &event.body);
+        specification.check(&event.body).unwrap();
     }
 }
 
 #[test]
 fn every_own_event_fits_the_schema_that_is_published() {
-    let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/cdevents");
-    let validator = validator(&deploy, "kulta-deployment.schema.json");
-    for event in events()
-        .into_iter()
-        .filter(|event| event.kind.starts_with("dev.cdeventsx."))
-    {
-        assert_valid(&validator, &event.body);
+    for event in events() {
+        check_own(&event.body).unwrap();
     }
 }
 
 #[test]
 fn start_links_fit_their_schema() {
-    let Some(directory) = specification() else { return };
-    let validator = validator(&directory, "schemas/links/linkstart.json");
+    let Some(specification) = Specification::find() else {
+        return;
+    };
     let started = events()
         .into_iter()
         .filter_map(|event| event.body.pointer("/customData/kulta/startLink").cloned());
     let started: Vec<Value> = started.collect();
     assert_eq!(started.len(), 2);
     for link in started {
-        assert_valid(&validator, &link);
+        specification
+            .check_against("schemas/links/linkstart.json", &link)
+            .unwrap();
     }
 }
 
@@ -220,7 +151,10 @@ fn the_sdk_of_cdevents_reads_every_event_without_loss() {
 
 #[test]
 fn the_examples_of_the_specification_are_read_and_written_without_loss() {
-    let Some(directory) = specification() else { return };
+    let Some(specification) = Specification::find() else {
+        return;
+    };
+    let directory = specification.directory();
     let examples = std::fs::read_dir(directory.join("conformance")).unwrap();
     let services = examples.map(|entry| entry.unwrap().path()).filter(|path| {
         let name = path
@@ -233,9 +167,8 @@ fn the_examples_of_the_specification_are_read_and_written_without_loss() {
     let examples = services.chain([directory.join("custom/conformance.json")]);
     let mut seen = 0;
     for path in examples {
-        let example = read(&path).unwrap();
-        let kind = example["context"]["type"].as_str().unwrap();
-        assert_valid(&validator(&directory, &schema_of(kind)), &example);
+        let example: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        specification.check(&example).unwrap();
         let parsed: cdevents_sdk::CDEvent = serde_json::from_value(example.clone()).unwrap();
         assert_eq!(
             serde_json::to_value(&parsed).unwrap()["context"]["links"],

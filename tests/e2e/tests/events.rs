@@ -10,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{DeleteParams, DynamicObject};
 use kulta_api::status::RolloutStatus;
+use kulta_cdevents_check::{Specification, check_own};
 use kulta_core::history::Fact;
 use kulta_e2e::app::step;
 use kulta_e2e::rollout::is_in_force;
@@ -42,6 +43,8 @@ struct Sinks {
     binary: Receiver,
     journal: PathBuf,
     independent: Vec<Independent>,
+    /// None where there is none on this machine.
+    specification: Option<Specification>,
 }
 
 /// The controller dies ten times in a rollout with an abort and a retry; one sink is down until all is over.
@@ -55,6 +58,7 @@ pub(crate) async fn every_sink_hears_the_whole_story_through_ten_crashes(
         binary: Receiver::start().await?,
         journal: stage.settings().work.join("events.jsonl"),
         independent: Vec::new(),
+        specification: Specification::find(),
     };
     for _ in INDEPENDENT {
         sinks.independent.extend(Independent::start().await?);
@@ -207,6 +211,12 @@ fn events(subject: &Subject, history: &[Fact]) -> Vec<Event> {
         .collect()
 }
 
+/// Refuses what is no event of its type.
+fn check(specification: Option<&Specification>, event: &Value) -> Result<()> {
+    check_own(event)?;
+    specification.map_or(Ok(()), |specification| specification.check(event))
+}
+
 /// The ids and bodies of events.
 fn told(story: &[Event]) -> Vec<(String, Value)> {
     let told = story
@@ -244,6 +254,9 @@ impl Sinks {
         let what = format!("{which} to hear the end of the story");
         sink.until(&what, |heard| heard.iter().any(|event| event.id == last))
             .await?;
+        for event in sink.heard() {
+            check(self.specification.as_ref(), &event.body)?;
+        }
         let heard = distinct(sink.heard().into_iter().map(|event| (event.id, event.body)));
         let told = told(story);
         ensure!(
@@ -282,6 +295,8 @@ impl Sinks {
             let what = "a sink to hear that the Rollout is gone";
             sink.until(what, |heard| heard.last().is_some_and(|event| event.id == id))
                 .await?;
+            let removed = sink.heard().pop().context("nothing was heard")?;
+            check(self.specification.as_ref(), &removed.body)?;
         }
         Ok(())
     }

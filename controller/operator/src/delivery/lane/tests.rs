@@ -128,7 +128,7 @@ async fn waits_grow_until_the_sink_takes_an_event() {
     let lane = lane();
     offer(&lane, &status(1..=9, 0));
     let mut waits = Vec::new();
-    for _ in 0..8 {
+    for _ in 0..10 {
         let next = lane.next().await;
         let before = Instant::now();
         lane.end(&next, Ending::Stopped(None));
