@@ -157,10 +157,8 @@ impl Traffic {
             .until(limits::WITHIN, |snapshot| snapshot.elapsed >= from)
             .await?
             .sent;
-        self.until(limits::WITHIN, |snapshot| {
-            snapshot.ok + snapshot.failed_total() >= sent
-        })
-        .await
+        self.until(limits::WITHIN, |snapshot| snapshot.ended() >= sent)
+            .await
     }
 
     /// Ends the load, waits for the requests in flight and gives the whole count.

@@ -55,7 +55,7 @@ pub struct Config {
     pub max_requests: u64,
     /// No request is sent later than this after the start.
     pub max_duration: Duration,
-    /// A request that would be one more in flight is not sent and counts as failed (overload).
+    /// A request that would be one more in flight is not sent (overload).
     pub max_in_flight: u32,
     /// Time for one request, from connecting to the end of its body.
     pub timeout: Duration,

@@ -76,16 +76,32 @@ impl Snapshot {
         })
     }
 
-    /// All failures.
+    /// All failures of requests that were sent.
     #[must_use]
     pub fn failed_total(&self) -> u64 {
-        self.failed.values().sum()
+        self.failed.values().sum::<u64>().saturating_sub(self.not_sent())
+    }
+
+    /// Requests for which this machine had no room when they were due. They failed nobody: what a server does not answer is
+    /// in flight, and counts as failed once its time is over.
+    #[must_use]
+    pub fn not_sent(&self) -> u64 {
+        self.failed
+            .get(&FailureKind::Overload)
+            .copied()
+            .unwrap_or_default()
     }
 
     /// Requests whose end is not known yet (after [`Snapshot::since`]: zero when more ended than were sent).
     #[must_use]
     pub fn in_flight(&self) -> u64 {
-        self.sent.saturating_sub(self.ok + self.failed_total())
+        self.sent.saturating_sub(self.ended())
+    }
+
+    /// Requests whose end is known.
+    #[must_use]
+    pub fn ended(&self) -> u64 {
+        self.ok + self.failed_total() + self.not_sent()
     }
 
     /// Answers that named this version.

@@ -39,7 +39,10 @@ impl Report {
     /// failed" everywhere.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.ended != Ended::Broken && self.total.sent > 0 && self.total.ok == self.total.sent
+        self.ended != Ended::Broken
+            && self.total.ok > 0
+            && self.total.failed_total() == 0
+            && self.total.in_flight() == 0
     }
 }
 

@@ -41,7 +41,7 @@ struct Arguments {
     #[arg(long, value_parser = humantime::parse_duration)]
     max_duration: Option<Duration>,
 
-    /// Requests in flight; one more is not sent and counts as failed [default: 400]
+    /// Requests in flight; one more is not sent [default: 400]
     #[arg(long)]
     max_in_flight: Option<u32>,
 
