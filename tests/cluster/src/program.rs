@@ -8,17 +8,17 @@ use serde::Deserialize;
 
 use crate::command;
 
-/// Builds one program of the workspace with the profile of tests and says where it is.
+/// Builds one program of the workspace with the profile of tests and says where it is. Of the whole workspace, so that
+/// dependencies have the features that they have everywhere, and are not built once more.
 ///
 /// # Errors
 /// When cargo fails, with what it said.
-pub fn build(package: &str, binary: &str) -> Result<PathBuf> {
+pub fn build(binary: &str) -> Result<PathBuf> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args([
         "build",
         "--quiet",
-        "--package",
-        package,
+        "--workspace",
         "--bin",
         binary,
         "--message-format",

@@ -31,9 +31,14 @@ pub(crate) enum Profile {
 impl Profile {
     fn arguments(self) -> &'static [&'static str] {
         match self {
-            // Nothing of it is built: its features are added, so that what it was built with is not built again.
-            Self::Dev => &["--package=kulta-xtask"],
-            Self::Release => &["--release"],
+            // Only the programs named are built, with the features that the tests' dependencies have (see `cargo`).
+            Self::Dev => &["--workspace"],
+            // Of the controller alone: what users build has no feature that only tests want.
+            Self::Release => &[
+                "--release",
+                "--package=kulta-operator",
+                "--package=kulta-sample-app",
+            ],
         }
     }
 }
@@ -58,18 +63,13 @@ struct Target {
 impl Programs {
     /// Builds what the demo shows.
     pub(crate) fn build(profile: Profile) -> Result<Self> {
-        let programs = [
-            "--package=kulta-operator",
-            "--package=kulta-sample-app",
-            "--bin=kulta",
-            "--bin=kulta-sample-app",
-        ];
+        let programs = ["--bin=kulta", "--bin=kulta-sample-app"];
         build(&[profile.arguments(), &programs].concat())
     }
 
     /// Builds the end-to-end tests.
     pub(crate) fn build_tests() -> Result<Self> {
-        build(&["--package=kulta-e2e", "--test=e2e"])
+        build(&["--workspace", "--test=e2e"])
     }
 
     /// Where a program is.

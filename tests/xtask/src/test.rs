@@ -1,6 +1,8 @@
 //! `cargo xtask test`: everything that is checked, in the order in which it fails soonest.
 //!
-//! The slow part, a Kubernetes built from source, is begun first and goes on beside the checks that need none.
+//! The slow part, a Kubernetes built from source, is begun first and goes on beside the lints. The check of the local cluster
+//! itself waits for programs that come up most of the time, and goes on beside the unit tests; what counts failed requests
+//! has the machine for itself.
 
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
@@ -47,17 +49,23 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     };
     if arguments.without_cluster {
         let done = report.run("format", &mut cargo::command(cargo::FORMAT)?);
+        let lints = &mut cargo::command(cargo::LINT)?;
+        let done = done.and_then(|()| report.run("lints", lints));
         let done = done.and_then(|()| check_sources(&mut report));
         report.print();
         return done.map(|()| ExitCode::SUCCESS);
     }
     begin()?;
     let done = check(&mut report);
-    // Whatever has happened, nothing of the cluster stays behind.
-    let down = take_down(CLUSTER);
-    let done = done.and(down).and_then(|()| check_cluster(&mut report));
+    // Whatever has happened, nothing of the clusters stays behind. Failed or interrupted, the self-check leaves its own for a
+    // look, which nobody has here.
+    let down: Result<()> = SELFCHECK_CLUSTERS
+        .into_iter()
+        .chain([CLUSTER])
+        .map(take_down)
+        .collect();
     report.print();
-    done.map(|()| ExitCode::SUCCESS)
+    done.and(down).map(|()| ExitCode::SUCCESS)
 }
 
 /// Refuses a machine that may not have a cluster (another system, another user than root) before minutes are spent on
@@ -71,33 +79,30 @@ fn begin() -> Result<()> {
 
 fn check(report: &mut Report) -> Result<()> {
     report.run("format", &mut cargo::command(cargo::FORMAT)?)?;
-    let preparation = Background::start(&["cluster", "up", "--name", CLUSTER], &report.interrupt)?;
-    check_sources(report)?;
+    let preparation = Background::start(
+        "bringing the cluster up",
+        &["cluster", "up", "--name", CLUSTER],
+        &report.interrupt,
+    )?;
+    report.run("lints", &mut cargo::command(cargo::LINT)?)?;
     report.time("waiting for the cluster", || preparation.finish())?;
+    // What the tests stand on: the local cluster itself, on some of its own.
+    let selfcheck = Background::start("the local cluster", &["cluster", "selfcheck"], &report.interrupt)?;
+    check_sources(report)?;
+    report.time("waiting for the check of the local cluster", || {
+        selfcheck.finish()
+    })?;
     let play = ["e2e", "--name", CLUSTER, "--", "--test-threads", SIDE_BY_SIDE];
     report.run("end-to-end tests", &mut itself(&play))?;
     let demo = ["demo", "--name", CLUSTER, "--requests", REQUESTS];
     report.run("demo: not one request is lost", &mut itself(&demo))
 }
 
-/// What the tests stand on: the local cluster itself, on some of its own.
-fn check_cluster(report: &mut Report) -> Result<()> {
-    let checked = report.run("the local cluster", &mut itself(&["cluster", "selfcheck"]));
-    // Failed or interrupted it leaves its clusters for a look, which nobody has here.
-    let down = SELFCHECK_CLUSTERS.map(take_down);
-    checked.and(down.into_iter().collect())
-}
-
-/// What needs no cluster.
+/// What needs no cluster, after the lints.
 fn check_sources(report: &mut Report) -> Result<()> {
-    report.run("lints", &mut cargo::command(cargo::LINT)?)?;
     report.run(
         "unit tests, simulations, generated files",
         &mut cargo::command(cargo::UNIT_TESTS)?,
-    )?;
-    report.run(
-        "unit tests of the end-to-end tests' stage",
-        &mut cargo::command(cargo::STAGE_TESTS)?,
     )?;
     check_dependencies(report)
 }
@@ -163,15 +168,17 @@ fn itself(arguments: &[&str]) -> Command {
 
 /// A command of this program that goes on beside others; ended when it is dropped.
 struct Background {
+    name: &'static str,
     child: Child,
     interrupt: Interrupt,
 }
 
 impl Background {
-    fn start(arguments: &[&str], interrupt: &Interrupt) -> Result<Self> {
+    fn start(name: &'static str, arguments: &[&str], interrupt: &Interrupt) -> Result<Self> {
         // A group of its own: what it started itself is ended with it.
         let child = itself(arguments).process_group(0).spawn()?;
         Ok(Self {
+            name,
             child,
             interrupt: interrupt.clone(),
         })
@@ -180,7 +187,7 @@ impl Background {
     fn finish(mut self) -> Result<()> {
         let status = self.interrupt.wait(&mut self.child)?;
         self.interrupt.check()?;
-        succeeded("bringing the cluster up", status)
+        succeeded(self.name, status)
     }
 }
 

@@ -18,7 +18,7 @@ pub(super) fn key() -> String {
 
 pub(super) fn build(folder: &Path, progress: &Progress) -> Result<()> {
     progress.begin("building the pause program with cargo");
-    let built = program::build(env!("CARGO_PKG_NAME"), PROGRAM)?;
+    let built = program::build(PROGRAM)?;
     fs::create_dir_all(folder.join("bin"))?;
     let copied = fs::copy(&built, folder.join("bin").join(PROGRAM));
     copied

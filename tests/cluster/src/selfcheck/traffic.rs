@@ -24,7 +24,7 @@ const ROUTED_WITHIN: Duration = Duration::from_mins(1);
 const MEASURED_WITHIN: Duration = Duration::from_secs(30);
 
 pub(super) fn route_splits(cluster: &Cluster) -> Result<()> {
-    let application = std::fs::read(program::build("kulta-sample-app", "kulta-sample-app")?)?;
+    let application = std::fs::read(program::build("kulta-sample-app")?)?;
     cluster.load_image(
         &Image::new(IMAGE, "/sample-app", application)
             .port(8080)
