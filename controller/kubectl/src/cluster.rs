@@ -1,0 +1,225 @@
+//! The requests of the API server, in the namespace that the user works in.
+
+use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::core::{ApiResource, GroupVersionKind};
+use kube::{Client, Config};
+use kulta_api::{analysis, rollout};
+use kulta_core::text::with_causes;
+use serde_json::{Value, json};
+
+use crate::arguments::ConnectionArguments;
+use crate::error::Error;
+
+/// The name under which the plugin writes (`metadata.managedFields[].manager`).
+const FIELD_MANAGER: &str = "kubectl-kulta";
+
+/// A cluster, and a namespace of it.
+#[derive(Clone)]
+pub struct Cluster {
+    client: Client,
+    namespace: String,
+}
+
+/// The kinds that are read. The one place that says in which group KULTA's own are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Rollouts.
+    Rollout,
+    /// Analyses of Rollouts.
+    AnalysisRun,
+    /// Revisions of Rollouts.
+    ReplicaSet,
+    /// Pods of revisions.
+    Pod,
+}
+
+impl Kind {
+    /// The resource, for a client.
+    #[must_use]
+    pub fn resource(self) -> ApiResource {
+        match self {
+            Self::Rollout => rollout::api_resource(),
+            Self::AnalysisRun => analysis::api_resource(),
+            Self::ReplicaSet => ApiResource::from_gvk(&GroupVersionKind::gvk("apps", "v1", "ReplicaSet")),
+            Self::Pod => ApiResource::from_gvk(&GroupVersionKind::gvk("", "v1", "Pod")),
+        }
+    }
+}
+
+impl Cluster {
+    /// The namespace of the cluster that `client` asks.
+    #[must_use]
+    pub fn new(client: Client, namespace: &str) -> Self {
+        let namespace = namespace.to_owned();
+        Self { client, namespace }
+    }
+
+    /// The cluster and the namespace that the user means.
+    ///
+    /// # Errors
+    /// When there is no such kubeconfig, context or namespace in it.
+    pub async fn connect(arguments: &ConnectionArguments) -> Result<Self, Error> {
+        let mut config = configuration(arguments).await?;
+        let login = &mut config.auth_info;
+        if let Some(user) = &arguments.impersonate {
+            login.impersonate = Some(user.clone());
+        }
+        if !arguments.impersonate_group.is_empty() {
+            login.impersonate_groups = Some(arguments.impersonate_group.clone());
+        }
+        let namespace = arguments.namespace.clone();
+        let namespace = namespace.unwrap_or_else(|| config.default_namespace.clone());
+        let client = Client::try_from(config).map_err(|error| Error::Configuration {
+            reason: with_causes(&error),
+        })?;
+        Ok(Self { client, namespace })
+    }
+
+    /// The namespace.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// The objects of a kind in the namespace.
+    #[must_use]
+    pub fn objects(&self, kind: Kind) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), &self.namespace, &kind.resource())
+    }
+
+    /// The error of a request that was to do `action`.
+    pub(crate) fn error(&self, action: impl Into<String>) -> impl Fn(kube::Error) -> Error {
+        let action = action.into();
+        move |error| Error::of_request(action.clone(), &self.namespace, &error)
+    }
+
+    /// The Rollout of this name.
+    ///
+    /// # Errors
+    /// When there is none, or it can't be read.
+    pub async fn rollout(&self, name: &str) -> Result<DynamicObject, Error> {
+        let found = self.objects(Kind::Rollout).get(name).await;
+        found.map_err(self.error(format!("read rollout '{name}'")))
+    }
+
+    /// The Rollouts of the namespace, or of all.
+    ///
+    /// # Errors
+    /// When they can't be read.
+    pub async fn rollouts(&self, everywhere: bool) -> Result<Vec<DynamicObject>, Error> {
+        let rollouts = if everywhere {
+            Api::all_with(self.client.clone(), &Kind::Rollout.resource())
+        } else {
+            self.objects(Kind::Rollout)
+        };
+        let found = rollouts.list(&ListParams::default()).await;
+        Ok(found.map_err(self.error("list rollouts"))?.items)
+    }
+
+    /// The objects of a kind that a label selector selects.
+    ///
+    /// # Errors
+    /// When they can't be read.
+    pub async fn list(&self, kind: Kind, selector: &str) -> Result<Vec<DynamicObject>, Error> {
+        let parameters = ListParams::default().labels(selector);
+        let found = self.objects(kind).list(&parameters).await;
+        let action = format!("list {}", kind.resource().plural);
+        Ok(found.map_err(self.error(action))?.items)
+    }
+
+    /// Merges fields into the status of a Rollout; with `seen`, only if that is still its resource version.
+    ///
+    /// # Errors
+    /// When the API server refuses; [`Error::Conflict`] when it is another version.
+    pub async fn patch_status(
+        &self,
+        name: &str,
+        status: &Value,
+        seen: Option<&str>,
+    ) -> Result<DynamicObject, Error> {
+        let patch = Patch::Merge(match seen {
+            Some(version) => json!({"metadata": {"resourceVersion": version}, "status": status}),
+            None => json!({"status": status}),
+        });
+        let patched = self
+            .objects(Kind::Rollout)
+            .patch_status(name, &parameters(), &patch)
+            .await;
+        patched.map_err(self.error(format!("patch the status of rollout '{name}'")))
+    }
+
+    /// Merges fields into the spec of a Rollout.
+    ///
+    /// # Errors
+    /// When the API server refuses.
+    pub async fn patch_spec(&self, name: &str, spec: &Value) -> Result<DynamicObject, Error> {
+        let patch = Patch::Merge(json!({"spec": spec}));
+        self.patch(name, &patch).await
+    }
+
+    /// Changes a Rollout by the operations of a JSON patch.
+    ///
+    /// # Errors
+    /// When the API server refuses, and when a test of the patch fails.
+    pub async fn patch_json(&self, name: &str, patch: json_patch::Patch) -> Result<DynamicObject, Error> {
+        self.patch(name, &Patch::Json::<()>(patch)).await
+    }
+
+    async fn patch<P: serde::Serialize + std::fmt::Debug>(
+        &self,
+        name: &str,
+        patch: &Patch<P>,
+    ) -> Result<DynamicObject, Error> {
+        let patched = self
+            .objects(Kind::Rollout)
+            .patch(name, &parameters(), patch)
+            .await;
+        patched.map_err(self.error(format!("patch rollout '{name}'")))
+    }
+
+    /// Puts `object` in the place of the Rollout that it was read as.
+    ///
+    /// # Errors
+    /// When the API server refuses; [`Error::Conflict`] when it has changed since.
+    pub async fn replace(&self, name: &str, object: &DynamicObject) -> Result<DynamicObject, Error> {
+        let parameters = PostParams {
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            ..PostParams::default()
+        };
+        let replaced = self
+            .objects(Kind::Rollout)
+            .replace(name, &parameters, object)
+            .await;
+        replaced.map_err(self.error(format!("update rollout '{name}'")))
+    }
+}
+
+fn parameters() -> PatchParams {
+    PatchParams {
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+        ..PatchParams::default()
+    }
+}
+
+/// As kubectl finds it: the file that is named, or KUBECONFIG, or the file in the home folder, or that of a pod.
+async fn configuration(arguments: &ConnectionArguments) -> Result<Config, Error> {
+    let unusable = |error: &dyn std::error::Error| Error::Configuration {
+        reason: with_causes(error),
+    };
+    let options = KubeConfigOptions {
+        context: arguments.context.clone(),
+        cluster: arguments.cluster.clone(),
+        user: arguments.user.clone(),
+    };
+    if let Some(path) = &arguments.kubeconfig {
+        let file = Kubeconfig::read_from(path).map_err(|error| unusable(&error))?;
+        let config = Config::from_custom_kubeconfig(file, &options).await;
+        return config.map_err(|error| unusable(&error));
+    }
+    if options.context.is_some() || options.cluster.is_some() || options.user.is_some() {
+        let config = Config::from_kubeconfig(&options).await;
+        return config.map_err(|error| unusable(&error));
+    }
+    Config::infer().await.map_err(|error| unusable(&error))
+}

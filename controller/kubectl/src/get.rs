@@ -1,0 +1,333 @@
+//! The verb get: the picture of a Rollout, once or whenever it changes.
+
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::time::Duration;
+
+use futures::{FutureExt as _, StreamExt as _};
+use jiff::Timestamp;
+use kube::api::DynamicObject;
+use kube::runtime::WatchStreamExt as _;
+use kube::runtime::watcher::{self, Event, watcher};
+use kulta_api::names::HASH_LABEL;
+use kulta_api::{rollout as kind, selector};
+use tokio::time::Instant;
+
+use crate::cluster::{Cluster, Kind};
+use crate::error::Error;
+use crate::output::Output;
+use crate::rollout::Rollout;
+use crate::tree::{self, Belongings};
+use crate::watch::lasting;
+
+/// Two pictures are at least so long apart: more often nobody can read, and a terminal flickers.
+const BETWEEN_PICTURES: Duration = Duration::from_millis(200);
+
+/// Shows a Rollout as it is now.
+///
+/// # Errors
+/// When it, or what belongs to it, can't be read.
+pub async fn once(cluster: &Cluster, name: &str, out: &mut Output<'_>) -> Result<(), Error> {
+    let object = cluster.rollout(name).await?;
+    let selector = selector_of(&object);
+    let (replica_sets, pods, analysis_runs) = futures::try_join!(
+        cluster.list(Kind::ReplicaSet, &selector),
+        cluster.list(Kind::Pod, &selector),
+        // Those that a Rollout has made.
+        cluster.list(Kind::AnalysisRun, HASH_LABEL),
+    )?;
+    let belongings = Belongings {
+        replica_sets,
+        pods,
+        analysis_runs,
+    };
+    draw(&object, &belongings, Timestamp::now(), out)
+}
+
+/// Shows a Rollout whenever it, or what belongs to it, changes, at most for a time.
+///
+/// # Errors
+/// When it, or what belongs to it, can't be read, and when it is deleted.
+pub async fn watch(
+    cluster: &Cluster,
+    name: &str,
+    timeout: Option<Duration>,
+    out: &mut Output<'_>,
+) -> Result<(), Error> {
+    let watching = until_deleted(cluster, name, out);
+    let Some(timeout) = timeout else {
+        return watching.await;
+    };
+    // To have seen enough is no failure.
+    tokio::time::timeout(timeout, watching).await.unwrap_or(Ok(()))
+}
+
+async fn until_deleted(cluster: &Cluster, name: &str, out: &mut Output<'_>) -> Result<(), Error> {
+    // Asked for once before it is watched: one that is not there, or may not be seen, is told at once.
+    let object = cluster.rollout(name).await?;
+    let selector = selector_of(&object);
+    let of = |kind: Kind, configuration: watcher::Config| {
+        let events = watcher(cluster.objects(kind), configuration).default_backoff();
+        events.map(move |event| (kind, event)).boxed()
+    };
+    let by_labels = |labels: &str| watcher::Config::default().labels(labels);
+    let changes = futures::stream::select_all([
+        of(
+            Kind::Rollout,
+            watcher::Config::default().fields(&format!("metadata.name={name}")),
+        ),
+        of(Kind::ReplicaSet, by_labels(&selector)),
+        of(Kind::Pod, by_labels(&selector)),
+        of(Kind::AnalysisRun, by_labels(HASH_LABEL)),
+    ]);
+    let mut changes = pin!(changes);
+    let mut seen = Seen::default();
+    let mut next_picture = Instant::now();
+    let mut is_first = true;
+    while let Some(change) = changes.next().await {
+        take(&mut seen, cluster, change)?;
+        // What comes in one go is shown in one picture.
+        while let Ok(Some(change)) = tokio::time::timeout_at(next_picture, changes.next()).await {
+            take(&mut seen, cluster, change)?;
+        }
+        while let Some(Some(change)) = changes.next().now_or_never() {
+            take(&mut seen, cluster, change)?;
+        }
+        let Some((object, belongings)) = seen.picture() else {
+            continue;
+        };
+        let Some(object) = object else {
+            return Err(Error::Deleted {
+                name: name.to_owned(),
+                namespace: cluster.namespace().to_owned(),
+            });
+        };
+        out.redraw(is_first)?;
+        draw(&object, &belongings, Timestamp::now(), out)?;
+        out.flush()?;
+        is_first = false;
+        next_picture = Instant::now() + BETWEEN_PICTURES;
+    }
+    Ok(())
+}
+
+type Change = (Kind, Result<Event<DynamicObject>, watcher::Error>);
+
+fn take(seen: &mut Seen, cluster: &Cluster, (kind, event): Change) -> Result<(), Error> {
+    match event {
+        Ok(event) => {
+            seen.of(kind).apply(event);
+            Ok(())
+        }
+        Err(error) => match lasting(error) {
+            Some(error) => Err(cluster.error(format!("watch {}", kind.resource().plural))(error)),
+            None => Ok(()),
+        },
+    }
+}
+
+/// The selector of a Rollout's pods, as text. Of one that has none everything is asked for: what is shown is told by its
+/// owner.
+fn selector_of(object: &DynamicObject) -> String {
+    let selector = Rollout::new(object).spec().and_then(kind::selector);
+    let selector = selector.as_ref().and_then(selector::selector_text);
+    selector.unwrap_or_default()
+}
+
+fn draw(
+    object: &DynamicObject,
+    belongings: &Belongings,
+    now: Timestamp,
+    out: &mut Output<'_>,
+) -> Result<(), Error> {
+    let rollout = Rollout::new(object);
+    out.table(&tree::facts(rollout, belongings))?;
+    out.line("")?;
+    out.table(&tree::rows(rollout, belongings, now))?;
+    Ok(())
+}
+
+/// Everything that the watches have told.
+#[derive(Default)]
+struct Seen {
+    rollouts: Objects,
+    replica_sets: Objects,
+    pods: Objects,
+    analysis_runs: Objects,
+}
+
+impl Seen {
+    fn of(&mut self, kind: Kind) -> &mut Objects {
+        match kind {
+            Kind::Rollout => &mut self.rollouts,
+            Kind::ReplicaSet => &mut self.replica_sets,
+            Kind::Pod => &mut self.pods,
+            Kind::AnalysisRun => &mut self.analysis_runs,
+        }
+    }
+
+    /// The Rollout, None if it is gone, and what belongs to it; None while a watch has not told everything yet.
+    fn picture(&self) -> Option<(Option<DynamicObject>, Belongings)> {
+        let belongings = Belongings {
+            replica_sets: self.replica_sets.all()?,
+            pods: self.pods.all()?,
+            analysis_runs: self.analysis_runs.all()?,
+        };
+        Some((self.rollouts.all()?.pop(), belongings))
+    }
+}
+
+/// The objects of one watch, by name.
+#[derive(Default)]
+struct Objects {
+    known: Option<BTreeMap<String, DynamicObject>>,
+    listed: BTreeMap<String, DynamicObject>,
+}
+
+impl Objects {
+    fn apply(&mut self, event: Event<DynamicObject>) {
+        let named = |object: DynamicObject| (object.metadata.name.clone().unwrap_or_default(), object);
+        match event {
+            Event::Init => self.listed.clear(),
+            Event::InitApply(object) => self.listed.extend([named(object)]),
+            Event::InitDone => self.known = Some(std::mem::take(&mut self.listed)),
+            Event::Apply(object) => self.known.get_or_insert_default().extend([named(object)]),
+            Event::Delete(object) => {
+                let (name, _) = named(object);
+                self.known.get_or_insert_default().remove(&name);
+            }
+        }
+    }
+
+    fn all(&self) -> Option<Vec<DynamicObject>> {
+        Some(self.known.as_ref()?.values().cloned().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::scenario::{Exchange, expect, expect_get, failure, object, paused_at, rollout, scenario};
+
+    const SELECTED: &str = "labelSelector=app%3Dweb";
+    const MADE: &str = "labelSelector=rollouts-pod-template-hash";
+
+    fn replica_set() -> DynamicObject {
+        let owner = json!([{"apiVersion": "v1", "kind": "Rollout", "name": "web", "uid": "uid-web", "controller": true}]);
+        object(json!({
+            "apiVersion": "apps/v1", "kind": "ReplicaSet",
+            "metadata": {
+                "name": "web-new", "uid": "uid-new", "ownerReferences": owner,
+                "annotations": {"rollout.argoproj.io/revision": "2"},
+                "labels": {"rollouts-pod-template-hash": "new"},
+            },
+            "spec": {"replicas": 4}, "status": {"replicas": 4, "availableReplicas": 4},
+        }))
+    }
+
+    fn list(path: &str, selector: &str, items: &[DynamicObject]) -> Exchange {
+        let list = json!({
+            "apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": "60"}, "items": items,
+        });
+        expect(&format!("GET {path}?&{selector}"), 200, &list)
+    }
+
+    const REPLICA_SETS: &str = "/apis/apps/v1/namespaces/shop/replicasets";
+    const PODS: &str = "/api/v1/namespaces/shop/pods";
+    const RUNS: &str = "/apis/kulta.io/v1alpha1/namespaces/shop/analysisruns";
+
+    #[tokio::test]
+    async fn a_rollout_is_shown_with_what_belongs_to_it() {
+        let exchanges = vec![
+            expect_get(&rollout()),
+            list(REPLICA_SETS, SELECTED, &[replica_set()]),
+            list(PODS, SELECTED, &[]),
+            list(RUNS, MADE, &[]),
+        ];
+
+        let (done, printed) = scenario(exchanges, async |cluster, out| once(cluster, "web", out).await).await;
+
+        done.unwrap();
+        assert!(printed.starts_with("Name:            web\n"), "{printed}");
+        assert!(printed.contains("└──⧉ web-new"), "{printed}");
+    }
+
+    #[tokio::test]
+    async fn a_kind_that_may_not_be_read_is_named() {
+        let exchanges = vec![
+            expect_get(&rollout()),
+            list(REPLICA_SETS, SELECTED, &[]),
+            list(PODS, SELECTED, &[]),
+            list(RUNS, MADE, &[]).failing(403, &failure(403, "Forbidden", "no runs for you")),
+        ];
+
+        let (done, _) = scenario(exchanges, async |cluster, out| once(cluster, "web", out).await).await;
+
+        let told = done.unwrap_err().to_string();
+        assert!(
+            told.starts_with("can't list analysisruns: no runs for you"),
+            "{told}"
+        );
+    }
+
+    fn applied(objects: &mut Objects, object: &DynamicObject) {
+        objects.apply(Event::Apply(object.clone()));
+    }
+
+    #[test]
+    fn nothing_is_drawn_before_every_watch_has_told_everything() {
+        let mut seen = Seen::default();
+        for kind in [Kind::Rollout, Kind::ReplicaSet, Kind::Pod] {
+            seen.of(kind).apply(Event::InitDone);
+        }
+        assert!(seen.picture().is_none());
+
+        seen.of(Kind::AnalysisRun).apply(Event::InitDone);
+
+        assert!(seen.picture().is_some());
+    }
+
+    #[test]
+    fn what_a_new_list_does_not_have_is_gone() {
+        let mut objects = Objects::default();
+        applied(&mut objects, &replica_set());
+        objects.apply(Event::Init);
+        assert_eq!(objects.all().unwrap().len(), 1);
+
+        objects.apply(Event::InitDone);
+
+        assert_eq!(objects.all().unwrap().len(), 0);
+    }
+
+    #[test]
+    fn changes_and_deletions_are_followed() {
+        let mut objects = Objects::default();
+        applied(&mut objects, &rollout());
+        applied(&mut objects, &paused_at(1));
+        assert_eq!(objects.all().unwrap(), [paused_at(1)]);
+
+        objects.apply(Event::Delete(rollout()));
+
+        assert_eq!(objects.all().unwrap(), []);
+    }
+
+    #[tokio::test]
+    async fn a_rollout_that_is_not_there_is_told_before_anything_is_watched() {
+        let missing = failure(404, "NotFound", "rollouts.kulta.io \"web\" not found");
+        let exchanges = vec![expect(
+            &format!("GET {}", crate::scenario::ROLLOUT),
+            404,
+            &missing,
+        )];
+
+        let (done, printed) = scenario(exchanges, async |cluster, out| {
+            watch(cluster, "web", None, out).await
+        })
+        .await;
+
+        assert!(matches!(done.unwrap_err(), Error::NotFound { .. }));
+        assert_eq!(printed, "");
+    }
+}

@@ -1,0 +1,362 @@
+//! The verb undo: back to the pod template of an earlier revision.
+
+use kube::api::DynamicObject;
+use kulta_api::names::{HASH_LABEL, TEMPLATE_DIGEST_ANNOTATION};
+use kulta_api::{rollout as kind, selector};
+use kulta_core::revision::TemplateDigest;
+use serde_json::{Value, json};
+use thiserror::Error;
+
+use crate::cluster::{Cluster, Kind};
+use crate::error::Error as VerbError;
+use crate::output::Output;
+use crate::rollout::{Rollout, is_controlled_by, revision};
+
+/// There is nothing to go back to.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum UndoError {
+    /// The revision is not there (any more).
+    #[error("unable to find specified revision {revision} in history; there are {known}")]
+    NoSuchRevision {
+        /// Which.
+        revision: u64,
+        /// Those there are.
+        known: String,
+    },
+    /// There is one revision, or none.
+    #[error(
+        "no revision found for rollout '{name}' to go back to: it has had only one, or its old ReplicaSets are gone"
+    )]
+    NoPreviousRevision {
+        /// The Rollout.
+        name: String,
+    },
+    /// A ReplicaSet without a template comes from no API server.
+    #[error("ReplicaSet '{name}' has no pod template: choose another revision with --to-revision")]
+    NoTemplate {
+        /// The ReplicaSet.
+        name: String,
+    },
+    /// Its pods are of another object.
+    #[error(
+        "rollout '{name}' has no pod template of its own: undo the change of the object that its workloadRef names"
+    )]
+    NoOwnTemplate {
+        /// The Rollout.
+        name: String,
+    },
+    /// Somebody else has changed the template since it was read.
+    #[error(
+        "the pod template of rollout '{name}' was changed by somebody else meanwhile, so nothing was undone: look at it, \
+         then say it again ({reason})"
+    )]
+    TemplateChanged {
+        /// The Rollout.
+        name: String,
+        /// The API server's words.
+        reason: String,
+    },
+}
+
+/// A way back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Undo {
+    /// The Rollout asks for that revision already.
+    Unchanged,
+    /// The template now, and the one to go back to.
+    Change {
+        /// Now.
+        from: Value,
+        /// Then.
+        to: Value,
+    },
+}
+
+/// The ReplicaSet to go back to: that of the revision `wanted`, else the one before the latest.
+///
+/// # Errors
+/// When there is none.
+pub fn target<'r>(
+    rollout: Rollout<'_>,
+    replica_sets: &'r [DynamicObject],
+    wanted: Option<u64>,
+) -> Result<&'r DynamicObject, UndoError> {
+    let owned = replica_sets
+        .iter()
+        .filter(|replica_set| is_controlled_by(replica_set, rollout.uid()));
+    let mut revisions: Vec<_> = owned
+        .filter_map(|replica_set| Some((revision(replica_set)?, replica_set)))
+        .collect();
+    revisions.sort_by_key(|(revision, _)| std::cmp::Reverse(*revision));
+    match wanted {
+        Some(wanted) => {
+            let found = revisions.iter().find(|(revision, _)| *revision == wanted);
+            found
+                .map(|(_, replica_set)| *replica_set)
+                .ok_or_else(|| UndoError::NoSuchRevision {
+                    revision: wanted,
+                    known: known(&revisions),
+                })
+        }
+        None => revisions
+            .get(1)
+            .map(|(_, replica_set)| *replica_set)
+            .ok_or_else(|| UndoError::NoPreviousRevision {
+                name: rollout.name().to_owned(),
+            }),
+    }
+}
+
+fn known(revisions: &[(u64, &DynamicObject)]) -> String {
+    let numbers: Vec<_> = revisions
+        .iter()
+        .map(|(revision, _)| revision.to_string())
+        .collect();
+    if numbers.is_empty() {
+        "none".to_owned()
+    } else {
+        numbers.join(", ")
+    }
+}
+
+/// The way back to the template of `replica_set`.
+///
+/// # Errors
+/// When the Rollout or the ReplicaSet has no template.
+pub fn undo_to(rollout: Rollout<'_>, replica_set: &DynamicObject) -> Result<Undo, UndoError> {
+    let from = rollout.template().ok_or_else(|| UndoError::NoOwnTemplate {
+        name: rollout.name().to_owned(),
+    })?;
+    let to = replica_set.data.pointer("/spec/template");
+    let to = to
+        .filter(|template| template.is_object())
+        .map(written_by_users)
+        .ok_or_else(|| UndoError::NoTemplate {
+            name: replica_set.metadata.name.clone().unwrap_or_default(),
+        })?;
+    let annotations = replica_set.metadata.annotations.as_ref();
+    let digest = annotations.and_then(|annotations| annotations.get(TEMPLATE_DIGEST_ANNOTATION));
+    // The ReplicaSet's template has the defaults of the API server in it, the Rollout's has not.
+    let is_made_of_it = digest.is_some_and(|digest| TemplateDigest::of(from).as_str() == digest);
+    if is_made_of_it || *from == to {
+        return Ok(Undo::Unchanged);
+    }
+    let from = from.clone();
+    Ok(Undo::Change { from, to })
+}
+
+/// A template without what the controller and the API server have put in.
+fn written_by_users(template: &Value) -> Value {
+    let mut template = template.clone();
+    let metadata = template.get_mut("metadata").and_then(Value::as_object_mut);
+    if let Some(metadata) = metadata {
+        metadata.retain(|_, value| !value.is_null());
+        if let Some(labels) = metadata.get_mut("labels").and_then(Value::as_object_mut) {
+            labels.remove(HASH_LABEL);
+        }
+    }
+    template
+}
+
+/// Goes back to an earlier revision.
+///
+/// # Errors
+/// When there is none, when somebody changes the template meanwhile, and when the API server refuses.
+pub async fn undo(
+    cluster: &Cluster,
+    name: &str,
+    to_revision: Option<u64>,
+    out: &mut Output<'_>,
+) -> Result<(), VerbError> {
+    let object = cluster.rollout(name).await?;
+    let rollout = Rollout::new(&object);
+    let selector = rollout.spec().and_then(kind::selector);
+    let selector = selector.as_ref().and_then(selector::selector_text);
+    let replica_sets = cluster
+        .list(Kind::ReplicaSet, &selector.unwrap_or_default())
+        .await?;
+    let target = target(rollout, &replica_sets, to_revision)?;
+    let number = revision(target).unwrap_or_default();
+    let Undo::Change { from, to } = undo_to(rollout, target)? else {
+        out.line(format!(
+            "skipped rollback (current template already matches revision {number})"
+        ))?;
+        return Ok(());
+    };
+    let patch = json!([
+        {"op": "test", "path": "/spec/template", "value": from},
+        {"op": "replace", "path": "/spec/template", "value": to},
+    ]);
+    // A list of operations as the type defines them.
+    let patch = serde_json::from_value(patch).unwrap_or_default();
+    match cluster.patch_json(name, patch).await {
+        Ok(_) => {}
+        Err(VerbError::Refused { reason, .. }) if is_failed_test(cluster, name, &from).await? => {
+            let name = name.to_owned();
+            return Err(UndoError::TemplateChanged { name, reason }.into());
+        }
+        Err(error) => return Err(error),
+    }
+    out.line(format!("rollout '{name}' undo to revision {number}"))?;
+    Ok(())
+}
+
+/// Whether a patch was refused for its test: the API server has one answer for it and for other faults.
+async fn is_failed_test(cluster: &Cluster, name: &str, from: &Value) -> Result<bool, VerbError> {
+    let now = cluster.rollout(name).await?;
+    Ok(Rollout::new(&now).template() != Some(from))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{
+        ROLLOUT, expect, expect_get, failure, object, rollout, scenario, template, with_spec,
+    };
+
+    const LIST: &str = "GET /apis/apps/v1/namespaces/shop/replicasets?&labelSelector=app%3Dweb";
+
+    fn replica_set(revision: u64, image: &str) -> DynamicObject {
+        let mut template = template(image);
+        template["metadata"]["labels"][HASH_LABEL] = json!(format!("hash-{revision}"));
+        template["metadata"]["creationTimestamp"] = Value::Null;
+        object(json!({
+            "apiVersion": "apps/v1", "kind": "ReplicaSet",
+            "metadata": {
+                "name": format!("web-{revision}"), "namespace": "shop", "uid": format!("uid-{revision}"),
+                "annotations": {"rollout.argoproj.io/revision": revision.to_string()},
+                "ownerReferences": [{
+                    "apiVersion": "kulta.io/v1alpha1", "kind": "Rollout", "name": "web", "uid": "uid-web",
+                    "controller": true,
+                }],
+            },
+            "spec": {"template": template},
+        }))
+    }
+
+    fn listed(replica_sets: &[DynamicObject]) -> Value {
+        json!({"apiVersion": "apps/v1", "kind": "ReplicaSetList", "metadata": {}, "items": replica_sets})
+    }
+
+    #[test]
+    fn the_revision_before_the_latest_is_gone_back_to() {
+        let replica_sets = [
+            replica_set(3, "web:1"),
+            replica_set(1, "web:0"),
+            replica_set(2, "web:2"),
+        ];
+        let object = rollout();
+        let found = target(Rollout::new(&object), &replica_sets, None).unwrap();
+        assert_eq!(revision(found), Some(2));
+    }
+
+    #[test]
+    fn replica_sets_of_others_are_no_revisions() {
+        let mut other = replica_set(7, "web:7");
+        other.metadata.owner_references = None;
+        let replica_sets = [other, replica_set(2, "web:2")];
+        let object = rollout();
+        let told = target(Rollout::new(&object), &replica_sets, None).unwrap_err();
+        assert!(matches!(told, UndoError::NoPreviousRevision { .. }), "{told}");
+    }
+
+    #[test]
+    fn a_revision_that_is_not_there_is_told_with_those_that_are() {
+        let replica_sets = [replica_set(3, "web:1"), replica_set(2, "web:2")];
+        let object = rollout();
+        let told = target(Rollout::new(&object), &replica_sets, Some(9)).unwrap_err();
+        assert_eq!(
+            told.to_string(),
+            "unable to find specified revision 9 in history; there are 3, 2"
+        );
+    }
+
+    #[test]
+    fn a_template_that_differs_by_defaults_only_is_known_by_its_digest() {
+        let mut made_of_it = replica_set(2, "web:2");
+        made_of_it.data["spec"]["template"]["spec"]["restartPolicy"] = json!("Always");
+        let digest = TemplateDigest::of(&template("web:2")).as_str().to_owned();
+        let annotations = made_of_it.metadata.annotations.as_mut().unwrap();
+        annotations.insert(TEMPLATE_DIGEST_ANNOTATION.to_owned(), digest);
+        let object = rollout();
+        assert_eq!(undo_to(Rollout::new(&object), &made_of_it), Ok(Undo::Unchanged));
+    }
+
+    #[test]
+    fn a_rollout_without_a_template_of_its_own_is_told() {
+        let referring = with_spec(&rollout(), json!({"template": null}));
+        let told = undo_to(Rollout::new(&referring), &replica_set(1, "web:1")).unwrap_err();
+        assert!(told.to_string().contains("workloadRef"), "{told}");
+    }
+
+    #[tokio::test]
+    async fn the_template_is_replaced_without_the_hash_if_it_is_still_the_one_that_was_read() {
+        let replica_sets = [replica_set(2, "web:2"), replica_set(1, "web:1")];
+        let patch = json!([
+            {"op": "test", "path": "/spec/template", "value": template("web:2")},
+            {"op": "replace", "path": "/spec/template", "value": template("web:1")},
+        ]);
+        let exchanges = vec![
+            expect_get(&rollout()),
+            expect(LIST, 200, &listed(&replica_sets)),
+            expect(
+                &format!("PATCH {ROLLOUT}?&fieldManager=kubectl-kulta"),
+                200,
+                &json!(rollout()),
+            )
+            .with_body(patch),
+        ];
+
+        let (done, printed) = scenario(exchanges, async |cluster, out| {
+            undo(cluster, "web", None, out).await
+        })
+        .await;
+
+        done.unwrap();
+        assert_eq!(printed, "rollout 'web' undo to revision 1\n");
+    }
+
+    #[tokio::test]
+    async fn the_revision_that_is_asked_for_already_is_skipped() {
+        let exchanges = vec![
+            expect_get(&rollout()),
+            expect(LIST, 200, &listed(&[replica_set(2, "web:2")])),
+        ];
+
+        let (done, printed) = scenario(exchanges, async |cluster, out| {
+            undo(cluster, "web", Some(2), out).await
+        })
+        .await;
+
+        done.unwrap();
+        assert_eq!(
+            printed,
+            "skipped rollback (current template already matches revision 2)\n"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_template_that_somebody_changes_meanwhile_is_left_alone() {
+        let replica_sets = [replica_set(2, "web:2"), replica_set(1, "web:1")];
+        let refusal = failure(422, "Invalid", "the server rejected our request");
+        let changed = with_spec(&rollout(), json!({"template": template("web:3")}));
+        let exchanges = vec![
+            expect_get(&rollout()),
+            expect(LIST, 200, &listed(&replica_sets)),
+            expect(
+                &format!("PATCH {ROLLOUT}?&fieldManager=kubectl-kulta"),
+                422,
+                &refusal,
+            ),
+            expect_get(&changed),
+        ];
+
+        let (done, _) = scenario(exchanges, async |cluster, out| {
+            undo(cluster, "web", None, out).await
+        })
+        .await;
+
+        let told = done.unwrap_err().to_string();
+        assert!(told.contains("changed by somebody else meanwhile"), "{told}");
+    }
+}
