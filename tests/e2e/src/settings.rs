@@ -21,6 +21,8 @@ pub struct StageSettings {
     pub gateway: GatewaySettings,
     /// What KULTA is started from.
     pub controller: ControllerSource,
+    /// KULTA's plugin for kubectl; none where nobody uses it.
+    pub kubectl_plugin: Option<PathBuf>,
     /// The images of the application.
     pub app: AppImages,
     /// A Prometheus that scrapes pods by their annotations, as the cluster's pods reach it.

@@ -23,6 +23,7 @@ mod faults;
 mod gate;
 mod harness;
 mod hostile;
+mod kubectl;
 mod live;
 mod lost_objects;
 mod mounts;
@@ -105,6 +106,8 @@ fn scenarios() -> Vec<Scenario> {
         scenario!(change::full_promotion_skips_what_remains),
         scenario!(change::scaled_half_way_both_versions_follow),
         scenario!(change::changed_steps_begin_again),
+        scenario!(kubectl::rollout_is_driven_with_the_plugin_alone),
+        scenario!(kubectl::picture_of_a_rollout_follows_its_release),
         scenario!(change::crashing_canary_loses_its_traffic_and_then_the_deadline),
         scenario!(contest::gitops_manager_that_applies_its_weights_is_named_and_corrected),
         scenario!(contest::gitops_manager_that_omits_weights_is_named_and_corrected),

@@ -11,6 +11,8 @@ use serde::Deserialize;
 pub(crate) const CONTROLLER: &str = "kulta";
 /// The application that is rolled out.
 pub(crate) const SAMPLE_APP: &str = "kulta-sample-app";
+/// The plugin for kubectl.
+pub(crate) const KUBECTL_PLUGIN: &str = "kubectl-kulta";
 /// The end-to-end tests.
 pub(crate) const END_TO_END_TESTS: &str = "e2e";
 
@@ -67,9 +69,9 @@ impl Programs {
         build(&[profile.arguments(), &programs].concat())
     }
 
-    /// Builds the end-to-end tests.
+    /// Builds the end-to-end tests, and the plugin for kubectl that they use.
     pub(crate) fn build_tests() -> Result<Self> {
-        build(&["--workspace", "--test=e2e"])
+        build(&["--workspace", "--test=e2e", "--bin=kubectl-kulta"])
     }
 
     /// Where a program is.

@@ -142,6 +142,7 @@ impl Arguments {
                 image: self.controller_image.clone(),
                 program: None,
             },
+            kubectl_plugin: None,
             app: AppImages {
                 v1: app.clone(),
                 v2: app.clone(),

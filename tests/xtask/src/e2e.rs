@@ -29,8 +29,9 @@ pub(crate) struct Arguments {
 /// Builds everything, brings the cluster up and runs the tests inside its network.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let interrupt = Interrupt::catch()?;
-    let local = Local::prepare(&ClusterOptions::named(&arguments.name)?, USER, Profile::Dev)?;
+    let mut local = Local::prepare(&ClusterOptions::named(&arguments.name)?, USER, Profile::Dev)?;
     let tests = Programs::build_tests()?;
+    local.provide_kubectl_plugin(tests.path(build::KUBECTL_PLUGIN)?);
     plugins::prepare()?;
     let mut command = local.enter(tests.path(build::END_TO_END_TESTS)?)?;
     let status = interrupt.run(command.args(&arguments.filter))?;

@@ -60,12 +60,18 @@ impl Local {
                 image: Some(image.name().to_owned()),
                 program: Some(controller.to_owned()),
             },
+            kubectl_plugin: None,
             app,
             prometheus: Some(cluster.prometheus_url()),
             manifests: build::repository()?.join(MANIFESTS),
             work,
         };
         Ok(Self { cluster, stage })
+    }
+
+    /// Tells the stage where KULTA's plugin for kubectl is.
+    pub(crate) fn provide_kubectl_plugin(&mut self, program: &std::path::Path) {
+        self.stage.kubectl_plugin = Some(program.to_owned());
     }
 
     /// A command inside the cluster's network that is told of the stage.
