@@ -96,12 +96,6 @@ impl<'o> Rollout<'o> {
         self.object.metadata.deletion_timestamp.is_some()
     }
 
-    /// The number of the revision that its spec asks for.
-    #[must_use]
-    pub fn revision(self) -> Option<u64> {
-        revision(self.object)
-    }
-
     fn at(self, pointer: &str) -> Option<&'o Value> {
         self.object.data.pointer(pointer).filter(|value| !value.is_null())
     }
@@ -124,7 +118,7 @@ impl<'o> Rollout<'o> {
         self.at("/spec/template")
     }
 
-    /// The label selector.
+    /// The spec, as written.
     #[must_use]
     pub fn spec(self) -> Option<&'o Value> {
         self.at("/spec")

@@ -108,7 +108,7 @@ pub fn facts(rollout: Rollout<'_>, belongings: &Belongings) -> Vec<Vec<Cell>> {
         rows.push(row(label, image));
         label = "";
     }
-    rows.push(row("Replicas:", ""));
+    rows.push(vec!["Replicas:".into()]);
     rows.push(row("  Desired:", rollout.desired().to_string()));
     let counts = [
         ("  Current:", Count::Current),

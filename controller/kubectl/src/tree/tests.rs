@@ -121,7 +121,7 @@ Strategy:        Canary
   ActualWeight:  25
 Images:          web:2 (canary)
                  web:1 (stable)
-Replicas:      
+Replicas:
   Desired:       4
   Current:       4
   Updated:       1
