@@ -71,10 +71,15 @@ pub(crate) fn settle(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'
     summarise(draft);
 }
 
-/// Why the pod template could not be checked yet: until it is, this generation is not dealt with.
-fn unchecked<'a>(draft: &Draft<'a>) -> Option<&'a str> {
+/// What could not be checked yet, and why: until it is, this generation is not dealt with.
+fn unchecked(draft: &Draft<'_>) -> Option<String> {
     match &draft.observed.template.check {
-        TemplateCheck::Unknown { message } => Some(message),
+        TemplateCheck::Unknown { message } => {
+            Some(format!("the pod template could not be checked yet: {message}"))
+        }
+        _ if draft.observed.awaits_plugins => {
+            Some("the configurations of plugins are not checked yet: the plugins are being asked".to_owned())
+        }
         _ => None,
     }
 }
@@ -319,10 +324,7 @@ fn phase(draft: &Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) -> (Phase, S
         return (Phase::Paused, format!("{:?}", pause.reason));
     }
     if let Some(message) = unchecked(draft) {
-        return (
-            Phase::Progressing,
-            format!("the pod template could not be checked yet: {message}"),
-        );
+        return (Phase::Progressing, message);
     }
     if is_done(status, spec, revisions) {
         return (Phase::Healthy, String::new());

@@ -12,6 +12,8 @@ use crate::{analyses, basic, cleanup, condition, gates, intent, reference, route
 
 /// How soon to ask again when the API server had no answer about a template.
 const TEMPLATE_RETRY: SignedDuration = SignedDuration::from_secs(5);
+/// How soon plugins that are being asked about their configurations have answered, should nobody tell.
+const PLUGINS_RETRY: SignedDuration = SignedDuration::from_secs(5);
 
 /// Decides what to do about one Rollout.
 ///
@@ -68,7 +70,7 @@ fn work(draft: &mut Draft<'_>, spec: &Spec) {
     let mut problems = reference::problems(draft.observed, spec);
     problems.extend_from_slice(&draft.observed.analysis_problems);
     // Nothing new begins without all of its analyses; what is under way holds.
-    let accepted = template_accepted(draft, &mut problems) && draft.observed.analysis_problems.is_empty();
+    let accepted = template_accepted(draft, &mut problems) && analyses_accepted(draft);
     let Some(revisions) = Revisions::find(draft.observed, accepted) else {
         condition::settle(draft, spec, &Revisions::none(draft.observed), &problems);
         return;
@@ -169,6 +171,15 @@ fn template_accepted(draft: &mut Draft<'_>, problems: &mut Vec<Problem>) -> bool
             false
         }
     }
+}
+
+/// Whether nothing is known to be wrong with the analyses.
+fn analyses_accepted(draft: &mut Draft<'_>) -> bool {
+    if draft.observed.awaits_plugins {
+        let retry = after(draft.now, PLUGINS_RETRY);
+        draft.wake_at(retry);
+    }
+    draft.observed.analysis_problems.is_empty() && !draft.observed.awaits_plugins
 }
 
 /// Creates the ReplicaSet of the current template, or gives an existing one its number.

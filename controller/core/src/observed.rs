@@ -20,8 +20,12 @@ pub struct Observed {
     pub rollout: RolloutView,
     /// Its spec, or everything that is wrong with it.
     pub spec: Result<Spec, InvalidSpec>,
-    /// What is wrong with the templates and fields that its analyses refer to: these analyses are not in its spec then.
+    /// What is wrong with the templates and fields that its analyses refer to (these analyses are not in its spec then),
+    /// and what plugins and conditions say of the configurations and expressions that are written for them.
     pub analysis_problems: Vec<Problem>,
+    /// Plugins are still being asked about their configurations: a generation that was not dealt with does not begin
+    /// before they have answered, or had the time to.
+    pub awaits_plugins: bool,
     /// Its status as last written.
     pub status: Status,
     /// Its pod template.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use kube::Client;
 use kulta_core::observed::{Observed, Settings};
 
+use crate::analysis::plugin_checks::PluginChecks;
 use crate::delivery::Outbox;
 use crate::events::publish::Publisher;
 use crate::expectations::Expectations;
@@ -25,6 +26,8 @@ pub struct Context {
     pub expectations: Arc<Expectations>,
     /// What the API server said of templates.
     pub template_checks: Arc<TemplateChecks>,
+    /// What plugins say of what Rollouts are going to have measured.
+    pub plugin_checks: Arc<PluginChecks>,
     /// What the templates of analyses in use have to give.
     pub analysis_templates: Arc<AnalysisTemplates>,
     /// Kubernetes Events.

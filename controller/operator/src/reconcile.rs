@@ -198,6 +198,7 @@ impl Reconciler {
     fn forget(&self, key: &ObjectKey) {
         self.backoffs.reset(key);
         self.context.expectations.forget(key);
+        self.context.plugin_checks.forget(key);
         self.context.outbox.missed();
         let uid = self.uids.lock().remove(key);
         if let Some(uid) = uid {

@@ -17,8 +17,9 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::analysis::AnalysisWork;
 use crate::analysis::configuration::{Configuration, ConfigurationError};
+use crate::analysis::plugin_checks::PluginChecks;
+use crate::analysis::{AnalysisWork, Instruments};
 use crate::arguments::{COMPILE_PLUGIN, ControllerArguments};
 use crate::context::Context;
 use crate::controller::{Controller, STUCK_AFTER};
@@ -99,7 +100,8 @@ async fn run_with(
     stop: CancellationToken,
 ) -> Result<(), RunError> {
     let (requests, asked) = queue();
-    let (context, send_events) = context(client, &arguments, &requests);
+    let instruments = Instruments::new(host, &configuration);
+    let (context, send_events) = context(client, &arguments, &requests, &instruments);
     context.outbox.configure(&configuration.events);
     let (analyses, analyses_asked) = queue();
     let synced = Synced::default();
@@ -118,19 +120,13 @@ async fn run_with(
         liveness: vec![liveness.clone(), analyses_liveness.clone()],
         ready: synced.subscribe(),
     };
-    let history = arguments.history_api.then(|| {
-        HistoryApi::new(
-            context.client.clone(),
-            Arc::clone(&context.caches),
-            synced.subscribe(),
-        )
-    });
+    let history = arguments.history_api.then(|| history_api(&context, &synced));
     serve(&mut parts, listener, endpoints, history, stop.clone());
     let concurrency = arguments.concurrency;
     let plugins = PluginSetup {
         configuration,
         configuration_file: arguments.config,
-        host,
+        instruments,
         directory: arguments.plugin_dir,
         concurrency,
     };
@@ -153,15 +149,18 @@ fn context(
     client: Client,
     arguments: &ControllerArguments,
     requests: &Requests,
+    instruments: &Instruments,
 ) -> (Context, JoinHandle<()>) {
     let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION")));
     let (events, send_events) = Publisher::new(client.clone(), Arc::clone(&metrics), &arguments.pod_name);
     let caches = Arc::<Caches>::default();
+    let plugin_checks = PluginChecks::new(instruments, Arc::clone(&metrics), requests.clone());
     let context = Context {
         client,
         caches: Arc::clone(&caches),
         expectations: Arc::default(),
         template_checks: Arc::default(),
+        plugin_checks: Arc::new(plugin_checks),
         analysis_templates: Arc::default(),
         events,
         outbox: Outbox::new(requests.clone(), caches, Arc::clone(&metrics)),
@@ -203,7 +202,7 @@ async fn until_the_end(
 struct PluginSetup {
     configuration: Configuration,
     configuration_file: Option<PathBuf>,
-    host: Host,
+    instruments: Instruments,
     directory: Option<PathBuf>,
     concurrency: NonZeroUsize,
 }
@@ -219,7 +218,8 @@ fn analysis_work(
     AnalysisWork {
         configuration: plugins.configuration,
         configuration_file: plugins.configuration_file,
-        host: plugins.host,
+        instruments: plugins.instruments,
+        plugin_checks: Arc::clone(&context.plugin_checks),
         plugin_directory: plugins.directory,
         client: context.client.clone(),
         caches: Arc::clone(&context.caches),
@@ -272,6 +272,15 @@ fn feeds(
         analyses: analyses.clone(),
         synced: synced.clone(),
     }
+}
+
+/// The history over HTTP.
+fn history_api(context: &Context, synced: &Synced) -> HistoryApi {
+    HistoryApi::new(
+        context.client.clone(),
+        Arc::clone(&context.caches),
+        synced.subscribe(),
+    )
 }
 
 /// Serves the endpoints until the process is asked to stop.

@@ -20,6 +20,10 @@ use kulta_core::status::Status;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
+use crate::analysis::Instruments;
+use crate::analysis::configuration::Configuration;
+use crate::analysis::plugin_checks::PluginChecks;
+use crate::analysis::plugins::tests::host;
 use crate::context::{Context, Sighting};
 use crate::delivery::Outbox;
 use crate::events::publish::Publisher;
@@ -189,12 +193,16 @@ async fn serve(mut server: Server, exchanges: Vec<Exchange>) {
 fn context(client: Client) -> (Context, mpsc::Receiver<Event>) {
     let metrics = Arc::new(Metrics::new("0.0.0"));
     let (events, told) = Publisher::unsent(Arc::clone(&metrics), "kulta-0");
+    let instruments = Instruments::new(host(), &Configuration::default());
+    let plugin_checks = PluginChecks::new(&instruments, Arc::clone(&metrics), queue().0);
+    let plugin_checks = Arc::new(plugin_checks);
     let context = Context {
         client,
         caches: Arc::default(),
         expectations: Arc::default(),
         template_checks: Arc::default(),
         analysis_templates: Arc::default(),
+        plugin_checks,
         events,
         outbox: Outbox::new(queue().0, Arc::default(), Arc::clone(&metrics)),
         metrics,
@@ -239,6 +247,7 @@ fn observed() -> Observed {
         },
         spec: Ok(spec()),
         analysis_problems: Vec::new(),
+        awaits_plugins: false,
         status: Status {
             observed_generation: Some(3),
             stable_hash: Some("old".to_owned()),

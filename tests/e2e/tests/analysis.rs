@@ -1,6 +1,8 @@
 //! Is a new version judged by what a real Prometheus has measured of it?
 
 use anyhow::{Result, ensure};
+use k8s_openapi::api::apps::v1::ReplicaSet;
+use kube::api::ListParams;
 use kulta_core::history::{Cause, FactKind};
 use kulta_e2e::app::{ERROR_RATE_VARIABLE, LATENCY_VARIABLE, step};
 use kulta_e2e::{App, Stage, Version};
@@ -76,25 +78,40 @@ pub(crate) async fn bad_version_is_taken_back_without_a_hand(stage: &Stage) -> R
     live.is_served_by("v1").await
 }
 
-pub(crate) async fn analysis_of_a_misspelt_configuration_names_the_field_and_takes_its_mending(
+/// Half of the traffic, and then this metric.
+fn steps_with(metric: &Value) -> Value {
+    json!([step::weight(50), step::analysis(metric)])
+}
+
+pub(crate) async fn misspelt_configuration_is_refused_before_anything_of_the_new_version_exists(
     stage: &Stage,
 ) -> Result<()> {
-    let mut metric = error_rate(stage);
-    let configuration = &mut metric["provider"]["plugin"]["prometheus"]["errorRate"];
-    configuration["limti"] = json!(0.01);
-    let app = shop(stage).steps([step::weight(50)]);
-    let misspelt = app.canary_field("analysis", json!({"metrics": [metric]}));
-    let live = Live::start(stage, misspelt).await?;
-    live.rollout.release(&v2(stage)).await?;
+    let live = Live::start(stage, judged(stage)).await?;
+    let mut misspelt = error_rate(stage);
+    misspelt["provider"]["plugin"]["prometheus"]["errorRate"]["limti"] = json!(0.01);
+    let release = json!({
+        "template": v2(stage).template(live.rollout.name()),
+        "strategy": {"canary": {"steps": steps_with(&misspelt)}},
+    });
+    live.rollout.patch_spec(&release).await?;
+    let field = "spec.strategy.canary.steps[1].analysis.metrics[0].provider.plugin.prometheus.errorRate.limti: \
+                 plugin prometheus ";
     live.rollout
-        .until("to wait, and to name the field", |status| {
-            status.message.contains("limti") && !status.abort
+        .until("to be refused, and to name the field and the plugin", |status| {
+            status.message.starts_with("InvalidSpec: ") && status.message.contains(field) && !status.abort
         })
         .await?;
-    // Nobody is sent to a version that nothing judges.
+    let revisions = stage
+        .api::<ReplicaSet>()
+        .list_metadata(&ListParams::default())
+        .await?;
+    ensure!(
+        revisions.items.len() == 1,
+        "something of the new version exists: {revisions:?}"
+    );
     live.is_served_by("v1").await?;
 
-    let mended = json!({"strategy": {"canary": {"analysis": {"metrics": [error_rate(stage)]}}}});
+    let mended = json!({"strategy": {"canary": {"steps": steps_with(&error_rate(stage))}}});
     live.rollout.patch_spec(&mended).await?;
     live.rollout.until_promoted().await?;
     live.ends_on("v2").await

@@ -39,6 +39,10 @@ pub(crate) fn template(stage: &Stage, condition: &str) -> Value {
 
 /// A step that measures by the template.
 pub(crate) fn judged(stage: &Stage) -> App {
+    shop(stage).steps(steps())
+}
+
+fn steps() -> [Value; 2] {
     let analysis = json!({
         "templates": [{"templateName": TEMPLATE}],
         "args": [
@@ -46,7 +50,7 @@ pub(crate) fn judged(stage: &Stage) -> App {
             {"name": "namespace", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
         ],
     });
-    shop(stage).steps([step::weight(50), json!({"analysis": analysis})])
+    [step::weight(50), json!({"analysis": analysis})]
 }
 
 pub(crate) async fn condition_of_a_template_promotes_a_good_version(stage: &Stage) -> Result<()> {
@@ -71,20 +75,29 @@ pub(crate) async fn condition_of_a_template_takes_a_bad_version_back(stage: &Sta
     live.is_served_by("v1").await
 }
 
-pub(crate) async fn condition_that_cannot_be_read_is_told_before_anything_is_measured(
+pub(crate) async fn condition_that_cannot_be_read_is_told_before_anything_begins(
     stage: &Stage,
 ) -> Result<()> {
     stage.create(&template(stage, "result[0] <")).await?;
-    let live = Live::start(stage, judged(stage)).await?;
-    live.rollout.release(&v2(stage)).await?;
+    let live = Live::start(stage, shop(stage).steps([step::weight(50)])).await?;
+    let release = json!({
+        "template": v2(stage).template(live.rollout.name()),
+        "strategy": {"canary": {"steps": steps()}},
+    });
+    live.rollout.patch_spec(&release).await?;
     let named = |status: &RolloutStatus| {
         let words = ["spec.metrics[0].successCondition", "result[0] <"];
         !status.abort && words.iter().all(|words| status.message.contains(words))
     };
-    live.rollout
+    let status = live
+        .rollout
         .until("to wait, and to say which condition", named)
         .await?;
-    Ok(())
+    ensure!(
+        status.stable_rs == status.current_pod_hash,
+        "the new version has begun: {status:?}"
+    );
+    live.is_served_by("v1").await
 }
 
 const SECRET: &str = "access";

@@ -28,6 +28,14 @@ pub(super) struct Origin {
 }
 
 impl Origin {
+    /// What the Rollout writes itself at `path`.
+    pub(super) const fn of_rollout(path: String) -> Self {
+        Self {
+            template: None,
+            prefix: path,
+        }
+    }
+
     /// `problem`, whose path is one in the origin, as one of the Rollout.
     pub(super) fn tell(&self, problem: Problem) -> Problem {
         match &self.template {
@@ -62,21 +70,11 @@ pub(super) fn sources<'w, 'a: 'w>(
     surroundings: &Surroundings<'_, 'a>,
     problems: &mut Vec<Problem>,
 ) -> Vec<Source<'w>> {
-    let own = Source {
-        origin: Origin {
-            template: None,
-            prefix: path.to_owned(),
-        },
-        metrics: written.metrics.as_deref().unwrap_or_default(),
-        args: &[],
-        dry_run: written.dry_run.as_deref().unwrap_or_default(),
-        retention: written.measurement_retention.as_deref().unwrap_or_default(),
-    };
     let mut walk = Walk {
         surroundings,
         seen: BTreeSet::new(),
         is_full: false,
-        sources: vec![own],
+        sources: vec![own(written, path)],
         problems,
     };
     for (index, reference) in written.templates.iter().flatten().enumerate() {
@@ -84,6 +82,17 @@ pub(super) fn sources<'w, 'a: 'w>(
         walk.visit(reference, &path, None);
     }
     walk.sources
+}
+
+/// What the Rollout writes itself.
+pub(super) fn own<'w>(written: &'w RolloutAnalysis, path: &str) -> Source<'w> {
+    Source {
+        origin: Origin::of_rollout(path.to_owned()),
+        metrics: written.metrics.as_deref().unwrap_or_default(),
+        args: &[],
+        dry_run: written.dry_run.as_deref().unwrap_or_default(),
+        retention: written.measurement_retention.as_deref().unwrap_or_default(),
+    }
 }
 
 /// A walk through templates that name templates.
@@ -169,10 +178,7 @@ pub(super) fn arguments(
 ) -> Vec<Resolved> {
     let mut merged = of_templates(sources, problems);
     let path = format!("{path}.args");
-    let origin = Origin {
-        template: None,
-        prefix: path.clone(),
-    };
+    let origin = Origin::of_rollout(path.clone());
     let args = written.args.as_deref().unwrap_or_default();
     let names = args.iter().map(|argument| argument.name.as_str());
     check_names(names, &path, problems);

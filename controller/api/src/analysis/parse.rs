@@ -142,7 +142,7 @@ fn metrics(
             retention: raw.measurement_retention.as_deref().unwrap_or_default(),
             all_named: true,
         };
-        rules.apply("spec", &mut meanings, problems);
+        rules.apply("spec", &mut meanings.iter_mut().collect::<Vec<_>>(), problems);
     }
     meanings
 }

@@ -2,15 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use kulta_core::spec::{Analysis, Problem};
+use kulta_core::spec::Problem;
 use serde::Deserialize as _;
 use serde_json::Value;
 
-use super::resolve::{Surroundings, resolve};
+use super::resolve::{CANARY, Resolution, Surroundings, resolve};
 use super::template::Template;
 use super::{Place, RolloutAnalysis, TemplateReference, field};
-
-const CANARY: &str = "spec.strategy.canary";
 
 /// The fields of a Rollout that arguments name, by their paths; what is wrong with a path otherwise.
 pub(super) type Fields = BTreeMap<String, Result<Option<String>, String>>;
@@ -74,7 +72,8 @@ impl Reference {
         self.written.templates.as_deref().unwrap_or_default()
     }
 
-    /// The analysis with all that it refers to, for a Rollout in `namespace`; `find` finds templates.
+    /// The analysis with all that it refers to, and what it will measure, for a Rollout in `namespace`; `find` finds
+    /// templates.
     ///
     /// # Errors
     /// Everything that is wrong with it, with paths in the Rollout, and the names of templates that are not there or
@@ -83,7 +82,7 @@ impl Reference {
         &self,
         namespace: &str,
         find: &dyn Fn(&TemplateReference) -> Option<&'a Template>,
-    ) -> Result<Analysis, Vec<Problem>> {
+    ) -> Result<Resolution, Vec<Problem>> {
         let surroundings = Surroundings {
             namespace,
             fields: &self.fields,

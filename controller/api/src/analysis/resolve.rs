@@ -11,7 +11,7 @@ use super::reference::Fields;
 use super::substitution::{Secret, Values};
 use super::template::Template;
 use super::{
-    AnalysisRunSpec, Measured, Metric, RolloutAnalysis, SecretReference, TemplateReference, parse, rules,
+    AnalysisRunSpec, Metric, Planned, RolloutAnalysis, SecretReference, TemplateReference, parse, rules,
     substitution,
 };
 
@@ -19,7 +19,9 @@ use super::{
 const MOST: usize = 100;
 /// Begins what stands for a value that is known only when the AnalysisRun is made; its argument's name follows, for two
 /// of them are not the same.
-const UNKNOWN_YET: &str = "unknown-yet-";
+pub(super) const UNKNOWN_YET: &str = "unknown-yet-";
+/// Where the strategy of a Rollout is written.
+pub(super) const CANARY: &str = "spec.strategy.canary";
 
 /// Which analysis of a Rollout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +76,27 @@ pub(crate) fn validate(
         find: &|_| None,
     };
     let resolved = resolve(place, written, path, &surroundings);
+    let resolved = resolved.map(|(analysis, _planned)| analysis);
     resolved.map_err(|wrong| problems.extend(wrong)).ok()
+}
+
+/// What an analysis comes to: what is to be begun, and what that will measure.
+pub type Resolution = (Analysis, Vec<Planned>);
+
+/// The metrics of an analysis that refers to nothing and makes sense, with these arguments.
+pub(super) fn planned(
+    place: Place,
+    written: &RolloutAnalysis,
+    args: &[Resolved],
+    path: &str,
+) -> Vec<Planned> {
+    let own = merge::own(written, path);
+    let values = known(args);
+    let told = &mut Vec::new();
+    let sources = std::slice::from_ref(&own);
+    let mut planned = check_metrics(place, sources, path, &values, told);
+    check_rules(sources, &mut planned, false, told);
+    planned
 }
 
 /// The analysis at `path` with all that it refers to.
@@ -83,7 +105,7 @@ pub(super) fn resolve(
     written: &RolloutAnalysis,
     path: &str,
     surroundings: &Surroundings<'_, '_>,
-) -> Result<Analysis, Vec<Problem>> {
+) -> Result<Resolution, Vec<Problem>> {
     let mut problems = Vec::new();
     let sources = merge::sources(written, path, surroundings, &mut problems);
     let args = merge::arguments(&sources, written, path, surroundings.fields, &mut problems);
@@ -92,7 +114,7 @@ pub(super) fn resolve(
         return Err(problems);
     }
     let values = known(&args);
-    let mut measured = check_metrics(place, &sources, path, &values, &mut problems);
+    let mut planned = check_metrics(place, &sources, path, &values, &mut problems);
     let (dry_run, retention) = merge::rules(&sources, path, &mut problems);
     let metrics: Vec<_> = sources.iter().flat_map(|source| source.metrics).collect();
     check_count("metrics", metrics.len(), path, &mut problems);
@@ -102,7 +124,7 @@ pub(super) fn resolve(
     // Their patterns are compiled: no more of them than an analysis may have.
     if problems.is_empty() {
         let all_named = metrics.iter().all(|metric| !values.is_open(&metric.name));
-        check_rules(&sources, &mut measured, all_named, &mut problems);
+        check_rules(&sources, &mut planned, all_named, &mut problems);
     }
     if !problems.is_empty() {
         return Err(problems);
@@ -113,10 +135,11 @@ pub(super) fn resolve(
         measurement_retention: Some(retention).filter(|rules| !rules.is_empty()),
         ..AnalysisRunSpec::default()
     };
-    Ok(Analysis {
+    let analysis = Analysis {
         run: json!(run),
         args,
-    })
+    };
+    Ok((analysis, planned))
 }
 
 fn check_count(field: &str, count: usize, path: &str, problems: &mut Vec<Problem>) {
@@ -130,7 +153,7 @@ fn check_count(field: &str, count: usize, path: &str, problems: &mut Vec<Problem
 /// A rule may be about the metrics of any part, also about those that are not `all_named` yet.
 fn check_rules(
     sources: &[Source<'_>],
-    measured: &mut [Measured],
+    planned: &mut [Planned],
     all_named: bool,
     problems: &mut Vec<Problem>,
 ) {
@@ -142,7 +165,8 @@ fn check_rules(
             retention: source.retention,
             all_named,
         };
-        rules.apply(prefix, measured, &mut wrong);
+        let measured = planned.iter_mut().map(|planned| &mut planned.measured);
+        rules.apply(prefix, &mut measured.collect::<Vec<_>>(), &mut wrong);
         problems.extend(wrong.into_iter().map(|problem| source.origin.tell(problem)));
     }
 }
@@ -217,7 +241,7 @@ fn check_metrics(
     path: &str,
     values: &Values,
     problems: &mut Vec<Problem>,
-) -> Vec<Measured> {
+) -> Vec<Planned> {
     if sources.iter().all(|source| source.metrics.is_empty()) {
         problems.push(parse::no_metrics(&format!("{path}.metrics")));
     }
@@ -240,7 +264,10 @@ fn check_metrics(
             if let Some(other) = names.insert(name.clone(), origin) {
                 wrong.push(twice(&name, other, origin, &path));
             }
-            all.push(measured);
+            all.push(Planned {
+                measured,
+                origin: origin.clone(),
+            });
         }
         problems.extend(wrong.into_iter().map(|problem| origin.tell(problem)));
     }

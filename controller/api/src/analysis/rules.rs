@@ -44,7 +44,7 @@ pub(super) struct Rules<'a> {
 
 impl Rules<'_> {
     /// Puts the rules at `path` in force. Where several match a metric, the last one counts.
-    pub(super) fn apply(&self, path: &str, measured: &mut [Measured], problems: &mut Vec<Problem>) {
+    pub(super) fn apply(&self, path: &str, measured: &mut [&mut Measured], problems: &mut Vec<Problem>) {
         for (index, rule) in self.dry_run.iter().enumerate() {
             let path = format!("{path}.dryRun[{index}]");
             self.each(&rule.metric_name, &path, measured, problems, |measured| {
@@ -68,7 +68,7 @@ impl Rules<'_> {
         &self,
         pattern: &str,
         path: &str,
-        measured: &mut [Measured],
+        measured: &mut [&mut Measured],
         problems: &mut Vec<Problem>,
         change: impl Fn(&mut Measured),
     ) {

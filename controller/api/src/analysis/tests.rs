@@ -7,6 +7,7 @@ use kulta_core::spec::Problem;
 use serde_json::json;
 
 mod merging;
+mod planned;
 mod prometheus;
 
 /// What an AnalysisRun means, with stand-ins such as `<spec.metrics[0] token>`.

@@ -90,6 +90,46 @@ fn without_a_template_that_its_analysis_names_nothing_is_deployed() {
 }
 
 #[test]
+fn while_plugins_are_asked_about_their_configurations_nothing_new_begins() {
+    let mut world = canary().deployed();
+    world.cluster.rollout.awaits_plugins = true;
+    world.applies(2);
+    world.passes(60);
+
+    let generation = world.cluster.rollout.generation;
+    assert_eq!((world.phase(), world.pods(2)), (Phase::Progressing, 0));
+    assert!(
+        world.status().message.contains("are being asked"),
+        "{}",
+        world.describe()
+    );
+    assert!(
+        world.status().observed_generation < Some(generation),
+        "{}",
+        world.describe()
+    );
+
+    world.cluster.rollout.awaits_plugins = false;
+    world.rests();
+
+    assert!(world.is_stable(2), "{}", world.describe());
+}
+
+#[test]
+fn an_abort_brings_traffic_home_while_plugins_are_asked() {
+    let mut world = canary().deployed();
+    thinks(&mut world, Opinion::Endless);
+    world.applies(2);
+    world.rests();
+    world.cluster.rollout.awaits_plugins = true;
+
+    world.user(&UserAction::Abort);
+    world.passes(60);
+
+    assert_eq!((world.weight(), world.pods(1)), (0, 10), "{}", world.describe());
+}
+
+#[test]
 fn a_template_deleted_in_mid_rollout_holds_it_where_it_is() {
     let mut world = canary().deployed();
     thinks(&mut world, Opinion::After(30, AnalysisPhase::Successful));

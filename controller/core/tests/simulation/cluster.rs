@@ -37,6 +37,7 @@ pub(crate) struct Rollout {
     pub(crate) spec: Spec,
     pub(crate) problems: Vec<Problem>,
     pub(crate) analysis_problems: Vec<Problem>,
+    pub(crate) awaits_plugins: bool,
     pub(crate) template: Template,
     pub(crate) status: Status,
 }
@@ -101,6 +102,7 @@ impl Cluster {
                 spec,
                 problems: Vec::new(),
                 analysis_problems: Vec::new(),
+                awaits_plugins: false,
                 template,
                 status: Status::default(),
             },

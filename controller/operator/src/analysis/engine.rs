@@ -61,7 +61,7 @@ pub struct AnalysisEngine {
     /// Who measures.
     pub plugins: Arc<Plugins>,
     /// What judges the values that plugins only measure.
-    pub conditions: Conditions,
+    pub conditions: Arc<Conditions>,
     /// Whom plugins may ask.
     pub providers: Arc<Providers>,
     /// Kubernetes Events.
@@ -73,7 +73,7 @@ pub struct AnalysisEngine {
     /// AnalysisRuns at the same time.
     pub runs: Shares,
     /// Calls of plugins at the same time.
-    pub calls: Shares,
+    pub calls: Arc<Shares>,
 }
 
 #[derive(Debug, Error)]

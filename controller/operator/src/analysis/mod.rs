@@ -7,6 +7,7 @@ pub mod configuration;
 pub mod engine;
 pub(crate) mod manifest;
 mod past;
+pub mod plugin_checks;
 mod plugin_directory;
 mod plugin_loader;
 pub mod plugins;
@@ -34,6 +35,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use self::configuration::Configuration;
 use self::engine::AnalysisEngine;
+use self::plugin_checks::PluginChecks;
 use self::plugin_loader::PluginLoader;
 use self::plugins::Plugins;
 use self::providers::Providers;
@@ -54,18 +56,50 @@ const CALLS: usize = 32;
 /// Those of one namespace: half of what one provider is asked at the same time, so that others get their answers, too.
 const CALLS_OF_NAMESPACE: usize = 4;
 
+/// What measures and decides: for AnalysisRuns, and for what Rollouts are going to have measured.
+#[derive(Clone)]
+pub struct Instruments {
+    /// What plugins run in.
+    host: Arc<Host>,
+    /// Who measures.
+    plugins: Arc<Plugins>,
+    /// What judges the values that plugins only measure.
+    conditions: Arc<Conditions>,
+    /// Whom plugins may ask.
+    providers: Arc<Providers>,
+    /// Calls of plugins at the same time.
+    calls: Arc<Shares>,
+}
+
+impl Instruments {
+    /// Plugins that run in `host`, as the operator's configuration has it. They are loaded by [`AnalysisWork::run`].
+    #[must_use]
+    pub fn new(host: Host, configuration: &Configuration) -> Self {
+        let host = Arc::new(host);
+        Self {
+            plugins: Arc::new(Plugins::new(configuration)),
+            conditions: Arc::new(Conditions::new(Arc::clone(&host))),
+            providers: Arc::new(Providers::new(configuration)),
+            calls: Arc::new(Shares::new(CALLS, CALLS_OF_NAMESPACE)),
+            host,
+        }
+    }
+}
+
 /// The part of the process that works on AnalysisRuns.
 pub struct AnalysisWork {
     /// The API server.
     pub client: Client,
     /// What the watches have seen.
     pub caches: Arc<Caches>,
+    /// What measures.
+    pub instruments: Instruments,
+    /// What plugins say of Rollouts.
+    pub plugin_checks: Arc<PluginChecks>,
     /// Whom plugins may ask, and what they may use.
     pub configuration: Configuration,
     /// The file that it is from: when that changes, it is read again.
     pub configuration_file: Option<PathBuf>,
-    /// What plugins run in.
-    pub host: Host,
     /// Where plugins are, beside those that are bundled.
     pub plugin_directory: Option<PathBuf>,
     /// The delivery of events, which the configuration sets up.
@@ -91,16 +125,21 @@ impl AnalysisWork {
         asked: impl Stream<Item = ScheduleRequest<ObjectKey>> + Send,
         stop: CancellationToken,
     ) {
-        let host = Arc::new(self.host);
-        let plugins = Arc::new(Plugins::new(&self.configuration));
+        let Instruments {
+            host,
+            plugins,
+            conditions,
+            providers,
+            calls,
+        } = self.instruments;
         let metrics = self.metrics;
+        let checking = AbortOnDropHandle::new(tokio::spawn(self.plugin_checks.run()));
         let bundled = load_bundled(Arc::clone(&plugins), Arc::clone(&host), Arc::clone(&metrics));
         let loading = self.plugin_directory.map(|directory| {
             let (host, plugins, metrics) = (Arc::clone(&host), Arc::clone(&plugins), Arc::clone(&metrics));
             start(PluginLoader::new(host, plugins, metrics, directory))
         });
         let loading = OptionFuture::from(loading).await;
-        let providers = Arc::new(Providers::new(&self.configuration));
         let reloading = self.configuration_file.map(|path| {
             let (plugins, providers, metrics) =
                 (Arc::clone(&plugins), Arc::clone(&providers), Arc::clone(&metrics));
@@ -111,13 +150,13 @@ impl AnalysisWork {
             client: self.client,
             caches: self.caches,
             plugins,
-            conditions: Conditions::new(host),
+            conditions,
             providers,
             events: self.events,
             metrics,
             backoffs: Backoffs::default(),
             runs: Shares::new(self.concurrency.get(), self.concurrency.get().div_ceil(2)),
-            calls: Shares::new(CALLS, CALLS_OF_NAMESPACE),
+            calls,
         };
         let controller = Controller {
             reconciler: Arc::new(engine),
@@ -132,6 +171,7 @@ impl AnalysisWork {
             Some(_) = OptionFuture::from(loading) => {}
             Some(_) = OptionFuture::from(reloading) => {}
             Err(_panic) = bundled => {}
+            _ = checking => {}
         }
     }
 }

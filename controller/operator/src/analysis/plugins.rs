@@ -3,6 +3,7 @@
 //! Those of ConfigMaps come, change and go while the controller runs ([`super::plugin_loader`]). A version that was
 //! replaced is kept for a while: an analysis ends with the version that it began with, as long as that is here.
 
+mod state;
 mod version;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,8 +17,10 @@ use kulta_plugin_host::limits::Limits;
 use kulta_plugin_host::{Delivery, Digest, Host, InspectError, LoadFailure, Plugin};
 use parking_lot::{Mutex, RwLock};
 use thiserror::Error;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
+pub use self::state::ServiceState;
 use self::version::Versions;
 use super::configuration::{Configuration, PluginSettings};
 use crate::metrics::plugins::PluginStates;
@@ -50,6 +53,8 @@ const NAME_BYTES: usize = 63;
 pub struct Plugins {
     operator: RwLock<Operator>,
     known: Mutex<BTreeMap<String, Known>>,
+    /// Told when other versions are in service, or the operator says something else.
+    changed: watch::Sender<()>,
 }
 
 /// What the operator says.
@@ -218,6 +223,7 @@ impl Plugins {
                 ));
             }
         }
+        self.changed.send_replace(());
     }
 
     /// How often the operator has said something else: files that were refused may be well now.
@@ -323,6 +329,7 @@ impl Plugins {
         let found = known.entry(name.to_owned()).or_default();
         found.versions.add(Arc::new(version), Instant::now());
         found.problem = None;
+        self.changed.send_replace(());
         true
     }
 
@@ -335,6 +342,7 @@ impl Plugins {
         let here = found.versions.put_first(digest, Instant::now());
         if here {
             found.problem = None;
+            self.changed.send_replace(());
         }
         here
     }
@@ -352,12 +360,15 @@ impl Plugins {
     pub fn retain(&self, files: &BTreeSet<String>) -> Vec<String> {
         let mut known = self.known.lock();
         let gone = |name: &str| !is_bundled(name) && !files.contains(name);
-        let removed = known.keys().filter(|name| gone(name)).cloned().collect();
+        let removed: Vec<_> = known.keys().filter(|name| gone(name)).cloned().collect();
         known.retain(|name, _| !gone(name));
         let without_file = known.iter_mut().filter(|(name, _)| !files.contains(*name));
         for (_bundled, found) in without_file {
             // It was about a file that had taken its name.
             found.problem = None;
+        }
+        if !removed.is_empty() {
+            self.changed.send_replace(());
         }
         removed
     }
@@ -398,4 +409,4 @@ impl Plugins {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;

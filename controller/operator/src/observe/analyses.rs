@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kulta_api::analysis::Place;
+use kulta_api::analysis::{Place, Planned, planned};
 use kulta_core::spec::{Analysis, InvalidSpec, Problem, Spec, Step};
 
 use super::analysis_templates::Templates;
@@ -18,26 +18,46 @@ pub(super) fn templates(tables: &Tables, rollout: &Rollout) -> BTreeMap<ObjectKe
     named.flatten().collect()
 }
 
-/// The Rollout's spec, its analyses put together with the templates and fields that they name, and what is wrong with
-/// these.
-pub(super) fn resolved(
-    rollout: &Rollout,
-    templates: &Templates,
-) -> (Result<Spec, InvalidSpec>, Vec<Problem>) {
+/// A Rollout with all that its analyses refer to.
+pub(super) struct Resolved {
+    /// The spec, its analyses put together with the templates and fields that they name.
+    pub(super) spec: Result<Spec, InvalidSpec>,
+    /// What is wrong with these.
+    pub(super) problems: Vec<Problem>,
+    /// What is going to be measured and asked.
+    pub(super) planned: Vec<Planned>,
+}
+
+/// The Rollout with the templates that it names.
+pub(super) fn resolved(rollout: &Rollout, templates: &Templates) -> Resolved {
     let mut spec = match &rollout.spec {
         Ok(spec) => spec.clone(),
-        Err(invalid) => return (Err(invalid.clone()), Vec::new()),
+        Err(invalid) => {
+            return Resolved {
+                spec: Err(invalid.clone()),
+                problems: Vec::new(),
+                planned: Vec::new(),
+            };
+        }
     };
     let namespace = &rollout.view.namespace;
     let mut problems = Vec::new();
+    let mut planned = planned(&spec);
     for reference in &rollout.references {
         let find = |named: &_| templates.get(&key(namespace, named)).map(AsRef::as_ref);
         match reference.resolve(namespace, &find) {
-            Ok(analysis) => put(&mut spec, reference.place, analysis),
+            Ok((analysis, measures)) => {
+                put(&mut spec, reference.place, analysis);
+                planned.extend(measures);
+            }
             Err(wrong) => problems.extend(wrong),
         }
     }
-    (Ok(spec), problems)
+    Resolved {
+        spec: Ok(spec),
+        problems,
+        planned,
+    }
 }
 
 fn put(spec: &mut Spec, place: Place, analysis: Analysis) {
@@ -86,8 +106,8 @@ mod tests {
         let parsed = templates
             .iter()
             .map(|(key, object)| (key.clone(), Arc::new(parse(&object["spec"]))));
-        let (spec, problems) = resolved(&rollout(analysis), &parsed.collect());
-        (spec.unwrap(), problems)
+        let resolved = resolved(&rollout(analysis), &parsed.collect());
+        (resolved.spec.unwrap(), resolved.problems)
     }
 
     fn step(templates: &[(ObjectKey, &Value)], analysis: &Value) -> Analysis {

@@ -11,15 +11,18 @@ pub mod template;
 use std::sync::Arc;
 
 use kulta_core::observed::{Observed, TemplateCheck, TemplateView};
+use kulta_core::status::ConditionType;
 use thiserror::Error;
 
 pub use read::ReadError;
 
 use self::neighbourhood::Neighbourhood;
+use crate::analysis::plugin_checks::Checked;
 use crate::backoff::Retry;
 use crate::context::{Context, Sighting};
 use crate::key::ObjectKey;
 use crate::replica_set::ManifestError;
+use crate::watch::Rollout;
 
 /// Why a Rollout can't be decided on now.
 #[derive(Debug, Error)]
@@ -67,26 +70,22 @@ pub async fn observe(context: &Context, key: &ObjectKey) -> Result<Option<Sighti
     };
     let rollout = Arc::clone(&seen.rollout);
     let templates = analysis_templates::read(context, &seen.templates).await?;
-    let (spec, analysis_problems) = analyses::resolved(&rollout, &templates);
-    let check = match (&rollout.spec, &seen.overlaps_with) {
-        (Ok(spec), None) => {
-            let question = template::Question {
-                key,
-                rollout: &rollout,
-                spec,
-                replica_sets: &seen.replica_sets,
-            };
-            template::check(context, question).await?
-        }
-        // Nothing is decided on the template of a Rollout that can't be worked with.
-        _ => TemplateCheck::Unknown {
-            message: "not asked".to_owned(),
-        },
+    let analyses::Resolved {
+        spec,
+        mut problems,
+        planned,
+    } = analyses::resolved(&rollout, &templates);
+    let checked = match &seen.overlaps_with {
+        None => context.plugin_checks.check(key, &planned, begins(&rollout)).await,
+        Some(_) => Checked::default(),
     };
+    problems.extend(checked.problems);
+    let check = template_check(context, key, &rollout, &seen).await?;
     let observed = Observed {
         rollout: rollout.view.clone(),
         spec,
-        analysis_problems,
+        analysis_problems: problems,
+        awaits_plugins: checked.is_awaited,
         status: rollout.status.clone(),
         template: TemplateView {
             digest: rollout.digest.clone(),
@@ -110,4 +109,68 @@ pub async fn observe(context: &Context, key: &ObjectKey) -> Result<Option<Sighti
         resource_version: rollout.resource_version.clone(),
         observed,
     }))
+}
+
+/// What is known of the pod template.
+async fn template_check(
+    context: &Context,
+    key: &ObjectKey,
+    rollout: &Rollout,
+    seen: &Neighbourhood,
+) -> Result<TemplateCheck, ObserveError> {
+    match (&rollout.spec, &seen.overlaps_with) {
+        (Ok(spec), None) => {
+            let question = template::Question {
+                key,
+                rollout,
+                spec,
+                replica_sets: &seen.replica_sets,
+            };
+            template::check(context, question).await
+        }
+        // Nothing is decided on the template of a Rollout that can't be worked with.
+        _ => Ok(TemplateCheck::Unknown {
+            message: "not asked".to_owned(),
+        }),
+    }
+}
+
+/// The generation of a Rollout, if something new may begin with what is observed now: it was not dealt with yet, or only
+/// refused.
+fn begins(rollout: &Rollout) -> Option<i64> {
+    let (status, generation) = (&rollout.status, rollout.view.generation);
+    let is_dealt_with = status.observed_generation == Some(generation)
+        && status.condition(ConditionType::InvalidSpec).is_none();
+    (!is_dealt_with).then_some(generation)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::watch::Projection as _;
+    use crate::watch::samples;
+
+    /// Of generation 2, and with this status.
+    fn rollout(status: &Value) -> Rollout {
+        let mut rollout = samples::rollout("web");
+        rollout["status"] = status.clone();
+        Rollout::project(&rollout).unwrap()
+    }
+
+    #[test]
+    fn what_was_not_dealt_with_or_only_refused_may_begin() {
+        let condition = json!({
+            "type": "InvalidSpec", "status": "True", "reason": "InvalidSpec", "message": "",
+            "lastTransitionTime": "2026-01-01T00:00:00Z",
+        });
+        let dealt_with = json!({"observedGeneration": 2});
+        let not_yet = json!({"observedGeneration": 1});
+        let refused = json!({"observedGeneration": 2, "conditions": [condition]});
+
+        let begins = [dealt_with, not_yet, refused].map(|status| begins(&rollout(&status)));
+
+        assert_eq!(begins, [None, Some(2), Some(2)]);
+    }
 }

@@ -31,14 +31,15 @@ fn resolved(analysis: &Value, templates: &[(&str, Value)]) -> Result<Analysis, V
     let [reference] = &references[..] else {
         panic!("{references:?}")
     };
-    reference.resolve("shop", &|wanted: &TemplateReference| {
+    let resolved = reference.resolve("shop", &|wanted: &TemplateReference| {
         let scope = if wanted.is_cluster_scoped() {
             "cluster/"
         } else {
             ""
         };
         templates.get(&format!("{scope}{}", wanted.template_name))
-    })
+    });
+    resolved.map(|(analysis, _planned)| analysis)
 }
 
 #[track_caller]

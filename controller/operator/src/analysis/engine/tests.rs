@@ -21,13 +21,13 @@ fn engine(context: &Context) -> AnalysisEngine {
         client: context.client.clone(),
         caches: Arc::clone(&context.caches),
         plugins: Arc::default(),
-        conditions: Conditions::new(Arc::new(host())),
+        conditions: Arc::new(Conditions::new(Arc::new(host()))),
         providers: Arc::new(Providers::new(&Configuration::default())),
         events: context.events.clone(),
         metrics: Arc::clone(&context.metrics),
         backoffs: Backoffs::default(),
         runs: Shares::new(16, 8),
-        calls: Shares::new(1, 1),
+        calls: Arc::new(Shares::new(1, 1)),
     }
 }
 

@@ -35,6 +35,11 @@ impl Versions {
         !self.0.is_empty()
     }
 
+    /// The digest of the latest version.
+    pub(super) fn latest(&self) -> Option<Digest> {
+        self.0.first().map(Version::digest)
+    }
+
     /// The version with the digest `begun_with`, or else the latest.
     pub(super) fn get(&mut self, begun_with: Option<&str>, now: Instant) -> Option<Arc<InService>> {
         let same =
@@ -74,7 +79,7 @@ impl Versions {
     /// Each version as `renewed` has it. Those of which it has none are removed; answers the digest of the latest then,
     /// if no version is left.
     pub(super) fn renew(&mut self, renewed: impl Fn(&InService) -> Option<InService>) -> Option<Digest> {
-        let latest = self.0.first().map(Version::digest);
+        let latest = self.latest();
         self.0.retain_mut(|version| match renewed(&version.in_service) {
             Some(in_service) => {
                 version.in_service = Arc::new(in_service);
