@@ -165,8 +165,8 @@ pub struct Provider {
     pub plugin: Option<Map<String, Value>>,
 }
 
-/// An analysis as a Rollout writes it: beside the steps of a canary, or as the step that waits for it, where none of its
-/// metrics goes on without end.
+/// An analysis as a Rollout writes it: beside the steps of a canary; or, where none of its metrics goes on without end, as
+/// the step that waits for it, or before or after a blue-green switch.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]

@@ -2,8 +2,7 @@
 //!
 //! Those that Argo Rollouts has are spelt as there, so that its users' queries, dashboards and policies go on working.
 
-/// Label of ReplicaSets and pods, and key of the selectors of Services: the hash of the revision.
-pub const HASH_LABEL: &str = "rollouts-pod-template-hash";
+pub use kulta_core::revision::HASH_LABEL;
 
 /// Annotation of Rollouts and ReplicaSets: the number of the revision.
 pub const REVISION_ANNOTATION: &str = "rollout.argoproj.io/revision";
@@ -23,7 +22,7 @@ pub const MANAGED_BY_ANNOTATION: &str = "argo-rollouts.argoproj.io/managed-by-ro
 /// Annotation of ReplicaSets: the whole digest of the Rollout's template they were made from.
 pub const TEMPLATE_DIGEST_ANNOTATION: &str = "kulta.io/template-digest";
 
-/// Label of an AnalysisRun: what it is for, `Background`, `Step` or (KULTA's own) `Gate`.
+/// Label of an AnalysisRun: what it is for, `Background`, `Step`, `PrePromotion`, `PostPromotion` or (KULTA's own) `Gate`.
 pub const ROLLOUT_TYPE_LABEL: &str = "rollout-type";
 
 /// Label of an AnalysisRun that a step waits for: the index of the step.

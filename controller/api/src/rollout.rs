@@ -12,9 +12,11 @@ use serde_json::Value;
 use crate::analysis::{Gate, RolloutAnalysis};
 use crate::crd::schema;
 
+mod blue_green;
 mod canary;
 mod parse;
 mod steps;
+mod strategy;
 #[cfg(test)]
 mod tests;
 
@@ -84,17 +86,83 @@ pub struct RolloutSpec {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
 #[schemars(extend("x-kubernetes-validations" = schema::rule(
-    "has(self.canary)",
-    "canary is the strategy that this version of KULTA has: write strategy.canary",
+    "has(self.canary) != has(self.blueGreen)",
+    "exactly one of canary and blueGreen: write strategy.canary or strategy.blueGreen, and take the other out",
 )))]
 pub struct Strategy {
     /// Brings the new version up beside the old one and gives it a growing share.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub canary: Option<Canary>,
-    /// Known so that it can be refused with a reason; no part of the schema.
+    /// Brings the new version up whole beside the old one and sends all users to it at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blue_green: Option<BlueGreen>,
+}
+
+/// The blue-green strategy.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+pub struct BlueGreen {
+    /// The Service that all users ask: it selects one version at a time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(required)]
+    pub active_service: Option<String>,
+    /// The Service that selects the pods of the new version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preview_service: Option<String>,
+    /// Pods of the new version until analysis, pause and gates before the switch are passed. Default: replicas.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub preview_replica_count: Option<i32>,
+    /// Whether users are switched without somebody who says so. Default: true.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auto_promotion_enabled: Option<bool>,
+    /// Seconds to wait before the switch; without effect where autoPromotionEnabled is false. Default: 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub auto_promotion_seconds: Option<i32>,
+    /// An analysis that the new version has to pass before the switch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pre_promotion_analysis: Option<RolloutAnalysis>,
+    /// An analysis after the switch: one that fails sends the users back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub post_promotion_analysis: Option<RolloutAnalysis>,
+    /// Gates that are asked before the switch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 20))]
+    pub promotion_gates: Option<Vec<Gate>>,
+    /// Seconds that old pods stay up after the promotion: meanwhile going back takes no time. Default: 30.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub scale_down_delay_seconds: Option<i32>,
+    /// No more old versions than these stay up for that time. Default: any number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub scale_down_delay_revision_limit: Option<i32>,
+    /// Seconds that the pods of the new version stay up after an abort, 0: for ever. Default: 30.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub abort_scale_down_delay_seconds: Option<i32>,
+    /// Known so that it can be refused with a reason; no part of the schema. The same with those that follow.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(skip)]
-    pub blue_green: Option<Value>,
+    pub active_metadata: Option<Value>,
+    /// See `active_metadata`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
+    pub preview_metadata: Option<Value>,
+    /// See `active_metadata`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
+    pub anti_affinity: Option<Value>,
+    /// See `active_metadata`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
+    pub max_unavailable: Option<Value>,
+    /// See `active_metadata`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
+    pub traffic_routing: Option<Value>,
 }
 
 /// The canary strategy.

@@ -16,10 +16,12 @@ use thiserror::Error;
 
 use crate::crd::schema;
 
+mod blue_green;
 mod canary;
 #[cfg(test)]
 mod tests;
 
+pub use blue_green::BlueGreenStatus;
 pub use canary::{CanaryStatus, Destination, Weights};
 
 /// A status that can't be read: nobody knows how far the rollout is.
@@ -117,9 +119,9 @@ pub struct RolloutStatus {
     pub replicas: u32,
     /// Pods of the current revision.
     pub updated_replicas: u32,
-    /// Ready pods of all revisions.
+    /// Ready pods of all revisions; of the active one, if it is blue-green.
     pub ready_replicas: u32,
-    /// Available pods of all revisions.
+    /// Available pods of all revisions; of the active one, if it is blue-green.
     pub available_replicas: u32,
     /// Pods that the horizontal autoscaler counts.
     #[serde(rename = "HPAReplicas")]
@@ -130,6 +132,9 @@ pub struct RolloutStatus {
     /// The split of traffic.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub canary: Option<CanaryStatus>,
+    /// How far a blue-green rollout is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blue_green: Option<BlueGreenStatus>,
     /// When anything last moved.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::time")]
@@ -200,9 +205,10 @@ impl RolloutStatus {
             updated_replicas: status.updated_replicas,
             ready_replicas: status.ready_replicas,
             available_replicas: status.available_replicas,
-            hpa_replicas: status.replicas,
+            hpa_replicas: status.hpa_replicas,
             selector: status.selector.clone(),
             canary: CanaryStatus::of(status, context),
+            blue_green: BlueGreenStatus::of(status),
             last_progress_time: status.last_progress_time,
             furthest: status.furthest,
             conditions: conditions.collect(),
@@ -213,8 +219,11 @@ impl RolloutStatus {
 
     fn into_core(mut self) -> Status {
         let analyses = self.canary.as_mut().map(CanaryStatus::take_analyses);
+        let mut analyses = analyses.unwrap_or_default();
+        let blue_green = self.blue_green.map(|written| written.into_core(&mut analyses));
         Status {
-            analyses: analyses.unwrap_or_default(),
+            analyses,
+            blue_green,
             observed_generation: self.observed_generation,
             phase: self.phase,
             message: self.message,
@@ -236,6 +245,7 @@ impl RolloutStatus {
             updated_replicas: self.updated_replicas,
             ready_replicas: self.ready_replicas,
             available_replicas: self.available_replicas,
+            hpa_replicas: self.hpa_replicas,
             selector: self.selector,
             traffic: self.canary.and_then(CanaryStatus::into_core),
             last_progress_time: self.last_progress_time,

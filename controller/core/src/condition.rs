@@ -1,12 +1,12 @@
 //! Conditions, counts and phase: what a status says of the state that the decision left.
 
-use crate::analyses;
 use crate::draft::Draft;
 use crate::observed::{ApplyFailure, FailureKind, TemplateCheck};
-use crate::progress;
+use crate::revision::HASH_LABEL;
 use crate::revisions::Revisions;
-use crate::spec::{Problem, Spec, Weight};
+use crate::spec::{Method, Problem, Spec, Weight};
 use crate::status::{ConditionType, Phase, Reason, Status, Truth};
+use crate::{analyses, blue_green, progress};
 
 /// The status of a Rollout whose spec can't be worked with: nothing else is touched.
 pub(crate) fn invalid_spec(draft: &mut Draft<'_>, problems: &[Problem]) {
@@ -88,10 +88,24 @@ fn count(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) {
     let all = revisions.all();
     let status = &mut draft.status;
     status.replicas = all.iter().map(|replica_set| replica_set.replicas).sum();
-    status.ready_replicas = all.iter().map(|replica_set| replica_set.ready).sum();
-    status.available_replicas = all.iter().map(|replica_set| replica_set.available).sum();
     status.updated_replicas = revisions.current.map_or(0, |current| current.replicas);
-    status.selector.clone_from(&spec.selector);
+    let active = status.blue_green.as_ref();
+    let active = active.and_then(|blue_green| blue_green.active_selector.as_deref());
+    let serving = || {
+        all.iter()
+            .filter(|replica_set| active.is_none_or(|hash| hash == replica_set.hash))
+    };
+    let ready = serving().map(|replica_set| replica_set.ready).sum();
+    let available = serving().map(|replica_set| replica_set.available).sum();
+    let counted = serving().map(|replica_set| replica_set.replicas).sum();
+    let selector = match active {
+        Some(hash) => format!("{},{HASH_LABEL}={hash}", spec.selector),
+        None => spec.selector.clone(),
+    };
+    status.ready_replicas = ready;
+    status.available_replicas = available;
+    status.hpa_replicas = counted;
+    status.selector = selector;
 }
 
 fn set_problems(draft: &mut Draft<'_>, problems: &[Problem]) {
@@ -261,15 +275,20 @@ pub(crate) fn is_done(status: &Status, spec: &Spec, revisions: &Revisions<'_>) -
         let was_in_force = untroubled && traffic.in_force == Some(Weight::ZERO);
         traffic.requested == Weight::ZERO && (traffic.verified || was_in_force)
     });
-    let basic_rest = spec.routing().is_some() || status.replicas <= status.updated_replicas;
     status.fully_promoted()
         && settled
-        && basic_rest
+        && blue_green::is_settled(status, spec)
+        && !has_old_pods(status, spec)
         && revisions.current.is_some_and(|current| {
             current.spec_replicas == spec.replicas
                 && current.replicas == spec.replicas
                 && current.lasting_available() == spec.replicas
         })
+}
+
+/// Whether the numbers of pods are the split, and old ones are left.
+fn has_old_pods(status: &Status, spec: &Spec) -> bool {
+    matches!(spec.method, Method::Basic { .. }) && status.replicas > status.updated_replicas
 }
 
 fn set_completed(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) {
@@ -341,8 +360,12 @@ fn what_is_missing(status: &Status, spec: &Spec, revisions: &Revisions<'_>) -> &
         "more replicas need to be updated"
     } else if revisions.current_available() < status.updated_replicas {
         "updated replicas are still becoming available"
-    } else if spec.routing().is_none() && status.replicas > status.updated_replicas {
+    } else if has_old_pods(status, spec) {
         "old replicas are pending termination"
+    } else if spec.blue_green().is_some() && !status.is_switched() {
+        "active service cutover pending"
+    } else if spec.blue_green().is_some() && !status.fully_promoted() {
+        "waiting for post-promotion verification to complete"
     } else if status.fully_promoted() {
         "waiting for traffic to settle on the stable Service"
     } else {

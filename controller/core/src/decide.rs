@@ -8,7 +8,7 @@ use crate::plan::{Action, Plan};
 use crate::revisions::Revisions;
 use crate::spec::{Method, Problem, Spec};
 use crate::status::{ConditionType, Reason, Truth};
-use crate::{analyses, basic, cleanup, condition, gates, intent, reference, routed, step};
+use crate::{analyses, basic, blue_green, cleanup, condition, gates, intent, reference, routed, step};
 
 /// How soon to ask again when the API server had no answer about a template.
 const TEMPLATE_RETRY: SignedDuration = SignedDuration::from_secs(5);
@@ -53,7 +53,10 @@ fn refuse(draft: &mut Draft<'_>, readable: Option<&Spec>, problems: &[Problem]) 
 /// Whether there is something to abort, and it is certain where its traffic is.
 fn can_abort(draft: &Draft<'_>, spec: &Spec) -> bool {
     let status = &draft.status;
-    let same_method = spec.routing().is_some() == status.traffic.is_some();
+    let active = status.blue_green.as_ref();
+    let active = active.and_then(|blue_green| blue_green.active_selector.as_ref());
+    let same_method = spec.routing().is_some() == status.traffic.is_some()
+        && spec.blue_green().is_some() == active.is_some();
     let all_owned = draft
         .observed
         .replica_sets
@@ -89,12 +92,14 @@ fn work(draft: &mut Draft<'_>, spec: &Spec) {
 /// Brings everything in line with what is wanted; with `problems`, as far as nothing is taken away by it.
 fn proceed(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>, problems: &[Problem]) {
     draft.hold |= !problems.is_empty();
+    blue_green::note(draft, spec);
     intent::take_user_actions(draft, spec);
     analyses::heed(draft, spec, revisions);
     gates::note_consent(&mut draft.status, spec);
     let reached = match &spec.method {
         Method::Routed(routing) => routed::reconcile(draft, spec, routing, revisions),
         Method::Basic { .. } => basic::reconcile(draft, spec, revisions),
+        Method::BlueGreen(blue_green) => blue_green::reconcile(draft, spec, blue_green, revisions),
     };
     cleanup::old_revisions(draft, spec, revisions);
     step::advance(draft, spec, revisions, reached);

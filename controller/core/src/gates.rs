@@ -9,7 +9,14 @@ use crate::analysis::run::AnalysisPhase;
 use crate::analysis::verdict::NextStep;
 use crate::spec::{Spec, Step, Weight};
 use crate::status::Status;
-use crate::weight;
+use crate::{blue_green, weight};
+
+/// What they are asked about a blue-green switch.
+const SWITCH: NextStep = NextStep {
+    from_weight: 0,
+    to_weight: 100,
+    is_last: true,
+};
 
 /// Whether the gates have yet to let the step under way go on.
 pub(crate) fn hold(status: &Status, spec: &Spec) -> bool {
@@ -32,6 +39,13 @@ pub(crate) fn consented(status: &Status, spec: &Spec) -> Weight {
 /// up is asked about again. An answer holds for its step, however long the pods of that take to come up, but not through a
 /// pause: what was a good hour before may be none after it.
 pub(crate) fn note_consent(status: &mut Status, spec: &Spec) {
+    if spec.blue_green().is_some() {
+        status.analyses.consented = None;
+        if (spec.paused || status.is_held_by_analysis()) && !status.is_switched() && allowed(status) {
+            status.analyses.attempt += u32::from(status.analyses.gate.take().is_some());
+        }
+        return;
+    }
     let over = status.abort || status.promote_full || status.fully_promoted();
     let asked = spec.promotion_gates.is_some() && !over;
     let next = weight::next(status, spec);
@@ -62,6 +76,9 @@ pub(crate) fn question(status: &Status, spec: &Spec) -> Option<NextStep> {
     spec.promotion_gates.as_ref()?;
     if status.abort || status.promote_full || status.fully_promoted() {
         return None;
+    }
+    if spec.blue_green().is_some() {
+        return blue_green::awaits_gates(status).then_some(SWITCH);
     }
     let next = NextStep {
         from_weight: consented(status, spec).percent(),

@@ -41,7 +41,7 @@ pub struct Fact {
     /// Index of the step: the one that is done, for [`FactKind::StepCompleted`]; else the one under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<u32>,
-    /// The canary's weight that is asked for.
+    /// The canary's weight that is asked for; in a blue-green rollout 100 once the active Service selects the revision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight: Option<Weight>,
     /// The canary's weight in force.
@@ -150,6 +150,8 @@ pub enum FactKind {
     WeightRequested,
     /// A canary weight is in force.
     WeightInForce,
+    /// The active Service selects another revision (`from`: the one before; see the message): all users go there.
+    Switched,
     /// The rollout waits.
     Paused,
     /// The rollout goes on.

@@ -1,11 +1,11 @@
 //! What is wanted: changes of the spec, what users ask for on the status, and which revision is the stable one.
 
-use crate::analyses;
 use crate::decide::Flow;
 use crate::draft::Draft;
 use crate::observed::{Observed, Presence, ReplicaSetView};
 use crate::revisions::Revisions;
 use crate::spec::Spec;
+use crate::{analyses, blue_green};
 
 /// Brings the status in line with a spec that makes sense. `Stop`: the status must be written before anything else is
 /// done.
@@ -31,7 +31,7 @@ fn choose_stable(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) 
     Flow::Stop
 }
 
-/// The revision to trust: the one that the stable Service selects (its pods may all be down: it was promoted, and the
+/// The revision to trust: the one that the stable (or active) Service selects (its pods may all be down: it was promoted, and the
 /// new one was not), else the newest fully available one that is not
 /// current, else any available one; the current revision only where nothing else has available pods.
 fn find_stable(observed: &Observed, revisions: &Revisions<'_>) -> String {
@@ -69,7 +69,8 @@ fn find_stable(observed: &Observed, revisions: &Revisions<'_>) -> String {
 fn take_spec_change(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) -> Flow {
     let status = &draft.status;
     let template_changed = status.current_pod_hash.as_deref() != Some(revisions.current_hash.as_str());
-    let steps_changed = status.current_step_hash.as_deref() != Some(spec.steps_hash.as_str());
+    // What has no steps has no hash of them, either.
+    let steps_changed = status.current_step_hash.as_deref().unwrap_or_default() != spec.steps_hash;
     if !template_changed && !steps_changed {
         return Flow::Go;
     }
@@ -85,10 +86,11 @@ fn begin(draft: &mut Draft<'_>, spec: &Spec) {
     status.abort = false;
     status.aborted_at = None;
     status.promote_full = false;
-    status.current_step_hash = Some(spec.steps_hash.clone());
+    status.current_step_hash = Some(spec.steps_hash.clone()).filter(|hash| !hash.is_empty());
     status.last_progress_time = Some(now);
     clear_pauses(draft);
     analyses::begin_anew(draft);
+    blue_green::begin(draft);
     draft.status.current_step_index = first_step(
         spec,
         if draft.status.fully_promoted() {
@@ -157,5 +159,6 @@ pub(crate) fn take_user_actions(draft: &mut Draft<'_>, spec: &Spec) {
 fn restart_steps(draft: &mut Draft<'_>, spec: &Spec) {
     clear_pauses(draft);
     analyses::begin_anew(draft);
+    blue_green::begin_anew(&mut draft.status);
     draft.status.current_step_index = first_step(spec, 0);
 }

@@ -7,6 +7,7 @@ mod acceptance;
 mod analyses;
 pub mod analysis;
 mod basic;
+mod blue_green;
 mod cleanup;
 mod condition;
 mod decide;

@@ -32,9 +32,11 @@ pub struct Observed {
     pub template: TemplateView,
     /// The ReplicaSets that are the Rollout's or match its selector and have no owner.
     pub replica_sets: Vec<ReplicaSetView>,
-    /// The stable Service: None when the spec names none.
+    /// The stable Service, or the active one, if it is blue-green: all users' or most of them. None when the spec names
+    /// none.
     pub stable_service: Option<Presence<ServiceView>>,
-    /// The canary Service: None when the spec names none.
+    /// The canary Service, or the preview Service, if it is blue-green: that of the new version. None when the spec names
+    /// none.
     pub canary_service: Option<Presence<ServiceView>>,
     /// The routes the spec names, in its order.
     pub routes: Vec<(RouteReference, Presence<RouteView>)>,

@@ -166,6 +166,10 @@ pub enum Purpose {
     Step(u32),
     /// The promotion gates are asked about the step of this index.
     Gate(u32),
+    /// A blue-green switch waits for it.
+    PrePromotion,
+    /// The promotion waits for it after a blue-green switch.
+    PostPromotion,
 }
 
 /// A backendRef whose weight changes.

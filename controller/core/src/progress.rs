@@ -5,6 +5,7 @@ use jiff::SignedDuration;
 use crate::condition::{is_done, is_paused};
 use crate::draft::{Draft, after};
 use crate::gates;
+use crate::observed::ReplicaSetView;
 use crate::revisions::Revisions;
 use crate::spec::{Problem, Spec, Weight};
 use crate::status::{ConditionType, Furthest, Phase, Status, Truth};
@@ -27,11 +28,14 @@ pub(crate) fn note(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>
         || old.stable_hash != new.stable_hash
         || old.current_step_index != new.current_step_index
         || old.pause_conditions != new.pause_conditions
+        || checkpoint(old) != checkpoint(new)
         || new.last_progress_time.is_none();
     let before = if begins { Furthest::default() } else { old.furthest };
+    let all = revisions.all();
+    let pods = |number: fn(&ReplicaSetView) -> u32| all.iter().map(number).sum();
     let furthest = Furthest {
-        ready_replicas: before.ready_replicas.max(new.ready_replicas),
-        available_replicas: before.available_replicas.max(new.available_replicas),
+        ready_replicas: before.ready_replicas.max(pods(|one| one.ready)),
+        available_replicas: before.available_replicas.max(pods(|one| one.available)),
         weight: before.weight.max(weight_in_force(new)),
     };
     let old_pods = |status: &Status| status.replicas.saturating_sub(status.updated_replicas);
@@ -42,9 +46,18 @@ pub(crate) fn note(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>
     draft.status.furthest = furthest;
 }
 
+/// Users who are switched back and forth are no progress after the first time.
 fn weight_in_force(status: &Status) -> Weight {
     let traffic = status.traffic.as_ref();
-    traffic.and_then(|traffic| traffic.in_force).unwrap_or_default()
+    let in_force = traffic.and_then(|traffic| traffic.in_force);
+    in_force.or_else(|| status.switched_share()).unwrap_or_default()
+}
+
+fn checkpoint(status: &Status) -> bool {
+    status
+        .blue_green
+        .as_ref()
+        .is_some_and(|blue_green| blue_green.checkpoint)
 }
 
 /// The progress deadline, when it has passed. Not measured while an old revision only waits for its delay.
@@ -53,15 +66,19 @@ pub(crate) fn exceeded_deadline(
     spec: &Spec,
     revisions: &Revisions<'_>,
 ) -> Option<SignedDuration> {
-    if revisions
-        .others
-        .iter()
-        .any(|other| other.scale_down_deadline.is_some())
-    {
+    let mut others = revisions.others.iter();
+    let waits = others.any(|other| other.scale_down_deadline.is_some());
+    // Blue-green keeps old pods for as long as users like, and a new version is not to be late for that.
+    if waits && spec.blue_green().is_none() {
         return None;
     }
     // An analysis has limits of its own, and a gate may hold for as long as it likes.
-    if draft.status.analyses.step.is_some() || gates::hold(&draft.status, spec) {
+    let analyses = &draft.status.analyses;
+    let of_switch = analyses.pre_promotion.iter().chain(&analyses.post_promotion);
+    let is_judged = of_switch
+        .into_iter()
+        .any(|reference| !reference.phase.completed());
+    if analyses.step.is_some() || is_judged || gates::hold(&draft.status, spec) {
         return None;
     }
     let end = after(draft.status.last_progress_time?, spec.progress_deadline);

@@ -8,12 +8,21 @@ use crate::spec::{Problem, RouteReference, Spec};
 pub(crate) fn problems(observed: &Observed, spec: &Spec) -> Vec<Problem> {
     let (stable_name, canary_name) = spec.services();
     let mut problems = Vec::new();
-    let canary = "spec.strategy.canary";
+    let (stable_path, canary_path) = match spec.blue_green() {
+        Some(_) => (
+            "spec.strategy.blueGreen.activeService",
+            "spec.strategy.blueGreen.previewService",
+        ),
+        None => (
+            "spec.strategy.canary.stableService",
+            "spec.strategy.canary.canaryService",
+        ),
+    };
     check_service(
         &mut problems,
         observed,
         spec,
-        &format!("{canary}.stableService"),
+        stable_path,
         stable_name,
         observed.stable_service.as_ref(),
     );
@@ -21,12 +30,12 @@ pub(crate) fn problems(observed: &Observed, spec: &Spec) -> Vec<Problem> {
         &mut problems,
         observed,
         spec,
-        &format!("{canary}.canaryService"),
+        canary_path,
         canary_name,
         observed.canary_service.as_ref(),
     );
     for (index, (reference, route)) in observed.routes.iter().enumerate() {
-        let path = format!("{canary}.trafficRouting.gatewayAPI.httpRoutes[{index}]");
+        let path = format!("spec.strategy.canary.trafficRouting.gatewayAPI.httpRoutes[{index}]");
         match route {
             Presence::Missing => problems.push(Problem::new(
                 path,

@@ -8,6 +8,8 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+/// Label of ReplicaSets and pods, and key of the selectors of Services: the hash of the revision.
+pub const HASH_LABEL: &str = "rollouts-pod-template-hash";
 /// Letters and digits without vowels and look-alikes, as Kubernetes itself uses in generated names.
 const ALPHABET: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
 /// Characters of a hash in labels and names: 27^10 is about 2^47.5 values.

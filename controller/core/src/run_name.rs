@@ -37,6 +37,8 @@ pub(crate) fn suffix(purpose: Purpose, gates: &str) -> String {
         Purpose::Background => String::new(),
         Purpose::Step(index) => format!("-{index}"),
         Purpose::Gate(index) => format!("-{index}-gate-{gates}"),
+        Purpose::PrePromotion => "-pre".to_owned(),
+        Purpose::PostPromotion => "-post".to_owned(),
     }
 }
 

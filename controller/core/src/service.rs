@@ -5,7 +5,7 @@ use crate::observed::{Observed, Presence, ReplicaSetView, ServiceView};
 use crate::plan::Action;
 use crate::spec::Spec;
 
-/// Which revisions the two Services select now.
+/// Which revisions the two Services select now: the stable and the canary Service, or the active and the preview one.
 pub(crate) struct Selection<'a> {
     stable: Option<&'a ServiceView>,
     canary: Option<&'a ServiceView>,

@@ -255,7 +255,50 @@ pub struct TrafficRouting {
     pub min_pods_per_replica_set: u32,
 }
 
-/// How the pods of the canary come up.
+/// An analysis that the new version of a blue-green Rollout has to pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PromotionAnalysis {
+    /// What of it is written in the Rollout, in a word.
+    pub hash: String,
+    /// What it measures.
+    pub analysis: Analysis,
+}
+
+/// Blue-green: the new version comes up whole beside the old one, and one Service sends all users to either.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlueGreen {
+    /// The Service that all users ask.
+    pub active_service: String,
+    /// The Service of the new version, if there is one.
+    pub preview_service: Option<String>,
+    /// So many pods are enough for the new version until it is to take over; None: all.
+    pub preview_replicas: Option<u32>,
+    /// What the switch waits for once the new version is ready.
+    pub promotion: Promotion,
+    /// What it has to pass before the switch.
+    pub pre_promotion: Option<PromotionAnalysis>,
+    /// What it has to pass after the switch, before it is trusted.
+    pub post_promotion: Option<PromotionAnalysis>,
+    /// How long old pods stay up after the switch.
+    pub scale_down_delay: SignedDuration,
+    /// No more old versions than these, the newest, stay up for the delay; None: any number.
+    pub scale_down_delay_revision_limit: Option<u32>,
+    /// How long pods of the new version stay up after an abort; None: for ever.
+    pub abort_scale_down_delay: Option<SignedDuration>,
+}
+
+/// What the switch of a blue-green Rollout waits for, besides evidence and gates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Promotion {
+    /// Nothing.
+    AtOnce,
+    /// So much time.
+    After(SignedDuration),
+    /// Somebody says go on.
+    ByHand,
+}
+
+/// How a new version takes the place of the old one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Method {
     /// Traffic is split by route weights, apart from the number of pods.
@@ -271,6 +314,8 @@ pub enum Method {
         /// Pods that may be unavailable, rounded down. Not 0 together with `max_surge`.
         max_unavailable: Amount,
     },
+    /// All users are switched at once.
+    BlueGreen(BlueGreen),
 }
 
 /// A validated Rollout spec.
@@ -292,13 +337,13 @@ pub struct Spec {
     pub progress_deadline: SignedDuration,
     /// The steps; empty: straight to the new version.
     pub steps: Vec<Step>,
-    /// Identity of the steps (`revision::steps_hash`).
+    /// Identity of the steps (`revision::steps_hash`); empty if it is blue-green, which has none.
     pub steps_hash: String,
-    /// Routed or basic.
+    /// A canary, routed or basic, or blue-green.
     pub method: Method,
     /// The analysis that goes on beside the steps.
     pub background: Option<BackgroundAnalysis>,
-    /// The gates that are asked before every rise of the weight and before the promotion.
+    /// The gates that are asked before every rise of the weight and before the promotion, or before the switch.
     pub promotion_gates: Option<Gates>,
 }
 
@@ -308,11 +353,21 @@ impl Spec {
     pub fn routing(&self) -> Option<&TrafficRouting> {
         match &self.method {
             Method::Routed(routing) => Some(routing),
-            Method::Basic { .. } => None,
+            Method::Basic { .. } | Method::BlueGreen(_) => None,
         }
     }
 
-    /// The names of the stable and the canary Service, where there are any.
+    /// What is special about it, if it is blue-green.
+    #[must_use]
+    pub fn blue_green(&self) -> Option<&BlueGreen> {
+        match &self.method {
+            Method::BlueGreen(blue_green) => Some(blue_green),
+            Method::Routed(_) | Method::Basic { .. } => None,
+        }
+    }
+
+    /// The names of the stable and the canary Service, where there are any: of the active and the preview Service, if
+    /// it is blue-green.
     #[must_use]
     pub fn services(&self) -> (Option<&str>, Option<&str>) {
         match &self.method {
@@ -322,6 +377,10 @@ impl Spec {
                 canary_service,
                 ..
             } => (stable_service.as_deref(), canary_service.as_deref()),
+            Method::BlueGreen(blue_green) => (
+                Some(&blue_green.active_service),
+                blue_green.preview_service.as_deref(),
+            ),
         }
     }
 

@@ -43,14 +43,18 @@ pub struct Status {
     pub replicas: u32,
     /// Pods of the current revision.
     pub updated_replicas: u32,
-    /// Ready pods of all revisions.
+    /// Ready pods of all revisions; of the one that all users meet, if it is blue-green.
     pub ready_replicas: u32,
-    /// Available pods of all revisions.
+    /// Available pods of all revisions; of the one that all users meet, if it is blue-green.
     pub available_replicas: u32,
-    /// The selector as text, for the horizontal autoscaler.
+    /// Pods that the horizontal autoscaler counts: of all revisions, or of the one that all users meet.
+    pub hpa_replicas: u32,
+    /// The selector of these pods as text, for the horizontal autoscaler.
     pub selector: String,
     /// The split of traffic; None without traffic routing.
     pub traffic: Option<Traffic>,
+    /// How far a blue-green rollout is; None if it is a canary.
+    pub blue_green: Option<BlueGreenState>,
     /// The analyses that judge the new revision.
     pub analyses: Analyses,
     /// When anything last moved: where the progress deadline is measured from.
@@ -75,10 +79,56 @@ pub struct Analyses {
     pub step: Option<AnalysisReference>,
     /// The asking of the promotion gates about the step under way.
     pub gate: Option<AnalysisReference>,
+    /// The one that a blue-green switch waits for.
+    pub pre_promotion: Option<AnalysisReference>,
+    /// The one that the promotion waits for after a blue-green switch.
+    pub post_promotion: Option<AnalysisReference>,
     /// How often the analyses of this revision were begun anew: after a retry, other steps, or a resume.
     pub attempt: u32,
     /// The weight up to which the promotion gates have let this revision come; None before they are asked.
     pub consented: Option<Weight>,
+}
+
+impl Analyses {
+    /// All that there are.
+    pub fn references(&self) -> impl Iterator<Item = &AnalysisReference> {
+        let steps = [&self.background, &self.step, &self.gate];
+        let switch = [&self.pre_promotion, &self.post_promotion];
+        steps.into_iter().chain(switch).flatten()
+    }
+
+    /// All that there are, to be changed.
+    pub fn references_mut(&mut self) -> impl Iterator<Item = &mut AnalysisReference> {
+        let steps = [&mut self.background, &mut self.step, &mut self.gate];
+        let switch = [&mut self.pre_promotion, &mut self.post_promotion];
+        steps.into_iter().chain(switch).flatten()
+    }
+
+    /// Forgets them. True: there were any.
+    pub(crate) fn forget(&mut self) -> bool {
+        self.background.take().is_some()
+            | self.step.take().is_some()
+            | self.gate.take().is_some()
+            | self.pre_promotion.take().is_some()
+            | self.post_promotion.take().is_some()
+    }
+}
+
+/// How far a blue-green rollout is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct BlueGreenState {
+    /// The revision that the active Service selects.
+    pub active_selector: Option<String>,
+    /// The revision that the preview Service selects.
+    pub preview_selector: Option<String>,
+    /// The analysis before the switch and the pause are passed: the new version may have all of its pods, and the switch
+    /// waits for nothing but them and the gates. Never taken back in the same attempt.
+    pub checkpoint: bool,
+    /// The new version is one that was trusted before and still has its pods: it is switched to without questions.
+    pub fast_rollback: bool,
+    /// Revisions that were trusted before and still have their pods.
+    pub formerly_stable: Vec<String>,
 }
 
 /// An analysis, as it was last seen.
@@ -129,6 +179,8 @@ pub enum PauseReason {
     CanaryPauseStep,
     /// An analysis could not tell whether the new version is well.
     InconclusiveAnalysisRun,
+    /// A blue-green switch waits for its time or for somebody.
+    BlueGreenPause,
 }
 
 /// The split of traffic between the two Services.
@@ -332,19 +384,32 @@ impl Status {
         self.conditions.retain(|condition| condition.kind != kind);
     }
 
-    /// The pause of a step, if one is under way.
+    /// The pause for this reason, if one is under way.
     #[must_use]
-    pub fn step_pause(&self) -> Option<&PauseCondition> {
-        self.pause_conditions
-            .iter()
-            .find(|pause| pause.reason == PauseReason::CanaryPauseStep)
+    pub fn pause_for(&self, reason: PauseReason) -> Option<&PauseCondition> {
+        self.pause_conditions.iter().find(|pause| pause.reason == reason)
+    }
+
+    /// Whether all users are with the revision that the spec asks for, in a blue-green rollout.
+    #[must_use]
+    pub fn is_switched(&self) -> bool {
+        let blue_green = self.blue_green.as_ref();
+        let active = blue_green.and_then(|blue_green| blue_green.active_selector.as_ref());
+        active.is_some() && active == self.current_pod_hash.as_ref()
+    }
+
+    /// The share of users that a blue-green rollout has sent to the revision on its way; None if it is a canary.
+    #[must_use]
+    pub fn switched_share(&self) -> Option<Weight> {
+        self.blue_green.as_ref()?;
+        let switched = self.is_switched() && !self.fully_promoted();
+        Some(if switched { Weight::FULL } else { Weight::ZERO })
     }
 
     /// Whether an analysis that could not tell holds the rollout where it is.
     #[must_use]
     pub fn is_held_by_analysis(&self) -> bool {
-        let holds = |pause: &PauseCondition| pause.reason == PauseReason::InconclusiveAnalysisRun;
-        self.pause_conditions.iter().any(holds)
+        self.pause_for(PauseReason::InconclusiveAnalysisRun).is_some()
     }
 
     /// Whether the stable revision is the one that the spec asks for.

@@ -1,12 +1,11 @@
 //! Steps: when one is done, and when the new revision becomes the stable one.
 
-use crate::analyses;
 use crate::draft::{Draft, after};
-use crate::gates;
 use crate::intent::clear_pauses;
 use crate::revisions::Revisions;
 use crate::spec::{Spec, Step};
 use crate::status::{PauseCondition, PauseReason};
+use crate::{analyses, blue_green, gates};
 
 /// What of the wanted state has been reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +36,10 @@ pub(crate) fn advance(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<
     {
         return;
     }
+    if let Some(blue_green) = spec.blue_green() {
+        blue_green::advance(draft, spec, blue_green, revisions, reached);
+        return;
+    }
     let at_end = status
         .current_step_index
         .is_none_or(|index| index >= spec.step_count());
@@ -52,7 +55,7 @@ pub(crate) fn advance(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<
     let done = match spec.step(index) {
         Some(Step::SetWeight(_)) => reached.counts && reached.weight && !gates::hold(status, spec),
         Some(Step::SetCanaryScale(_)) => reached.counts,
-        Some(Step::Pause(duration)) => pause_is_over(draft, *duration),
+        Some(Step::Pause(duration)) => pause_is_over(draft, PauseReason::CanaryPauseStep, *duration),
         Some(Step::Analysis(_) | Step::Gate(_)) => analyses::step_is_passed(status),
         None => false,
     };
@@ -65,7 +68,7 @@ pub(crate) fn advance(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<
 }
 
 /// Makes the current revision the stable one.
-fn promote(draft: &mut Draft<'_>, spec: &Spec) {
+pub(crate) fn promote(draft: &mut Draft<'_>, spec: &Spec) {
     draft
         .status
         .stable_hash
@@ -76,13 +79,16 @@ fn promote(draft: &mut Draft<'_>, spec: &Spec) {
 }
 
 /// Begins a pause, or tells whether it is over: its time has passed, or the user took its condition away.
-fn pause_is_over(draft: &mut Draft<'_>, duration: Option<jiff::SignedDuration>) -> bool {
-    let Some(pause) = draft.status.step_pause() else {
+pub(crate) fn pause_is_over(
+    draft: &mut Draft<'_>,
+    reason: PauseReason,
+    duration: Option<jiff::SignedDuration>,
+) -> bool {
+    let Some(pause) = draft.status.pause_for(reason) else {
         if draft.status.controller_pause {
             return true;
         }
         let start_time = draft.now;
-        let reason = PauseReason::CanaryPauseStep;
         draft
             .status
             .pause_conditions

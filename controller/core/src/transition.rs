@@ -23,6 +23,7 @@ pub(crate) fn between(old: &Status, new: &Status, observed: &Observed, now: Time
     analyses_of(&mut facts, old, new);
     user_actions(&mut facts, old, new);
     traffic(&mut facts, old, new);
+    switch(&mut facts, old, new);
     steps(&mut facts, old, new);
     pauses(&mut facts, old, new);
     outcome(&mut facts, old, new);
@@ -57,12 +58,13 @@ struct Facts<'a> {
 impl<'a> Facts<'a> {
     fn new(new: &Status, observed: &'a Observed, now: Timestamp) -> Self {
         let traffic = new.traffic.as_ref();
+        let switched = new.switched_share();
         let snapshot = Fact {
             revision: new.current_pod_hash.clone(),
             stable: new.stable_hash.clone(),
             step: new.current_step_index,
-            weight: traffic.map(|traffic| traffic.requested),
-            in_force: traffic.and_then(|traffic| traffic.in_force),
+            weight: traffic.map(|traffic| traffic.requested).or(switched),
+            in_force: traffic.and_then(|traffic| traffic.in_force).or(switched),
             phase: Some(new.phase),
             ..Fact::new(FactKind::Unknown, Cause::Controller, now)
         };
@@ -151,6 +153,8 @@ fn analyses_of(facts: &mut Facts<'_>, old: &Status, new: &Status) {
         (&old.background, &new.background),
         (&old.step, &new.step),
         (&old.gate, &new.gate),
+        (&old.pre_promotion, &new.pre_promotion),
+        (&old.post_promotion, &new.post_promotion),
     ];
     for (before, after) in pairs {
         let doubted = before.as_ref().filter(|before| before.paused);
@@ -215,6 +219,23 @@ fn traffic(facts: &mut Facts<'_>, old: &Status, new: &Status) {
     }
     if traffic.verified && before.and_then(|before| before.in_force) != Some(traffic.requested) {
         facts.push(FactKind::WeightInForce, Cause::Controller);
+    }
+}
+
+/// The Service that all users ask selects another revision.
+fn switch(facts: &mut Facts<'_>, old: &Status, new: &Status) {
+    // What a lost status knew of is not told again.
+    let (Some(before), Some(after)) = (&old.blue_green, &new.blue_green) else {
+        return;
+    };
+    let (before, after) = (before.active_selector.clone(), after.active_selector.clone());
+    if before == after {
+        return;
+    }
+    let Some(after) = after else { return };
+    if let Some(fact) = facts.push(FactKind::Switched, Cause::Controller) {
+        fact.message = format!("all users meet the revision {after}");
+        fact.from = before;
     }
 }
 

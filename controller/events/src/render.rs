@@ -86,6 +86,7 @@ impl Kind {
             | FactKind::StepCompleted
             | FactKind::WeightRequested
             | FactKind::WeightInForce
+            | FactKind::Switched
             | FactKind::Paused
             | FactKind::Resumed
             | FactKind::AnalysisStarted

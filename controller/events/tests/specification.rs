@@ -14,13 +14,14 @@ use kulta_events::{Event, Producer, Subject, removed, render};
 use serde_json::Value;
 
 /// Every kind of fact.
-const KINDS: [FactKind; 19] = [
+const KINDS: [FactKind; 20] = [
     FactKind::Started,
     FactKind::RolledBack,
     FactKind::StepsChanged,
     FactKind::StepCompleted,
     FactKind::WeightRequested,
     FactKind::WeightInForce,
+    FactKind::Switched,
     FactKind::Paused,
     FactKind::Resumed,
     FactKind::Aborted,

@@ -195,7 +195,9 @@ pub fn of_fact(fact: &Fact, observed: &Observed, plan: &Plan) -> Option<Notice> 
             Some(Reason::RolloutCompleted.note(note))
         }
         FactKind::PhaseChanged => degraded(fact, observed, plan),
-        FactKind::StepsChanged
+        // The Service that is switched is told by its action.
+        FactKind::Switched
+        | FactKind::StepsChanged
         | FactKind::WeightInForce
         | FactKind::Superseded
         | FactKind::Published
@@ -241,6 +243,13 @@ fn promotion_reason(fact: &Fact, observed: &Observed) -> String {
         "Initial deploy".to_owned()
     } else if observed.status.promote_full {
         "Full promotion requested".to_owned()
+    } else if let Some(blue_green) = &observed.status.blue_green {
+        let reason = if blue_green.fast_rollback {
+            "Fast rollback"
+        } else {
+            "Completed blue-green update"
+        };
+        reason.to_owned()
     } else {
         let steps = observed.spec.as_ref().map_or(0, |spec| spec.steps.len());
         format!("Completed all {steps} canary steps")

@@ -6,7 +6,7 @@ use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::merge::Origin;
-use super::resolve::{self, CANARY, Place, UNKNOWN_YET};
+use super::resolve::{self, BLUE_GREEN, CANARY, Place, UNKNOWN_YET};
 use super::{AnalysisRunSpec, Gate, Measured, RolloutAnalysis, gate};
 
 /// A metric or gate of a Rollout, as far as it is known before it is begun.
@@ -66,11 +66,48 @@ pub fn planned(spec: &Spec) -> Vec<Planned> {
             Step::SetWeight(_) | Step::Pause(_) | Step::SetCanaryScale(_) => Vec::new(),
         }
     });
+    let strategy = if spec.blue_green().is_some() {
+        BLUE_GREEN
+    } else {
+        CANARY
+    };
     let gates = spec
         .promotion_gates
         .iter()
-        .flat_map(|gates| of_gates(gates, |index| format!("{CANARY}.promotionGates[{index}]")));
-    background.chain(steps).chain(gates).collect()
+        .flat_map(|gates| of_gates(gates, |index| format!("{strategy}.promotionGates[{index}]")));
+    let around_the_switch = around_the_switch(spec);
+    background
+        .chain(steps)
+        .chain(around_the_switch)
+        .chain(gates)
+        .collect()
+}
+
+/// The metrics of the analyses before and after a blue-green switch.
+fn around_the_switch(spec: &Spec) -> Vec<Planned> {
+    let Some(blue_green) = spec.blue_green() else {
+        return Vec::new();
+    };
+    let both = [
+        (
+            Place::PrePromotion,
+            &blue_green.pre_promotion,
+            "prePromotionAnalysis",
+        ),
+        (
+            Place::PostPromotion,
+            &blue_green.post_promotion,
+            "postPromotionAnalysis",
+        ),
+    ];
+    let planned = both.into_iter().flat_map(|(place, written, field)| {
+        let path = format!("{BLUE_GREEN}.{field}");
+        let analyses = written.iter();
+        analyses
+            .flat_map(move |written| of_analysis(place, &written.analysis, &path))
+            .collect::<Vec<_>>()
+    });
+    planned.collect()
 }
 
 /// The metrics of an analysis that was found to make sense; none of one that refers to something.

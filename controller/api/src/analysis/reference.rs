@@ -6,7 +6,7 @@ use kulta_core::spec::Problem;
 use serde::Deserialize as _;
 use serde_json::Value;
 
-use super::resolve::{CANARY, Resolution, Surroundings, resolve};
+use super::resolve::{BLUE_GREEN, CANARY, Resolution, Surroundings, resolve};
 use super::template::Template;
 use super::{Place, RolloutAnalysis, TemplateReference, field};
 
@@ -43,7 +43,16 @@ pub fn references(object: &Value) -> Vec<Reference> {
             let path = format!("{CANARY}.steps[{index}].analysis");
             Some((Place::Step(index), path, written))
         });
-    let all = background.into_iter().chain(steps);
+    let blue_green = object.pointer("/spec/strategy/blueGreen");
+    let around_the_switch = [
+        (Place::PrePromotion, "prePromotionAnalysis"),
+        (Place::PostPromotion, "postPromotionAnalysis"),
+    ];
+    let around_the_switch = around_the_switch.into_iter().filter_map(|(place, field)| {
+        let written = blue_green?.get(field).and_then(read)?;
+        Some((place, format!("{BLUE_GREEN}.{field}"), written))
+    });
+    let all = background.into_iter().chain(steps).chain(around_the_switch);
     all.filter(|(_, _, written)| written.refers())
         .map(|(place, path, written)| Reference {
             place,

@@ -20,8 +20,10 @@ const MOST: usize = 100;
 /// Begins what stands for a value that is known only when the AnalysisRun is made; its argument's name follows, for two
 /// of them are not the same.
 pub(super) const UNKNOWN_YET: &str = "unknown-yet-";
-/// Where the strategy of a Rollout is written.
+/// Where a canary is written.
 pub(super) const CANARY: &str = "spec.strategy.canary";
+/// Where a blue-green strategy is written.
+pub(super) const BLUE_GREEN: &str = "spec.strategy.blueGreen";
 
 /// Which analysis of a Rollout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +32,10 @@ pub enum Place {
     Background,
     /// That of the step of this index.
     Step(u32),
+    /// The one before a blue-green switch.
+    PrePromotion,
+    /// The one after it.
+    PostPromotion,
 }
 
 impl RolloutAnalysis {
@@ -258,7 +264,7 @@ fn check_metrics(
                 continue;
             };
             if wrong.len() == before && place != Place::Background && measured.metric.is_endless() {
-                wrong.push(endless(&measured.metric.name, &path));
+                wrong.push(endless(place, &measured.metric.name, &path));
             }
             let name = measured.metric.name.clone();
             if let Some(other) = names.insert(name.clone(), origin) {
@@ -274,12 +280,15 @@ fn check_metrics(
     all
 }
 
-/// A step would wait for ever for a metric that goes on until the analysis is ended.
-fn endless(name: &str, path: &str) -> Problem {
-    let message = format!(
-        "the metric \"{name}\" runs indefinitely. Invalid value for count; write count, or use the analysis beside the \
-         steps (spec.strategy.canary.analysis)"
-    );
+/// A step or a switch would wait for ever for a metric that goes on until the analysis is ended.
+fn endless(place: Place, name: &str, path: &str) -> Problem {
+    let instead = match place {
+        Place::Step(_) | Place::Background => {
+            "write count, or use the analysis beside the steps (spec.strategy.canary.analysis)"
+        }
+        Place::PrePromotion | Place::PostPromotion => "write count, for the rollout waits for its end",
+    };
+    let message = format!("the metric \"{name}\" runs indefinitely. Invalid value for count; {instead}");
     Problem::new(format!("{path}.count"), message)
 }
 

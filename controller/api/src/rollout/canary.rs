@@ -4,17 +4,12 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use kulta_core::revision::steps_hash;
-use kulta_core::spec::{
-    Amount, BackgroundAnalysis, Gates, Method, Problem, RouteReference, Step, TrafficRouting,
-};
-
-use serde_json::json;
+use kulta_core::spec::{Amount, BackgroundAnalysis, Method, Problem, RouteReference, TrafficRouting};
 
 use super::parse::natural;
+use super::strategy::{self, Meaning};
+use super::{Canary, GatewayApi, steps};
 use crate::analysis::{self, Place};
-
-use super::{Canary, GatewayApi, Strategy, steps};
 
 const PATH: &str = "spec.strategy.canary";
 
@@ -23,46 +18,10 @@ const DEFAULT_AMOUNT: Amount = Amount::Percent(25);
 const DEFAULT_SCALE_DOWN_DELAY: SignedDuration = SignedDuration::from_secs(30);
 const DEFAULT_ABORT_SCALE_DOWN_DELAY: SignedDuration = SignedDuration::from_secs(30);
 
-/// The canary strategy, when it is the only one.
-pub(super) fn select<'spec>(
-    strategy: Option<&'spec Strategy>,
-    problems: &mut Vec<Problem>,
-) -> Option<&'spec Canary> {
-    let canary = strategy.and_then(|strategy| strategy.canary.as_ref());
-    let blue_green = strategy.is_some_and(|strategy| strategy.blue_green.is_some());
-    let problem = match (canary, blue_green) {
-        (Some(canary), false) => return Some(canary),
-        (Some(_), true) => Problem::new(
-            "spec.strategy",
-            "Multiple Strategies can not be listed; take blueGreen out",
-        ),
-        (None, true) => Problem::new(
-            "spec.strategy.blueGreen",
-            "this version of KULTA does not have the blueGreen strategy; write strategy.canary",
-        ),
-        (None, false) => Problem::new(
-            "spec.strategy",
-            "Rollout has missing field '.spec.strategy.canary or .spec.strategy.blueGreen'; write strategy.canary, \
-             the strategy that this version of KULTA has",
-        ),
-    };
-    problems.push(problem);
-    None
-}
-
-/// What a canary means.
-pub(super) struct Meaning {
-    pub(super) steps: Vec<Step>,
-    pub(super) background: Option<BackgroundAnalysis>,
-    pub(super) promotion_gates: Option<Gates>,
-    /// None where the problems tell why.
-    pub(super) method: Option<Method>,
-}
-
 /// What `canary` means, and what is wrong with it.
 pub(super) fn validate(namespace: &str, canary: &Canary, problems: &mut Vec<Problem>) -> Meaning {
-    let stable_service = service(canary.stable_service.as_deref());
-    let canary_service = service(canary.canary_service.as_deref());
+    let stable_service = strategy::service(canary.stable_service.as_deref());
+    let canary_service = strategy::service(canary.canary_service.as_deref());
     if stable_service.is_some() && stable_service == canary_service {
         problems.push(Problem::new(
             format!("{PATH}.stableService"),
@@ -87,21 +46,9 @@ pub(super) fn validate(namespace: &str, canary: &Canary, problems: &mut Vec<Prob
     Meaning {
         steps,
         background: background(canary, problems),
-        promotion_gates: promotion_gates(canary, problems),
+        promotion_gates: strategy::promotion_gates(canary.promotion_gates.as_deref(), PATH, problems),
         method,
     }
-}
-
-fn promotion_gates(canary: &Canary, problems: &mut Vec<Problem>) -> Option<Gates> {
-    let gates = canary.promotion_gates.as_deref()?;
-    let path = format!("{PATH}.promotionGates");
-    if gates.is_empty() {
-        let message = "no gates specified; write at least one, or take promotionGates out";
-        problems.push(Problem::new(path, message));
-        return None;
-    }
-    analysis::validate_gates(gates, &path, problems);
-    Some(steps::gates_of(gates))
 }
 
 /// The analysis beside the steps.
@@ -121,21 +68,11 @@ fn background(canary: &Canary, problems: &mut Vec<Problem>) -> Option<Background
         problems.push(Problem::new(format!("{path}.startingStep"), message));
     }
     let analysis = resolved.filter(|_| problems.len() == before)?;
-    // When it begins is not what it is: a later step does not end what has begun.
-    let defining = analysis::RolloutAnalysis {
-        starting_step: None,
-        ..written.clone()
-    };
     Some(BackgroundAnalysis {
         analysis,
-        hash: steps_hash(&json!(defining)),
+        hash: strategy::hash_of(written),
         starting_step,
     })
-}
-
-/// An empty name is no name, as in Argo Rollouts.
-fn service(name: Option<&str>) -> Option<String> {
-    name.filter(|name| !name.is_empty()).map(str::to_owned)
 }
 
 fn routed(

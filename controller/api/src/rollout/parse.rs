@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kulta_core::revision::steps_hash;
-use kulta_core::spec::{InvalidSpec, Problem, Spec};
+use kulta_core::spec::{InvalidSpec, Method, Problem, Spec};
 use serde::Deserialize as _;
 use serde_json::Value;
 use serde_path_to_error::Segment;
 
-use super::{RolloutSpec, canary};
+use super::{RolloutSpec, strategy};
 use crate::names::HASH_LABEL;
 use crate::selector;
 
@@ -129,22 +129,48 @@ fn validate(
     let progress_deadline = progress_deadline(raw, min_ready_seconds, problems);
     let template_labels = template_labels(raw.template.as_ref(), problems);
     let selector = validate_selector(raw.selector.as_ref(), template_labels.as_ref(), problems);
-    let canary = canary::select(raw.strategy.as_ref(), problems);
-    let canary = canary.map(|canary| canary::validate(namespace, canary, problems))?;
+    let strategy = strategy::validate(namespace, raw.strategy.as_ref(), problems)?;
+    let method = strategy.method?;
+    let revision_history_limit = revision_history_limit.unwrap_or(DEFAULT_REVISION_HISTORY_LIMIT);
+    check_limits(&method, revision_history_limit, problems);
+    let steps_hash = match method {
+        Method::BlueGreen(_) => String::new(),
+        Method::Routed(_) | Method::Basic { .. } => {
+            steps_hash(written.pointer("/strategy/canary/steps").unwrap_or(&Value::Null))
+        }
+    };
     Some(Spec {
         replicas,
         selector: selector?,
         template_labels: template_labels?,
         min_ready_seconds,
-        revision_history_limit: revision_history_limit.unwrap_or(DEFAULT_REVISION_HISTORY_LIMIT),
+        revision_history_limit,
         paused: raw.paused.unwrap_or(false),
         progress_deadline,
-        steps: canary.steps,
-        steps_hash: steps_hash(written.pointer("/strategy/canary/steps").unwrap_or(&Value::Null)),
-        method: canary.method?,
-        background: canary.background,
-        promotion_gates: canary.promotion_gates,
+        steps: strategy.steps,
+        steps_hash,
+        method,
+        background: strategy.background,
+        promotion_gates: strategy.promotion_gates,
     })
+}
+
+/// More old versions can't wait for the end of their delay than are kept at all.
+fn check_limits(method: &Method, revision_history_limit: u32, problems: &mut Vec<Problem>) {
+    let Method::BlueGreen(blue_green) = method else {
+        return;
+    };
+    let limit = blue_green.scale_down_delay_revision_limit;
+    if let Some(limit) = limit.filter(|limit| *limit > revision_history_limit) {
+        let message = format!(
+            "This rollout's revision history limit can not be smaller than the rollout's scale down limit; is {limit}, write \
+             at most {revision_history_limit} or raise spec.revisionHistoryLimit"
+        );
+        problems.push(Problem::new(
+            "spec.strategy.blueGreen.scaleDownDelayRevisionLimit",
+            message,
+        ));
+    }
 }
 
 /// A number that must not be negative; None when it is not written (or is wrong, which `problems` then tells).

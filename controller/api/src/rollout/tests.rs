@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::parse;
 
+mod blue_green;
 mod field_paths;
 mod refusals;
 
@@ -260,18 +261,23 @@ mod accepts {
     }
 }
 
-#[test]
-fn the_example_is_valid() {
-    let example = include_str!("../../../../deploy/examples/canary.yaml");
+/// The Rollout of an example.
+fn rollout_of(example: &str) -> Spec {
     let objects: Vec<Value> = serde_saphyr::from_multiple(example).expect("YAML");
     let rollout = objects
         .iter()
         .find(|object| object["kind"] == super::KIND)
         .expect("a Rollout");
+    accepted(&rollout["spec"])
+}
 
-    let spec = accepted(&rollout["spec"]);
+#[test]
+fn the_examples_are_valid() {
+    let canary = rollout_of(include_str!("../../../../deploy/examples/canary.yaml"));
+    let blue_green = rollout_of(include_str!("../../../../deploy/examples/blue-green.yaml"));
 
-    assert_eq!(spec.services(), (Some("web-stable"), Some("web-canary")));
+    assert_eq!(canary.services(), (Some("web-stable"), Some("web-canary")));
+    assert_eq!(blue_green.services(), (Some("web"), Some("web-preview")));
 }
 
 #[test]
@@ -313,6 +319,9 @@ fn near_spec() -> impl Strategy<Value = Value> {
         "maxSurge",
         "maxUnavailable",
         "blueGreen",
+        "activeService",
+        "previewReplicaCount",
+        "prePromotionAnalysis",
         "key",
         "operator",
         "values",
@@ -340,7 +349,14 @@ fn near_spec() -> impl Strategy<Value = Value> {
 proptest! {
     #[test]
     fn never_panics_and_never_refuses_without_reason(strategy in near_spec(), spec in near_spec()) {
-        for spec in [spec, with(basic(), "/strategy", strategy.clone()), canary(routed(), "steps", strategy)] {
+        let blue_green = json!({"blueGreen": strategy.clone()});
+        let written = [
+            spec,
+            with(basic(), "/strategy", strategy.clone()),
+            with(basic(), "/strategy", blue_green),
+            canary(routed(), "steps", strategy),
+        ];
+        for spec in written {
             if let Err(invalid) = parse("shop", &spec) {
                 prop_assert!(!invalid.problems.is_empty());
                 prop_assert!(invalid.problems.iter().all(|problem| problem.path.starts_with("spec")));

@@ -95,7 +95,13 @@ impl CanaryStatus {
             gate,
             attempt,
             consented,
+            pre_promotion: _,
+            post_promotion: _,
         } = status.analyses.clone();
+        // Those are told in `status.blueGreen`, if it is blue-green.
+        let is_canary = status.blue_green.is_none();
+        let gate = gate.filter(|_| is_canary);
+        let attempt = if is_canary { attempt } else { 0 };
         let split = split.map(|traffic| Self::of_split(traffic, status, context));
         let written = Self {
             current_step_analysis_run_status: step,
@@ -115,6 +121,7 @@ impl CanaryStatus {
             gate: self.current_promotion_gates_run_status.take(),
             attempt: self.analysis_attempt,
             consented: self.consented_weight,
+            ..Analyses::default()
         }
     }
 

@@ -3,7 +3,9 @@
 use kulta_core::analysis::run::AnalysisPhase;
 use kulta_core::history::{Cause, FactKind, Origin};
 use kulta_core::spec::Weight;
-use kulta_core::status::{Analyses, AnalysisReference, ConditionType, Contest, Reason, Traffic, Truth};
+use kulta_core::status::{
+    Analyses, AnalysisReference, BlueGreenState, ConditionType, Contest, Reason, Traffic, Truth,
+};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -81,7 +83,7 @@ mod write_gives {
     #[test]
     fn what_the_scale_subresource_reads() {
         let status = Status {
-            replicas: 5,
+            hpa_replicas: 5,
             selector: "app=web".into(),
             ..Status::default()
         };
@@ -349,6 +351,7 @@ fn facts() -> impl Strategy<Value = Fact> {
     let kinds = select(vec![
         FactKind::Started,
         FactKind::WeightInForce,
+        FactKind::Switched,
         FactKind::PhaseChanged,
     ]);
     let causes = select(vec![Cause::Spec, Cause::User, Cause::Controller]);
@@ -419,7 +422,22 @@ prop_compose! {
         attempt in any::<u32>(),
         consented in option::of(weights()),
     ) -> Analyses {
-        Analyses { background, step, gate, attempt, consented }
+        Analyses { background, step, gate, attempt, consented, ..Analyses::default() }
+    }
+}
+
+prop_compose! {
+    /// A blue-green state with the two analyses that are told in it.
+    fn blue_greens()(
+        active_selector in option::of(texts()),
+        preview_selector in option::of(texts()),
+        (checkpoint, fast_rollback) in any::<(bool, bool)>(),
+        formerly_stable in proptest::collection::vec(texts(), 0..3),
+        pre_promotion in option::of(references()),
+        post_promotion in option::of(references()),
+    ) -> (BlueGreenState, Analyses) {
+        let state = BlueGreenState { active_selector, preview_selector, checkpoint, fast_rollback, formerly_stable };
+        (state, Analyses { pre_promotion, post_promotion, ..Analyses::default() })
     }
 }
 
@@ -440,18 +458,81 @@ prop_compose! {
         aborted_at in option::of(times()),
         pause_conditions in proptest::collection::vec(pauses(), 0..3),
         (replicas, updated_replicas, ready_replicas, available_replicas) in any::<(u32, u32, u32, u32)>(),
+        hpa_replicas in any::<u32>(),
         traffic in option::of(traffics()),
+        blue_green in option::of(blue_greens()),
         analyses in analyses(),
         last_progress_time in option::of(times()),
         furthest in furthests(),
         conditions in proptest::collection::vec(conditions(), 0..4),
         history in proptest::collection::vec(facts(), 0..4),
     ) -> Status {
+        let (blue_green, of_switch) = blue_green.unzip();
+        let Analyses { pre_promotion, post_promotion, .. } = of_switch.unwrap_or_default();
+        let analyses = Analyses { pre_promotion, post_promotion, ..analyses };
         Status {
             phase, abort, promote_full, controller_pause, aborted_at, pause_conditions, replicas, updated_replicas,
-            ready_replicas, available_replicas, traffic, analyses, last_progress_time, furthest, conditions, history, ..identities
+            ready_replicas, available_replicas, hpa_replicas, traffic, blue_green, analyses, last_progress_time, furthest, conditions, history, ..identities
         }
     }
+}
+
+#[test]
+fn a_blue_green_rollout_is_told_in_the_words_of_argo_rollouts() {
+    let reference = |name: &str| AnalysisReference {
+        name: name.to_owned(),
+        phase: AnalysisPhase::Successful,
+        message: String::new(),
+        paused: false,
+    };
+    let status = Status {
+        blue_green: Some(BlueGreenState {
+            active_selector: Some("old".to_owned()),
+            preview_selector: Some("new".to_owned()),
+            checkpoint: true,
+            ..BlueGreenState::default()
+        }),
+        analyses: Analyses {
+            pre_promotion: Some(reference("web-new-2-pre")),
+            gate: Some(reference("web-new-2-0-gate-1")),
+            ..Analyses::default()
+        },
+        replicas: 8,
+        hpa_replicas: 4,
+        ..Status::default()
+    };
+
+    let written = write(&status, &CONTEXT);
+
+    let expected = json!({
+        "activeSelector": "old",
+        "previewSelector": "new",
+        "scaleUpPreviewCheckPoint": true,
+        "prePromotionAnalysisRunStatus": {"name": "web-new-2-pre", "status": "Successful"},
+        "currentPromotionGatesRunStatus": {"name": "web-new-2-0-gate-1", "status": "Successful"},
+    });
+    assert_eq!(written["blueGreen"], expected);
+    assert_eq!(
+        (&written["HPAReplicas"], written.get("canary")),
+        (&json!(4), None)
+    );
+}
+
+/// What Argo Rollouts' controller writes into every canary, and into a blue-green Rollout that waits for its promotion.
+#[test]
+fn the_status_of_a_rollout_of_argo_rollouts_is_read() {
+    let blue_green = json!({
+        "blueGreen": {"activeSelector": "54b6dfbcc4", "previewSelector": "78fdf6d4dc"},
+        "canary": {},
+        "controllerPause": true,
+        "pauseConditions": [{"reason": "BlueGreenPause", "startTime": "2026-11-22T05:35:48Z"}],
+    });
+
+    let read = read(&blue_green).expect("a status");
+
+    let state = read.blue_green.expect("blue-green");
+    assert_eq!(state.active_selector.as_deref(), Some("54b6dfbcc4"));
+    assert_eq!(read.pause_conditions[0].reason, PauseReason::BlueGreenPause);
 }
 
 proptest! {

@@ -40,6 +40,12 @@ impl AnalysisPhase {
         !matches!(self, Self::Pending | Self::Running)
     }
 
+    /// Whether it came to a good end.
+    #[must_use]
+    pub const fn is_success(self) -> bool {
+        matches!(self, Self::Successful)
+    }
+
     /// Where it stands among the phases: that of an analysis is the worst of its metrics.
     const fn severity(self) -> u8 {
         match self {

@@ -1,13 +1,10 @@
 //! Sizes with traffic routing: how many pods each version is to have, and when those that are left over go.
 
-use jiff::SignedDuration;
-
 use super::step_weight;
-use crate::draft::{Draft, after};
+use crate::draft::Draft;
 use crate::observed::ReplicaSetView;
-use crate::plan::Action;
 use crate::revisions::Revisions;
-use crate::scale::{scale, set_deadline};
+use crate::scale::{forget_deadlines, scale, scale_down_after, set_deadline};
 use crate::service::Selection;
 use crate::spec::{CanaryScale, Spec, Step, TrafficRouting, Weight};
 use crate::traffic::Split;
@@ -149,22 +146,6 @@ pub(super) fn resize(
     }
 }
 
-/// Sends a ReplicaSet that carries no traffic to 0 when its time has come.
-fn scale_down_after(draft: &mut Draft<'_>, spec: &Spec, replica_set: &ReplicaSetView, delay: SignedDuration) {
-    if replica_set.spec_replicas == 0 || draft.hold {
-        return;
-    }
-    let deadline = replica_set
-        .scale_down_deadline
-        .unwrap_or_else(|| after(draft.now, delay));
-    if draft.now >= deadline {
-        scale(draft, spec, replica_set, 0);
-    } else {
-        set_deadline(draft, replica_set, Some(deadline));
-        draft.wake_at(deadline);
-    }
-}
-
 /// Takes down revisions that are neither current nor stable, once traffic has left them.
 pub(super) fn drain_others(
     draft: &mut Draft<'_>,
@@ -185,18 +166,5 @@ pub(super) fn drain_others(
             scale_down_after(draft, spec, other, routing.scale_down_delay);
         }
     }
-    if draft.hold {
-        return;
-    }
-    for other in revisions
-        .others
-        .iter()
-        .filter(|other| other.spec_replicas == 0 && other.scale_down_deadline.is_some())
-    {
-        draft.act(Action::SetScaleDownDeadline {
-            name: other.name.clone(),
-            resource_version: other.resource_version.clone(),
-            deadline: None,
-        });
-    }
+    forget_deadlines(draft, &revisions.others);
 }

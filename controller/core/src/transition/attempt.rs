@@ -53,12 +53,13 @@ pub(super) fn end(facts: &mut Facts<'_>, old: &Status, new: &Status) {
     }
 }
 
-/// Whether all users are with the stable revision again after an abort: by the routes, or, where there are none, since no
-/// pod of the other revision is left.
+/// Whether all users are with the stable revision again after an abort: by the routes, by the active Service, or, where
+/// there is neither, since no pod of the other revision is left.
 fn is_home(new: &Status) -> bool {
-    match &new.traffic {
-        Some(traffic) => traffic.verified && traffic.requested.percent() == 0,
-        None => new.updated_replicas == 0,
+    match (&new.traffic, &new.blue_green) {
+        (Some(traffic), _) => traffic.verified && traffic.requested.percent() == 0,
+        (None, Some(blue_green)) => blue_green.active_selector == new.stable_hash,
+        (None, None) => new.updated_replicas == 0,
     }
 }
 

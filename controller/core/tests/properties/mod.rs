@@ -49,6 +49,13 @@ fn traffic_leaves_before_pods_do() {
 }
 
 #[test]
+fn all_users_are_switched_only_to_whole_versions_and_back_to_those_with_pods() {
+    check(100_000..100_000 + RUNS, Perils::ALL, || {
+        vec![Box::new(rules::SafeSwitch)]
+    });
+}
+
+#[test]
 fn the_history_is_complete_ordered_and_bounded() {
     check(50_000..50_000 + RUNS, Perils::ALL, || {
         vec![Box::new(rules::History::default())]

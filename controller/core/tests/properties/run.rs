@@ -4,7 +4,6 @@ use kulta_core::spec::{Spec, Step};
 use kulta_core::status::Phase;
 
 use super::schedule::{Event, Perils, Schedule};
-use crate::simulation::cluster::STABLE;
 use crate::simulation::controller::Witness;
 use crate::simulation::user::UserAction;
 use crate::simulation::world::World;
@@ -180,8 +179,10 @@ fn at_rest(world: &World) -> Result<(), String> {
             !routed || status.traffic.as_ref().is_some_and(in_force),
             "weight 0 is not in force",
         )?;
-        let stable_service = world.selects(STABLE) == status.stable_hash.as_deref();
-        let has_service = spec.services().0.is_some() && spec.replicas > 0;
+        let service = spec.services().0.filter(|_| spec.replicas > 0);
+        let selected = service.and_then(|service| world.selects(service));
+        let stable_service = selected == status.stable_hash.as_deref();
+        let has_service = service.is_some();
         require(
             stable_service || !has_service,
             "the stable Service does not select the stable revision",

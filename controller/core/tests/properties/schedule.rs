@@ -3,11 +3,14 @@
 use fastrand::Rng;
 use jiff::SignedDuration;
 use kulta_core::analysis::run::AnalysisPhase;
-use kulta_core::spec::{Amount, BackgroundAnalysis, CanaryScale, Method, Step, Weight};
+use kulta_core::spec::{
+    Amount, BackgroundAnalysis, CanaryScale, Method, Promotion, PromotionAnalysis, Step, Weight,
+};
 
 use crate::simulation::analysis::Opinion;
 use crate::simulation::builder::{
-    RolloutBuilder, analyse, analysis, backend, basic, gate, gates, pause, pause_for, route, routed, weight,
+    RolloutBuilder, analyse, analysis, backend, basic, blue_green, gate, gates, pause, pause_for,
+    promotion_analysis, route, routed, weight,
 };
 use crate::simulation::cluster::{CANARY, STABLE};
 use crate::simulation::controller::Faults;
@@ -132,26 +135,17 @@ fn replicas(random: &mut Rng) -> u32 {
 }
 
 fn random_rollout(random: &mut Rng, perils: Perils, seed: u64) -> RolloutBuilder {
-    let is_routed = random.u8(0..10) < 7;
-    let mut builder = if is_routed {
-        random_routed(random, perils)
-    } else {
-        random_basic(random)
+    let mut builder = match random.u8(0..10) {
+        0..=4 => with_steps(random_routed(random, perils), random),
+        5 | 6 => with_steps(random_basic(random), random),
+        _ => random_blue_green(random),
     };
-    builder = builder
-        .replicas(replicas(random))
-        .steps(random_steps(random, is_routed))
-        .spec(|spec| {
-            spec.background = (random.u8(0..3) == 0).then(|| BackgroundAnalysis {
-                analysis: analysis(),
-                hash: "1".to_owned(),
-                starting_step: random.u32(0..3),
-            });
-            spec.promotion_gates = (random.u8(0..4) == 0).then(|| gates("1"));
-            spec.min_ready_seconds = *random.choice(&[0, 0, 3]).expect("not empty");
-            spec.revision_history_limit = random.u32(0..4);
-            spec.progress_deadline = SignedDuration::from_secs(random.i64(30..600));
-        });
+    builder = builder.replicas(replicas(random)).spec(|spec| {
+        spec.promotion_gates = (random.u8(0..4) == 0).then(|| gates("1"));
+        spec.min_ready_seconds = *random.choice(&[0, 0, 3]).expect("not empty");
+        spec.revision_history_limit = random.u32(0..4);
+        spec.progress_deadline = SignedDuration::from_secs(random.i64(30..600));
+    });
     builder.seed = seed;
     if perils.faults {
         builder.faults = Faults {
@@ -161,6 +155,42 @@ fn random_rollout(random: &mut Rng, perils: Perils, seed: u64) -> RolloutBuilder
         };
     }
     builder
+}
+
+/// What only a canary has.
+fn with_steps(builder: RolloutBuilder, random: &mut Rng) -> RolloutBuilder {
+    let is_routed = builder.spec.routing().is_some();
+    builder.steps(random_steps(random, is_routed)).spec(|spec| {
+        spec.background = (random.u8(0..3) == 0).then(|| BackgroundAnalysis {
+            analysis: analysis(),
+            hash: "1".to_owned(),
+            starting_step: random.u32(0..3),
+        });
+    })
+}
+
+fn random_blue_green(random: &mut Rng) -> RolloutBuilder {
+    let analysis = |random: &mut Rng| (random.u8(0..3) == 0).then(promotion_analysis);
+    let (pre_promotion, post_promotion): (Option<PromotionAnalysis>, _) =
+        (analysis(random), analysis(random));
+    blue_green().blue_green(|blue_green| {
+        blue_green.preview_service = blue_green.preview_service.take().filter(|_| random.u8(0..4) > 0);
+        blue_green.preview_replicas = (random.u8(0..3) == 0).then(|| random.u32(0..12));
+        blue_green.promotion = match random.u8(0..3) {
+            0 => Promotion::AtOnce,
+            1 => Promotion::After(SignedDuration::from_secs(random.i64(1..30))),
+            _ => Promotion::ByHand,
+        };
+        blue_green.pre_promotion = pre_promotion;
+        blue_green.post_promotion = post_promotion;
+        blue_green.scale_down_delay =
+            SignedDuration::from_secs(*random.choice(&[0, 5, 30, 90]).expect("not empty"));
+        blue_green.scale_down_delay_revision_limit = (random.u8(0..3) == 0).then(|| random.u32(0..3));
+        blue_green.abort_scale_down_delay = random
+            .choice([Some(5), Some(30), None])
+            .expect("not empty")
+            .map(SignedDuration::from_secs);
+    })
 }
 
 fn random_basic(random: &mut Rng) -> RolloutBuilder {
@@ -307,12 +337,12 @@ fn push_event(random: &mut Rng, perils: Perils, rollout: &RolloutBuilder, events
         }
         0 if is_routed => {
             events.push((wait, user(UserAction::SpoilSpec)));
-            events.push((soon, user(ordinary(random, is_routed))));
+            events.push((soon, user(ordinary(random, rollout))));
             events.push((soon, user(UserAction::MendSpec)));
         }
         20 => {
             events.push((wait, user(UserAction::DeleteAnalysisTemplate)));
-            events.push((soon, user(ordinary(random, is_routed))));
+            events.push((soon, user(ordinary(random, rollout))));
             events.push((soon, user(UserAction::CreateAnalysisTemplate)));
         }
         11 if perils.clock => events.push((wait, Event::Clock(random.i64(-20..5)))),
@@ -322,7 +352,9 @@ fn push_event(random: &mut Rng, perils: Perils, rollout: &RolloutBuilder, events
             events.push((wait, user(UserAction::DeleteReplicaSet { current })));
         }
         18 if perils.losses && rollout.spec.services().0.is_some() => {
-            let name = if random.bool() { STABLE } else { CANARY }.to_owned();
+            let (stable, canary) = rollout.spec.services();
+            let name = stable.filter(|_| random.bool()).or(canary).or(stable);
+            let name = name.unwrap_or_default().to_owned();
             events.push((wait, user(UserAction::DeleteService(name.clone()))));
             events.push((soon, user(UserAction::CreateService(name))));
         }
@@ -334,8 +366,8 @@ fn push_event(random: &mut Rng, perils: Perils, rollout: &RolloutBuilder, events
             };
             events.push((wait, user(action)));
         }
-        8 if perils.faults => events.push((wait, Event::Meanwhile(ordinary(random, is_routed)))),
-        _ => events.push((wait, user(ordinary(random, is_routed)))),
+        8 if perils.faults => events.push((wait, Event::Meanwhile(ordinary(random, rollout)))),
+        _ => events.push((wait, user(ordinary(random, rollout)))),
     }
 }
 
@@ -367,16 +399,18 @@ fn push_route_event(
         }
         3 if perils.foreign_writes => events.push((wait, user(UserAction::EditRoute(some_route)))),
         4 if perils.foreign_writes => events.push((wait, user(UserAction::ReplaceParents(some_route)))),
-        _ => events.push((wait, user(ordinary(random, true)))),
+        _ => events.push((wait, user(ordinary(random, rollout)))),
     }
 }
 
 /// What users do every day.
-fn ordinary(random: &mut Rng, is_routed: bool) -> UserAction {
+fn ordinary(random: &mut Rng, rollout: &RolloutBuilder) -> UserAction {
+    let is_routed = rollout.spec.routing().is_some();
+
     match random.u8(0..12) {
         0..=2 => UserAction::SetTemplate(Template::of(random.u32(1..=VERSIONS))),
         3 => UserAction::SetTemplate(Template::spelt(random.u32(1..=VERSIONS), 1)),
-        4 => UserAction::SetSteps(random_steps(random, is_routed)),
+        4 if rollout.spec.blue_green().is_none() => UserAction::SetSteps(random_steps(random, is_routed)),
         5 => UserAction::Scale(replicas(random)),
         6 => UserAction::Abort,
         7 => UserAction::Retry,

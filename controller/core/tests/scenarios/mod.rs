@@ -4,6 +4,7 @@ mod abort;
 mod analysis;
 mod bad_input;
 mod basic;
+mod blue_green;
 mod change;
 mod deploy;
 mod gate;

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use kulta_core::observed::BackendView;
 use kulta_core::spec::{
-    Amount, Analysis, BackgroundAnalysis, CanaryScale, Gates, Method, RouteReference, Spec, Step,
-    TrafficRouting, Weight,
+    Amount, Analysis, BackgroundAnalysis, BlueGreen, CanaryScale, Gates, Method, Promotion,
+    PromotionAnalysis, RouteReference, Spec, Step, TrafficRouting, Weight,
 };
 
-use super::cluster::{CANARY, Cluster, NAMESPACE, STABLE};
+use super::cluster::{ACTIVE, CANARY, Cluster, NAMESPACE, PREVIEW, STABLE};
 use super::controller::{Controller, Faults, Witness};
 use super::route::{Gateway, Route};
 use super::service::Service;
@@ -142,6 +142,33 @@ pub(crate) fn basic(max_surge: u32, max_unavailable: u32) -> RolloutBuilder {
     builder
 }
 
+/// Blue-green with 10 pods and both Services, which promotes at once.
+pub(crate) fn blue_green() -> RolloutBuilder {
+    let mut builder = routed();
+    builder.spec.method = Method::BlueGreen(BlueGreen {
+        active_service: ACTIVE.to_owned(),
+        preview_service: Some(PREVIEW.to_owned()),
+        preview_replicas: None,
+        promotion: Promotion::AtOnce,
+        pre_promotion: None,
+        post_promotion: None,
+        scale_down_delay: SignedDuration::from_secs(30),
+        scale_down_delay_revision_limit: None,
+        abort_scale_down_delay: Some(SignedDuration::from_secs(30)),
+    });
+    builder.spec.steps_hash = String::new();
+    builder.gateways = Vec::new();
+    builder
+}
+
+/// An analysis before or after a blue-green switch.
+pub(crate) fn promotion_analysis() -> PromotionAnalysis {
+    PromotionAnalysis {
+        hash: "1".to_owned(),
+        analysis: analysis(),
+    }
+}
+
 fn labels() -> BTreeMap<String, String> {
     BTreeMap::from([("app".to_owned(), "web".to_owned())])
 }
@@ -164,6 +191,29 @@ impl RolloutBuilder {
             change(routing);
         }
         self
+    }
+
+    /// Changes what is special about blue-green.
+    pub(crate) fn blue_green(mut self, change: impl FnOnce(&mut BlueGreen)) -> Self {
+        if let Method::BlueGreen(blue_green) = &mut self.spec.method {
+            change(blue_green);
+        }
+        self
+    }
+
+    /// With an analysis before the switch.
+    pub(crate) fn pre_promotion(self) -> Self {
+        self.blue_green(|blue_green| blue_green.pre_promotion = Some(promotion_analysis()))
+    }
+
+    /// With an analysis after the switch.
+    pub(crate) fn post_promotion(self) -> Self {
+        self.blue_green(|blue_green| blue_green.post_promotion = Some(promotion_analysis()))
+    }
+
+    /// The switch waits until somebody says go on.
+    pub(crate) fn by_hand(self) -> Self {
+        self.blue_green(|blue_green| blue_green.promotion = Promotion::ByHand)
     }
 
     /// An analysis beside the steps, from this step on.

@@ -23,6 +23,10 @@ pub(crate) const ROLLOUT: &str = "web";
 pub(crate) const STABLE: &str = "web-stable";
 /// The name of the canary Service.
 pub(crate) const CANARY: &str = "web-canary";
+/// The name of the active Service.
+pub(crate) const ACTIVE: &str = "web-active";
+/// The name of the preview Service.
+pub(crate) const PREVIEW: &str = "web-preview";
 /// Seconds since the epoch at tick 0: 2026-01-01T00:00:00Z.
 const START: i64 = 1_767_225_600;
 /// Far more pods than any simulated Rollout wants.
@@ -293,7 +297,7 @@ pub(crate) fn at(tick: u64) -> Timestamp {
     Timestamp::from_second(START + seconds).expect("simulated times fit")
 }
 
-/// The pods that a Rollout without traffic routing promises to keep available: `maxUnavailable` counts as 1 where both
+/// The pods that a Rollout without traffic routing promises to keep available, all of them if it is blue-green: `maxUnavailable` counts as 1 where both
 /// bounds come to nothing, and never as more pods than there are.
 pub(crate) fn promised(spec: &Spec) -> u32 {
     let Method::Basic {

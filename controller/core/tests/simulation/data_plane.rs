@@ -15,13 +15,17 @@ impl Cluster {
         self.lost_through_routes().or_else(|| self.lost_without_routes())
     }
 
-    /// Without traffic routing, clients of the stable Service ask it directly. A Rollout that promises no pod may lose
-    /// what they ask.
+    /// Without traffic routing, clients of the stable Service ask it directly, and those of both Services, if it is
+    /// blue-green. A Rollout that promises no pod may lose what they ask.
     fn lost_without_routes(&self) -> Option<String> {
-        let (stable, _) = self.rollout.spec.services();
-        let promises = self.rollout.spec.routing().is_none() && promised(&self.rollout.spec) > 0;
+        let spec = &self.rollout.spec;
+        let (stable, canary) = spec.services();
+        let promises = spec.routing().is_none() && promised(spec) > 0;
         let stable = stable.filter(|_| promises)?;
-        self.unanswered(stable, self.tick.saturating_sub(DIRECT_LAG))
+        let preview = canary.filter(|_| spec.blue_green().is_some());
+        let seen = self.tick.saturating_sub(DIRECT_LAG);
+        let mut asked = [Some(stable), preview].into_iter().flatten();
+        asked.find_map(|service| self.unanswered(service, seen))
     }
 
     fn lost_through_routes(&self) -> Option<String> {

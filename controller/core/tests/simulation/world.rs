@@ -150,15 +150,13 @@ impl World {
                 gateway.answer = Answer::Accepts(1);
             }
         }
-        for service in [STABLE, CANARY] {
-            if self
-                .cluster
-                .services
-                .get(service)
-                .is_some_and(|service| !service.exists())
-            {
-                self.user(&UserAction::CreateService(service.to_owned()));
-            }
+        let services = self.cluster.services.values();
+        let lost: Vec<String> = services
+            .filter(|service| !service.exists())
+            .map(|service| service.name.clone())
+            .collect();
+        for service in lost {
+            self.user(&UserAction::CreateService(service));
         }
         self.cluster.changed();
     }
@@ -218,6 +216,7 @@ impl World {
             .map(|other| (other.version, other.spec_replicas, other.available()))
             .collect();
         sizes.sort_unstable();
+        let (stable, canary) = self.cluster.rollout.spec.services();
         format!(
             "{:?} {:?}, step {:?}, current {:?}, stable {:?}, abort {}, (version, spec, available) {sizes:?}, weights \
              {:?}, services {:?} {:?}",
@@ -228,8 +227,8 @@ impl World {
             status.stable_hash,
             status.abort,
             self.weights(),
-            self.selects(STABLE),
-            self.selects(CANARY),
+            stable.and_then(|service| self.selects(service)),
+            canary.and_then(|service| self.selects(service)),
         )
     }
 
@@ -250,6 +249,7 @@ impl World {
                 )
             })
             .collect();
+        let (stable, canary) = self.cluster.rollout.spec.services();
         format!(
             "t={} phase {:?} {:?}, step {:?} of {}, current {:?}, stable {:?}, abort {}, sizes {sizes:?}, weights {:?}, \
              analyses {:?}, stable service -> {:?}, canary service -> {:?}, traffic {:?}, wake at {:?}",
@@ -263,8 +263,8 @@ impl World {
             status.abort,
             self.weights(),
             status.analyses,
-            self.selects(STABLE),
-            self.selects(CANARY),
+            stable.and_then(|service| self.selects(service)),
+            canary.and_then(|service| self.selects(service)),
             status.traffic,
             self.controller.wake_at,
         )

@@ -25,14 +25,15 @@ pub(crate) struct NewAnalysisRun<'plan> {
 impl NewAnalysisRun<'_> {
     /// Its manifest, owned by the Rollout.
     pub(crate) fn manifest(&self, owner: &ObjectKey, owner_uid: &str) -> Value {
-        let mut labels = json!({HASH_LABEL: self.hash, ROLLOUT_TYPE_LABEL: "Background"});
-        let step = match self.purpose {
-            Purpose::Background => None,
-            Purpose::Step(index) => Some(("Step", index)),
-            Purpose::Gate(index) => Some(("Gate", index)),
+        let (kind, step) = match self.purpose {
+            Purpose::Background => ("Background", None),
+            Purpose::Step(index) => ("Step", Some(index)),
+            Purpose::Gate(index) => ("Gate", Some(index)),
+            Purpose::PrePromotion => ("PrePromotion", None),
+            Purpose::PostPromotion => ("PostPromotion", None),
         };
-        if let (Some((kind, index)), Some(labels)) = (step, labels.as_object_mut()) {
-            labels.insert(ROLLOUT_TYPE_LABEL.to_owned(), kind.into());
+        let mut labels = json!({HASH_LABEL: self.hash, ROLLOUT_TYPE_LABEL: kind});
+        if let (Some(index), Some(labels)) = (step, labels.as_object_mut()) {
             labels.insert(STEP_INDEX_LABEL.to_owned(), index.to_string().into());
         }
         let resource = analysis::api_resource();
@@ -91,6 +92,10 @@ mod tests {
         assert_eq!(
             new(Purpose::Gate(3))["metadata"]["labels"]["rollout-type"],
             "Gate"
+        );
+        assert_eq!(
+            new(Purpose::PrePromotion)["metadata"]["labels"],
+            json!({"rollouts-pod-template-hash": "abc", "rollout-type": "PrePromotion"})
         );
     }
 

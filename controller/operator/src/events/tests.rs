@@ -2,7 +2,7 @@ use kulta_core::history::Cause;
 use kulta_core::observed::ApplyFailure;
 use kulta_core::revision::TemplateDigest;
 use kulta_core::spec::RouteReference;
-use kulta_core::status::Traffic;
+use kulta_core::status::{BlueGreenState, Traffic};
 
 use super::*;
 use crate::scenario::{plan, sighting};
@@ -255,6 +255,23 @@ fn a_weight_that_is_asked_for_again_is_not_told() {
     };
 
     assert_eq!(of_fact(&again, &observed, &plan(Vec::new())), None);
+}
+
+#[test]
+fn the_promotion_of_a_blue_green_rollout_has_no_steps() {
+    let reason = |fast_rollback| {
+        let mut observed = sighting().observed;
+        observed.status.blue_green = Some(BlueGreenState {
+            fast_rollback,
+            ..BlueGreenState::default()
+        });
+        let notice = of_fact(&fact(FactKind::Promoted), &observed, &plan(vec![create()]));
+        notice.unwrap().note
+    };
+
+    let completed = "Rollout completed update to revision 2 (new)";
+    assert_eq!(reason(false), format!("{completed}: Completed blue-green update"));
+    assert_eq!(reason(true), format!("{completed}: Fast rollback"));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use kulta_api::analysis::{Place, Planned, planned};
-use kulta_core::spec::{Analysis, InvalidSpec, Problem, Spec, Step};
+use kulta_core::spec::{Analysis, BlueGreen, InvalidSpec, Method, Problem, Spec, Step};
 
 use super::analysis_templates::Templates;
 use crate::key::ObjectKey;
@@ -75,9 +75,20 @@ fn put(spec: &mut Spec, place: Place, analysis: Analysis) {
                 _ => None,
             })
         }
+        Place::PrePromotion => blue_green(spec).and_then(|it| Some(&mut it.pre_promotion.as_mut()?.analysis)),
+        Place::PostPromotion => {
+            blue_green(spec).and_then(|it| Some(&mut it.post_promotion.as_mut()?.analysis))
+        }
     };
     if let Some(written) = written {
         *written = analysis;
+    }
+}
+
+fn blue_green(spec: &mut Spec) -> Option<&mut BlueGreen> {
+    match &mut spec.method {
+        Method::BlueGreen(blue_green) => Some(blue_green),
+        Method::Routed(_) | Method::Basic { .. } => None,
     }
 }
 
@@ -171,5 +182,27 @@ mod tests {
 
         let blue = kulta_core::spec::ArgumentValue::Text("blue".to_owned());
         assert_eq!((args[0].name.as_str(), &args[0].value), ("team", &blue));
+    }
+
+    #[test]
+    fn the_analyses_around_a_blue_green_switch_are_put_together() {
+        let template = samples::analysis_template("errors");
+        let named = json!({"templates": [{"templateName": "errors"}]});
+        let mut rollout = samples::rollout("web");
+        rollout["spec"]["strategy"] = json!({"blueGreen": {
+            "activeService": "web", "prePromotionAnalysis": named, "postPromotionAnalysis": named,
+        }});
+        let rollout = Rollout::project(&rollout).unwrap();
+        let templates = [(key("errors"), Arc::new(parse(&template["spec"])))];
+
+        let resolved = resolved(&rollout, &templates.into_iter().collect());
+
+        assert_eq!(resolved.problems, []);
+        let spec = resolved.spec.unwrap();
+        let blue_green = spec.blue_green().unwrap();
+        for analysis in [&blue_green.pre_promotion, &blue_green.post_promotion] {
+            let run = &analysis.as_ref().unwrap().analysis.run;
+            assert_eq!(run["metrics"], template["spec"]["metrics"]);
+        }
     }
 }

@@ -119,13 +119,6 @@ mod refuses_the_rollout {
         let missing = "missing field '.spec.strategy.canary or .spec.strategy.blueGreen'";
         assert_refused(&without(basic(), "/strategy"), "spec.strategy", missing);
         assert_refused(&with(basic(), "/strategy", json!({})), "spec.strategy", missing);
-        let blue_green = json!({"blueGreen": {"activeService": "a"}});
-        let path = "spec.strategy.blueGreen";
-        assert_refused(
-            &with(basic(), "/strategy", blue_green),
-            path,
-            "does not have the blueGreen strategy",
-        );
         let both = with(basic(), "/strategy/blueGreen", json!({}));
         assert_refused(&both, "spec.strategy", "Multiple Strategies can not be listed");
     }

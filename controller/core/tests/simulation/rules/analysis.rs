@@ -4,7 +4,7 @@ use kulta_core::analysis::run::AnalysisPhase;
 use kulta_core::observed::Observed;
 use kulta_core::plan::Plan;
 use kulta_core::spec::{Spec, Step};
-use kulta_core::status::{Analyses, AnalysisReference, Status};
+use kulta_core::status::{AnalysisReference, Status};
 
 use super::{PlanRule, canary_shares, written};
 
@@ -18,7 +18,11 @@ impl PlanRule for Evidence {
         if observed.status.promote_full || plan.status.promote_full || plan.status.fully_promoted() {
             return Ok(());
         }
-        let against = references(&plan.status.analyses).find(|reference| speaks_against(reference));
+        let against = plan
+            .status
+            .analyses
+            .references()
+            .find(|reference| speaks_against(reference));
         let unasked = spec.promotion_gates.is_some() && !was_allowed(observed);
         if against.is_none() && !unasked {
             return Ok(());
@@ -59,14 +63,6 @@ fn earned(status: &Status, spec: &Spec) -> u32 {
             _ => None,
         })
         .unwrap_or(0)
-}
-
-fn references(analyses: &Analyses) -> impl Iterator<Item = &AnalysisReference> {
-    analyses
-        .background
-        .iter()
-        .chain(&analyses.step)
-        .chain(&analyses.gate)
 }
 
 fn speaks_against(reference: &AnalysisReference) -> bool {

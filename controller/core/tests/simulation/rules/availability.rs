@@ -2,7 +2,7 @@
 
 use kulta_core::observed::{Observed, Presence, ReplicaSetView};
 use kulta_core::plan::{Action, Plan};
-use kulta_core::spec::{Method, Spec, TrafficRouting};
+use kulta_core::spec::{Method, Spec};
 
 use super::progress::promotes;
 use crate::simulation::cluster::promised;
@@ -23,7 +23,7 @@ fn left(replica_set: &ReplicaSetView, plan: &Plan) -> u32 {
 }
 
 /// Never fewer available pods than promised by the controller's own doing: `replicas - maxUnavailable` of a basic
-/// canary, the stable version's share of the traffic of a routed one.
+/// canary, the stable version's share of the traffic of a routed one, all of it if it is blue-green.
 pub(crate) struct Availability;
 
 impl PlanRule for Availability {
@@ -48,7 +48,8 @@ impl PlanRule for Availability {
                     promised,
                 )
             }
-            Method::Routed(routing) => stable_kept(observed, spec, routing, plan),
+            Method::Routed(routing) => stable_kept(observed, spec, routing.dynamic_stable_scale, plan),
+            Method::BlueGreen(_) => stable_kept(observed, spec, false, plan),
         }
     }
 }
@@ -56,7 +57,7 @@ impl PlanRule for Availability {
 fn stable_kept(
     observed: &Observed,
     spec: &Spec,
-    routing: &TrafficRouting,
+    dynamic_stable_scale: bool,
     plan: &Plan,
 ) -> Result<(), String> {
     let stable = observed.status.stable_hash.as_ref();
@@ -67,7 +68,7 @@ fn stable_kept(
     else {
         return Ok(());
     };
-    let share = if routing.dynamic_stable_scale {
+    let share = if dynamic_stable_scale {
         100 - lowest_canary_share(observed)
     } else {
         100

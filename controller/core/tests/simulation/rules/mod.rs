@@ -3,6 +3,7 @@
 
 mod analysis;
 mod availability;
+mod blue_green;
 mod history;
 mod progress;
 mod traffic;
@@ -14,6 +15,7 @@ use kulta_core::spec::Spec;
 
 pub(crate) use analysis::Evidence;
 pub(crate) use availability::{Availability, TrafficBeforePods};
+pub(crate) use blue_green::SafeSwitch;
 pub(crate) use history::History;
 pub(crate) use progress::{Determinism, OneStepAtATime};
 pub(crate) use traffic::{NoTrafficLost, WeightWithinSteps};
@@ -31,6 +33,7 @@ pub(crate) fn all() -> Vec<Box<dyn Witness>> {
         Box::new(Evidence),
         Box::new(Availability),
         Box::new(TrafficBeforePods),
+        Box::new(SafeSwitch),
         Box::new(History::default()),
         Box::new(NoTrafficLost::default()),
     ]

@@ -17,6 +17,19 @@ fn an_attempt_that_failed_in_front_of_users_is_a_change_failure() {
 }
 
 #[test]
+fn users_who_were_switched_back_have_met_it() {
+    let figures = Script::new()
+        .at(0, FactKind::Started, 0)
+        .at(10, FactKind::Switched, 100)
+        .at(30, FactKind::Aborted, 100)
+        .at(31, FactKind::Switched, 0)
+        .at(31, FactKind::Restored, 0)
+        .figures();
+
+    assert_eq!(counts(&figures), [0, 1, 0, 0, 0, 0]);
+}
+
+#[test]
 fn an_attempt_that_was_rolled_back_by_the_spec_is_a_change_failure() {
     let figures = Script::new()
         .at(0, FactKind::Started, 0)

@@ -1,0 +1,121 @@
+//! The Services: which revision all users meet, and which one can be looked at.
+
+use jiff::SignedDuration;
+
+use super::{active, is_previewed, may_take_over, preview, shows};
+use crate::draft::{Draft, after};
+use crate::observed::{ReplicaSetView, ServiceView};
+use crate::revisions::Revisions;
+use crate::service;
+use crate::spec::{BlueGreen, Spec};
+
+/// How long the way back waits for the next pod of the stable version: longer than a pod takes that can be scheduled and
+/// whose image is known.
+const STABLE_PODS_COME_WITHIN: SignedDuration = SignedDuration::from_secs(30);
+
+/// Points the two Services at their revisions, when no traffic is torn away by it.
+pub(super) fn point_services(
+    draft: &mut Draft<'_>,
+    spec: &Spec,
+    blue_green: &BlueGreen,
+    revisions: &Revisions<'_>,
+) {
+    let observed = draft.observed;
+    if let Some(service) = active(observed)
+        && let Some(target) = behind_active(draft, spec, revisions, service)
+    {
+        service::point(draft, spec, service, target);
+    }
+    if let Some(service) = preview(observed)
+        && let Some(target) = behind_preview(draft, spec, blue_green, revisions, service)
+    {
+        service::point(draft, spec, service, target);
+    }
+}
+
+/// The revision that all users are to meet; None: they stay where they are.
+fn behind_active<'a>(
+    draft: &mut Draft<'_>,
+    spec: &Spec,
+    revisions: &Revisions<'a>,
+    service: &ServiceView,
+) -> Option<&'a ReplicaSetView> {
+    let current = revisions.current?;
+    let is_there = service.selects.as_deref() == Some(current.hash.as_str());
+    let stays = is_there && has_most_pods(spec, current);
+    if is_under_way(draft, revisions) && (stays || takes_over(draft, spec, current)) {
+        return Some(current);
+    }
+    let stable = revisions.stable?;
+    let leaves = revisions
+        .all()
+        .iter()
+        .find(|other| other.hash != stable.hash && service.selects.as_deref() == Some(other.hash.as_str()));
+    // Whom nobody serves can only gain.
+    let is_served = leaves.is_some_and(|left| left.lasting_available() > 0);
+    (!is_served || is_strong_enough(draft, spec, stable)).then_some(stable)
+}
+
+/// Whether there is a new version on its way.
+fn is_under_way(draft: &Draft<'_>, revisions: &Revisions<'_>) -> bool {
+    let status = &draft.status;
+    !status.abort && !status.fully_promoted() && !revisions.stable_is_current()
+}
+
+/// Whether a version that serves all users has at least half of its pods. Without them, users go back where there are
+/// more; one drained node is no reason to turn them back and forth.
+fn has_most_pods(spec: &Spec, serving: &ReplicaSetView) -> bool {
+    serving.lasting_available().saturating_mul(2) >= spec.replicas
+}
+
+/// Whether all users can be switched now.
+fn takes_over(draft: &Draft<'_>, spec: &Spec, current: &ReplicaSetView) -> bool {
+    let held = draft.hold || spec.paused || draft.status.is_held_by_analysis();
+    let is_whole = current.spec_replicas == spec.replicas && current.lasting_available() == spec.replicas;
+    !held && is_whole && may_take_over(draft, spec) && is_previewed(draft, &current.hash, spec.replicas)
+}
+
+/// Whether the stable version can take all users back. Usually it has all of its pods; where it has lost most of them,
+/// they are waited for only as long as they keep coming: better too few of them than users on a version that was given
+/// up.
+fn is_strong_enough(draft: &mut Draft<'_>, spec: &Spec, stable: &ReplicaSetView) -> bool {
+    if has_most_pods(spec, stable) {
+        return true;
+    }
+    let Some(latest) = draft.status.last_progress_time.max(draft.status.aborted_at) else {
+        return true;
+    };
+    let end = after(latest, STABLE_PODS_COME_WITHIN);
+    if draft.now < end {
+        draft.wake_at(end);
+    }
+    draft.now >= end
+}
+
+/// The revision that can be looked at: the current one, as long as it has pods; None: it stays as it is.
+fn behind_preview<'a>(
+    draft: &Draft<'_>,
+    spec: &Spec,
+    blue_green: &BlueGreen,
+    revisions: &Revisions<'a>,
+    service: &ServiceView,
+) -> Option<&'a ReplicaSetView> {
+    let current = revisions.current?;
+    let is_there = service.selects.as_deref() == Some(current.hash.as_str());
+    let goes = super::sizes::goes(draft, spec, blue_green, revisions, current);
+    let has_pods = current.lasting_available() > 0 || is_there && current.spec_replicas > 0;
+    if has_pods && !goes {
+        Some(current)
+    } else {
+        // The pods of what it selects now may be about to go.
+        revisions.stable
+    }
+}
+
+/// Whether all users are with the stable revision, and its endpoints are seen there.
+pub(super) fn is_home(draft: &Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) -> bool {
+    let home = active(draft.observed)
+        .zip(revisions.stable)
+        .is_some_and(|(active, stable)| shows(active, &stable.hash, spec.replicas));
+    home || spec.replicas == 0
+}
