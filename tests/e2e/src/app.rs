@@ -166,6 +166,7 @@ pub struct App {
     replicas: u32,
     steps: Vec<Value>,
     routed: bool,
+    strategy: Option<Value>,
     canary_fields: Map<String, Value>,
     spec_fields: Map<String, Value>,
 }
@@ -180,6 +181,7 @@ impl App {
             replicas: DEFAULT_REPLICAS,
             steps: Vec::new(),
             routed: true,
+            strategy: None,
             canary_fields: Map::new(),
             spec_fields: Map::new(),
         }
@@ -204,6 +206,13 @@ impl App {
     pub fn without_routing(mut self) -> Self {
         self.routed = false;
         self
+    }
+
+    /// With this `spec.strategy` instead of a canary, and without traffic routing.
+    #[must_use]
+    pub fn strategy(mut self, strategy: Value) -> Self {
+        self.strategy = Some(strategy);
+        self.without_routing()
     }
 
     /// With a field of `spec.strategy.canary`.
@@ -337,7 +346,11 @@ impl App {
             json!({ "matchLabels": { names::APP_LABEL: self.name } }),
         );
         spec.insert("template".to_owned(), self.version.template(&self.name));
-        spec.insert("strategy".to_owned(), json!({ "canary": canary }));
+        let strategy = self.strategy.clone();
+        spec.insert(
+            "strategy".to_owned(),
+            strategy.unwrap_or_else(|| json!({ "canary": canary })),
+        );
         spec.extend(self.spec_fields.clone());
         let resource = kulta_api::rollout::api_resource();
         json!({

@@ -16,10 +16,10 @@ pub(crate) async fn two_strategies_are_refused(stage: &Stage) -> Result<()> {
         "/spec/strategy/blueGreen",
         json!({ "activeService": "shop-stable" }),
     );
-    invalid_until_mended(
+    refused_until_mended(
         stage,
         &wrong,
-        &["\"shop\"", "spec.strategy", "blueGreen", "take blueGreen out"],
+        &["\"shop\"", "spec.strategy", "exactly one of canary and blueGreen"],
     )
     .await
 }

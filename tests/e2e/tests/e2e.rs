@@ -14,6 +14,7 @@ use libtest_mimic::Arguments;
 
 mod analysis;
 mod bad_configuration;
+mod blue_green;
 mod canary;
 mod change;
 mod contest;
@@ -52,6 +53,11 @@ fn scenarios() -> Vec<Scenario> {
         scenario!(analysis::misspelt_configuration_is_refused_before_anything_of_the_new_version_exists),
         scenario!(past::history_is_told_to_those_who_may_see_the_rollout),
         scenario!(analysis::analysis_by_an_unknown_plugin_waits_and_names_those_there_are),
+        scenario!(blue_green::preview_serves_the_new_version_until_all_users_are_switched),
+        scenario!(blue_green::preview_of_one_pod_becomes_whole_before_users_come),
+        scenario!(blue_green::abort_before_the_switch_is_met_by_no_user),
+        scenario!(blue_green::version_that_fails_after_the_switch_is_taken_back),
+        scenario!(blue_green::version_that_is_still_up_is_gone_back_to_at_once),
         scenario!(bad_configuration::two_strategies_are_refused),
         scenario!(bad_configuration::no_strategy_is_refused),
         scenario!(bad_configuration::weight_above_100_is_refused),
