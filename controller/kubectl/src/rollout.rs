@@ -256,6 +256,12 @@ impl<'o> Rollout<'o> {
         self.text("/status/stableRS")
     }
 
+    /// The hash of the revision that the active Service of a blue-green Rollout selects.
+    #[must_use]
+    pub fn active_hash(self) -> Option<&'o str> {
+        self.text("/status/blueGreen/activeSelector")
+    }
+
     /// Whether no new version is on its way.
     #[must_use]
     pub fn is_fully_promoted(self) -> bool {

@@ -46,32 +46,55 @@ pub(crate) struct Node {
 pub(crate) enum Role {
     Stable,
     Canary,
+    /// All users are sent to it, and it is trusted.
+    StableActive,
+    /// All users are sent to it, and it has yet to earn trust.
+    Active,
+    Preview,
     Former,
 }
 
 impl Role {
     pub(crate) fn of(hash: Option<&str>, rollout: Rollout<'_>) -> Self {
-        match hash {
-            Some(hash) if rollout.stable_hash() == Some(hash) => Self::Stable,
-            Some(hash) if rollout.current_hash() == Some(hash) => Self::Canary,
-            _ => Self::Former,
+        let Some(hash) = hash else {
+            return Self::Former;
+        };
+        let is_stable = rollout.stable_hash() == Some(hash);
+        let is_current = rollout.current_hash() == Some(hash);
+        if rollout.strategy() == Strategy::BlueGreen {
+            return match (rollout.active_hash() == Some(hash), is_stable, is_current) {
+                (true, true, _) => Self::StableActive,
+                (true, false, _) => Self::Active,
+                (false, true, _) => Self::Stable,
+                (false, false, true) => Self::Preview,
+                (false, false, false) => Self::Former,
+            };
+        }
+        match (is_stable, is_current) {
+            (true, _) => Self::Stable,
+            (false, true) => Self::Canary,
+            (false, false) => Self::Former,
         }
     }
 
     pub(crate) const fn paint(self) -> Paint {
         match self {
-            Self::Stable => Paint::Good,
-            Self::Canary => Paint::Waiting,
+            Self::Stable | Self::StableActive | Self::Active => Paint::Good,
+            Self::Canary | Self::Preview => Paint::Waiting,
             Self::Former => Paint::Plain,
         }
     }
 
     pub(crate) fn tag(self) -> Option<Cell> {
-        match self {
-            Self::Stable => Some(Cell::painted(self.paint(), "stable")),
-            Self::Canary => Some(Cell::painted(self.paint(), "canary")),
-            Self::Former => None,
-        }
+        let words = match self {
+            Self::Stable => "stable",
+            Self::Canary => "canary",
+            Self::StableActive => "stable,active",
+            Self::Active => "active",
+            Self::Preview => "preview",
+            Self::Former => return None,
+        };
+        Some(Cell::painted(self.paint(), words))
     }
 }
 

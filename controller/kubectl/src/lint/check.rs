@@ -100,6 +100,8 @@ fn resolve(
         let place = match reference.place {
             Place::Background => "spec.strategy.canary.analysis".to_owned(),
             Place::Step(index) => format!("spec.strategy.canary.steps[{index}].analysis"),
+            Place::PrePromotion => "spec.strategy.blueGreen.prePromotionAnalysis".to_owned(),
+            Place::PostPromotion => "spec.strategy.blueGreen.postPromotionAnalysis".to_owned(),
         };
         return finding.notes.push(not_checked(&place, &missing));
     }
@@ -191,13 +193,20 @@ fn as_its_own(problem: Problem, reference: &TemplateReference) -> Problem {
 
 /// What a Rollout that works does.
 fn summary(spec: &Spec) -> String {
-    let mut parts = vec!["canary".to_owned()];
+    let strategy = match &spec.method {
+        Method::BlueGreen(_) => "blue-green",
+        Method::Routed(_) | Method::Basic { .. } => "canary",
+    };
+    let mut parts = vec![strategy.to_owned()];
     if !spec.steps.is_empty() {
         parts.push(counted(spec.steps.len(), "step"));
     }
     parts.push(match &spec.method {
         Method::Routed(routing) => format!("traffic by {}", counted(routing.routes.len(), "HTTPRoute")),
         Method::Basic { .. } => "traffic by numbers of pods".to_owned(),
+        Method::BlueGreen(blue_green) => {
+            format!("all traffic at once by Service {}", blue_green.active_service)
+        }
     });
     if spec.background.is_some() {
         parts.push("analysis beside the steps".to_owned());

@@ -88,16 +88,33 @@ fn a_rollout_of_argo_works_with_another_api_version() {
 }
 
 #[test]
-fn blue_green_is_refused_with_a_reason() {
-    let text = ROLLOUT.replace(
-        "canary:\n      steps: [{setWeight: 20}, {pause: {}}]",
-        "blueGreen: {activeService: web}",
+fn blue_green_works_and_is_summed_up() {
+    let report = of(with_blue_green("activeService: web"));
+
+    assert!(report.is_good());
+    assert_eq!(
+        report.objects[0].summary,
+        "blue-green, all traffic at once by Service web"
     );
-    let told = problems(&of(text));
+}
+
+#[test]
+fn a_field_of_argo_that_kulta_lacks_is_refused_with_its_path() {
+    let told = problems(&of(with_blue_green(
+        "activeService: web, activeMetadata: {labels: {role: active}}",
+    )));
+
     assert!(
-        told.iter().any(|problem| problem.starts_with("spec.strategy")),
+        told[0].starts_with("spec.strategy.blueGreen.activeMetadata: "),
         "{told:?}"
     );
+}
+
+fn with_blue_green(fields: &str) -> String {
+    ROLLOUT.replace(
+        "canary:\n      steps: [{setWeight: 20}, {pause: {}}]",
+        &format!("blueGreen: {{{fields}}}"),
+    )
 }
 
 #[test]

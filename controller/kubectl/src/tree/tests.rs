@@ -105,6 +105,28 @@ NAME                 KIND        STATUS              AGE  INFO
 }
 
 #[test]
+fn blue_green_shows_which_version_has_the_users() {
+    let blue_green = with_spec(
+        &paused_at(1),
+        json!({"strategy": {"canary": null, "blueGreen": {"activeService": "web"}}}),
+    );
+    let role = |active: &str, hash: &str| {
+        let object = with_status(&blue_green, json!({"blueGreen": {"activeSelector": active}}));
+        Role::of(Some(hash), Rollout::new(&object))
+    };
+
+    assert_eq!(
+        [
+            role("old", "old"),
+            role("old", "new"),
+            role("new", "new"),
+            role("new", "old")
+        ],
+        [Role::StableActive, Role::Preview, Role::Active, Role::Stable]
+    );
+}
+
+#[test]
 fn the_facts_name_step_weights_images_and_counts() {
     let object = with_status(
         &paused_at(1),

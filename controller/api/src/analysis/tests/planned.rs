@@ -43,6 +43,29 @@ fn paths(planned: &[Planned]) -> Vec<String> {
 }
 
 #[test]
+fn what_a_blue_green_switch_waits_for_is_found_at_its_place() {
+    let blue_green = json!({
+        "activeService": "web",
+        "prePromotionAnalysis": {"metrics": [metric("a", "up")]},
+        "postPromotionAnalysis": {"metrics": [metric("b", "up")]},
+        "promotionGates": [{"name": "one", "plugin": "schedule", "config": {}}],
+    });
+    let mut rollout = rollout(&json!({}));
+    rollout["spec"]["strategy"] = json!({"blueGreen": blue_green});
+
+    let planned = planned(&crate::rollout::parse("shop", &rollout["spec"]).unwrap());
+
+    assert_eq!(
+        paths(&planned),
+        [
+            "spec.strategy.blueGreen.prePromotionAnalysis.metrics[0].provider.plugin.prometheus",
+            "spec.strategy.blueGreen.postPromotionAnalysis.metrics[0].provider.plugin.prometheus",
+            "spec.strategy.blueGreen.promotionGates[0].config",
+        ]
+    );
+}
+
+#[test]
 fn metrics_and_gates_are_found_wherever_they_are_written() {
     let query = json!({"name": "query", "provider": {"prometheus": {"query": "up"}}});
     let gate = |name: &str| json!({"name": name, "plugin": "schedule", "config": {"timeZone": name}});

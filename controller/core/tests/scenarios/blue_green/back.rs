@@ -8,6 +8,7 @@ use kulta_core::status::{ConditionType, Phase, Reason, Truth};
 use super::super::{judged, thinks};
 use crate::simulation::analysis::Opinion;
 use crate::simulation::builder::{blue_green, gates};
+use crate::simulation::replica_set::ReplicaSet;
 use crate::simulation::user::UserAction;
 use crate::simulation::world::World;
 
@@ -92,7 +93,7 @@ fn a_stable_version_that_was_scaled_down_comes_up_before_users_go_back() {
 
     world.reaches("users are back", |world| world.serves(1));
 
-    let available = world.of_version(1).map_or(0, |one| one.available());
+    let available = world.of_version(1).map_or(0, ReplicaSet::available);
     assert!(available >= 5, "{available} pods for all users");
 }
 

@@ -6,6 +6,7 @@ use kulta_core::status::{PauseReason, Phase};
 use super::super::{hash, judged, names, thinks};
 use crate::simulation::analysis::Opinion;
 use crate::simulation::builder::blue_green;
+use crate::simulation::replica_set::ReplicaSet;
 use crate::simulation::user::UserAction;
 
 #[test]
@@ -17,7 +18,7 @@ fn the_analysis_before_the_switch_begins_with_the_preview_ready() {
     world.reaches("an analysis", |world| !world.cluster.analysis_runs.is_empty());
 
     assert!(world.serves(1) && world.previews(2), "{}", world.describe());
-    assert_eq!(world.of_version(2).map(|two| two.available()), Some(10));
+    assert_eq!(world.of_version(2).map(ReplicaSet::available), Some(10));
     assert_eq!(names(&world), [format!("web-{}-2-pre", hash(2))]);
 }
 

@@ -8,6 +8,7 @@ use kulta_core::status::{Phase, Truth};
 use super::super::hash;
 use crate::simulation::builder::blue_green;
 use crate::simulation::cluster::{ACTIVE, PREVIEW};
+use crate::simulation::replica_set::ReplicaSet;
 use crate::simulation::template::{Behaviour, Fate};
 use crate::simulation::user::UserAction;
 
@@ -25,7 +26,7 @@ fn a_new_version_takes_all_users_once_it_is_whole() {
 
     world.applies(2);
     world.reaches("the switch", |world| world.serves(2));
-    let at_the_switch = world.of_version(2).map(|two| two.available());
+    let at_the_switch = world.of_version(2).map(ReplicaSet::available);
     world.rests();
 
     assert_eq!(at_the_switch, Some(10));
