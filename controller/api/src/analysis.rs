@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::Group;
 use crate::crd::schema;
-use crate::rollout::{GROUP, VERSION};
 
 mod argument;
 mod field;
@@ -49,14 +49,8 @@ pub const PLURAL: &str = "analysisruns";
 
 /// The resource, for a client.
 #[must_use]
-pub fn api_resource() -> ApiResource {
-    ApiResource {
-        group: GROUP.to_owned(),
-        version: VERSION.to_owned(),
-        api_version: format!("{GROUP}/{VERSION}"),
-        kind: KIND.to_owned(),
-        plural: PLURAL.to_owned(),
-    }
+pub fn api_resource(group: Group) -> ApiResource {
+    group.resource(KIND, PLURAL)
 }
 
 /// What is to be measured, or asked.

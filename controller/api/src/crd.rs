@@ -10,27 +10,32 @@ use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::analysis::{self, template as template_kinds};
-use crate::rollout::{GROUP, KIND, PLURAL, RolloutSpec, VERSION};
+use crate::rollout::{KIND, PLURAL, RolloutSpec};
 use crate::status::RolloutStatus;
+use crate::{Group, VERSION};
 
 mod analysis_run;
 mod analysis_template;
+mod argo;
 pub(crate) mod schema;
+mod served;
 mod structural;
 mod template;
 #[cfg(test)]
 mod tests;
 
-/// The kinds that are defined here.
+pub use served::pruned;
+
+/// The kinds that are defined here, each in both groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Definition {
-    /// `rollouts.kulta.io`
+    /// `rollouts`
     Rollouts,
-    /// `analysisruns.kulta.io`
+    /// `analysisruns`
     AnalysisRuns,
-    /// `analysistemplates.kulta.io`
+    /// `analysistemplates`
     AnalysisTemplates,
-    /// `clusteranalysistemplates.kulta.io`
+    /// `clusteranalysistemplates`
     ClusterAnalysisTemplates,
 }
 
@@ -54,23 +59,52 @@ impl Definition {
         }
     }
 
+    /// The kind.
+    #[must_use]
+    pub const fn kind(self) -> &'static str {
+        match self {
+            Self::Rollouts => KIND,
+            Self::AnalysisRuns => analysis::KIND,
+            Self::AnalysisTemplates => template_kinds::KIND,
+            Self::ClusterAnalysisTemplates => template_kinds::CLUSTER_KIND,
+        }
+    }
+
+    /// Where the committed file is, from the root of the repository.
+    #[must_use]
+    pub fn file(self, group: Group) -> String {
+        let plural = self.plural();
+        match group {
+            Group::Kulta => format!("deploy/crds/{plural}.{group}.yaml"),
+            Group::Argo => format!("deploy/crds/argo/{plural}.{group}.yaml"),
+        }
+    }
+
     /// How the committed file is made; its first line says so.
     #[must_use]
-    pub fn regenerate(self) -> String {
-        let plural = self.plural();
-        format!("cargo run -p kulta-operator -- crd {plural} > deploy/crds/{plural}.{GROUP}.yaml")
+    pub fn regenerate(self, group: Group) -> String {
+        let flag = match group {
+            Group::Kulta => String::new(),
+            Group::Argo => format!(" --group {group}"),
+        };
+        let (plural, file) = (self.plural(), self.file(group));
+        format!("cargo run -p kulta-operator -- crd {plural}{flag} > {file}")
     }
 
     /// The definition.
     ///
     /// # Errors
     /// When the generated schema is none that a definition can hold.
-    pub fn generate(self) -> Result<CustomResourceDefinition, CrdError> {
-        match self {
+    pub fn generate(self, group: Group) -> Result<CustomResourceDefinition, CrdError> {
+        let own = match self {
             Self::Rollouts => rollout(),
             Self::AnalysisRuns => analysis_run::definition(),
             Self::AnalysisTemplates => analysis_template::definition(false),
             Self::ClusterAnalysisTemplates => analysis_template::definition(true),
+        };
+        match group {
+            Group::Kulta => own,
+            Group::Argo => argo::definition(self, own?),
         }
     }
 
@@ -78,13 +112,13 @@ impl Definition {
     ///
     /// # Errors
     /// As [`generate`](Self::generate), and when it can't be written as YAML.
-    pub fn yaml(self) -> Result<String, CrdError> {
-        let definition = serde_json::to_value(self.generate()?).map_err(CrdError::Schema)?;
+    pub fn yaml(self, group: Group) -> Result<String, CrdError> {
+        let definition = serde_json::to_value(self.generate(group)?).map_err(CrdError::Schema)?;
         let definition =
             serde_saphyr::to_string(&structural::whole_numbers(definition)).map_err(CrdError::Yaml)?;
         Ok(format!(
             "# Generated, do not edit: {}\n{definition}",
-            self.regenerate()
+            self.regenerate(group)
         ))
     }
 }
@@ -114,11 +148,11 @@ fn rollout() -> Result<CustomResourceDefinition, CrdError> {
     };
     Ok(CustomResourceDefinition {
         metadata: ObjectMeta {
-            name: Some(format!("{PLURAL}.{GROUP}")),
+            name: Some(format!("{PLURAL}.{}", Group::Kulta)),
             ..ObjectMeta::default()
         },
         spec: CustomResourceDefinitionSpec {
-            group: GROUP.to_owned(),
+            group: Group::Kulta.as_str().to_owned(),
             names: CustomResourceDefinitionNames {
                 kind: KIND.to_owned(),
                 list_kind: Some(format!("{KIND}List")),

@@ -6,8 +6,11 @@
 pub mod analysis;
 pub mod crd;
 mod duration;
+mod group;
 pub mod names;
 pub mod origin;
 pub mod rollout;
 pub mod selector;
 pub mod status;
+
+pub use group::{Group, VERSION};

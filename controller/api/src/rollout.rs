@@ -9,12 +9,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::Group;
 use crate::analysis::{Gate, RolloutAnalysis};
 use crate::crd::schema;
 
 mod blue_green;
 mod canary;
 mod parse;
+mod routes;
+mod step_hash;
 mod steps;
 mod strategy;
 #[cfg(test)]
@@ -22,10 +25,6 @@ mod tests;
 
 pub use parse::{parse, selector, template};
 
-/// The API group of KULTA's own kinds.
-pub const GROUP: &str = "kulta.io";
-/// The version of the kind.
-pub const VERSION: &str = "v1alpha1";
 /// The kind.
 pub const KIND: &str = "Rollout";
 /// The resource's name in URLs.
@@ -33,14 +32,8 @@ pub const PLURAL: &str = "rollouts";
 
 /// The resource, for a client.
 #[must_use]
-pub fn api_resource() -> ApiResource {
-    ApiResource {
-        group: GROUP.to_owned(),
-        version: VERSION.to_owned(),
-        api_version: format!("{GROUP}/{VERSION}"),
-        kind: KIND.to_owned(),
-        plural: PLURAL.to_owned(),
-    }
+pub fn api_resource(group: Group) -> ApiResource {
+    group.resource(KIND, PLURAL)
 }
 
 /// What is wanted.
@@ -223,6 +216,44 @@ pub struct TrafficRouting {
     /// By routes of the Gateway API.
     #[serde(rename = "gatewayAPI", skip_serializing_if = "Option::is_none")]
     pub gateway_api: Option<GatewayApi>,
+    /// The same as manifests for Argo Rollouts ask for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plugins: Option<RouterPlugins>,
+}
+
+/// Traffic router plugins of Argo Rollouts, by their names. KULTA does itself what the one that it knows does.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+pub struct RouterPlugins {
+    /// Routes of the Gateway API.
+    #[serde(rename = "argoproj-labs/gatewayAPI", skip_serializing_if = "Option::is_none")]
+    pub gateway_api: Option<GatewayApiPlugin>,
+}
+
+/// The configuration of Argo Rollouts' plugin for the Gateway API.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+pub struct GatewayApiPlugin {
+    /// The name of one `HTTPRoute`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http_route: Option<String>,
+    /// More of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http_routes: Option<Vec<PluginRoute>>,
+    /// The namespace of all of them. Default: the Rollout's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+}
+
+/// An `HTTPRoute` in the configuration of Argo Rollouts' plugin.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+pub struct PluginRoute {
+    /// Its name.
+    pub name: String,
 }
 
 /// Routes of the Gateway API.

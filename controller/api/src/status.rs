@@ -1,19 +1,20 @@
-//! The status of a Rollout of the group `kulta.io`, and the way between it and the status that decisions read.
+//! The status of a Rollout, and the way between it and the status that decisions read.
 //!
-//! Fields that Argo Rollouts has are named as there. Users edit a status by hand (abort, resume, promote); what they
+//! Fields that Argo Rollouts has are named as there, and on `argoproj.io` they are of the same types, too. Users edit a status by hand (abort, resume, promote); what they
 //! leave out or set to null is read as "not set".
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use kulta_core::history::Fact;
-use kulta_core::status::{Condition, Furthest, PauseCondition, PauseReason, Phase, Status};
+use kulta_core::status::{Condition, ConditionType, Furthest, PauseCondition, PauseReason, Phase, Status};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::Group;
 use crate::crd::schema;
 
 mod blue_green;
@@ -38,6 +39,8 @@ pub struct StatusError {
 /// What the written status tells besides the decision's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WriteContext<'spec> {
+    /// The API group of the Rollout.
+    pub group: Group,
     /// The generation of the spec that the decision read: `observedGeneration` of the conditions.
     pub generation: i64,
     /// The name of the stable Service, if the spec names one.
@@ -67,7 +70,12 @@ pub fn read(status: &Value) -> Result<Status, StatusError> {
 #[must_use]
 pub fn write(status: &Status, context: &WriteContext<'_>) -> Value {
     // Texts, numbers, and lists and maps of them: nothing in it can fail to be written.
-    serde_json::to_value(RolloutStatus::of(status, context)).unwrap_or_default()
+    let mut written = serde_json::to_value(RolloutStatus::of(status, context)).unwrap_or_default();
+    if let (Group::Argo, Some(generation)) = (context.group, written.get_mut("observedGeneration")) {
+        // There it is a text: it was once a hash of the spec.
+        *generation = generation.to_string().into();
+    }
+    written
 }
 
 /// How far it is.
@@ -75,7 +83,7 @@ pub fn write(status: &Status, context: &WriteContext<'_>) -> Value {
 #[serde(rename_all = "camelCase", default)]
 pub struct RolloutStatus {
     /// The generation that this status tells about.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "generation")]
     pub observed_generation: Option<i64>,
     /// Progressing, Paused, Healthy or Degraded.
     #[serde(deserialize_with = "known_or_default")]
@@ -179,14 +187,36 @@ pub struct RolloutCondition {
     /// The generation of the spec that it tells about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
+    /// On `argoproj.io`: when it last changed, or, of the one that is about progress, when anything last moved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_update_time: Option<Timestamp>,
+}
+
+impl RolloutCondition {
+    fn of(condition: &Condition, status: &Status, context: &WriteContext<'_>) -> Self {
+        let changed = condition.last_transition_time;
+        let moved = status
+            .last_progress_time
+            .filter(|_| condition.kind == ConditionType::Progressing);
+        let (observed_generation, last_update_time) = match context.group {
+            Group::Kulta => (Some(context.generation), None),
+            Group::Argo => (None, Some(moved.map_or(changed, |moved| moved.max(changed)))),
+        };
+        Self {
+            condition: condition.clone(),
+            observed_generation,
+            last_update_time,
+        }
+    }
 }
 
 impl RolloutStatus {
     fn of(status: &Status, context: &WriteContext<'_>) -> Self {
-        let conditions = status.conditions.iter().map(|condition| RolloutCondition {
-            condition: condition.clone(),
-            observed_generation: Some(context.generation),
-        });
+        let conditions = status
+            .conditions
+            .iter()
+            .filter(|condition| context.group.shows(condition.kind))
+            .map(|condition| RolloutCondition::of(condition, status, context));
         Self {
             observed_generation: status.observed_generation,
             phase: status.phase,
@@ -279,6 +309,15 @@ fn known_or_default<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(
 ) -> Result<T, D::Error> {
     let value = Value::deserialize(deserializer)?;
     Ok(serde_json::from_value(value).unwrap_or_default())
+}
+
+/// A number, or a number as a text. One that is neither is not known, and the status is written again.
+fn generation<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::Number(number) => number.as_i64(),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    })
 }
 
 /// Leaves out conditions that others wrote: they mean nothing to a decision.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use jiff::SignedDuration;
+use kulta_api::Group;
 
 use crate::image::Change;
 use crate::promote::Extent;
@@ -57,6 +58,14 @@ pub struct ConnectionArguments {
         requires = "impersonate"
     )]
     pub impersonate_group: Vec<String>,
+    /// The API group of the Rollouts: kulta.io, or argoproj.io where the controller serves it
+    #[arg(long, global = true, value_name = "NAME", default_value_t, env = "KULTA_API_GROUP", value_parser = api_group)]
+    pub api_group: Group,
+}
+
+fn api_group(name: &str) -> Result<Group, String> {
+    let found = Group::ALL.into_iter().find(|group| group.as_str() == name);
+    found.ok_or_else(|| format!("write {} or {}", Group::Kulta, Group::Argo))
 }
 
 /// What to do.

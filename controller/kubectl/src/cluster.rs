@@ -4,7 +4,7 @@ use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Client, Config};
-use kulta_api::{analysis, rollout};
+use kulta_api::{Group, analysis, rollout};
 use kulta_core::text::with_causes;
 use serde_json::{Value, json};
 
@@ -14,14 +14,15 @@ use crate::error::Error;
 /// The name under which the plugin writes (`metadata.managedFields[].manager`).
 const FIELD_MANAGER: &str = "kubectl-kulta";
 
-/// A cluster, and a namespace of it.
+/// A cluster, a namespace of it, and the API group to work in.
 #[derive(Clone)]
 pub struct Cluster {
     client: Client,
     namespace: String,
+    group: Group,
 }
 
-/// The kinds that are read. The one place that says in which group KULTA's own are.
+/// The kinds that are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Rollouts.
@@ -35,12 +36,12 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The resource, for a client.
+    /// The resource, for a client; Rollouts and AnalysisRuns are in `group`.
     #[must_use]
-    pub fn resource(self) -> ApiResource {
+    pub fn resource(self, group: Group) -> ApiResource {
         match self {
-            Self::Rollout => rollout::api_resource(),
-            Self::AnalysisRun => analysis::api_resource(),
+            Self::Rollout => rollout::api_resource(group),
+            Self::AnalysisRun => analysis::api_resource(group),
             Self::ReplicaSet => ApiResource::from_gvk(&GroupVersionKind::gvk("apps", "v1", "ReplicaSet")),
             Self::Pod => ApiResource::from_gvk(&GroupVersionKind::gvk("", "v1", "Pod")),
         }
@@ -50,9 +51,13 @@ impl Kind {
 impl Cluster {
     /// The namespace of the cluster that `client` asks.
     #[must_use]
-    pub fn new(client: Client, namespace: &str) -> Self {
+    pub fn new(client: Client, namespace: &str, group: Group) -> Self {
         let namespace = namespace.to_owned();
-        Self { client, namespace }
+        Self {
+            client,
+            namespace,
+            group,
+        }
     }
 
     /// The cluster and the namespace that the user means.
@@ -73,7 +78,12 @@ impl Cluster {
         let client = Client::try_from(config).map_err(|error| Error::Configuration {
             reason: with_causes(&error),
         })?;
-        Ok(Self { client, namespace })
+        let group = arguments.api_group;
+        Ok(Self {
+            client,
+            namespace,
+            group,
+        })
     }
 
     /// The namespace.
@@ -82,10 +92,16 @@ impl Cluster {
         &self.namespace
     }
 
+    /// The API group.
+    #[must_use]
+    pub fn group(&self) -> Group {
+        self.group
+    }
+
     /// The objects of a kind in the namespace.
     #[must_use]
     pub fn objects(&self, kind: Kind) -> Api<DynamicObject> {
-        Api::namespaced_with(self.client.clone(), &self.namespace, &kind.resource())
+        Api::namespaced_with(self.client.clone(), &self.namespace, &kind.resource(self.group))
     }
 
     /// The error of a request that was to do `action`.
@@ -109,7 +125,7 @@ impl Cluster {
     /// When they can't be read.
     pub async fn rollouts(&self, everywhere: bool) -> Result<Vec<DynamicObject>, Error> {
         let rollouts = if everywhere {
-            Api::all_with(self.client.clone(), &Kind::Rollout.resource())
+            Api::all_with(self.client.clone(), &Kind::Rollout.resource(self.group))
         } else {
             self.objects(Kind::Rollout)
         };
@@ -124,7 +140,7 @@ impl Cluster {
     pub async fn list(&self, kind: Kind, selector: &str) -> Result<Vec<DynamicObject>, Error> {
         let parameters = ListParams::default().labels(selector);
         let found = self.objects(kind).list(&parameters).await;
-        let action = format!("list {}", kind.resource().plural);
+        let action = format!("list {}", kind.resource(self.group).plural);
         Ok(found.map_err(self.error(action))?.items)
     }
 

@@ -120,7 +120,10 @@ fn take(seen: &mut Seen, cluster: &Cluster, (kind, event): Change) -> Result<(),
             Ok(())
         }
         Err(error) => match lasting(error) {
-            Some(error) => Err(cluster.error(format!("watch {}", kind.resource().plural))(error)),
+            Some(error) => Err(cluster
+                .error(format!("watch {}", kind.resource(cluster.group()).plural))(
+                error
+            )),
             None => Ok(()),
         },
     }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use kulta_api::analysis::template::{self as template_kinds, Template};
-use kulta_api::{analysis, rollout};
+use kulta_api::{Group, analysis, rollout};
 use kulta_core::spec::Problem;
 use serde_json::Value;
 
@@ -18,9 +18,6 @@ mod view;
 
 pub use read::{ReadError, STANDARD_INPUT, read};
 pub use view::{json, text};
-
-/// The group of Argo Rollouts, whose manifests are read as KULTA's own.
-pub const ARGO_GROUP: &str = "argoproj.io";
 
 /// A file to look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,10 +143,9 @@ impl Document {
         self.value.pointer(pointer)?.as_str()
     }
 
-    /// Group and version; the group is empty where the core's is meant.
-    fn group_and_version(&self) -> (&str, &str) {
-        let written = self.text("/apiVersion").unwrap_or_default();
-        written.split_once('/').unwrap_or(("", written))
+    /// The API group, where it is one of those that KULTA serves.
+    fn group(&self) -> Option<Group> {
+        Group::of(self.text("/apiVersion")?)
     }
 
     fn kind(&self) -> &str {

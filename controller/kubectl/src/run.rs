@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use clap::CommandFactory as _;
-use kulta_api::rollout::{GROUP, VERSION};
+use kulta_api::Group;
 
 use crate::arguments::{
     Arguments, ConnectionArguments, Format, GetArguments, Got, ImageArguments, LintArguments, ListArguments,
@@ -197,7 +197,8 @@ fn version(short: bool, out: &mut Output<'_>) -> Result<(), Error> {
     if short {
         out.line(number)?;
     } else {
-        out.line(format!("{PROGRAM}: {number} (for {GROUP}/{VERSION})"))?;
+        let groups = Group::ALL.map(Group::api_version).join(" and ");
+        out.line(format!("{PROGRAM}: {number} (for {groups})"))?;
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use http_body_util::BodyExt as _;
 use kube::Client;
 use kube::api::DynamicObject;
 use kube::client::Body;
+use kulta_api::Group;
 use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
@@ -114,7 +115,7 @@ pub(crate) async fn scenario<T>(
 ) -> (T, String) {
     let (service, server) = tower_test::mock::pair();
     let mut server = tokio::spawn(serve(server, exchanges));
-    let cluster = Cluster::new(Client::new(service, "shop"), "shop");
+    let cluster = Cluster::new(Client::new(service, "shop"), "shop", Group::Kulta);
     let mut printed = Vec::new();
 
     let mut out = Output::plain(&mut printed);

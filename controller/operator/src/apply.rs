@@ -309,7 +309,7 @@ async fn carry_out(context: &Context, rollout: &Sighting, action: &Action) -> Re
             changes,
         } => request::set_route_weights(route, *generation, changes),
     };
-    write::send(&context.client, request)
+    write::send(context.writer(&rollout.key), request)
         .await
         .map_err(failed(action.into()))
 }
@@ -367,7 +367,9 @@ async fn record(context: &Context, rollout: &Sighting, reused: Reused<'_>) -> Re
         rollout: &rollout.key,
     };
     let request = requests.record_revision(name, resource_version, revision, history.as_deref(), digest);
-    write::send(&context.client, request).await.map_err(&failed)
+    write::send(context.writer(&rollout.key), request)
+        .await
+        .map_err(&failed)
 }
 
 /// An orphan as the plan names it.
@@ -389,13 +391,13 @@ async fn adopt(context: &Context, rollout: &Sighting, orphan: Orphan<'_>) -> Res
     let live: Value = write::read_metadata(&context.client, &replica_set(rollout, name))
         .await
         .map_err(failed(action))?;
-    let owners = live::owners_with(&live, &rollout.key.name, &rollout.uid)
+    let owners = live::owners_with(&live, &rollout.key, &rollout.uid)
         .map_err(|source| ApplyError::Disagreement { action, source })?;
     let request = Requests {
         rollout: &rollout.key,
     }
     .adopt_replica_set(name, uid, resource_version, &owners);
-    write::send(&context.client, request)
+    write::send(context.writer(&rollout.key), request)
         .await
         .map_err(failed(action))
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
+use kulta_api::Group;
 use kulta_api::crd::Definition;
 use kulta_cli::history::HistoryArguments;
 use kulta_cli::plugin::PluginArguments;
@@ -33,6 +34,9 @@ pub enum Command {
         /// Which
         #[arg(value_enum)]
         definition: CrdName,
+        /// In which API group
+        #[arg(long, value_enum, default_value_t)]
+        group: GroupName,
     },
     /// Tells what happened to a Rollout, or what was true of it at an instant
     History(HistoryArguments),
@@ -52,15 +56,15 @@ pub const COMPILE_PLUGIN: &str = "compile-plugin";
 /// The custom resources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum CrdName {
-    /// rollouts.kulta.io
+    /// rollouts
     Rollouts,
-    /// analysisruns.kulta.io
+    /// analysisruns
     #[value(name = "analysisruns")]
     AnalysisRuns,
-    /// analysistemplates.kulta.io
+    /// analysistemplates
     #[value(name = "analysistemplates")]
     AnalysisTemplates,
-    /// clusteranalysistemplates.kulta.io
+    /// clusteranalysistemplates
     #[value(name = "clusteranalysistemplates")]
     ClusterAnalysisTemplates,
 }
@@ -72,6 +76,27 @@ impl From<CrdName> for Definition {
             CrdName::AnalysisRuns => Self::AnalysisRuns,
             CrdName::AnalysisTemplates => Self::AnalysisTemplates,
             CrdName::ClusterAnalysisTemplates => Self::ClusterAnalysisTemplates,
+        }
+    }
+}
+
+/// The API groups.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum GroupName {
+    /// KULTA's own
+    #[default]
+    #[value(name = "kulta.io")]
+    Kulta,
+    /// That of Argo Rollouts
+    #[value(name = "argoproj.io")]
+    Argo,
+}
+
+impl From<GroupName> for Group {
+    fn from(name: GroupName) -> Self {
+        match name {
+            GroupName::Kulta => Self::Kulta,
+            GroupName::Argo => Self::Argo,
         }
     }
 }
@@ -98,6 +123,17 @@ pub struct ControllerArguments {
     /// the cluster lets see them
     #[arg(long, env = "KULTA_HISTORY_API")]
     pub history_api: bool,
+    /// Serves Rollouts, AnalysisRuns and templates of argoproj.io as well, while it holds the lease of Argo Rollouts
+    #[arg(long, env = "KULTA_ARGO_API")]
+    pub argo_api: bool,
+    /// The namespace of that lease: the one that Argo Rollouts' controller runs in, if it does. Default: the own one
+    #[arg(
+        long,
+        env = "KULTA_ARGO_LEASE_NAMESPACE",
+        value_name = "NAMESPACE",
+        requires = "argo_api"
+    )]
+    pub argo_lease_namespace: Option<String>,
     /// How log lines are written
     #[arg(long, env = "KULTA_LOG_FORMAT", value_enum, default_value_t)]
     pub log_format: LogFormat,
@@ -168,6 +204,14 @@ mod tests {
         assert_eq!(parsed.config.as_deref().and_then(Path::parent), Some(mount));
         // Nothing can be mounted within a ConfigMap.
         assert!(!parsed.plugin_dir.unwrap().starts_with(mount));
+    }
+
+    #[test]
+    fn the_api_of_argo_rollouts_is_served_only_when_asked() {
+        assert!(!controller(&[]).unwrap().argo_api);
+        assert!(controller(&["--argo-lease-namespace", "argo-rollouts"]).is_err());
+        let asked = controller(&["--argo-api", "--argo-lease-namespace", "argo-rollouts"]).unwrap();
+        assert_eq!(asked.argo_lease_namespace.as_deref(), Some("argo-rollouts"));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::key::ObjectKey;
 use crate::metrics::Metrics;
 use crate::observe::analysis_templates::AnalysisTemplates;
 use crate::observe::template::TemplateChecks;
+use crate::permission::{Permission, Writer};
 use crate::watch::Caches;
 
 /// The one context of the process, shared by all reconciles.
@@ -36,8 +37,21 @@ pub struct Context {
     pub outbox: Outbox,
     /// The controller's own metrics.
     pub metrics: Arc<Metrics>,
+    /// What this process may write.
+    pub permission: Permission,
     /// Settings that decisions depend on.
     pub settings: Settings,
+}
+
+impl Context {
+    /// Writes what belongs to the Rollout `rollout`.
+    pub(crate) fn writer(&self, rollout: &ObjectKey) -> Writer<'_> {
+        Writer {
+            client: &self.client,
+            permission: &self.permission,
+            group: rollout.group,
+        }
+    }
 }
 
 /// One Rollout as observed: what is decided on, and the identity and version that writes refer to.

@@ -5,8 +5,8 @@ use std::error::Error;
 use jiff::Timestamp;
 use kube::api::DynamicObject;
 use kube::{Api, Client, Config};
-use kulta_api::rollout;
 use kulta_api::status::RolloutStatus;
+use kulta_api::{Group, rollout};
 use kulta_cli::history::Known;
 use kulta_events::replay::RolloutName;
 use serde::Deserialize as _;
@@ -33,6 +33,7 @@ pub fn ask(name: &RolloutName) -> Result<Known, Box<dyn Error + Send + Sync>> {
 
 async fn read(name: &RolloutName) -> Result<DynamicObject, Box<dyn Error + Send + Sync>> {
     let client = Client::try_from(Config::infer().await?)?;
-    let rollouts = Api::<DynamicObject>::namespaced_with(client, &name.namespace, &rollout::api_resource());
+    let rollouts =
+        Api::<DynamicObject>::namespaced_with(client, &name.namespace, &rollout::api_resource(Group::Kulta));
     Ok(rollouts.get(&name.name).await?)
 }

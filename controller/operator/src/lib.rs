@@ -6,6 +6,7 @@
 pub mod access;
 pub mod analysis;
 pub mod apply;
+pub mod argo;
 pub mod arguments;
 pub mod backoff;
 pub mod context;
@@ -16,8 +17,10 @@ pub mod expectations;
 pub mod history_api;
 pub mod history_command;
 pub mod key;
+pub mod lease;
 pub mod metrics;
 pub mod observe;
+pub mod permission;
 pub mod plugin_commands;
 pub mod queue;
 pub mod reconcile;

@@ -11,7 +11,7 @@ use kulta_cli::history::{self, HistoryArguments};
 use kulta_cli::plugin::{self, PluginArguments};
 use kulta_cli::report::{self, ReportArguments};
 use kulta_core::text::with_causes;
-use kulta_operator::arguments::{Arguments, Command, ControllerArguments, CrdName};
+use kulta_operator::arguments::{Arguments, Command, ControllerArguments, CrdName, GroupName};
 use kulta_operator::run::run;
 use kulta_operator::signals::Signals;
 use kulta_operator::telemetry;
@@ -24,7 +24,7 @@ const WORKER_THREADS: usize = 2;
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Controller(arguments) => controller(arguments),
-        Command::Crd { definition } => crd(definition),
+        Command::Crd { definition, group } => crd(definition, group),
         Command::History(arguments) => history_of(&arguments),
         Command::Report(arguments) => report_of(&arguments),
         Command::Plugin(arguments) => of_plugins(arguments),
@@ -40,10 +40,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn crd(definition: CrdName) -> Result<(), Box<dyn Error>> {
+fn crd(definition: CrdName, group: GroupName) -> Result<(), Box<dyn Error>> {
     io::stdout()
         .lock()
-        .write_all(Definition::from(definition).yaml()?.as_bytes())?;
+        .write_all(Definition::from(definition).yaml(group.into())?.as_bytes())?;
     Ok(())
 }
 

@@ -235,6 +235,7 @@ pub struct Metrics {
     events: Family<ResultLabel, Counter<u64, AtomicU64>>,
     configurations: Family<ResultLabel, Counter<u64, AtomicU64>>,
     rollouts: Family<PhaseLabel, Gauge<i64, AtomicI64>>,
+    argo_lease: Gauge<i64, AtomicI64>,
     /// The phase in which each Rollout was last counted, by its UID.
     counted: Mutex<HashMap<String, Phase>>,
 }
@@ -255,6 +256,7 @@ impl Metrics {
             events: Family::default(),
             configurations: Family::default(),
             rollouts: Family::default(),
+            argo_lease: Gauge::default(),
             counted: Mutex::default(),
         };
         for phase in PHASES {
@@ -305,7 +307,17 @@ impl Metrics {
             self.configurations.clone(),
         );
         registry.register("rollouts", "Rollouts, by phase", self.rollouts.clone());
+        registry.register(
+            "argo_lease_held",
+            "Whether argoproj.io is worked on: 1 while the lease of Argo Rollouts is held",
+            self.argo_lease.clone(),
+        );
         self
+    }
+
+    /// The lease of Argo Rollouts is held, or is not.
+    pub fn argo_lease(&self, is_held: bool) {
+        self.argo_lease.set(is_held.into());
     }
 
     /// Counts a reconcile that took `duration`.

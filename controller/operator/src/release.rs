@@ -17,7 +17,7 @@ use crate::watch::{Service, Tables};
 pub(crate) async fn release(context: &Context, owner: &ObjectKey) -> Result<(), WriteError> {
     for (service, resource_version) in context.caches.read(|tables| left_behind(tables, owner)) {
         let request = Requests { rollout: owner }.release_service(&service.name, &resource_version);
-        write::send(&context.client, request).await?;
+        write::send(context.writer(owner), request).await?;
         tracing::info!(%service, "given back: no Rollout directs it");
     }
     Ok(())
@@ -29,7 +29,7 @@ fn left_behind(tables: &Tables, owner: &ObjectKey) -> Vec<(ObjectKey, String)> {
         .services_of(owner)
         .filter_map(|key| Some((key, tables.services.get(key)?)));
     services
-        .filter(|(key, service)| !tables.directs(owner, key) && !has_pods_of(tables, owner, service))
+        .filter(|(key, service)| !tables.directs(&owner.name, key) && !has_pods_of(tables, owner, service))
         // Another Rollout that names it takes it over by itself.
         .filter(|(key, _)| relations.rollouts_naming(key).next().is_none())
         .map(|(key, service)| (key.clone(), service.view.resource_version.clone()))
@@ -116,5 +116,11 @@ mod tests {
         let mut service = samples::directed_service("web-stable", "web", "abc");
         service["metadata"]["managedFields"] = json!([]);
         released(|context| put::<Service>(&context.caches, &service), 0).await;
+    }
+
+    #[tokio::test]
+    async fn a_service_of_a_rollout_of_argo_rollouts_of_the_same_name_is_kept() {
+        let argo = samples::argo(samples::rollout("web"));
+        released(|context| put::<Rollout>(&context.caches, &argo), 0).await;
     }
 }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use kube::core::DynamicObject;
+use kulta_api::Group;
 use kulta_api::names::{
     ANNOTATIONS_NOT_COPIED, DESIRED_REPLICAS_ANNOTATION, HASH_LABEL, REVISION_ANNOTATION,
     TEMPLATE_DIGEST_ANNOTATION,
@@ -51,7 +52,7 @@ pub enum ManifestError {
     /// The Rollout has no template.
     #[error("the Rollout has no pod template")]
     NoTemplate,
-    /// The Rollout has no name, no namespace or no UID: it does not come from an API server.
+    /// The Rollout has no kind, no name, no namespace or no UID: it does not come from an API server.
     #[error("the Rollout has no identity")]
     NoIdentity,
 }
@@ -70,7 +71,9 @@ pub fn manifest(owner: &DynamicObject, new: &NewReplicaSet) -> Result<Value, Man
             found,
         });
     }
-    let (Some(owner_name), Some(owner_uid), Some(namespace)) = (
+    let types = owner.types.as_ref();
+    let (Some(group), Some(owner_name), Some(owner_uid), Some(namespace)) = (
+        types.and_then(|types| Group::of(&types.api_version)),
         &owner.metadata.name,
         &owner.metadata.uid,
         &owner.metadata.namespace,
@@ -91,7 +94,7 @@ pub fn manifest(owner: &DynamicObject, new: &NewReplicaSet) -> Result<Value, Man
             "labels": labels,
             "annotations": annotations(owner.metadata.annotations.as_ref(), new),
             "ownerReferences": [{
-                "apiVersion": rollout::api_resource().api_version,
+                "apiVersion": group.api_version(),
                 "kind": rollout::KIND,
                 "name": owner_name,
                 "uid": owner_uid,
@@ -230,6 +233,20 @@ mod tests {
         );
         assert_eq!(manifest["spec"]["replicas"], 0);
         assert_eq!(manifest["spec"]["minReadySeconds"], 5);
+    }
+
+    #[test]
+    fn a_rollout_of_argo_rollouts_owns_it_as_one_of_its_group() {
+        let mut owner = owner(&spec());
+        owner.types = Some(kube::core::TypeMeta {
+            api_version: Group::Argo.api_version(),
+            kind: rollout::KIND.to_owned(),
+        });
+
+        let manifest = manifest(&owner, &new(&template())).unwrap();
+
+        let owner = &manifest["metadata"]["ownerReferences"][0];
+        assert_eq!(owner["apiVersion"], "argoproj.io/v1alpha1");
     }
 
     #[test]

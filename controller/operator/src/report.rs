@@ -2,6 +2,7 @@
 
 use kulta_api::status::{self, WriteContext};
 use kulta_core::plan::Plan;
+use kulta_core::status::Status;
 use thiserror::Error;
 
 use crate::apply::Applied;
@@ -25,7 +26,7 @@ impl ReportError {
 
     fn result(&self) -> WriteResult {
         match &self.0 {
-            WriteError::Conflict { .. } => WriteResult::Conflict,
+            WriteError::Conflict { .. } | WriteError::NotHeld { .. } => WriteResult::Conflict,
             WriteError::Timeout { .. } => WriteResult::Timeout,
             WriteError::AlreadyExists { .. } | WriteError::Refused { .. } => WriteResult::Error,
         }
@@ -43,8 +44,10 @@ pub async fn report(
     plan: &Plan,
     applied: &Applied,
 ) -> Result<(), ReportError> {
-    if plan.status != rollout.observed.status {
-        let written = write_status(context, rollout, plan, applied).await;
+    // What the group does not keep is no reason to write it again and again.
+    let status = rollout.key.group.kept(&plan.status);
+    if status != rollout.observed.status {
+        let written = write_status(context, rollout, &status, applied).await;
         context.metrics.wrote_status(
             written
                 .as_ref()
@@ -67,7 +70,7 @@ pub async fn report(
 async fn write_status(
     context: &Context,
     rollout: &Sighting,
-    plan: &Plan,
+    status: &Status,
     applied: &Applied,
 ) -> Result<(), ReportError> {
     let (stable_service, canary_service) = rollout
@@ -76,6 +79,7 @@ async fn write_status(
         .as_ref()
         .map_or((None, None), |spec| spec.services());
     let shape = WriteContext {
+        group: rollout.key.group,
         generation: rollout.observed.rollout.generation,
         stable_service,
         canary_service,
@@ -87,8 +91,8 @@ async fn write_status(
     let request = Requests {
         rollout: &rollout.key,
     }
-    .replace_status(resource_version, status::write(&plan.status, &shape));
-    let write = write::send(&context.client, request).await?;
+    .replace_status(resource_version, status::write(status, &shape));
+    let write = write::send(context.writer(&rollout.key), request).await?;
     context.expectations.wrote(&rollout.key, write);
     Ok(())
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use futures::Stream;
 use kube::Client;
 use kube::runtime::scheduler::ScheduleRequest;
+use kulta_api::Group;
 use kulta_core::text::with_causes;
 use kulta_plugin_host::{EngineFault, Host, Trial};
 use thiserror::Error;
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::analysis::configuration::{Configuration, ConfigurationError};
 use crate::analysis::plugin_checks::PluginChecks;
 use crate::analysis::{AnalysisWork, Instruments};
+use crate::argo::ArgoApi;
 use crate::arguments::{COMPILE_PLUGIN, ControllerArguments};
 use crate::context::Context;
 use crate::controller::{Controller, STUCK_AFTER};
@@ -29,6 +31,7 @@ use crate::events::publish::Publisher;
 use crate::history_api::HistoryApi;
 use crate::key::ObjectKey;
 use crate::metrics::Metrics;
+use crate::permission::Permission;
 use crate::queue::{Requests, queue};
 use crate::reconcile::Reconciler;
 use crate::server::{self, Endpoints, Liveness};
@@ -100,19 +103,14 @@ async fn run_with(
     stop: CancellationToken,
 ) -> Result<(), RunError> {
     let (requests, asked) = queue();
+    let argo = argo_api(&client, &arguments);
     let instruments = Instruments::new(host, &configuration);
-    let (context, send_events) = context(client, &arguments, &requests, &instruments);
+    let (context, send_events) = context(client, &arguments, &requests, &instruments, argo.as_ref());
     context.outbox.configure(&configuration.events);
     let (analyses, analyses_asked) = queue();
-    let synced = Synced::default();
-    let mut parts = feeds(
-        &context,
-        arguments.namespace.clone(),
-        &requests,
-        &analyses,
-        &synced,
-    )
-    .start();
+    let synced = Synced::new(arguments.argo_api);
+    let mut parts = feeds(&context, &arguments, &requests, &analyses, &synced).start();
+    serve_argo(&mut parts, argo.clone(), &context, &requests, &analyses);
     keep_inventory(&mut parts, &context, arguments.namespace.clone(), &synced);
     let (liveness, analyses_liveness) = (Liveness::new(STUCK_AFTER), Liveness::new(STUCK_AFTER));
     let endpoints = Endpoints {
@@ -140,7 +138,7 @@ async fn run_with(
         liveness,
     };
     let ended = until_the_end(controller.run(asked, stop.clone()), parts, stop).await;
-    finish(send_events).await;
+    finish(send_events, argo).await;
     ended
 }
 
@@ -150,6 +148,7 @@ fn context(
     arguments: &ControllerArguments,
     requests: &Requests,
     instruments: &Instruments,
+    argo: Option<&ArgoApi>,
 ) -> (Context, JoinHandle<()>) {
     let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION")));
     let (events, send_events) = Publisher::new(client.clone(), Arc::clone(&metrics), &arguments.pod_name);
@@ -165,13 +164,18 @@ fn context(
         events,
         outbox: Outbox::new(requests.clone(), caches, Arc::clone(&metrics)),
         metrics,
+        permission: argo.map_or_else(Permission::default, ArgoApi::permission),
         settings: arguments.settings(),
     };
     (context, tokio::spawn(send_events))
 }
 
-/// Waits until the events that were told are sent, but not for long.
-async fn finish(send_events: JoinHandle<()>) {
+/// Gives back what was held, for nothing is written any more, and waits until the events that were told are sent, but not
+/// for long.
+async fn finish(send_events: JoinHandle<()>, argo: Option<ArgoApi>) {
+    if let Some(argo) = argo {
+        argo.release().await;
+    }
     if tokio::time::timeout(SEND_EVENTS_WITHIN, send_events)
         .await
         .is_err()
@@ -226,6 +230,7 @@ fn analysis_work(
         events: context.events.clone(),
         outbox: context.outbox.clone(),
         metrics: Arc::clone(&context.metrics),
+        permission: context.permission.clone(),
         requests,
         ready,
         concurrency: plugins.concurrency,
@@ -257,16 +262,49 @@ fn analyse(
     parts.spawn(work.run(asked, stop));
 }
 
+/// The group `argoproj.io`, where it is to be served.
+fn argo_api(client: &Client, arguments: &ControllerArguments) -> Option<ArgoApi> {
+    let namespace = arguments.argo_lease_namespace.as_deref();
+    arguments
+        .argo_api
+        .then(|| ArgoApi::new(client.clone(), namespace, &arguments.pod_name))
+}
+
+/// Serves `argoproj.io` for as long as the process lives: what there is of it is looked at when it may be written.
+fn serve_argo(
+    parts: &mut JoinSet<()>,
+    argo: Option<ArgoApi>,
+    context: &Context,
+    requests: &Requests,
+    analyses: &Requests,
+) {
+    let Some(argo) = argo else { return };
+    let (caches, requests, analyses) = (Arc::clone(&context.caches), requests.clone(), analyses.clone());
+    let metrics = Arc::clone(&context.metrics);
+    parts.spawn(async move {
+        argo.run(|is_held| {
+            metrics.argo_lease(is_held);
+            if is_held {
+                let (rollouts, runs) = caches.read(|tables| tables.to_do_in(Group::Argo));
+                requests.all_now(rollouts);
+                analyses.all_now(runs);
+            }
+        })
+        .await;
+    });
+}
+
 fn feeds(
     context: &Context,
-    namespace: Option<String>,
+    arguments: &ControllerArguments,
     requests: &Requests,
     analyses: &Requests,
     synced: &Synced,
 ) -> Feeds {
     Feeds {
         client: context.client.clone(),
-        namespace,
+        namespace: arguments.namespace.clone(),
+        argo_api: arguments.argo_api,
         caches: Arc::clone(&context.caches),
         requests: requests.clone(),
         analyses: analyses.clone(),

@@ -29,6 +29,7 @@ use crate::delivery::Outbox;
 use crate::events::publish::Publisher;
 use crate::key::ObjectKey;
 use crate::metrics::Metrics;
+use crate::permission::Permission;
 use crate::queue::queue;
 
 type Server = tower_test::mock::Handle<http::Request<Body>, http::Response<Body>>;
@@ -154,6 +155,15 @@ pub(crate) async fn scenario<T>(exchanges: Vec<Exchange>, act: impl AsyncFnOnce(
     }
 }
 
+/// Runs `act` with a client of an API server that expects `exchanges`, as [`scenario`] does.
+pub(crate) async fn answering<T>(exchanges: Vec<Exchange>, act: impl AsyncFnOnce(Client) -> T) -> T {
+    let (service, server) = tower_test::mock::pair();
+    let server = tokio::spawn(serve(server, exchanges));
+    let outcome = act(Client::new(service, "default")).await;
+    tokio::time::timeout(HANGS_AFTER, server).await.unwrap().unwrap();
+    outcome
+}
+
 async fn serve(mut server: Server, exchanges: Vec<Exchange>) {
     let mut unanswered = Vec::new();
     for Exchange {
@@ -206,6 +216,7 @@ fn context(client: Client) -> (Context, mpsc::Receiver<Event>) {
         events,
         outbox: Outbox::new(queue().0, Arc::default(), Arc::clone(&metrics)),
         metrics,
+        permission: Permission::default(),
         settings: Settings::default(),
     };
     (context, told)

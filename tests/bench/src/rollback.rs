@@ -89,7 +89,8 @@ fn metric() -> Value {
 
 /// The AnalysisRuns of a Rollout that are there.
 async fn failed(stage: &Stage, rollout: &Rollout) -> Result<Failures> {
-    let runs: Api<DynamicObject> = stage.dynamic_api(&kulta_api::analysis::api_resource());
+    let runs: Api<DynamicObject> =
+        stage.dynamic_api(&kulta_api::analysis::api_resource(kulta_api::Group::Kulta));
     let mut failures = Failures::new();
     for run in runs.list(&ListParams::default()).await? {
         let owners = run.metadata.owner_references.iter().flatten();

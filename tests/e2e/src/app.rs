@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::Service;
 use kube::api::{DynamicObject, PostParams};
+use kulta_api::Group;
 use serde_json::{Map, Value, json};
 
 use crate::rollout::Rollout;
@@ -162,6 +163,7 @@ pub mod step {
 #[derive(Clone, Debug)]
 pub struct App {
     name: String,
+    group: Group,
     version: Version,
     replicas: u32,
     steps: Vec<Value>,
@@ -177,6 +179,7 @@ impl App {
     pub fn new(name: &str, version: Version) -> Self {
         Self {
             name: name.to_owned(),
+            group: Group::Kulta,
             version,
             replicas: DEFAULT_REPLICAS,
             steps: Vec::new(),
@@ -185,6 +188,13 @@ impl App {
             canary_fields: Map::new(),
             spec_fields: Map::new(),
         }
+    }
+
+    /// As it is written for Argo Rollouts, with its plugin for the Gateway API.
+    #[must_use]
+    pub fn argo(mut self) -> Self {
+        self.group = Group::Argo;
+        self
     }
 
     /// With so many pods.
@@ -241,7 +251,7 @@ impl App {
     /// When the API server refuses one of them.
     pub async fn deploy(&self, stage: &Stage) -> Result<Rollout> {
         self.deploy_surroundings(stage).await?;
-        create(&stage.rollouts(), self.rollout()).await?;
+        create(&stage.rollouts_of(self.group), self.rollout()).await?;
         Ok(self.handle(stage))
     }
 
@@ -262,7 +272,7 @@ impl App {
     /// The Rollout, made or not.
     #[must_use]
     pub fn handle(&self, stage: &Stage) -> Rollout {
-        Rollout::new(stage, &self.name, self.host(stage))
+        Rollout::new(stage, self.group, &self.name, self.host(stage))
     }
 
     /// The name of the Service of the stable version.
@@ -334,10 +344,7 @@ impl App {
         if self.routed {
             canary.insert("stableService".to_owned(), json!(self.stable_service()));
             canary.insert("canaryService".to_owned(), json!(self.canary_service()));
-            canary.insert(
-                "trafficRouting".to_owned(),
-                json!({ "gatewayAPI": { "httpRoutes": [{ "name": self.name }] } }),
-            );
+            canary.insert("trafficRouting".to_owned(), self.traffic_routing());
         }
         let mut spec = Map::new();
         spec.insert("replicas".to_owned(), json!(self.replicas));
@@ -352,13 +359,23 @@ impl App {
             strategy.unwrap_or_else(|| json!({ "canary": canary })),
         );
         spec.extend(self.spec_fields.clone());
-        let resource = kulta_api::rollout::api_resource();
+        let resource = kulta_api::rollout::api_resource(self.group);
         json!({
             "apiVersion": resource.api_version,
             "kind": resource.kind,
             "metadata": { "name": self.name },
             "spec": spec,
         })
+    }
+}
+
+impl App {
+    fn traffic_routing(&self) -> Value {
+        let routes = json!({ "httpRoutes": [{ "name": self.name }] });
+        match self.group {
+            Group::Kulta => json!({ "gatewayAPI": routes }),
+            Group::Argo => json!({ "plugins": { "argoproj-labs/gatewayAPI": routes } }),
+        }
     }
 }
 

@@ -62,7 +62,7 @@ impl Controller {
             .clone()
             .context("there is no program of the controller")?;
         let client = stage::client(settings).await?;
-        let installation = Installation::new(settings)?;
+        let installation = Installation::new(settings)?.with_argo_api();
         installation.apply_without_controller(&client).await?;
         let kubeconfig = settings.work.join("controller.kubeconfig");
         let text = fs::read_to_string(&settings.kubeconfig)?;
@@ -110,7 +110,7 @@ impl Controller {
             .arg("--plugin-dir")
             .arg(&self.plugins)
             .args(["--route-acceptance-deadline", ROUTE_ACCEPTANCE_DEADLINE_SECONDS])
-            .arg("--history-api")
+            .args(["--history-api", "--argo-api"])
             .envs(self.environment.clone())
             .env("KUBECONFIG", &self.kubeconfig)
             .kill_on_drop(true);

@@ -37,6 +37,8 @@ pub(crate) mod kulta {
 const CONFIGURATION_FILE: &str = "config.yaml";
 /// Where the controller looks for plugins: as in its Deployment.
 const PLUGINS: &str = "/etc/kulta/plugins";
+/// What adds `argoproj.io` to KULTA's kustomization, from its folder.
+const ARGO_API: &str = "components/argo-api";
 /// The provider that the plugin `prometheus` asks unless it is told otherwise.
 const PROVIDER: &str = "prometheus";
 
@@ -48,6 +50,7 @@ pub struct Installation {
     base: PathBuf,
     image: (String, String),
     plugins: Vec<String>,
+    components: Vec<&'static str>,
 }
 
 impl Installation {
@@ -77,6 +80,7 @@ impl Installation {
             base,
             image: (name.to_owned(), tag.to_owned()),
             plugins: Vec::new(),
+            components: Vec::new(),
         };
         fs::write(installation.configuration(), configuration(settings))?;
         installation.write(1)?;
@@ -92,6 +96,13 @@ impl Installation {
         fs::copy(file, copy).with_context(|| file.display().to_string())?;
         self.plugins.push(name.to_owned());
         Ok(self)
+    }
+
+    /// With `argoproj.io` served as well.
+    #[must_use]
+    pub fn with_argo_api(mut self) -> Self {
+        self.components.push(ARGO_API);
+        self
     }
 
     /// With a sink of events for each mode, at these addresses.
@@ -180,6 +191,7 @@ impl Installation {
             "apiVersion": "kustomize.config.k8s.io/v1beta1",
             "kind": "Kustomization",
             "resources": [self.base],
+            "components": self.components.iter().map(|name| self.base.join(name)).collect::<Vec<_>>(),
             "images": [{ "name": kulta::IMAGE, "newName": image, "newTag": tag }],
             "replicas": [{ "name": kulta::DEPLOYMENT, "count": replicas }],
             "configMapGenerator": generated,

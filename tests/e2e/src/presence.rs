@@ -43,7 +43,7 @@ impl Presence {
     /// When the API server does not say.
     pub async fn find(settings: &StageSettings) -> Result<Self> {
         let client = stage::client(settings).await?;
-        let resource = kulta_api::rollout::api_resource();
+        let resource = kulta_api::rollout::api_resource(kulta_api::Group::Kulta);
         let name = format!("{}.{}", resource.plural, resource.group);
         let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
         let namespaces: Api<Namespace> = Api::all(client.clone());

@@ -1,7 +1,9 @@
 //! A Rollout as its user handles it: release, abort, retry, resume, and wait for what it says.
 
 use anyhow::{Context, Result};
+use kube::Api;
 use kube::api::{DynamicObject, Patch, PatchParams};
+use kulta_api::Group;
 use kulta_api::status::RolloutStatus;
 use kulta_core::status::Phase;
 use serde_json::{Value, json};
@@ -13,14 +15,16 @@ use crate::stage::Stage;
 #[derive(Clone)]
 pub struct Rollout {
     stage: Stage,
+    group: Group,
     name: String,
     host: String,
 }
 
 impl Rollout {
-    pub(crate) fn new(stage: &Stage, name: &str, host: String) -> Self {
+    pub(crate) fn new(stage: &Stage, group: Group, name: &str, host: String) -> Self {
         Self {
             stage: stage.clone(),
+            group,
             name: name.to_owned(),
             host,
         }
@@ -30,6 +34,12 @@ impl Rollout {
     #[must_use]
     pub fn stage(&self) -> &Stage {
         &self.stage
+    }
+
+    /// The Rollouts of its group in its namespace.
+    #[must_use]
+    pub fn api(&self) -> Api<DynamicObject> {
+        self.stage.rollouts_of(self.group)
     }
 
     /// Its name.
@@ -60,8 +70,7 @@ impl Rollout {
     pub async fn patch_spec(&self, spec: &Value) -> Result<()> {
         let patch = Patch::Merge(json!({ "spec": spec }));
         let patched = self
-            .stage
-            .rollouts()
+            .api()
             .patch(&self.name, &PatchParams::default(), &patch)
             .await;
         patched.map(drop).context("patching the Rollout")
@@ -74,8 +83,7 @@ impl Rollout {
     pub async fn patch_status(&self, status: &Value) -> Result<()> {
         let patch = Patch::Merge(json!({ "status": status }));
         let patched = self
-            .stage
-            .rollouts()
+            .api()
             .patch_status(&self.name, &PatchParams::default(), &patch)
             .await;
         patched.map(drop).context("patching the Rollout's status")
@@ -110,7 +118,7 @@ impl Rollout {
     /// # Errors
     /// When the Rollout cannot be read, or its status means nothing.
     pub async fn status(&self) -> Result<RolloutStatus> {
-        let rollout = self.stage.rollouts().get(&self.name).await?;
+        let rollout = self.api().get(&self.name).await?;
         status_of(&rollout).context("the status cannot be read")
     }
 
@@ -150,10 +158,7 @@ impl Rollout {
                 .and_then(current_status)
                 .is_some_and(|status| condition(&status))
         };
-        let found = self
-            .stage
-            .wait_for(self.stage.rollouts(), &self.name, what, holds)
-            .await?;
+        let found = self.stage.wait_for(self.api(), &self.name, what, holds).await?;
         found
             .as_ref()
             .and_then(current_status)

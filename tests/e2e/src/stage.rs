@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, ObjectMeta, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config, Resource, ResourceExt};
+use kulta_api::Group;
 use kulta_test_cluster::{Cluster, ClusterOptions};
 
 use crate::app::names;
@@ -154,10 +155,16 @@ impl Stage {
         Api::namespaced_with(self.client.clone(), &self.namespace, resource)
     }
 
-    /// The Rollouts in the namespace.
+    /// The Rollouts of KULTA's own group in the namespace.
     #[must_use]
     pub fn rollouts(&self) -> Api<DynamicObject> {
-        self.dynamic_api(&kulta_api::rollout::api_resource())
+        self.rollouts_of(Group::Kulta)
+    }
+
+    /// The Rollouts of a group in the namespace.
+    #[must_use]
+    pub fn rollouts_of(&self, group: Group) -> Api<DynamicObject> {
+        self.dynamic_api(&kulta_api::rollout::api_resource(group))
     }
 
     /// The routes in the namespace.

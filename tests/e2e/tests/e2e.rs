@@ -13,6 +13,7 @@ use kulta_test_cluster::progress::complain;
 use libtest_mimic::Arguments;
 
 mod analysis;
+mod argo;
 mod bad_configuration;
 mod blue_green;
 mod canary;
@@ -51,6 +52,11 @@ fn scenarios() -> Vec<Scenario> {
         scenario!(analysis::good_version_is_promoted_by_its_measurements),
         scenario!(analysis::bad_version_is_taken_back_without_a_hand),
         scenario!(analysis::misspelt_configuration_is_refused_before_anything_of_the_new_version_exists),
+        scenario!(argo::manifest_for_argo_rollouts_goes_through_its_steps_and_is_promoted),
+        scenario!(argo::abort_and_retry_are_those_of_argo_rollouts),
+        scenario!(argo::templates_of_the_other_group_are_not_seen),
+        scenario!(argo::younger_of_two_that_overlap_across_the_groups_is_told),
+        scenario!(argo::field_that_kulta_does_not_have_is_refused_by_name),
         scenario!(past::history_is_told_to_those_who_may_see_the_rollout),
         scenario!(analysis::analysis_by_an_unknown_plugin_waits_and_names_those_there_are),
         scenario!(blue_green::preview_serves_the_new_version_until_all_users_are_switched),
@@ -134,6 +140,8 @@ fn scenarios() -> Vec<Scenario> {
         scenario_alone!(events::every_sink_hears_the_whole_story_through_ten_crashes),
         scenario_alone!(faults::api_server_restarted_in_mid_rollout),
         scenario_alone!(hostile::hostile_plugins_harm_neither_the_controller_nor_others),
+        scenario_alone!(argo::lease_of_somebody_else_keeps_kulta_from_writing_until_it_is_given_back),
+        scenario_alone!(argo::lease_that_nobody_renews_is_taken),
         scenario_alone!(faults::pause_that_ends_while_the_api_server_is_down),
     ]
 }

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Argument, DryRun, MeasurementRetention, Metric};
+use crate::Group;
 use crate::crd::schema;
-use crate::rollout::{GROUP, VERSION};
 
 /// The kind within a namespace.
 pub const KIND: &str = "AnalysisTemplate";
@@ -24,18 +24,11 @@ const MAX_BYTES: usize = 64 * 1024;
 
 /// The resource of one of the two kinds, for a client.
 #[must_use]
-pub fn api_resource(cluster_scope: bool) -> ApiResource {
-    let (kind, plural) = if cluster_scope {
-        (CLUSTER_KIND, CLUSTER_PLURAL)
+pub fn api_resource(group: Group, cluster_scope: bool) -> ApiResource {
+    if cluster_scope {
+        group.resource(CLUSTER_KIND, CLUSTER_PLURAL)
     } else {
-        (KIND, PLURAL)
-    };
-    ApiResource {
-        group: GROUP.to_owned(),
-        version: VERSION.to_owned(),
-        api_version: format!("{GROUP}/{VERSION}"),
-        kind: kind.to_owned(),
-        plural: plural.to_owned(),
+        group.resource(KIND, PLURAL)
     }
 }
 

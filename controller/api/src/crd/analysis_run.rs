@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{Column, CrdError, column, printer_columns, schema, status_subresource, structural};
 use crate::analysis::{AnalysisRunSpec, KIND, PLURAL};
-use crate::rollout::{GROUP, VERSION};
+use crate::{Group, VERSION};
 
 const COLUMNS: [Column; 2] = [
     column(
@@ -63,11 +63,11 @@ pub(super) fn definition() -> Result<CustomResourceDefinition, CrdError> {
     };
     Ok(CustomResourceDefinition {
         metadata: ObjectMeta {
-            name: Some(format!("{PLURAL}.{GROUP}")),
+            name: Some(format!("{PLURAL}.{}", Group::Kulta)),
             ..ObjectMeta::default()
         },
         spec: CustomResourceDefinitionSpec {
-            group: GROUP.to_owned(),
+            group: Group::Kulta.as_str().to_owned(),
             names: CustomResourceDefinitionNames {
                 kind: KIND.to_owned(),
                 list_kind: Some(format!("{KIND}List")),

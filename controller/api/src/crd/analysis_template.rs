@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{Column, CrdError, column, printer_columns, structural};
 use crate::analysis::template::{TemplateSpec, api_resource};
-use crate::rollout::{GROUP, VERSION};
+use crate::{Group, VERSION};
 
 const COLUMNS: [Column; 1] = [column(
     "Age",
@@ -45,14 +45,14 @@ pub(super) fn definition(cluster_scope: bool) -> Result<CustomResourceDefinition
         additional_printer_columns: Some(printer_columns(&COLUMNS, &[])),
         ..CustomResourceDefinitionVersion::default()
     };
-    let resource = api_resource(cluster_scope);
+    let resource = api_resource(Group::Kulta, cluster_scope);
     Ok(CustomResourceDefinition {
         metadata: ObjectMeta {
-            name: Some(format!("{}.{GROUP}", resource.plural)),
+            name: Some(format!("{}.{}", resource.plural, resource.group)),
             ..ObjectMeta::default()
         },
         spec: CustomResourceDefinitionSpec {
-            group: GROUP.to_owned(),
+            group: resource.group,
             names: CustomResourceDefinitionNames {
                 list_kind: Some(format!("{}List", resource.kind)),
                 singular: Some(resource.kind.to_lowercase()),

@@ -7,13 +7,11 @@ const BLESS: &str = "KULTA_BLESS";
 
 #[test]
 fn committed_definitions_are_the_generated_ones() {
-    for definition in Definition::ALL {
-        let committed = format!(
-            "{}/../../deploy/crds/{}.{GROUP}.yaml",
-            env!("CARGO_MANIFEST_DIR"),
-            definition.plural()
-        );
-        let generated = definition.yaml().expect("a definition");
+    let both = Group::ALL.into_iter();
+    let all = both.flat_map(|group| Definition::ALL.map(|definition| (definition, group)));
+    for (definition, group) in all {
+        let committed = format!("{}/../../{}", env!("CARGO_MANIFEST_DIR"), definition.file(group));
+        let generated = definition.yaml(group).expect("a definition");
         if std::env::var_os(BLESS).is_some() {
             std::fs::write(&committed, &generated).expect("the file can be written");
         }
@@ -23,7 +21,7 @@ fn committed_definitions_are_the_generated_ones() {
         assert!(
             found == generated,
             "{committed} is stale; run: {}",
-            definition.regenerate()
+            definition.regenerate(group)
         );
     }
 }
@@ -34,7 +32,10 @@ fn committed_definitions_are_the_generated_ones() {
 fn definition_is_small() {
     const MAX_BYTES: usize = 110_000;
 
-    let length = Definition::Rollouts.yaml().expect("a definition").len();
+    let length = Definition::Rollouts
+        .yaml(Group::Kulta)
+        .expect("a definition")
+        .len();
 
     assert!(length < MAX_BYTES, "{length} bytes");
 }
@@ -50,7 +51,8 @@ fn what_a_value_comes_from_is_one_of_its_fields() {
 #[test]
 fn yaml_says_what_the_definition_says() {
     let written: Value =
-        serde_saphyr::from_str(&Definition::Rollouts.yaml().expect("a definition")).expect("YAML");
+        serde_saphyr::from_str(&Definition::Rollouts.yaml(Group::Kulta).expect("a definition"))
+            .expect("YAML");
 
     let definition = serde_json::to_value(rollout().expect("a definition")).expect("JSON");
 
@@ -85,9 +87,97 @@ fn every_field_has_a_description() {
 
 #[test]
 fn a_gate_needs_no_configuration() {
-    let definition = serde_json::to_value(Definition::Rollouts.generate().unwrap()).unwrap();
+    let definition = serde_json::to_value(Definition::Rollouts.generate(Group::Kulta).unwrap()).unwrap();
     let step = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/strategy/properties/canary/properties/\
                 steps/items/properties/gate/required";
 
     assert_eq!(definition.pointer(step), Some(&json!(["name", "plugin"])));
+}
+
+mod argo {
+    use super::*;
+
+    /// `kubectl apply` keeps a copy of it in an annotation.
+    const MAX_BYTES: usize = 150_000;
+
+    fn definition(definition: Definition) -> Value {
+        serde_json::to_value(definition.generate(Group::Argo).unwrap()).unwrap()
+    }
+
+    fn schema(kind: Definition) -> Value {
+        definition(kind)["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone()
+    }
+
+    #[test]
+    fn definitions_are_small() {
+        for kind in Definition::ALL {
+            let length = kind.yaml(Group::Argo).unwrap().len();
+            assert!(length < MAX_BYTES, "{kind:?}: {length} bytes");
+        }
+    }
+
+    #[test]
+    fn names_columns_and_subresources_are_those_of_argo_rollouts() {
+        let expected = [
+            (
+                Definition::Rollouts,
+                "ro",
+                json!(["Desired", "Current", "Up-to-date", "Available", "Age"]),
+                2,
+            ),
+            (Definition::AnalysisRuns, "ar", json!(["Status", "Age"]), 0),
+            (Definition::AnalysisTemplates, "at", json!(["Age"]), 0),
+            (Definition::ClusterAnalysisTemplates, "cat", json!(["Age"]), 0),
+        ];
+        for (kind, short_name, columns, subresources) in expected {
+            let found = definition(kind);
+            let version = &found["spec"]["versions"][0];
+            let shown = version["additionalPrinterColumns"].as_array().unwrap();
+            let shown: Vec<_> = shown.iter().map(|column| column["name"].clone()).collect();
+            let served = version.get("subresources").and_then(Value::as_object);
+            assert_eq!(found["spec"]["group"], "argoproj.io");
+            assert_eq!(found["spec"]["names"]["shortNames"], json!([short_name]));
+            assert_eq!(json!(shown), columns, "{kind:?}");
+            assert_eq!(served.map_or(0, serde_json::Map::len), subresources, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn the_observed_generation_is_a_text() {
+        let status = &schema(Definition::Rollouts)["properties"]["status"]["properties"];
+
+        assert_eq!(status["observedGeneration"]["type"], "string");
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_step_is_left_to_the_parser() {
+        let step = "/properties/spec/properties/strategy/properties/canary/properties/steps/items";
+        let schema = schema(Definition::Rollouts);
+        let step = schema.pointer(step).unwrap();
+
+        assert_eq!(step.get("x-kubernetes-validations"), None);
+        assert_eq!(step["properties"]["setWeight"].get("maximum"), None);
+    }
+
+    #[test]
+    fn a_selector_can_not_be_changed_and_containers_are_told_apart_by_name() {
+        let spec = &schema(Definition::Rollouts)["properties"]["spec"]["properties"];
+
+        assert_eq!(
+            spec["selector"]["x-kubernetes-validations"][0]["rule"],
+            "self == oldSelf"
+        );
+        let containers = &spec["template"]["properties"]["spec"]["properties"]["containers"];
+        assert_eq!(containers["items"]["required"], json!(["name"]));
+    }
+
+    #[test]
+    fn fields_that_kulta_does_not_have_are_kept_to_be_refused_by_name() {
+        let schema = schema(Definition::Rollouts);
+
+        for part in ["spec", "status"] {
+            let part = &schema["properties"][part];
+            assert_eq!(part["x-kubernetes-preserve-unknown-fields"], json!(true));
+        }
+    }
 }

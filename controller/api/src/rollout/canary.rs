@@ -1,14 +1,13 @@
 //! What `strategy.canary` means.
 
-use std::collections::BTreeSet;
-
 use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use kulta_core::spec::{Amount, BackgroundAnalysis, Method, Problem, RouteReference, TrafficRouting};
+use kulta_core::spec::{Amount, BackgroundAnalysis, Method, Problem, TrafficRouting};
 
-use super::parse::natural;
+use super::parse::{Home, natural};
 use super::strategy::{self, Meaning};
-use super::{Canary, GatewayApi, steps};
+use super::{Canary, routes, steps};
+use crate::Group;
 use crate::analysis::{self, Place};
 
 const PATH: &str = "spec.strategy.canary";
@@ -19,7 +18,7 @@ const DEFAULT_SCALE_DOWN_DELAY: SignedDuration = SignedDuration::from_secs(30);
 const DEFAULT_ABORT_SCALE_DOWN_DELAY: SignedDuration = SignedDuration::from_secs(30);
 
 /// What `canary` means, and what is wrong with it.
-pub(super) fn validate(namespace: &str, canary: &Canary, problems: &mut Vec<Problem>) -> Meaning {
+pub(super) fn validate(home: Home<'_>, canary: &Canary, problems: &mut Vec<Problem>) -> Meaning {
     let stable_service = strategy::service(canary.stable_service.as_deref());
     let canary_service = strategy::service(canary.canary_service.as_deref());
     if stable_service.is_some() && stable_service == canary_service {
@@ -31,11 +30,11 @@ pub(super) fn validate(namespace: &str, canary: &Canary, problems: &mut Vec<Prob
     }
     let steps = steps::validate(canary, PATH, problems);
     // Checked with traffic routing as well: Argo Rollouts does so, and a wrong amount would wait there unseen.
-    let amounts = amounts(canary, problems);
+    let amounts = amounts(home.group, canary, problems);
     let method = if canary.traffic_routing.is_some() {
-        routed(namespace, canary, stable_service, canary_service, problems).map(Method::Routed)
+        routed(home, canary, stable_service, canary_service, problems).map(Method::Routed)
     } else {
-        refuse_routed_only(canary, problems);
+        refuse_routed_only(home.group, canary, problems);
         amounts.map(|(max_surge, max_unavailable)| Method::Basic {
             stable_service,
             canary_service,
@@ -76,7 +75,7 @@ fn background(canary: &Canary, problems: &mut Vec<Problem>) -> Option<Background
 }
 
 fn routed(
-    namespace: &str,
+    home: Home<'_>,
     canary: &Canary,
     stable_service: Option<String>,
     canary_service: Option<String>,
@@ -92,11 +91,7 @@ fn routed(
             problems.push(Problem::new(format!("{PATH}.{field}"), message));
         }
     }
-    let gateway_api = canary
-        .traffic_routing
-        .as_ref()
-        .and_then(|routing| routing.gateway_api.as_ref());
-    let routes = routes(namespace, gateway_api, problems);
+    let routes = routes::validate(home.namespace, canary.traffic_routing.as_ref(), PATH, problems);
     let dynamic_stable_scale = canary.dynamic_stable_scale.unwrap_or(false);
     let (scale_down_delay, abort_scale_down_delay) = delays(canary, dynamic_stable_scale, problems);
     let min_pods = natural(
@@ -113,46 +108,6 @@ fn routed(
         dynamic_stable_scale,
         min_pods_per_replica_set: min_pods.unwrap_or(0),
     })
-}
-
-fn routes(
-    namespace: &str,
-    gateway_api: Option<&GatewayApi>,
-    problems: &mut Vec<Problem>,
-) -> Vec<RouteReference> {
-    let path = format!("{PATH}.trafficRouting.gatewayAPI.httpRoutes");
-    let written = gateway_api
-        .and_then(|gateway_api| gateway_api.http_routes.as_deref())
-        .unwrap_or_default();
-    if written.is_empty() {
-        problems.push(Problem::new(
-            path,
-            "trafficRouting needs at least one route; write the name of an HTTPRoute, or leave trafficRouting out",
-        ));
-        return Vec::new();
-    }
-    let mut seen = BTreeSet::new();
-    let mut routes = Vec::new();
-    for (index, route) in written.iter().enumerate() {
-        let own_namespace = route
-            .namespace
-            .as_deref()
-            .filter(|namespace| !namespace.is_empty());
-        let reference = RouteReference {
-            namespace: own_namespace.unwrap_or(namespace).to_owned(),
-            name: route.name.clone(),
-        };
-        if route.name.is_empty() {
-            let message = "must not be empty; write the name of an HTTPRoute";
-            problems.push(Problem::new(format!("{path}[{index}].name"), message));
-        } else if !seen.insert(reference.clone()) {
-            let message = format!("{reference} is listed twice; take one out");
-            problems.push(Problem::new(format!("{path}[{index}]"), message));
-        } else {
-            routes.push(reference);
-        }
-    }
-    routes
 }
 
 fn delays(
@@ -182,15 +137,20 @@ fn delays(
     (scale_down_delay, abort_scale_down_delay)
 }
 
-fn refuse_routed_only(canary: &Canary, problems: &mut Vec<Problem>) {
+/// Argo Rollouts refuses only some of what means nothing without traffic routing.
+fn refuse_routed_only(group: Group, canary: &Canary, problems: &mut Vec<Problem>) {
+    let is_own = group == Group::Kulta;
     let routed_only = [
         ("scaleDownDelaySeconds", canary.scale_down_delay_seconds.is_some()),
         (
             "abortScaleDownDelaySeconds",
-            canary.abort_scale_down_delay_seconds.is_some(),
+            is_own && canary.abort_scale_down_delay_seconds.is_some(),
         ),
         ("dynamicStableScale", canary.dynamic_stable_scale == Some(true)),
-        ("minPodsPerReplicaSet", canary.min_pods_per_replica_set.is_some()),
+        (
+            "minPodsPerReplicaSet",
+            is_own && canary.min_pods_per_replica_set.is_some(),
+        ),
     ];
     for (field, _) in routed_only.into_iter().filter(|(_, written)| *written) {
         let message = format!(
@@ -201,9 +161,9 @@ fn refuse_routed_only(canary: &Canary, problems: &mut Vec<Problem>) {
     }
 }
 
-fn amounts(canary: &Canary, problems: &mut Vec<Problem>) -> Option<(Amount, Amount)> {
-    let max_surge = amount(canary.max_surge.as_ref(), "maxSurge", problems);
-    let max_unavailable = amount(canary.max_unavailable.as_ref(), "maxUnavailable", problems);
+fn amounts(group: Group, canary: &Canary, problems: &mut Vec<Problem>) -> Option<(Amount, Amount)> {
+    let max_surge = amount(group, canary.max_surge.as_ref(), "maxSurge", problems);
+    let max_unavailable = amount(group, canary.max_unavailable.as_ref(), "maxUnavailable", problems);
     if matches!(max_unavailable, Some(Amount::Percent(percent)) if percent > 100) {
         let message = "must not be greater than 100%; all pods are 100%";
         problems.push(Problem::new(format!("{PATH}.maxUnavailable"), message));
@@ -222,13 +182,18 @@ fn is_zero(amount: Amount) -> bool {
     matches!(amount, Amount::Pods(0) | Amount::Percent(0))
 }
 
-fn amount(written: Option<&IntOrString>, field: &str, problems: &mut Vec<Problem>) -> Option<Amount> {
+fn amount(
+    group: Group,
+    written: Option<&IntOrString>,
+    field: &str,
+    problems: &mut Vec<Problem>,
+) -> Option<Amount> {
     let path = format!("{PATH}.{field}");
     match written {
         None => Some(DEFAULT_AMOUNT),
         Some(IntOrString::Int(pods)) => natural(Some(*pods), &path, problems).map(Amount::Pods),
         Some(IntOrString::String(text)) => {
-            let percent = percent(text);
+            let percent = percent(group, text);
             if percent.is_none() {
                 let message = format!(
                     "{text:?} is not a number of pods and not a percentage; write 25 for 25 pods or \"25%\" for a \
@@ -241,8 +206,13 @@ fn amount(written: Option<&IntOrString>, field: &str, problems: &mut Vec<Problem
     }
 }
 
-fn percent(text: &str) -> Option<u32> {
-    let digits = text.strip_suffix('%')?;
+/// Argo Rollouts takes a text for a percentage, also without its sign.
+fn percent(group: Group, text: &str) -> Option<u32> {
+    let digits = match (text.strip_suffix('%'), group) {
+        (Some(digits), _) => digits,
+        (None, Group::Argo) => text,
+        (None, Group::Kulta) => return None,
+    };
     if digits.bytes().all(|byte| byte.is_ascii_digit()) {
         digits.parse().ok()
     } else {

@@ -10,7 +10,9 @@ use serde::Deserialize as _;
 use serde_json::Value;
 use serde_path_to_error::Segment;
 
+use super::step_hash::step_hash;
 use super::{RolloutSpec, strategy};
+use crate::Group;
 use crate::names::HASH_LABEL;
 use crate::selector;
 
@@ -35,18 +37,18 @@ pub fn selector(spec: &Value) -> Option<LabelSelector> {
     LabelSelector::deserialize(spec.get("selector")?).ok()
 }
 
-/// What the `spec` of a Rollout in `namespace` means.
+/// What the `spec` of a Rollout of `group` in `namespace` means.
 ///
 /// # Errors
 /// Everything that is wrong with it, each with its full path and how to mend it. Where fields can't be read (unknown
 /// or of the wrong type), they alone are told: what they do to the others is not known yet.
-pub fn parse(namespace: &str, spec: &Value) -> Result<Spec, InvalidSpec> {
+pub fn parse(group: Group, namespace: &str, spec: &Value) -> Result<Spec, InvalidSpec> {
     let (raw, unreadable) = decode(spec);
     let Some(raw) = raw else {
         return Err(unreadable.into());
     };
     let mut invalid = Vec::new();
-    let readable = validate(namespace, spec, &raw, &mut invalid);
+    let readable = validate(Home { group, namespace }, spec, &raw, &mut invalid);
     let problems = if unreadable.is_empty() {
         invalid
     } else {
@@ -115,13 +117,17 @@ fn remove(value: &mut Value, path: &serde_path_to_error::Path) -> bool {
         .is_some()
 }
 
+/// Where a Rollout is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Home<'a> {
+    /// Its API group: some rules are not the same in both.
+    pub(super) group: Group,
+    /// Its namespace.
+    pub(super) namespace: &'a str,
+}
+
 /// Returns None only where `problems` tells why.
-fn validate(
-    namespace: &str,
-    written: &Value,
-    raw: &RolloutSpec,
-    problems: &mut Vec<Problem>,
-) -> Option<Spec> {
+fn validate(home: Home<'_>, written: &Value, raw: &RolloutSpec, problems: &mut Vec<Problem>) -> Option<Spec> {
     let replicas = natural(raw.replicas, "spec.replicas", problems).unwrap_or(DEFAULT_REPLICAS);
     let min_ready_seconds = natural(raw.min_ready_seconds, "spec.minReadySeconds", problems);
     let min_ready_seconds = min_ready_seconds.unwrap_or(DEFAULT_MIN_READY_SECONDS);
@@ -129,15 +135,13 @@ fn validate(
     let progress_deadline = progress_deadline(raw, min_ready_seconds, problems);
     let template_labels = template_labels(raw.template.as_ref(), problems);
     let selector = validate_selector(raw.selector.as_ref(), template_labels.as_ref(), problems);
-    let strategy = strategy::validate(namespace, raw.strategy.as_ref(), problems)?;
+    let strategy = strategy::validate(home, raw.strategy.as_ref(), problems)?;
     let method = strategy.method?;
     let revision_history_limit = revision_history_limit.unwrap_or(DEFAULT_REVISION_HISTORY_LIMIT);
     check_limits(&method, revision_history_limit, problems);
     let steps_hash = match method {
         Method::BlueGreen(_) => String::new(),
-        Method::Routed(_) | Method::Basic { .. } => {
-            steps_hash(written.pointer("/strategy/canary/steps").unwrap_or(&Value::Null))
-        }
+        Method::Routed(_) | Method::Basic { .. } => hash_of_steps(home.group, written),
     };
     Some(Spec {
         replicas,
@@ -170,6 +174,16 @@ fn check_limits(method: &Method, revision_history_limit: u32, problems: &mut Vec
             "spec.strategy.blueGreen.scaleDownDelayRevisionLimit",
             message,
         ));
+    }
+}
+
+/// What tells whether the steps are the same as before: on `argoproj.io` what Argo Rollouts computes, for it may have begun
+/// the rollout, or go on with it.
+fn hash_of_steps(group: Group, written: &Value) -> String {
+    let steps = written.pointer("/strategy/canary/steps").unwrap_or(&Value::Null);
+    match group {
+        Group::Kulta => steps_hash(steps),
+        Group::Argo => step_hash(steps),
     }
 }
 

@@ -4,6 +4,7 @@ use kulta_core::revision::steps_hash;
 use kulta_core::spec::{BackgroundAnalysis, Gates, Method, Problem, Step};
 use serde_json::json;
 
+use super::parse::Home;
 use super::{Strategy, blue_green, canary, steps};
 use crate::analysis::{self, Gate, RolloutAnalysis};
 
@@ -18,14 +19,14 @@ pub(super) struct Meaning {
 
 /// What `strategy` means, and what is wrong with it. None only where `problems` tells why.
 pub(super) fn validate(
-    namespace: &str,
+    home: Home<'_>,
     strategy: Option<&Strategy>,
     problems: &mut Vec<Problem>,
 ) -> Option<Meaning> {
     let canary = strategy.and_then(|strategy| strategy.canary.as_ref());
     let blue_green = strategy.and_then(|strategy| strategy.blue_green.as_ref());
     let message = match (canary, blue_green) {
-        (Some(canary), None) => return Some(canary::validate(namespace, canary, problems)),
+        (Some(canary), None) => return Some(canary::validate(home, canary, problems)),
         (None, Some(blue_green)) => return Some(blue_green::validate(blue_green, problems)),
         (Some(_), Some(_)) => "Multiple Strategies can not be listed; take blueGreen out, or canary",
         (None, None) => {

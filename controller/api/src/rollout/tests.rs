@@ -9,7 +9,9 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::parse;
+use crate::Group;
 
+mod argo;
 mod blue_green;
 mod field_paths;
 mod refusals;
@@ -58,11 +60,11 @@ fn canary(spec: Value, field: &str, value: Value) -> Value {
 }
 
 fn accepted(spec: &Value) -> Spec {
-    parse("shop", spec).unwrap_or_else(|invalid| panic!("{invalid:?}"))
+    parse(Group::Kulta, "shop", spec).unwrap_or_else(|invalid| panic!("{invalid:?}"))
 }
 
 fn refused(spec: &Value) -> Vec<Problem> {
-    parse("shop", spec).expect_err("refused").problems
+    parse(Group::Kulta, "shop", spec).expect_err("refused").problems
 }
 
 /// The spec is refused for one reason: at `path`, with a message that contains `words`.
@@ -257,7 +259,7 @@ mod accepts {
     fn pod_fields_that_nobody_knows() {
         let spec = with(basic(), "/template/spec/fieldOfTheFuture", json!({"a": [1]}));
 
-        assert!(parse("shop", &spec).is_ok());
+        assert!(parse(Group::Kulta, "shop", &spec).is_ok());
     }
 }
 
@@ -357,7 +359,7 @@ proptest! {
             canary(routed(), "steps", strategy),
         ];
         for spec in written {
-            if let Err(invalid) = parse("shop", &spec) {
+            if let Err(invalid) = parse(Group::Kulta, "shop", &spec) {
                 prop_assert!(!invalid.problems.is_empty());
                 prop_assert!(invalid.problems.iter().all(|problem| problem.path.starts_with("spec")));
             }
@@ -366,7 +368,7 @@ proptest! {
 
     #[test]
     fn keeps_every_weight_of_the_range_and_no_other(percent in any::<i32>()) {
-        let parsed = parse("shop", &canary(basic(), "steps", json!([{"setWeight": percent}])));
+        let parsed = parse(Group::Kulta, "shop", &canary(basic(), "steps", json!([{"setWeight": percent}])));
         prop_assert_eq!(parsed.is_ok(), (0..=100).contains(&percent));
     }
 }

@@ -14,6 +14,7 @@ use serde_json::json;
 use super::*;
 
 const CONTEXT: WriteContext<'static> = WriteContext {
+    group: Group::Kulta,
     generation: 7,
     stable_service: Some("stable"),
     canary_service: Some("canary"),
@@ -539,5 +540,85 @@ proptest! {
     #[test]
     fn what_is_written_is_read_back(status in statuses()) {
         prop_assert_eq!(read(&write(&status, &CONTEXT)).expect("a status"), status);
+    }
+}
+
+mod argo {
+    use super::*;
+
+    const ARGO: WriteContext<'static> = WriteContext {
+        group: Group::Argo,
+        ..CONTEXT
+    };
+
+    fn condition(kind: ConditionType) -> Condition {
+        Condition {
+            kind,
+            status: Truth::True,
+            reason: Reason::Progressing,
+            message: String::new(),
+            last_transition_time: time(5),
+        }
+    }
+
+    #[test]
+    fn the_observed_generation_is_a_text_there_and_read_from_both() {
+        let status = Status {
+            observed_generation: Some(12),
+            ..Status::default()
+        };
+
+        let written = write(&status, &ARGO);
+
+        assert_eq!(written["observedGeneration"], "12");
+        assert_eq!(read(&written).unwrap().observed_generation, Some(12));
+        assert_eq!(write(&status, &CONTEXT)["observedGeneration"], 12);
+    }
+
+    #[test]
+    fn a_generation_that_is_no_number_is_not_known() {
+        let status = read(&json!({"observedGeneration": "5f4dcc3b5aa7"})).unwrap();
+
+        assert_eq!(status.observed_generation, None);
+    }
+
+    #[test]
+    fn conditions_are_those_of_argo_rollouts_with_the_time_of_the_last_progress() {
+        let status = Status {
+            last_progress_time: Some(time(9)),
+            conditions: [
+                ConditionType::Progressing,
+                ConditionType::Available,
+                ConditionType::Ready,
+            ]
+            .map(condition)
+            .into(),
+            ..Status::default()
+        };
+
+        let written = write(&status, &ARGO)["conditions"].clone();
+
+        let updated = |index: usize| written[index]["lastUpdateTime"].clone();
+        assert_eq!(written.as_array().map(Vec::len), Some(2));
+        assert_eq!(
+            (updated(0), updated(1)),
+            (json!("1970-01-01T00:00:09Z"), json!("1970-01-01T00:00:05Z"))
+        );
+        assert_eq!(written[0].get("observedGeneration"), None);
+    }
+
+    #[test]
+    fn what_is_kept_is_what_is_read_again() {
+        let mut status = routed();
+        status.conditions = vec![
+            condition(ConditionType::Completed),
+            condition(ConditionType::Stalled),
+        ];
+
+        let kept = Group::Argo.kept(&status);
+
+        assert_eq!(read(&write(&kept, &ARGO)).unwrap(), kept);
+        assert_eq!(read(&write(&status, &ARGO)).unwrap(), kept);
+        assert_eq!(Group::Kulta.kept(&status), status);
     }
 }

@@ -2,14 +2,18 @@
 
 use std::collections::BTreeSet;
 
+use kulta_api::Group;
 use kulta_api::analysis::template::TemplateSpec;
 use kulta_api::analysis::{self, Place, Reference, TemplateReference};
-use kulta_api::rollout::{self, GROUP, VERSION};
+use kulta_api::rollout;
 use kulta_core::spec::{Method, Problem, Spec};
 use serde_json::{Value, json};
 
 use super::templates::Library;
-use super::{ARGO_GROUP, Checked, Document, Kind};
+use super::{Checked, Document, Kind};
+
+/// What whoever applies an object of `argoproj.io` should know.
+const NOTE_ON_ARGO: &str = "served as it is by a controller with --argo-api";
 
 /// Where an object is applied that does not say where.
 const DEFAULT_NAMESPACE: &str = "default";
@@ -30,9 +34,10 @@ impl Finding {
 
 pub(super) fn check(document: &Document, library: &Library<'_>) -> Checked {
     let mut finding = Finding::default();
-    let (group, version) = document.group_and_version();
-    if version != VERSION {
-        let message = format!("there is no {group}/{version}; write {GROUP}/{VERSION}");
+    let group = document.group().unwrap_or_default();
+    let written = document.text("/apiVersion").unwrap_or_default();
+    if written != group.api_version() {
+        let message = format!("there is no {written}; write {}", group.api_version());
         finding.wrong("apiVersion", message);
     }
     let has_name = !document.name().is_empty() || document.text("/metadata/generateName").is_some();
@@ -49,10 +54,8 @@ pub(super) fn check(document: &Document, library: &Library<'_>) -> Checked {
             finding.wrong("kind", message);
         }
     }
-    if group == ARGO_GROUP && finding.problems.is_empty() {
-        finding
-            .notes
-            .push(format!("works as {GROUP}/{VERSION}: change its apiVersion"));
+    if group == Group::Argo && finding.problems.is_empty() {
+        finding.notes.push(NOTE_ON_ARGO.to_owned());
     }
     let Finding {
         problems,
@@ -78,7 +81,7 @@ pub(super) fn check(document: &Document, library: &Library<'_>) -> Checked {
 
 fn rollout(document: &Document, library: &Library<'_>, finding: &mut Finding) {
     let namespace = document.namespace().unwrap_or(DEFAULT_NAMESPACE);
-    match rollout::parse(namespace, document.spec()) {
+    match rollout::parse(document.group().unwrap_or_default(), namespace, document.spec()) {
         Ok(spec) => finding.summary = summary(&spec),
         Err(invalid) => finding.problems.extend(invalid.problems),
     }

@@ -1,9 +1,9 @@
 //! The objects in a file.
 
-use kulta_api::rollout::GROUP;
+use kulta_api::Group;
 use serde_json::Value;
 
-use super::{ARGO_GROUP, Document, Kind, Source, Unreadable};
+use super::{Document, Kind, Source, Unreadable};
 
 /// Kinds of Argo Rollouts that KULTA does not have; other kinds of that group are of other programs.
 const MISSING_KINDS: [&str; 1] = ["Experiment"];
@@ -19,9 +19,9 @@ pub(super) fn documents(source: &Source) -> Result<Vec<Document>, Option<Unreada
     let options = serde_saphyr::options! { with_snippet: false };
     let values: Vec<Value> =
         serde_saphyr::from_multiple_with_options(&source.text, options).map_err(|error| {
-            let is_ours = [GROUP, ARGO_GROUP]
+            let is_ours = Group::ALL
                 .iter()
-                .any(|group| source.text.contains(group));
+                .any(|group| source.text.contains(group.as_str()));
             let hint = if source.text.contains(TEMPLATE_MARK) {
                 "; if it is a Helm template, render it first (helm template ... | kubectl kulta lint -f -)"
             } else {
@@ -62,9 +62,9 @@ fn collect(source: &Source, number: usize, mut value: Value, documents: &mut Vec
 
 fn is_ours(document: &Document) -> bool {
     let kind = document.kind();
-    match document.group_and_version().0 {
-        GROUP => true,
-        ARGO_GROUP => Kind::of(kind).is_some() || MISSING_KINDS.contains(&kind),
-        _ => false,
+    match document.group() {
+        Some(Group::Kulta) => true,
+        Some(Group::Argo) => Kind::of(kind).is_some() || MISSING_KINDS.contains(&kind),
+        None => false,
     }
 }

@@ -29,7 +29,7 @@ impl<'a> Library<'a> {
         Self { entries }
     }
 
-    /// The template that `user` means by `reference`: one of its own file before others of the same name, for folders
+    /// The template that `user` means by `reference`, one of its own group: of its own file before others of the same name, for folders
     /// often have several variants of one object.
     pub(super) fn find(&self, reference: &TemplateReference, user: &Document) -> Option<&'a Template> {
         let kind = if reference.is_cluster_scoped() {
@@ -44,6 +44,7 @@ impl<'a> Library<'a> {
         };
         let mut fitting = self.entries.iter().filter(|(document, _)| {
             Kind::of(document.kind()) == Some(kind)
+                && document.group() == user.group()
                 && document.name() == reference.template_name
                 && is_near(document)
         });

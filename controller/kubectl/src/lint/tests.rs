@@ -77,13 +77,13 @@ fn a_misspelt_field_is_told_with_its_path() {
 }
 
 #[test]
-fn a_rollout_of_argo_works_with_another_api_version() {
+fn a_rollout_of_argo_works_where_its_group_is_served() {
     let report = of(ROLLOUT.replace("kulta.io", "argoproj.io"));
 
     assert!(report.is_good());
     assert_eq!(
         report.objects[0].notes,
-        ["works as kulta.io/v1alpha1: change its apiVersion"]
+        ["served as it is by a controller with --argo-api"]
     );
 }
 

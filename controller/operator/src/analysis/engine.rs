@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use kube::Client;
 use kube::core::DynamicObject;
+use kulta_api::Group;
 use kulta_api::analysis::{Measured, Task, parse};
 use kulta_api::names::HASH_LABEL;
 use kulta_core::analysis::metric::Metric;
@@ -40,6 +41,7 @@ use crate::key::ObjectKey;
 use crate::metrics::Metrics;
 use crate::observe::ReadError;
 use crate::observe::read;
+use crate::permission::{Permission, Writer};
 use crate::reconcile::until;
 use crate::watch::{AnalysisRun, Caches};
 
@@ -68,6 +70,8 @@ pub struct AnalysisEngine {
     pub events: Publisher,
     /// The controller's own metrics.
     pub metrics: Arc<Metrics>,
+    /// What this process may write.
+    pub permission: Permission,
     /// How soon to try again after a failure.
     pub backoffs: Backoffs,
     /// AnalysisRuns at the same time.
@@ -133,8 +137,12 @@ impl Reconcile for AnalysisEngine {
 
 impl AnalysisEngine {
     async fn steps(&self, key: &ObjectKey) -> Result<Option<Timestamp>, EngineError> {
+        // Whoever gains the right asks for all of them.
+        if !self.permission.may_write(key.group) {
+            return Ok(None);
+        }
         let live = read::object::<AnalysisRun>(&self.client, key).await?;
-        let Some(run) = live.and_then(Run::under_way) else {
+        let Some(run) = live.and_then(|live| Run::under_way(live, key.group)) else {
             return Ok(None);
         };
         let stand_in = |metric: &str, argument: &str| secrets::stand_in(&run.uid, metric, argument);
@@ -218,7 +226,12 @@ impl AnalysisEngine {
         // Texts, numbers, and lists and maps of them: nothing in it can fail to be written.
         let written = serde_json::to_value(status).unwrap_or_default();
         let request = replace_status(target, &run.resource_version, written);
-        write::send(&self.client, request).await?;
+        let writer = Writer {
+            client: &self.client,
+            permission: &self.permission,
+            group: key.group,
+        };
+        write::send(writer, request).await?;
         if status.phase != run.status.phase {
             tracing::info!(
                 phase = status.phase.as_str(),
@@ -235,7 +248,7 @@ impl AnalysisEngine {
 
 impl Run {
     /// The run, unless it is complete or being deleted.
-    fn under_way(live: DynamicObject) -> Option<Self> {
+    fn under_way(live: DynamicObject, group: Group) -> Option<Self> {
         if live.metadata.deletion_timestamp.is_some() {
             return None;
         }
@@ -245,7 +258,7 @@ impl Run {
         if status.phase.completed() {
             return None;
         }
-        let rollout = kulta_api::rollout::api_resource();
+        let rollout = kulta_api::rollout::api_resource(group);
         let owners = live.metadata.owner_references.into_iter().flatten();
         let owner = owners
             .filter(|owner| owner.controller == Some(true))

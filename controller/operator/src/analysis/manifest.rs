@@ -36,7 +36,7 @@ impl NewAnalysisRun<'_> {
         if let (Some(index), Some(labels)) = (step, labels.as_object_mut()) {
             labels.insert(STEP_INDEX_LABEL.to_owned(), index.to_string().into());
         }
-        let resource = analysis::api_resource();
+        let resource = analysis::api_resource(owner.group);
         json!({
             "apiVersion": resource.api_version,
             "kind": resource.kind,
@@ -49,7 +49,7 @@ impl NewAnalysisRun<'_> {
                     ANALYSIS_DEFINITION_ANNOTATION: self.definition,
                 },
                 "ownerReferences": [{
-                    "apiVersion": rollout::api_resource().api_version,
+                    "apiVersion": owner.group.api_version(),
                     "kind": rollout::KIND,
                     "name": owner.name,
                     "uid": owner_uid,

@@ -47,6 +47,7 @@ use crate::delivery::Outbox;
 use crate::events::publish::Publisher;
 use crate::key::ObjectKey;
 use crate::metrics::Metrics;
+use crate::permission::Permission;
 use crate::queue::Requests;
 use crate::server::Liveness;
 use crate::watch::Caches;
@@ -106,6 +107,8 @@ pub struct AnalysisWork {
     pub outbox: Outbox,
     /// Kubernetes Events.
     pub events: Publisher,
+    /// What this process may write.
+    pub permission: Permission,
     /// The controller's own metrics.
     pub metrics: Arc<Metrics>,
     /// Where the next work on an AnalysisRun is asked for.
@@ -154,6 +157,7 @@ impl AnalysisWork {
             providers,
             events: self.events,
             metrics,
+            permission: self.permission,
             backoffs: Backoffs::default(),
             runs: Shares::new(self.concurrency.get(), self.concurrency.get().div_ceil(2)),
             calls,

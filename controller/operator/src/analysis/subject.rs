@@ -18,7 +18,7 @@ pub(super) fn of(
     metric: &str,
     started_at: Timestamp,
 ) -> Subject {
-    let key = owner.map(|owner| ObjectKey::new(&run.namespace, owner));
+    let key = owner.map(|owner| run.beside(owner));
     let rollout = key.as_ref().and_then(|key| tables.rollouts.get(key));
     let facts = rollout.map(|rollout| facts(tables, rollout, hash));
     Subject {

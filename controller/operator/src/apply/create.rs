@@ -26,7 +26,7 @@ pub(super) async fn create_replica_set(
     }
     .create_replica_set(&new.name, manifest);
     let target = request.target.clone();
-    match write::send(&context.client, request).await {
+    match write::send(context.writer(&rollout.key), request).await {
         Err(WriteError::AlreadyExists { object }) => {
             // Perhaps made by this controller just before it was stopped, or by a write whose answer was lost.
             let existing: PartialObjectMeta = write::read_metadata(&context.client, &target)
@@ -53,7 +53,7 @@ pub(super) async fn create_analysis_run(
     }
     .create_analysis_run(new.name, manifest);
     let target = request.target.clone();
-    match write::send(&context.client, request).await {
+    match write::send(context.writer(&rollout.key), request).await {
         Err(WriteError::AlreadyExists { object }) => {
             let existing: PartialObjectMeta = write::read_metadata(&context.client, &target)
                 .await

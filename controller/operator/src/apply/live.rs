@@ -2,13 +2,14 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kulta_api::names::{REVISION_ANNOTATION, REVISION_HISTORY_ANNOTATION, TEMPLATE_DIGEST_ANNOTATION};
-use kulta_api::rollout;
+use kulta_api::rollout::KIND;
 use kulta_core::revision::TemplateDigest;
 use serde_json::{Value, json};
 use thiserror::Error;
 
 use super::request::Target;
 use crate::expectations::{Outcome, Write};
+use crate::key::ObjectKey;
 
 /// An object is not what the action takes it for.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -80,7 +81,11 @@ pub(super) fn as_owned(existing: &ObjectMeta, target: Target, rollout_uid: &str)
 
 /// The owners of a ReplicaSet (its metadata as JSON, so that nothing of another owner is lost) and the Rollout as
 /// the one that controls it.
-pub(super) fn owners_with(replica_set: &Value, name: &str, uid: &str) -> Result<Vec<Value>, Disagreement> {
+pub(super) fn owners_with(
+    replica_set: &Value,
+    rollout: &ObjectKey,
+    uid: &str,
+) -> Result<Vec<Value>, Disagreement> {
     let mut owners = replica_set
         .pointer("/metadata/ownerReferences")
         .and_then(Value::as_array)
@@ -104,9 +109,9 @@ pub(super) fn owners_with(replica_set: &Value, name: &str, uid: &str) -> Result<
     }
     owners.retain(|owner| owner.get("uid").and_then(Value::as_str) != Some(uid));
     owners.push(json!({
-        "apiVersion": rollout::api_resource().api_version,
-        "kind": rollout::KIND,
-        "name": name,
+        "apiVersion": rollout.group.api_version(),
+        "kind": KIND,
+        "name": rollout.name,
         "uid": uid,
         "controller": true,
         "blockOwnerDeletion": true,
@@ -137,7 +142,6 @@ pub(super) fn revision_history(live: &ObjectMeta, next: u64) -> Option<String> {
 mod tests {
     use super::*;
     use crate::expectations::Kind;
-    use crate::key::ObjectKey;
 
     fn metadata(json: Value) -> ObjectMeta {
         serde_json::from_value(json).unwrap()
@@ -204,7 +208,7 @@ mod tests {
             json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "audit", "uid": "uid-9", "unknown": 1});
         let replica_set = json!({"metadata": {"ownerReferences": [audit]}});
 
-        let owners = owners_with(&replica_set, "web", "uid-1").unwrap();
+        let owners = owners_with(&replica_set, &ObjectKey::new("shop", "web"), "uid-1").unwrap();
 
         assert_eq!(owners.len(), 2);
         assert_eq!(owners[0], audit);
@@ -218,7 +222,7 @@ mod tests {
 
         let refused = owners_with(
             &json!({"metadata": {"ownerReferences": [deployment]}}),
-            "web",
+            &ObjectKey::new("shop", "web"),
             "uid-1",
         );
 

@@ -251,10 +251,13 @@ impl Requests<'_> {
     }
 
     fn target(self, kind: Kind, name: &str) -> Target {
-        Target {
-            kind,
-            key: ObjectKey::new(&self.rollout.namespace, name),
-        }
+        let key = match kind {
+            Kind::Rollout | Kind::AnalysisRun => self.rollout.beside(name),
+            Kind::ReplicaSet | Kind::Service | Kind::HttpRoute => {
+                ObjectKey::new(&self.rollout.namespace, name)
+            }
+        };
+        Target { kind, key }
     }
 }
 
@@ -264,10 +267,14 @@ pub(crate) fn replace_status(target: Target, resource_version: &str, status: Val
         test(["metadata", "resourceVersion"], resource_version.into()),
         add(["status"], status),
     ]);
-    Request {
-        target,
-        operation: Operation::TestStatus(patch),
-    }
+    let is_subresource =
+        target.kind != Kind::AnalysisRun || target.key.group.has_analysis_status_subresource();
+    let operation = if is_subresource {
+        Operation::TestStatus(patch)
+    } else {
+        Operation::Test(patch)
+    };
+    Request { target, operation }
 }
 
 /// Changes weights of a route, and nothing else. Its namespace need not be the Rollout's.

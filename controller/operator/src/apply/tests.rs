@@ -308,3 +308,18 @@ async fn annotating_the_rollout_tells_the_report_its_new_version() {
         Some("51")
     );
 }
+
+#[tokio::test]
+async fn without_the_lease_nothing_is_written_for_argo_rollouts() {
+    let rollout = Sighting {
+        key: crate::watch::samples::argo_key("web"),
+        ..sighting()
+    };
+    let ended = scenario(Vec::new(), async |context| {
+        apply(context, &rollout, &plan(vec![scale(4, 3), point(), split()])).await
+    });
+
+    let error = ended.await.outcome.unwrap_err();
+
+    assert!(error.is_conflict() && error.failure().is_none(), "{error:?}");
+}

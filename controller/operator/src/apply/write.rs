@@ -14,11 +14,16 @@ use thiserror::Error;
 
 use super::request::{Operation, Request, Target};
 use crate::expectations::{Kind, Outcome, Write};
+use crate::lease;
+use crate::permission::Writer;
 use crate::watch::{AnalysisRun, HttpRoute, Projection as _};
 
 /// The API server answers a write in milliseconds. Longer than this it is overloaded or out of reach; the write is
 /// then taken for lost, and its precondition keeps a late one from doing harm.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(4);
+
+// A write that was begun with a lease has its answer, or is given up, before others may take the lease.
+const _: () = assert!(WRITE_TIMEOUT.as_secs() < lease::MARGIN.as_secs());
 
 /// Answers of an API server that has no time now: too many requests, unavailable, gateway timeout. (500 is not among
 /// them: it is also the answer where an admission webhook is broken, and somebody must see that.)
@@ -55,6 +60,12 @@ pub enum WriteError {
         /// Kind, namespace and name.
         object: String,
     },
+    /// The lease of Argo Rollouts is not held any more: somebody else may write now.
+    #[error("{object} is not written without the lease of Argo Rollouts")]
+    NotHeld {
+        /// Kind, namespace and name.
+        object: String,
+    },
     /// The API server refused, or could not be reached.
     #[error("{object} could not be written or read")]
     Refused {
@@ -67,10 +78,10 @@ pub enum WriteError {
 }
 
 impl WriteError {
-    /// Whether the object changed since it was observed.
+    /// Whether the object, or who may write it, changed since it was observed.
     #[must_use]
     pub fn is_conflict(&self) -> bool {
-        matches!(self, Self::Conflict { .. })
+        matches!(self, Self::Conflict { .. } | Self::NotHeld { .. })
     }
 
     /// Whether the API server was only busy or out of reach: nothing is wrong with what was written, and the next
@@ -83,7 +94,7 @@ impl WriteError {
                 ..
             } => BUSY.contains(&status.code),
             Self::Timeout { .. } | Self::Refused { .. } => true,
-            Self::Conflict { .. } | Self::AlreadyExists { .. } => false,
+            Self::Conflict { .. } | Self::NotHeld { .. } | Self::AlreadyExists { .. } => false,
         }
     }
 
@@ -113,7 +124,10 @@ impl WriteError {
                 ..
             } if !status.message.is_empty() => status.message.clone(),
             Self::Refused { source, .. } => format!("{self}: {source}"),
-            Self::Conflict { .. } | Self::AlreadyExists { .. } | Self::Timeout { .. } => self.to_string(),
+            Self::Conflict { .. }
+            | Self::NotHeld { .. }
+            | Self::AlreadyExists { .. }
+            | Self::Timeout { .. } => self.to_string(),
         }
     }
 }
@@ -131,9 +145,14 @@ struct AnswerMetadata {
     resource_version: String,
 }
 
-/// Sends `request` and answers what the object has become.
-pub(crate) async fn send(client: &Client, request: Request) -> Result<Write, WriteError> {
+/// Sends `request`, if `writer` may, and answers what the object has become.
+pub(crate) async fn send(writer: Writer<'_>, request: Request) -> Result<Write, WriteError> {
     let Request { target, operation } = request;
+    if !writer.may_write() {
+        let object = target.to_string();
+        return Err(WriteError::NotHeld { object });
+    }
+    let client = writer.client;
     let tests = operation.tests();
     let collection = collection(&target);
     let name = target.key.name.as_str();
@@ -253,12 +272,12 @@ fn test_failed(status: &Status) -> bool {
 }
 
 fn collection(target: &Target) -> kube::core::Request {
-    let namespace = Some(target.key.namespace.as_str());
+    let (namespace, group) = (Some(target.key.namespace.as_str()), target.key.group);
     kube::core::Request::new(match target.kind {
-        Kind::Rollout => DynamicObject::url_path(&kulta_api::rollout::api_resource(), namespace),
+        Kind::Rollout => DynamicObject::url_path(&kulta_api::rollout::api_resource(group), namespace),
         Kind::ReplicaSet => ReplicaSet::url_path(&(), namespace),
         Kind::Service => Service::url_path(&(), namespace),
-        Kind::HttpRoute => DynamicObject::url_path(&HttpRoute::api_resource(), namespace),
-        Kind::AnalysisRun => DynamicObject::url_path(&AnalysisRun::api_resource(), namespace),
+        Kind::HttpRoute => DynamicObject::url_path(&HttpRoute::api_resource(group), namespace),
+        Kind::AnalysisRun => DynamicObject::url_path(&AnalysisRun::api_resource(group), namespace),
     })
 }

@@ -8,6 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
+use kulta_api::Group;
 
 use crate::key::ObjectKey;
 
@@ -155,8 +156,14 @@ impl FromStr for Entry {
             Some((name, time)) => (name, Some(time.parse().map_err(|_| Unreadable)?)),
             None => (text, None),
         };
-        let (namespace, name) = name.split_once('/').ok_or(Unreadable)?;
-        let key = ObjectKey::new(namespace, name);
+        let (first, rest) = name.split_once('/').ok_or(Unreadable)?;
+        let key = match rest.split_once('/') {
+            None => ObjectKey::new(first, rest),
+            Some((namespace, name)) => {
+                let group = Group::ALL.into_iter().find(|group| group.as_str() == first);
+                ObjectKey::in_group(group.ok_or(Unreadable)?, namespace, name)
+            }
+        };
         Ok(Self { key, gone })
     }
 }
@@ -261,12 +268,17 @@ mod tests {
 
     #[test]
     fn an_entry_is_read_as_it_was_written() {
-        let entries = [None, Some(time(7))].map(|gone| Entry { key: web(), gone });
-
-        for entry in entries {
-            assert_eq!(entry.to_string().parse(), Ok(entry));
+        for group in Group::ALL {
+            let key = ObjectKey::in_group(group, "shop", "web");
+            let entries = [None, Some(time(7))].map(|gone| Entry {
+                key: key.clone(),
+                gone,
+            });
+            for entry in entries {
+                assert_eq!(entry.to_string().parse(), Ok(entry));
+            }
         }
-        for text in ["", "web", "shop/web@", "shop/web@noon"] {
+        for text in ["", "web", "apps/shop/web", "shop/web@", "shop/web@noon"] {
             assert_eq!(text.parse::<Entry>(), Err(Unreadable), "{text}");
         }
     }

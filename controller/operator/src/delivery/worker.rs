@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kulta_api::Group;
 use kulta_events::{Event, Producer, removed, render};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -43,8 +44,11 @@ impl Worker {
             let job = self.lane.next().await;
             let ending = self.send(&job).await;
             if self.lane.end(&job, ending) {
-                let key = ObjectKey::new(&job.subject.namespace, &job.subject.name);
-                self.requests.at(Instant::now() + NOTE_AFTER, key);
+                // Of which group the Rollout is, is not told to sinks; where there is none, there is nothing to do.
+                for group in Group::ALL {
+                    let key = ObjectKey::in_group(group, &job.subject.namespace, &job.subject.name);
+                    self.requests.at(Instant::now() + NOTE_AFTER, key);
+                }
             }
             if job.removed.is_some() {
                 self.news.notify_one();

@@ -97,14 +97,15 @@ impl Publisher {
 
 impl Regarding {
     fn of_rollout(rollout: &Sighting) -> Self {
-        let resource = kulta_api::rollout::api_resource();
+        let resource = kulta_api::rollout::api_resource(rollout.key.group);
         Self::of(resource, &rollout.key, &rollout.uid, &rollout.resource_version)
     }
 
     /// An AnalysisRun, as it was read.
     #[must_use]
     pub fn of_analysis_run(key: &ObjectKey, uid: &str, resource_version: &str) -> Self {
-        Self::of(kulta_api::analysis::api_resource(), key, uid, resource_version)
+        let resource = kulta_api::analysis::api_resource(key.group);
+        Self::of(resource, key, uid, resource_version)
     }
 
     fn of(resource: ApiResource, key: &ObjectKey, uid: &str, resource_version: &str) -> Self {

@@ -5,7 +5,7 @@ use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec, UserInf
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
 use kube::api::PostParams;
 use kube::{Api, Client};
-use kulta_api::rollout;
+use kulta_api::{Group, rollout};
 use thiserror::Error;
 
 use crate::key::ObjectKey;
@@ -106,8 +106,8 @@ impl Access {
                 extra: user.extra,
                 groups: user.groups,
                 resource_attributes: Some(ResourceAttributes {
-                    group: Some(rollout::GROUP.to_owned()),
-                    version: Some(rollout::VERSION.to_owned()),
+                    group: Some(Group::Kulta.as_str().to_owned()),
+                    version: Some(kulta_api::VERSION.to_owned()),
                     resource: Some(rollout::PLURAL.to_owned()),
                     namespace: Some(key.namespace.clone()),
                     name: Some(key.name.clone()),

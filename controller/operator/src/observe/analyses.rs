@@ -14,7 +14,8 @@ use crate::watch::{Rollout, Tables};
 /// longer than the caches can wait: that is done with what is read of these.
 pub(super) fn templates(tables: &Tables, rollout: &Rollout) -> BTreeMap<ObjectKey, String> {
     let references = rollout.references.iter();
-    let named = references.map(|reference| tables.templates(&rollout.view.namespace, reference.templates()));
+    let named = references
+        .map(|reference| tables.templates(rollout.group, &rollout.view.namespace, reference.templates()));
     named.flatten().collect()
 }
 
@@ -44,7 +45,11 @@ pub(super) fn resolved(rollout: &Rollout, templates: &Templates) -> Resolved {
     let mut problems = Vec::new();
     let mut planned = planned(&spec);
     for reference in &rollout.references {
-        let find = |named: &_| templates.get(&key(namespace, named)).map(AsRef::as_ref);
+        let find = |named: &_| {
+            templates
+                .get(&key(rollout.group, namespace, named))
+                .map(AsRef::as_ref)
+        };
         match reference.resolve(namespace, &find) {
             Ok((analysis, measures)) => {
                 put(&mut spec, reference.place, analysis);

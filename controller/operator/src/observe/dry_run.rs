@@ -4,6 +4,7 @@ use kube::api::{DynamicObject, PostParams};
 use kube::core::Request;
 use kube::core::request;
 use kube::{Client, Error};
+use kulta_api::Group;
 use kulta_api::names::FIELD_MANAGER;
 use kulta_core::text::with_causes;
 use serde_json::Value;
@@ -62,7 +63,7 @@ pub(super) async fn create(
 }
 
 fn request(namespace: &str, manifest: &Value) -> Result<http::Request<Vec<u8>>, RequestError> {
-    let resource = ReplicaSet::api_resource();
+    let resource = ReplicaSet::api_resource(Group::default());
     let url = <DynamicObject as kube::Resource>::url_path(&resource, Some(namespace));
     let parameters = PostParams {
         dry_run: true,

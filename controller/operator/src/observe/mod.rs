@@ -6,6 +6,8 @@ mod dry_run;
 mod freshness;
 mod neighbourhood;
 pub(crate) mod read;
+#[cfg(test)]
+mod takeover;
 pub mod template;
 
 use std::sync::Arc;

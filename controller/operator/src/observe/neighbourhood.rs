@@ -74,7 +74,7 @@ fn replica_sets(tables: &Tables, key: &ObjectKey, rollout: &Rollout) -> Vec<Repl
         .filter_map(look_up)
         .filter(|replica_set| {
             // The UID alone would do; the name guards against an owner reference that was written by hand.
-            matches!(&replica_set.ownership, Ownership::Rollout { name, .. } if *name == key.name)
+            is_of(&replica_set.ownership, key, rollout)
         });
     let adoptable = tables
         .relations
@@ -91,11 +91,21 @@ fn replica_sets(tables: &Tables, key: &ObjectKey, rollout: &Rollout) -> Vec<Repl
         .collect()
 }
 
-/// The AnalysisRuns that the Rollout owns.
+/// Whether it is what the Rollout owns.
+fn is_of(ownership: &Ownership, key: &ObjectKey, rollout: &Rollout) -> bool {
+    matches!(
+        ownership,
+        Ownership::Rollout { group, name, uid }
+            if *group == key.group && *name == key.name && *uid == rollout.uid
+    )
+}
+
+/// The AnalysisRuns that the Rollout owns: of its own group.
 fn analysis_runs(tables: &Tables, key: &ObjectKey, rollout: &Rollout) -> Vec<AnalysisRunView> {
     tables
         .relations
         .analysis_runs_of(&rollout.uid)
+        .filter(|name| name.group == key.group)
         .filter_map(|name| tables.analysis_runs.get(name))
         .filter(|run| is_there_for(run, key, rollout))
         .map(|run| run.view.clone())
@@ -104,11 +114,7 @@ fn analysis_runs(tables: &Tables, key: &ObjectKey, rollout: &Rollout) -> Vec<Ana
 
 /// Whether an AnalysisRun is the Rollout's, and there to stay.
 fn is_there_for(run: &AnalysisRun, key: &ObjectKey, rollout: &Rollout) -> bool {
-    let owned = matches!(
-        &run.ownership,
-        Ownership::Rollout { name, uid } if *name == key.name && *uid == rollout.uid
-    );
-    owned && !run.deleting
+    is_of(&run.ownership, key, rollout) && !run.deleting
 }
 
 /// The names of the other AnalysisRuns that are called as if they were the Rollout's: left behind by one of the same name
@@ -120,7 +126,7 @@ fn analysis_names_taken(tables: &Tables, key: &ObjectKey, rollout: &Rollout) -> 
         .analysis_runs
         .range(first..)
         .take_while(|(other, _)| other.namespace == key.namespace && other.name.starts_with(&beginning))
-        .filter(|(_, run)| !is_there_for(run, key, rollout))
+        .filter(|(other, run)| other.group == key.group && !is_there_for(run, key, rollout))
         .map(|(other, _)| other.name.clone())
         .collect()
 }
@@ -144,9 +150,7 @@ fn service(tables: &Tables, key: &ObjectKey, replica_sets: &[ReplicaSetView]) ->
     Presence::Present(ServiceView {
         ready_endpoints,
         // A Rollout that is gone, or names other Services now, leaves its annotation behind.
-        managed_by: owner.filter(|owner| {
-            !service.directed_here || tables.directs(&ObjectKey::new(&key.namespace, owner), key)
-        }),
+        managed_by: owner.filter(|owner| !service.directed_here || tables.directs(owner, key)),
         ..service.view.clone()
     })
 }
@@ -196,8 +200,15 @@ fn oldest_that_overlaps(tables: &Tables, key: &ObjectKey, rollout: &Rollout) -> 
         .rollouts_in(&key.namespace)
         .filter(|(other, _)| *other != key)
         .filter(|(_, other)| other.is_older_than(rollout) && other.overlaps(rollout))
-        .min_by_key(|(_, other)| (other.created, &other.view.name))
-        .map(|(other, _)| other.name.clone())
+        .min_by_key(|(_, other)| other.age())
+        .map(|(other, _)| {
+            if other.group == key.group {
+                other.name.clone()
+            } else {
+                // It may have the same name.
+                format!("{} ({})", other.name, other.group)
+            }
+        })
 }
 
 #[cfg(test)]
@@ -421,5 +432,38 @@ mod tests {
 
         assert_eq!(of(&caches, "a-younger").overlaps_with.as_deref(), Some("web"));
         assert_eq!(of(&caches, "web").overlaps_with, None);
+    }
+
+    #[test]
+    fn an_older_rollout_of_the_other_group_whose_pods_it_could_claim_is_named_with_its_group() {
+        let caches = caches();
+        let mut younger = samples::argo(samples::rollout("web"));
+        younger["metadata"]["creationTimestamp"] = json!("2026-02-01T00:00:00Z");
+        put::<Rollout>(&caches, &younger);
+
+        let overlaps = |key| caches.read(|tables| Neighbourhood::of(tables, &key).unwrap().overlaps_with);
+
+        assert_eq!(overlaps(key("web")), None);
+        assert_eq!(
+            overlaps(samples::argo_key("web")).as_deref(),
+            Some("web (kulta.io)")
+        );
+    }
+
+    #[test]
+    fn what_belongs_to_the_rollout_of_the_same_name_in_the_other_group_is_not_its_own() {
+        let caches = caches();
+        put::<Rollout>(&caches, &samples::argo(samples::rollout("web")));
+        put::<ReplicaSet>(&caches, &samples::argo(samples::replica_set("web", "abc")));
+        put::<AnalysisRun>(&caches, &samples::argo(samples::analysis_run("web", "web-abc-2")));
+
+        let (own, argo) = caches.read(|tables| {
+            let seen = |key| Neighbourhood::of(tables, &key).unwrap();
+            (seen(key("web")), seen(samples::argo_key("web")))
+        });
+
+        let of = |seen: Neighbourhood| (seen.replica_sets.len(), seen.analysis_runs.len());
+        assert!(own.analysis_names_taken.is_empty());
+        assert_eq!((of(own), of(argo)), ((0, 0), (1, 1)));
     }
 }

@@ -37,7 +37,7 @@ pub(crate) async fn object<P: Projection>(
     client: &Client,
     key: &ObjectKey,
 ) -> Result<Option<DynamicObject>, ReadError> {
-    within_limit(api(client, key, &P::api_resource()).get_opt(&key.name)).await
+    within_limit(api(client, key, &P::api_resource(key.group)).get_opt(&key.name)).await
 }
 
 /// The version of an object now; None when there is none.
@@ -47,11 +47,11 @@ pub(super) async fn version(
     key: &ObjectKey,
 ) -> Result<Option<Version>, ReadError> {
     let resource = match kind {
-        Kind::Rollout => Rollout::api_resource(),
-        Kind::ReplicaSet => ReplicaSet::api_resource(),
-        Kind::Service => Service::api_resource(),
-        Kind::HttpRoute => HttpRoute::api_resource(),
-        Kind::AnalysisRun => AnalysisRun::api_resource(),
+        Kind::Rollout => Rollout::api_resource(key.group),
+        Kind::ReplicaSet => ReplicaSet::api_resource(key.group),
+        Kind::Service => Service::api_resource(key.group),
+        Kind::HttpRoute => HttpRoute::api_resource(key.group),
+        Kind::AnalysisRun => AnalysisRun::api_resource(key.group),
     };
     let found = within_limit(api(client, key, &resource).get_metadata_opt(&key.name)).await?;
     Ok(found.map(|object| Version {

@@ -59,6 +59,18 @@ impl Question<'_> {
             })
     }
 
+    /// The ReplicaSet of which another controller, whose rollout is taken over, has said that it carries the template as it
+    /// is now: nothing is compared, for what that one has made of the template may have been written otherwise since.
+    fn taken_over(&self) -> Option<&ReplicaSetView> {
+        let (rollout, status) = (self.rollout, &self.rollout.status);
+        let is_about_this = status.observed_generation == Some(rollout.view.generation);
+        let hash = status.current_pod_hash.as_ref();
+        let hash = hash.filter(|_| rollout.is_foreign && is_about_this)?;
+        self.replica_sets.iter().find(|replica_set| {
+            replica_set.owned && replica_set.digest.is_none() && replica_set.hash == *hash
+        })
+    }
+
     fn new_replica_set(&self) -> NewReplicaSet {
         let hash = self.hash();
         NewReplicaSet {
@@ -139,6 +151,10 @@ pub(super) async fn check(context: &Context, question: Question<'_>) -> Result<T
     if question.is_known() {
         checks.forget(&rollout.uid);
         return Ok(TemplateCheck::Known);
+    }
+    if let Some(replica_set) = question.taken_over() {
+        let replica_set = replica_set.name.clone();
+        return Ok(TemplateCheck::Equal { replica_set });
     }
     if let Some(check) = checks.remembered(rollout) {
         return Ok(check);

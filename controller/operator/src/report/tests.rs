@@ -1,3 +1,4 @@
+use kulta_api::Group;
 use kulta_core::history::{Cause, Fact, FactKind};
 use kulta_core::status::Phase;
 use serde_json::json;
@@ -46,6 +47,7 @@ async fn a_status_that_did_not_change_is_not_sent() {
 async fn a_status_is_replaced_under_the_observed_version_so_that_fields_are_cleared() {
     let plan = promoted();
     let shape = WriteContext {
+        group: Group::Kulta,
         generation: 3,
         stable_service: Some("web-stable"),
         canary_service: Some("web-canary"),
@@ -83,6 +85,7 @@ async fn after_the_rollout_itself_was_written_its_new_version_is_tested() {
         rollout_resource_version: Some("51".to_owned()),
     };
     let shape = WriteContext {
+        group: Group::Kulta,
         generation: 3,
         stable_service: Some("web-stable"),
         canary_service: Some("web-canary"),
@@ -137,4 +140,57 @@ async fn an_invalid_status_is_an_error() {
     .await;
 
     assert!(!ended.outcome.unwrap_err().is_conflict());
+}
+
+mod argo {
+    use kulta_core::status::{ConditionType, Reason, Truth};
+
+    use super::*;
+    use crate::lease::Claim;
+    use crate::permission::Permission;
+    use crate::watch::samples::argo_key;
+
+    const PATCH_STATUS: &str =
+        "PATCH /apis/argoproj.io/v1alpha1/namespaces/shop/rollouts/web/status?&fieldManager=kulta";
+
+    async fn reported(claim: Claim, plan: Plan, exchanges: Vec<Exchange>) -> Result<(), ReportError> {
+        let rollout = Sighting {
+            key: argo_key("web"),
+            ..sighting()
+        };
+        let ended = scenario(exchanges, async |context| {
+            let context = Context {
+                permission: Permission::with_argo(claim),
+                ..context.clone()
+            };
+            report(&context, &rollout, &plan, &Applied::default()).await
+        });
+        ended.await.outcome
+    }
+
+    #[tokio::test]
+    async fn a_status_is_written_while_the_lease_is_held() {
+        let written = vec![expect(PATCH_STATUS, Reply::written("51"))];
+
+        reported(Claim::held(), promoted(), written).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_status_is_not_written_without_the_lease_and_nothing_is_wrong() {
+        let error = reported(Claim::default(), promoted(), Vec::new())
+            .await
+            .unwrap_err();
+
+        assert!(error.is_conflict(), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn what_the_group_does_not_show_is_no_reason_to_write() {
+        let mut plan = plan(Vec::new());
+        let now = "2026-03-01T12:00:00Z".parse().unwrap();
+        let ready = (ConditionType::Ready, Truth::True, Reason::Progressing);
+        plan.status.set_condition(ready.0, ready.1, ready.2, "", now);
+
+        reported(Claim::held(), plan, Vec::new()).await.unwrap();
+    }
 }

@@ -1,6 +1,7 @@
 //! What is kept of an AnalysisRun: how it stands, not what it measures.
 
 use kube::core::ApiResource;
+use kulta_api::Group;
 use kulta_api::names::ANALYSIS_DEFINITION_ANNOTATION;
 use kulta_core::analysis::run::AnalysisPhase;
 use kulta_core::history::Evidence;
@@ -90,8 +91,8 @@ fn readable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<WrittenStatus,
 }
 
 impl Projection for AnalysisRun {
-    fn api_resource() -> ApiResource {
-        kulta_api::analysis::api_resource()
+    fn api_resource(group: Group) -> ApiResource {
+        kulta_api::analysis::api_resource(group)
     }
 
     fn project(object: &Value) -> Result<Self, Undecodable> {

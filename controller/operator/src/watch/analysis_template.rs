@@ -4,6 +4,7 @@
 //! of them, and most are used by nobody at the moment.
 
 use kube::core::ApiResource;
+use kulta_api::Group;
 use kulta_api::analysis::TemplateReference;
 use kulta_api::analysis::template::{api_resource, parse};
 use serde_json::Value;
@@ -29,8 +30,8 @@ pub struct AnalysisTemplate(pub TemplateSeen);
 pub struct ClusterAnalysisTemplate(pub TemplateSeen);
 
 impl Projection for AnalysisTemplate {
-    fn api_resource() -> ApiResource {
-        api_resource(false)
+    fn api_resource(group: Group) -> ApiResource {
+        api_resource(group, false)
     }
 
     fn project(object: &Value) -> Result<Self, Undecodable> {
@@ -39,8 +40,8 @@ impl Projection for AnalysisTemplate {
 }
 
 impl Projection for ClusterAnalysisTemplate {
-    fn api_resource() -> ApiResource {
-        api_resource(true)
+    fn api_resource(group: Group) -> ApiResource {
+        api_resource(group, true)
     }
 
     fn project(object: &Value) -> Result<Self, Undecodable> {
@@ -62,12 +63,12 @@ impl TemplateSeen {
     }
 }
 
-/// The key of the template that a Rollout of `namespace` names so.
-pub(crate) fn key(namespace: &str, reference: &TemplateReference) -> ObjectKey {
+/// The key of the template that a Rollout of `group` in `namespace` names so: one of its own group.
+pub(crate) fn key(group: Group, namespace: &str, reference: &TemplateReference) -> ObjectKey {
     let namespace = if reference.is_cluster_scoped() {
         ""
     } else {
         namespace
     };
-    ObjectKey::new(namespace, &reference.template_name)
+    ObjectKey::in_group(group, namespace, &reference.template_name)
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
+use kulta_api::Group;
 use kulta_api::analysis::{MOST_TEMPLATES, TemplateReference};
 use parking_lot::RwLock;
 
@@ -20,7 +21,7 @@ pub type Table<P> = BTreeMap<ObjectKey, Arc<P>>;
 /// Everything that was seen, at one moment.
 #[derive(Debug, Default)]
 pub struct Tables {
-    /// Rollouts.
+    /// Rollouts, of both groups.
     pub rollouts: Table<Rollout>,
     /// Rollouts that are gone and were not taken yet, as they were last seen: there may be something left to tell.
     pub departed: Vec<(ObjectKey, Arc<Rollout>)>,
@@ -43,13 +44,25 @@ pub struct Tables {
 }
 
 impl Tables {
-    /// The Rollouts of one namespace.
+    /// The Rollouts of one namespace, of both groups.
     pub fn rollouts_in(&self, namespace: &str) -> impl Iterator<Item = (&ObjectKey, &Rollout)> {
         let first = ObjectKey::new(namespace, "");
         self.rollouts
             .range(first..)
             .take_while(move |(key, _)| key.namespace == namespace)
             .map(|(key, rollout)| (key, rollout.as_ref()))
+    }
+
+    /// The Rollouts of `group`, and its AnalysisRuns that have work to be done.
+    #[must_use]
+    pub fn to_do_in(&self, group: Group) -> (Vec<ObjectKey>, Vec<ObjectKey>) {
+        let rollouts = self.rollouts.keys().filter(|key| key.group == group);
+        let runs = self.analysis_runs.iter();
+        let runs = runs.filter(|(key, run)| key.group == group && run.has_work());
+        (
+            rollouts.cloned().collect(),
+            runs.map(|(key, _)| key.clone()).collect(),
+        )
     }
 
     /// The ReplicaSets of one namespace.
@@ -61,12 +74,13 @@ impl Tables {
             .map(|(_, replica_set)| replica_set.as_ref())
     }
 
-    /// The templates that a Rollout of `namespace` needs where it names `references`, with the versions that were seen:
+    /// The templates that a Rollout of `group` in `namespace` needs where it names `references`, with the versions that were seen:
     /// those, and the ones that they name in turn. Where there are more than an analysis may have, it is those that putting
     /// it together comes to first.
     #[must_use]
     pub fn templates(
         &self,
+        group: Group,
         namespace: &str,
         references: &[TemplateReference],
     ) -> BTreeMap<ObjectKey, String> {
@@ -74,7 +88,7 @@ impl Tables {
         let mut found = BTreeMap::new();
         let mut to_visit: Vec<_> = references.iter().rev().collect();
         while let Some(reference) = to_visit.pop().filter(|_| visited.len() <= MOST_TEMPLATES) {
-            let key = analysis_template::key(namespace, reference);
+            let key = analysis_template::key(group, namespace, reference);
             if !visited.insert(key.clone()) {
                 continue;
             }
@@ -91,17 +105,30 @@ impl Tables {
         found
     }
 
-    /// Whether the Rollout `owner` exists and names the Service `service`.
+    /// Whether a Rollout of the name `owner` exists and names the Service `service`. The annotation of a Service does not
+    /// say of which group its Rollout is.
     #[must_use]
-    pub fn directs(&self, owner: &ObjectKey, service: &ObjectKey) -> bool {
-        let owner = self.rollouts.get(owner).filter(|owner| !owner.deleting);
-        owner.is_some_and(|owner| {
-            // A spec that can't be read may well name it.
-            owner.readable_spec().is_none_or(|spec| {
-                let (stable, canary) = spec.services();
-                [stable, canary].contains(&Some(service.name.as_str()))
+    pub fn directs(&self, owner: &str, service: &ObjectKey) -> bool {
+        self.rollouts_called(&service.namespace, owner)
+            .filter(|(_, owner)| !owner.deleting)
+            .any(|(_, owner)| {
+                // A spec that can't be read may well name it.
+                owner.readable_spec().is_none_or(|spec| {
+                    let (stable, canary) = spec.services();
+                    [stable, canary].contains(&Some(service.name.as_str()))
+                })
             })
-        })
+    }
+
+    /// The Rollouts of this name: one of each group at most.
+    pub fn rollouts_called(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> impl Iterator<Item = (&ObjectKey, &Arc<Rollout>)> {
+        let keys = Group::ALL.map(|group| ObjectKey::in_group(group, namespace, name));
+        keys.into_iter()
+            .filter_map(|key| self.rollouts.get_key_value(&key))
     }
 
     /// The version of an object; None when it is not there.
@@ -179,12 +206,12 @@ impl Caches {
         self.tables.write().replace::<P>(key, None)
     }
 
-    /// Takes out all objects of a kind that are not in `listed`. Answers the Rollouts to decide on.
-    pub fn retain<P: Cached>(&self, listed: &HashSet<ObjectKey>) -> BTreeSet<ObjectKey> {
+    /// Takes out all objects of a kind of `group` that are not in `listed`. Answers the Rollouts to decide on.
+    pub fn retain<P: Cached>(&self, group: Group, listed: &HashSet<ObjectKey>) -> BTreeSet<ObjectKey> {
         let mut tables = self.tables.write();
         let gone: Vec<_> = P::table(&mut tables)
             .keys()
-            .filter(|key| !listed.contains(key))
+            .filter(|key| key.group == group && !listed.contains(key))
             .cloned()
             .collect();
         gone.iter()

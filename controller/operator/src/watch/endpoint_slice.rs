@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use kube::core::ApiResource;
+use kulta_api::Group;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -84,7 +85,7 @@ impl WrittenEndpoint {
 }
 
 impl Projection for EndpointSlice {
-    fn api_resource() -> ApiResource {
+    fn api_resource(_: Group) -> ApiResource {
         ApiResource::erase::<k8s_openapi::api::discovery::v1::EndpointSlice>(&())
     }
 

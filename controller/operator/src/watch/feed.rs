@@ -7,9 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
+use kube::core::ApiResource;
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client};
+use kulta_api::Group;
 use kulta_api::names::HASH_LABEL;
 use kulta_core::text::with_causes;
 use parking_lot::Mutex;
@@ -28,8 +30,9 @@ use crate::queue::Requests;
 const PAGE_SIZE: u32 = 100;
 /// How often to look whether a kind was installed meanwhile.
 const LOOK_FOR_KINDS_EVERY: Duration = Duration::from_secs(15);
-/// The kinds that have to be listed before anything is decided.
+/// The kinds that have to be listed before anything is decided: all of them, and those that `argoproj.io` has, too.
 const KINDS: usize = 8;
+const ARGO_KINDS: usize = 4;
 
 /// What all feeds share.
 #[derive(Clone)]
@@ -38,6 +41,8 @@ pub struct Feeds {
     pub client: Client,
     /// The only namespace to watch; None: all.
     pub namespace: Option<String>,
+    /// Whether Rollouts, AnalysisRuns and templates of `argoproj.io` are followed as well.
+    pub argo_api: bool,
     /// What they fill.
     pub caches: Arc<Caches>,
     /// Where they tell which Rollouts to decide on.
@@ -56,28 +61,37 @@ impl Feeds {
         tasks.spawn(self.clone().follow::<Rollout>(every()));
         tasks.spawn(self.clone().follow::<ReplicaSet>(every().labels(HASH_LABEL)));
         tasks.spawn(self.clone().follow::<AnalysisRun>(every()));
+        if self.argo_api {
+            tasks.spawn(self.clone().follow_if_served::<Rollout>(Group::Argo));
+            tasks.spawn(self.clone().follow_if_served::<AnalysisRun>(Group::Argo));
+            self.follow_templates(&mut tasks, Group::Argo);
+        }
         tasks.spawn(self.clone().follow::<Service>(every()));
         tasks.spawn(
             self.clone()
                 .follow::<EndpointSlice>(every().labels(SERVICE_NAME_LABEL)),
         );
-        tasks.spawn(self.clone().follow_if_served::<AnalysisTemplate>());
-        if self.namespace.is_none() {
-            tasks.spawn(self.clone().follow_if_served::<ClusterAnalysisTemplate>());
-        } else {
-            // Whoever works on one namespace has no rights in the cluster.
-            self.intake::<ClusterAnalysisTemplate>().none_left();
-        }
-        tasks.spawn(self.follow_if_served::<HttpRoute>());
+        self.follow_templates(&mut tasks, Group::Kulta);
+        tasks.spawn(self.follow_if_served::<HttpRoute>(Group::Kulta));
         tasks
     }
 
+    fn follow_templates(&self, tasks: &mut JoinSet<()>, group: Group) {
+        tasks.spawn(self.clone().follow_if_served::<AnalysisTemplate>(group));
+        if self.namespace.is_none() {
+            tasks.spawn(self.clone().follow_if_served::<ClusterAnalysisTemplate>(group));
+        } else {
+            // Whoever works on one namespace has no rights in the cluster.
+            self.intake::<ClusterAnalysisTemplate>(group).none_left();
+        }
+    }
+
     async fn follow<P: Cached>(self, objects: watcher::Config) {
-        let mut intake = self.intake::<P>();
+        let mut intake = self.intake::<P>(Group::Kulta);
         loop {
             let ended = self.follow_until_gone(&mut intake, objects.clone()).await;
             tracing::warn!(
-                kind = P::api_resource().kind,
+                kind = P::api_resource(Group::Kulta).kind,
                 error = ended,
                 "the API server does not know the kind"
             );
@@ -86,29 +100,31 @@ impl Feeds {
     }
 
     /// Follows a kind where it is installed, from the moment it is: there are none of it before.
-    async fn follow_if_served<P: Cached>(self) {
-        let mut intake = self.intake::<P>();
-        let kind = P::api_resource().kind;
+    async fn follow_if_served<P: Cached>(self, group: Group) {
+        let mut intake = self.intake::<P>(group);
+        let ApiResource {
+            api_version, kind, ..
+        } = P::api_resource(group);
         loop {
-            match self.is_served::<P>().await {
+            match self.is_served::<P>(group).await {
                 Ok(true) => {
                     self.follow_until_gone(&mut intake, every()).await;
                 }
                 Ok(false) => {
-                    tracing::debug!(kind, "not installed: there are none");
+                    tracing::debug!(api_version, kind, "not installed: there are none");
                     self.requests.all_now(intake.none_left());
                 }
                 Err(error) => {
                     let error = with_causes(&error);
-                    tracing::warn!(kind, error, "can't find out whether it is installed");
+                    tracing::warn!(api_version, kind, error, "can't find out whether it is installed");
                 }
             }
             tokio::time::sleep(LOOK_FOR_KINDS_EVERY).await;
         }
     }
 
-    async fn is_served<P: Cached>(&self) -> Result<bool, kube::Error> {
-        let resource = P::api_resource();
+    async fn is_served<P: Cached>(&self, group: Group) -> Result<bool, kube::Error> {
+        let resource = P::api_resource(group);
         match self.client.list_api_group_resources(&resource.api_version).await {
             Ok(served) => Ok(served.resources.iter().any(|served| served.kind == resource.kind)),
             Err(kube::Error::Api(status)) if status.is_not_found() => Ok(false),
@@ -118,7 +134,7 @@ impl Feeds {
 
     /// Follows a kind for as long as the API server knows it; answers the error that said it does not.
     async fn follow_until_gone<P: Cached>(&self, intake: &mut Intake<P>, objects: watcher::Config) -> String {
-        let resource = P::api_resource();
+        let resource = P::api_resource(intake.group);
         let api: Api<Watched<P>> = match &self.namespace {
             Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
             None => Api::all_with(self.client.clone(), &resource),
@@ -130,6 +146,7 @@ impl Feeds {
                 Some(Err(error)) if is_unknown_kind(&error) => return with_causes(&error),
                 Some(Err(error)) => {
                     tracing::warn!(
+                        api_version = resource.api_version,
                         kind = resource.kind,
                         error = with_causes(&error),
                         "watch interrupted"
@@ -140,8 +157,9 @@ impl Feeds {
         }
     }
 
-    fn intake<P: Cached>(&self) -> Intake<P> {
+    fn intake<P: Cached>(&self, group: Group) -> Intake<P> {
         Intake {
+            group,
             caches: Arc::clone(&self.caches),
             work: self.analyses.clone(),
             synced: Some(self.synced.clone()),
@@ -170,16 +188,17 @@ pub struct Synced {
     all: watch::Sender<bool>,
 }
 
-impl Default for Synced {
-    fn default() -> Self {
+impl Synced {
+    /// Nothing was listed yet.
+    #[must_use]
+    pub fn new(argo_api: bool) -> Self {
+        let kinds = KINDS + if argo_api { ARGO_KINDS } else { 0 };
         Self {
-            missing: Arc::new(Mutex::new(KINDS)),
+            missing: Arc::new(Mutex::new(kinds)),
             all: watch::Sender::new(false),
         }
     }
-}
 
-impl Synced {
     /// True from the moment on when every kind was listed once.
     #[must_use]
     pub fn subscribe(&self) -> watch::Receiver<bool> {
@@ -198,6 +217,7 @@ impl Synced {
 /// Puts the events of one watch into the caches.
 #[derive(Debug)]
 struct Intake<P> {
+    group: Group,
     caches: Arc<Caches>,
     /// Where work on the objects themselves is asked for.
     work: Requests,
@@ -221,18 +241,20 @@ impl<P: Cached> Intake<P> {
                 concerned
             }
             Event::InitDone => {
-                let concerned = self.caches.retain::<P>(&std::mem::take(&mut self.listed));
+                let concerned = self
+                    .caches
+                    .retain::<P>(self.group, &std::mem::take(&mut self.listed));
                 self.sync();
                 concerned
             }
             Event::Apply(object) => self.apply(object).1,
-            Event::Delete(object) => self.caches.delete::<P>(&object.into_parts().0),
+            Event::Delete(object) => self.caches.delete::<P>(&object.into_parts(self.group).0),
         }
     }
 
     /// There are no objects of this kind any more.
     fn none_left(&mut self) -> BTreeSet<ObjectKey> {
-        let concerned = self.caches.retain::<P>(&HashSet::new());
+        let concerned = self.caches.retain::<P>(self.group, &HashSet::new());
         self.sync();
         concerned
     }
@@ -240,7 +262,7 @@ impl<P: Cached> Intake<P> {
     /// An object that can't be read stays as it was last read: a write based on that fails on its precondition, while
     /// one based on its absence might not.
     fn apply(&self, object: Watched<P>) -> (ObjectKey, BTreeSet<ObjectKey>) {
-        let (key, projection) = object.into_parts();
+        let (key, projection) = object.into_parts(self.group);
         let concerned = match projection {
             Ok(projection) => {
                 if projection.has_work() {
@@ -249,7 +271,7 @@ impl<P: Cached> Intake<P> {
                 self.caches.apply(&key, &projection)
             }
             Err(error) => {
-                let kind = P::api_resource().kind;
+                let kind = P::api_resource(self.group).kind;
                 tracing::warn!(kind, object = %key, error = with_causes(&error), "skipped");
                 BTreeSet::new()
             }

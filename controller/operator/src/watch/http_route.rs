@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use kube::core::ApiResource;
+use kulta_api::Group;
 use kulta_api::names::FIELD_MANAGER;
 use kulta_core::observed::{BackendView, ParentReport, RouteView, Verdict};
 use serde::Deserialize;
@@ -148,7 +149,7 @@ impl WrittenBackend {
 }
 
 impl Projection for HttpRoute {
-    fn api_resource() -> ApiResource {
+    fn api_resource(_: Group) -> ApiResource {
         ApiResource {
             group: GROUP.to_owned(),
             version: VERSION.to_owned(),

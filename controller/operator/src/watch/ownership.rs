@@ -1,5 +1,7 @@
 //! Whose an object is.
 
+use kulta_api::{Group, rollout};
+
 use super::metadata::OwnerReference;
 
 /// Whose an object is.
@@ -9,6 +11,8 @@ pub enum Ownership {
     Orphan,
     /// A Rollout's.
     Rollout {
+        /// Its group.
+        group: Group,
         /// Its name; in the same namespace.
         name: String,
         /// Its UID.
@@ -22,14 +26,12 @@ pub(super) fn ownership(owners: &[OwnerReference]) -> Ownership {
     let Some(owner) = owners.iter().find(|owner| owner.controller) else {
         return Ownership::Orphan;
     };
-    let rollout = kulta_api::rollout::api_resource();
-    let group = owner.api_version.split_once('/').map_or("", |(group, _)| group);
-    if group == rollout.group && owner.kind == rollout.kind {
-        Ownership::Rollout {
+    match Group::of(&owner.api_version) {
+        Some(group) if owner.kind == rollout::KIND => Ownership::Rollout {
+            group,
             name: owner.name.clone(),
             uid: owner.uid.clone(),
-        }
-    } else {
-        Ownership::Other
+        },
+        _ => Ownership::Other,
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use kube::core::{ApiResource, DynamicResourceScope};
+use kulta_api::Group;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use thiserror::Error;
@@ -15,8 +16,8 @@ use crate::key::ObjectKey;
 
 /// What is kept of the objects of one kind.
 pub trait Projection: Debug + PartialEq + Send + Sync + Sized + 'static {
-    /// The kind.
-    fn api_resource() -> ApiResource;
+    /// The kind, in `group` where it is served in two.
+    fn api_resource(group: Group) -> ApiResource;
 
     /// What is kept of `object`.
     ///
@@ -50,13 +51,11 @@ pub struct Watched<P> {
 }
 
 impl<P> Watched<P> {
-    /// The object's name and projection.
-    pub fn into_parts(self) -> (ObjectKey, Result<Arc<P>, Undecodable>) {
+    /// The object's name and projection; `group` is the one that is watched.
+    pub fn into_parts(self, group: Group) -> (ObjectKey, Result<Arc<P>, Undecodable>) {
         let ObjectMeta { namespace, name, .. } = self.metadata;
-        (
-            ObjectKey::new(namespace.unwrap_or_default(), name.unwrap_or_default()),
-            self.projection,
-        )
+        let key = ObjectKey::in_group(group, namespace.unwrap_or_default(), name.unwrap_or_default());
+        (key, self.projection)
     }
 }
 
@@ -127,8 +126,8 @@ mod tests {
     }
 
     impl Projection for Sized {
-        fn api_resource() -> ApiResource {
-            kulta_api::rollout::api_resource()
+        fn api_resource(group: Group) -> ApiResource {
+            kulta_api::rollout::api_resource(group)
         }
         fn project(object: &Value) -> Result<Self, Undecodable> {
             Ok(Self::deserialize(object)?)
@@ -146,7 +145,7 @@ mod tests {
         );
 
         assert_eq!(object.meta().resource_version.as_deref(), Some("7"));
-        let (key, projection) = object.into_parts();
+        let (key, projection) = object.into_parts(Group::Kulta);
         assert_eq!(key, ObjectKey::new("shop", "web"));
         assert_eq!(*projection.unwrap(), Sized { size: 3 });
     }
@@ -154,7 +153,8 @@ mod tests {
     #[test]
     fn a_broken_object_is_read_as_broken_and_keeps_its_name() {
         let (key, projection) =
-            watched(&json!({"metadata": {"namespace": "shop", "name": "web"}, "size": "big"})).into_parts();
+            watched(&json!({"metadata": {"namespace": "shop", "name": "web"}, "size": "big"}))
+                .into_parts(Group::Kulta);
 
         assert_eq!(key, ObjectKey::new("shop", "web"));
         assert!(projection.unwrap_err().to_string().contains("big"));

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use kulta_api::Group;
 use kulta_api::analysis::Reference;
 
 use super::analysis_template::TemplateSeen;
@@ -22,7 +23,8 @@ pub struct Relations {
     rollouts_by_service: Many<ObjectKey>,
     /// Rollouts by the routes they name.
     rollouts_by_route: Many<ObjectKey>,
-    /// Services by the Rollout that this controller has pointed them for, which may be gone.
+    /// Services by the Rollout that this controller has pointed them for, which may be gone: by its namespace and name, for
+    /// a Service does not tell its group.
     services_by_owner: Many<ObjectKey>,
     /// ReplicaSets by the UID of the Rollout that owns them.
     replica_sets_by_owner: Many<String>,
@@ -33,7 +35,7 @@ pub struct Relations {
     /// Templates by the templates that they name.
     templates_by_template: Many<ObjectKey>,
     /// Templates of the cluster by the names of templates that they name in whichever namespace.
-    templates_by_name: Many<String>,
+    templates_by_name: Many<(Group, String)>,
     /// ReplicaSets without an owner, by namespace.
     orphans_by_namespace: Many<String>,
     /// `EndpointSlice`s by Service.
@@ -41,9 +43,10 @@ pub struct Relations {
 }
 
 impl Relations {
-    /// The Services that this controller has pointed for the Rollout `owner`.
+    /// The Services that this controller has pointed for a Rollout of the name of `owner`.
     pub fn services_of(&self, owner: &ObjectKey) -> impl Iterator<Item = &ObjectKey> {
-        self.services_by_owner.of(owner)
+        let owner = ObjectKey::new(&owner.namespace, &owner.name);
+        self.services_by_owner.0.get(&owner).into_iter().flatten()
     }
 
     /// The Rollouts that name a Service.
@@ -61,7 +64,8 @@ impl Relations {
             rollouts.extend(self.rollouts_by_template.of(&template).cloned());
             to_visit.extend(self.templates_by_template.of(&template).cloned());
             if !template.namespace.is_empty() {
-                to_visit.extend(self.templates_by_name.of(&template.name).cloned());
+                let named = (template.group, template.name.clone());
+                to_visit.extend(self.templates_by_name.of(&named).cloned());
             }
             seen.insert(template);
             to_visit.retain(|next| !seen.contains(next));
@@ -73,9 +77,9 @@ impl Relations {
         for reference in &template.names {
             if key.namespace.is_empty() && !reference.is_cluster_scoped() {
                 let name = reference.template_name.clone();
-                self.templates_by_name.set(name, key, related);
+                self.templates_by_name.set((key.group, name), key, related);
             } else {
-                let named = analysis_template::key(&key.namespace, reference);
+                let named = analysis_template::key(key.group, &key.namespace, reference);
                 self.templates_by_template.set(named, key, related);
             }
         }
@@ -181,7 +185,7 @@ impl Cached for Rollout {
 
     fn relate(&self, key: &ObjectKey, relations: &mut Relations, related: bool) {
         for template in self.references.iter().flat_map(Reference::templates) {
-            let template = analysis_template::key(&key.namespace, template);
+            let template = analysis_template::key(key.group, &key.namespace, template);
             relations.rollouts_by_template.set(template, key, related);
         }
         let Some(spec) = self.readable_spec() else { return };
@@ -250,7 +254,9 @@ impl Cached for ReplicaSet {
 
     fn concerns(change: Change<'_, Self>, key: &ObjectKey, tables: &Tables) -> BTreeSet<ObjectKey> {
         let of = |replica_set: &Self| match &replica_set.ownership {
-            Ownership::Rollout { name, .. } => vec![ObjectKey::new(&key.namespace, name)],
+            Ownership::Rollout { group, name, .. } => {
+                vec![ObjectKey::in_group(*group, &key.namespace, name)]
+            }
             Ownership::Orphan => tables
                 .rollouts_in(&key.namespace)
                 .filter(|(_, rollout)| rollout.selects(&replica_set.labels))
@@ -275,7 +281,7 @@ impl Cached for AnalysisRun {
 
     fn concerns(change: Change<'_, Self>, key: &ObjectKey, _: &Tables) -> BTreeSet<ObjectKey> {
         let owner = |run: &Self| match &run.ownership {
-            Ownership::Rollout { name, .. } => Some(ObjectKey::new(&key.namespace, name)),
+            Ownership::Rollout { group, name, .. } => Some(ObjectKey::in_group(*group, &key.namespace, name)),
             Ownership::Orphan | Ownership::Other => None,
         };
         change.versions().filter_map(owner).collect()
@@ -328,11 +334,20 @@ impl Cached for Service {
     fn concerns(change: Change<'_, Self>, key: &ObjectKey, tables: &Tables) -> BTreeSet<ObjectKey> {
         let naming = tables.relations.rollouts_by_service.of(key).cloned();
         let owners = change.versions().filter_map(|version| owner(version, key));
+        let owners = owners.flat_map(|owner| {
+            let there = tables.rollouts_called(&owner.namespace, &owner.name);
+            let mut owners: Vec<_> = there.map(|(owner, _)| owner.clone()).collect();
+            if owners.is_empty() {
+                // Somebody has to give it back.
+                owners.push(owner);
+            }
+            owners
+        });
         naming.chain(owners).collect()
     }
 }
 
-/// The Rollout that this controller has pointed a Service for.
+/// The Rollout that this controller has pointed a Service for; of which group, a Service does not tell.
 fn owner(service: &Service, key: &ObjectKey) -> Option<ObjectKey> {
     let owner = service
         .view

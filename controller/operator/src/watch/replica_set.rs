@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use kube::core::ApiResource;
+use kulta_api::Group;
 use kulta_api::names::{
     DESIRED_REPLICAS_ANNOTATION, HASH_LABEL, REVISION_ANNOTATION, SCALE_DOWN_DEADLINE_ANNOTATION,
     TEMPLATE_DIGEST_ANNOTATION,
@@ -68,7 +69,7 @@ struct WrittenCondition {
 const DEFAULT_REPLICAS: u32 = 1;
 
 impl Projection for ReplicaSet {
-    fn api_resource() -> ApiResource {
+    fn api_resource(_: Group) -> ApiResource {
         ApiResource::erase::<k8s_openapi::api::apps::v1::ReplicaSet>(&())
     }
 
@@ -144,6 +145,7 @@ mod tests {
         assert_eq!(
             replica_set.ownership,
             Ownership::Rollout {
+                group: Group::Kulta,
                 name: "web".to_owned(),
                 uid: "uid-web".to_owned()
             }
@@ -202,7 +204,7 @@ mod tests {
     #[test]
     fn that_of_another_controller_is_nothing_to_adopt() {
         let mut object = samples::replica_set("web", "abc");
-        object["metadata"]["ownerReferences"][0]["apiVersion"] = json!("argoproj.io/v1alpha1");
+        object["metadata"]["ownerReferences"][0]["apiVersion"] = json!("apps/v1");
 
         assert_eq!(ReplicaSet::project(&object).unwrap().ownership, Ownership::Other);
     }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use kube::core::{ApiResource, Selector, SelectorExt as _};
+use kulta_api::Group;
 use kulta_api::analysis::{Reference, references};
-use kulta_api::names::REVISION_ANNOTATION;
+use kulta_api::names::{FIELD_MANAGER, REVISION_ANNOTATION};
 use kulta_api::origin::{image, origin};
 use kulta_core::observed::RolloutView;
 use kulta_core::revision::TemplateDigest;
@@ -21,6 +22,8 @@ use super::projection::{Projection, Undecodable};
 /// A Rollout without its template.
 #[derive(Debug, PartialEq)]
 pub struct Rollout {
+    /// Its API group.
+    pub group: Group,
     /// What decisions see of its metadata.
     pub view: RolloutView,
     /// `metadata.uid`
@@ -43,32 +46,46 @@ pub struct Rollout {
     pub selector: Option<Selector>,
     /// Its status.
     pub status: Status,
+    /// Nothing of it was ever written by this controller: its status is another one's.
+    pub is_foreign: bool,
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Written {
+    #[serde(default)]
+    api_version: String,
     metadata: Metadata,
 }
 
 impl Projection for Rollout {
-    fn api_resource() -> ApiResource {
-        kulta_api::rollout::api_resource()
+    fn api_resource(group: Group) -> ApiResource {
+        kulta_api::rollout::api_resource(group)
     }
 
     fn project(object: &Value) -> Result<Self, Undecodable> {
-        let Written { metadata } = Written::deserialize(object)?;
+        let Written {
+            api_version,
+            metadata,
+        } = Written::deserialize(object)?;
+        let group = Group::of(&api_version).unwrap_or_default();
         let spec = object.get("spec").unwrap_or(&Value::Null);
         let template = kulta_api::rollout::template(spec).unwrap_or(&Value::Null);
         let selector =
             kulta_api::rollout::selector(spec).and_then(|selector| Selector::try_from(selector).ok());
         Ok(Self {
+            group,
             deleting: metadata.is_being_deleted(),
-            spec: kulta_api::rollout::parse(&metadata.namespace, spec),
+            spec: kulta_api::rollout::parse(group, &metadata.namespace, spec),
             references: references(object),
             digest: TemplateDigest::of(template),
             image: image(template),
             selector,
             status: status(object, &metadata),
+            is_foreign: metadata
+                .managed_fields
+                .iter()
+                .all(|entry| entry.manager != FIELD_MANAGER),
             created: metadata.creation_timestamp,
             view: RolloutView {
                 generation: metadata.generation,
@@ -132,7 +149,12 @@ impl Rollout {
     /// Whether it was there before `other`.
     #[must_use]
     pub fn is_older_than(&self, other: &Self) -> bool {
-        (self.created, &self.view.name) < (other.created, &other.view.name)
+        self.age() < other.age()
+    }
+
+    /// What Rollouts of one namespace are sorted by, the oldest first.
+    pub(crate) fn age(&self) -> (Timestamp, &str, Group) {
+        (self.created, &self.view.name, self.group)
     }
 
     /// Whether its pods could be mistaken for the same ones as before.

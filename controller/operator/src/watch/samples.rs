@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use kulta_api::Group;
 use kulta_api::names::{FIELD_MANAGER, HASH_LABEL, MANAGED_BY_ANNOTATION};
 use serde_json::{Value, json};
 
@@ -16,7 +17,38 @@ pub(crate) fn key(name: &str) -> ObjectKey {
 /// Puts an object into the caches, as a feed does.
 pub(crate) fn put<P: Cached>(caches: &Caches, object: &Value) {
     let name = object["metadata"]["name"].as_str().unwrap();
-    caches.apply(&key(name), &Arc::new(P::project(object).unwrap()));
+    let key = ObjectKey {
+        group: object["apiVersion"]
+            .as_str()
+            .and_then(Group::of)
+            .unwrap_or_default(),
+        ..key(name)
+    };
+    caches.apply(&key, &Arc::new(P::project(object).unwrap()));
+}
+
+/// The object `name` of the namespace, of `argoproj.io`.
+pub(crate) fn argo_key(name: &str) -> ObjectKey {
+    ObjectKey::in_group(Group::Argo, "shop", name)
+}
+
+/// A Rollout, AnalysisRun, template or ReplicaSet as it is where the group is `argoproj.io`: with another UID than one of
+/// the same name, if it is a Rollout, and else belonging to such a Rollout.
+pub(crate) fn argo(mut object: Value) -> Value {
+    let api_version = json!(Group::Argo.api_version());
+    if object["apiVersion"].is_string() {
+        object["apiVersion"] = api_version.clone();
+    }
+    if object["kind"] == "Rollout" {
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        object["metadata"]["uid"] = json!(format!("uid-argo-{name}"));
+    }
+    if let Some(owner) = object.pointer_mut("/metadata/ownerReferences/0") {
+        let name = owner["name"].as_str().unwrap_or_default();
+        owner["uid"] = json!(format!("uid-argo-{name}"));
+        owner["apiVersion"] = api_version;
+    }
+    object
 }
 
 /// An AnalysisRun of a Rollout, without a status.

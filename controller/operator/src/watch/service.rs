@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use kube::core::ApiResource;
+use kulta_api::Group;
 use kulta_api::names::{FIELD_MANAGER, HASH_LABEL, MANAGED_BY_ANNOTATION};
 use kulta_core::observed::ServiceView;
 use serde::Deserialize;
@@ -50,7 +51,7 @@ struct WrittenPort {
 }
 
 impl Projection for Service {
-    fn api_resource() -> ApiResource {
+    fn api_resource(_: Group) -> ApiResource {
         ApiResource::erase::<k8s_openapi::api::core::v1::Service>(&())
     }
 

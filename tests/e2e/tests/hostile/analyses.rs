@@ -27,7 +27,7 @@ pub(super) fn metric(plugin: &str) -> Value {
 
 /// Begins an analysis.
 pub(super) async fn begin(stage: &Stage, name: &str, metrics: &[Value]) -> Result<()> {
-    let resource = kulta_api::analysis::api_resource();
+    let resource = kulta_api::analysis::api_resource(kulta_api::Group::Kulta);
     let manifest = json!({
         "apiVersion": resource.api_version,
         "kind": resource.kind,
@@ -44,7 +44,8 @@ pub(super) async fn until(
     what: &str,
     condition: impl Fn(&RunStatus) -> bool,
 ) -> Result<RunStatus> {
-    let runs: Api<DynamicObject> = stage.dynamic_api(&kulta_api::analysis::api_resource());
+    let runs: Api<DynamicObject> =
+        stage.dynamic_api(&kulta_api::analysis::api_resource(kulta_api::Group::Kulta));
     let holds =
         |run: Option<&DynamicObject>| run.and_then(status_of).is_some_and(|status| condition(&status));
     let found = stage.wait_for(runs, name, what, holds).await?;

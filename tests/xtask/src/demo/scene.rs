@@ -78,8 +78,16 @@ impl Scene {
         let (pods, written) = reflector::store();
         let stream = watcher(stage.api::<Pod>(), watcher::Config::default()).default_backoff();
         watches.spawn(reflector::reflector(written, stream).for_each(|_| std::future::ready(())));
-        let rollouts = watch(&mut watches, stage, kulta_api::rollout::api_resource());
-        let analyses = watch(&mut watches, stage, kulta_api::analysis::api_resource());
+        let rollouts = watch(
+            &mut watches,
+            stage,
+            kulta_api::rollout::api_resource(kulta_api::Group::Kulta),
+        );
+        let analyses = watch(
+            &mut watches,
+            stage,
+            kulta_api::analysis::api_resource(kulta_api::Group::Kulta),
+        );
         Self {
             pods,
             rollouts,

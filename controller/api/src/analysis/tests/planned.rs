@@ -22,7 +22,7 @@ fn rollout(canary: &Value) -> Value {
 /// Everything that it is going to have measured.
 fn plans(canary: &Value, template: &Template) -> Vec<Planned> {
     let rollout = rollout(canary);
-    let mut plans = planned(&crate::rollout::parse("shop", &rollout["spec"]).unwrap());
+    let mut plans = planned(&crate::rollout::parse(crate::Group::Kulta, "shop", &rollout["spec"]).unwrap());
     for reference in references(&rollout) {
         let (_, planned) = reference.resolve("shop", &|_| Some(template)).unwrap();
         plans.extend(planned);
@@ -53,7 +53,7 @@ fn what_a_blue_green_switch_waits_for_is_found_at_its_place() {
     let mut rollout = rollout(&json!({}));
     rollout["spec"]["strategy"] = json!({"blueGreen": blue_green});
 
-    let planned = planned(&crate::rollout::parse("shop", &rollout["spec"]).unwrap());
+    let planned = planned(&crate::rollout::parse(crate::Group::Kulta, "shop", &rollout["spec"]).unwrap());
 
     assert_eq!(
         paths(&planned),

@@ -269,7 +269,7 @@ fn other_words_of_an_analysis_are_another_one() {
 fn a_mistake_leaves_enough_to_bring_users_home() {
     let spec = field(least(), "antiAffinity", json!({}));
 
-    let invalid = super::parse("shop", &spec).expect_err("refused");
+    let invalid = super::parse(crate::Group::Kulta, "shop", &spec).expect_err("refused");
 
     let problems: Vec<Problem> = refused(&spec);
     assert_eq!(invalid.problems, problems);

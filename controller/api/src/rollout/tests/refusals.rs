@@ -4,6 +4,7 @@ use kulta_core::spec::Spec;
 use serde_json::{Value, json};
 
 use super::{assert_refused, basic, canary, parse, routed, with, without};
+use crate::Group;
 
 mod refuses_the_rollout {
     use super::*;
@@ -387,7 +388,7 @@ mod what_is_left {
     use super::*;
 
     fn left(spec: &Value) -> Option<Spec> {
-        parse("shop", spec)
+        parse(Group::Kulta, "shop", spec)
             .expect_err("refused")
             .readable
             .map(|spec| *spec)
@@ -399,7 +400,7 @@ mod what_is_left {
 
         let left = left(&spec).expect("readable");
 
-        assert_eq!(Some(left), parse("shop", &routed()).ok());
+        assert_eq!(Some(left), parse(Group::Kulta, "shop", &routed()).ok());
     }
 
     #[test]

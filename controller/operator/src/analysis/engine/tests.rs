@@ -25,6 +25,7 @@ fn engine(context: &Context) -> AnalysisEngine {
         providers: Arc::new(Providers::new(&Configuration::default())),
         events: context.events.clone(),
         metrics: Arc::clone(&context.metrics),
+        permission: context.permission.clone(),
         backoffs: Backoffs::default(),
         runs: Shares::new(16, 8),
         calls: Arc::new(Shares::new(1, 1)),
@@ -48,7 +49,7 @@ async fn advanced_by(
     engine: impl AsyncFnOnce(&Context) -> AnalysisEngine,
 ) -> (Progress, String) {
     let ended = scenario(exchanges, async |context| {
-        let run = Run::under_way(serde_json::from_value(run).unwrap()).unwrap();
+        let run = Run::under_way(serde_json::from_value(run).unwrap(), Group::Kulta).unwrap();
         let task = parse(&run.spec, &stand_in(&run.uid)).unwrap();
         let engine = engine(context).await;
         engine.advance(&key("web-abc-2"), &run, &task).await.unwrap()
@@ -467,7 +468,7 @@ async fn another_version_than_it_began_with_is_told() {
 fn the_rollout_and_the_revision_are_read_from_the_object() {
     let live = serde_json::from_value(run()).unwrap();
 
-    let run = Run::under_way(live).unwrap();
+    let run = Run::under_way(live, Group::Kulta).unwrap();
 
     assert_eq!(
         (run.owner.as_deref(), run.hash.as_deref()),
@@ -480,7 +481,47 @@ fn a_status_that_can_not_be_read_counts_as_lost() {
     let mut spoilt = run();
     spoilt["status"] = json!({"phase": "Dreaming"});
 
-    let run = Run::under_way(serde_json::from_value(spoilt).unwrap()).unwrap();
+    let run = Run::under_way(serde_json::from_value(spoilt).unwrap(), Group::Kulta).unwrap();
 
     assert_eq!(run.status, RunStatus::default());
+}
+
+mod argo {
+    use super::*;
+    use crate::lease::Claim;
+
+    const READ: &str = "GET /apis/argoproj.io/v1alpha1/namespaces/shop/analysisruns/web-abc-2";
+    /// Not a subresource there.
+    const WRITE: &str =
+        "PATCH /apis/argoproj.io/v1alpha1/namespaces/shop/analysisruns/web-abc-2?&fieldManager=kulta";
+
+    #[tokio::test]
+    async fn without_the_lease_nothing_is_read_or_written() {
+        scenario(Vec::new(), async |context| {
+            let engine = AnalysisEngine {
+                permission: Permission::with_argo(Claim::default()),
+                ..engine(context)
+            };
+            assert_eq!(engine.steps(&samples::argo_key("web-abc-2")).await.unwrap(), None);
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn with_the_lease_the_status_is_written_as_a_field_over_the_version_that_was_read() {
+        let mut run = samples::argo(samples::analysis_run("web", "web-abc-2"));
+        run["spec"] = json!({"metrics": []});
+        let exchanges = vec![
+            expect(READ, Reply::With(200, run)),
+            expect(WRITE, Reply::written("101")),
+        ];
+        scenario(exchanges, async |context| {
+            let engine = AnalysisEngine {
+                permission: Permission::with_argo(Claim::held()),
+                ..engine(context)
+            };
+            engine.steps(&samples::argo_key("web-abc-2")).await.unwrap();
+        })
+        .await;
+    }
 }

@@ -95,7 +95,7 @@ fn plans(canary: &Value) -> Vec<Planned> {
         .as_object_mut()
         .unwrap()
         .extend(fields);
-    planned(&kulta_api::rollout::parse("shop", &rollout["spec"]).unwrap())
+    planned(&kulta_api::rollout::parse(kulta_api::Group::Kulta, "shop", &rollout["spec"]).unwrap())
 }
 
 fn analysis(metric: &Value, args: &Value) -> Vec<Planned> {

@@ -1,3 +1,4 @@
+use kulta_api::Group;
 use serde_json::json;
 
 use super::*;
@@ -265,4 +266,45 @@ fn a_status_is_not_written_over_a_newer_object() {
         )
         .is_err()
     );
+}
+
+mod argo {
+    use super::*;
+
+    fn target(kind: Kind, key: ObjectKey) -> Target {
+        Target { kind, key }
+    }
+
+    #[test]
+    fn the_status_of_an_analysis_is_a_field_there() {
+        let (own, argo) = Group::ALL
+            .map(|group| ObjectKey::in_group(group, "shop", "web"))
+            .into();
+        let status = |key| replace_status(target(Kind::AnalysisRun, key), "7", json!({})).operation;
+
+        assert!(matches!(status(own), Operation::TestStatus(_)));
+        assert!(matches!(status(argo), Operation::Test(_)));
+    }
+
+    #[test]
+    fn the_status_of_a_rollout_is_a_subresource_in_both_groups() {
+        for group in Group::ALL {
+            let rollout = ObjectKey::in_group(group, "shop", "web");
+            let request = Requests { rollout: &rollout }.replace_status("7", json!({}));
+            assert!(matches!(request.operation, Operation::TestStatus(_)), "{group}");
+            assert_eq!(request.target.key, rollout);
+        }
+    }
+
+    #[test]
+    fn analyses_are_of_the_group_of_their_rollout() {
+        let rollout = ObjectKey::in_group(Group::Argo, "shop", "web");
+        let requests = Requests { rollout: &rollout };
+
+        let run = requests.create_analysis_run("web-abc-2", json!({}));
+        let replica_set = requests.create_replica_set("web-abc", json!({}));
+
+        assert_eq!(run.target.key, rollout.beside("web-abc-2"));
+        assert_eq!(replica_set.target.key, ObjectKey::new("shop", "web-abc"));
+    }
 }

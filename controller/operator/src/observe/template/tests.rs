@@ -375,3 +375,58 @@ async fn the_template_of_a_broken_spec_is_not_asked_about() {
     .await;
     assert!(ended.outcome);
 }
+
+mod of_another_controller {
+    use super::*;
+
+    /// `web` with a status that says that its generation was looked at, and that `current` carries its template.
+    fn rollout(observed_generation: &str, written_by: &str) -> Value {
+        let mut rollout = samples::argo(samples::rollout("web"));
+        rollout["metadata"]["managedFields"] = json!([{"manager": written_by}]);
+        rollout["status"] =
+            json!({"observedGeneration": observed_generation, "currentPodHash": "5df6f5b86f"});
+        rollout
+    }
+
+    async fn checked(rollout: Value, exchanges: Vec<Exchange>) -> Result<TemplateCheck, Retry> {
+        let ended = scenario(exchanges, async |context| {
+            put::<Rollout>(&context.caches, &rollout);
+            let current = samples::argo(samples::replica_set("web", "5df6f5b86f"));
+            put::<ReplicaSet>(&context.caches, &current);
+            observe(context, &samples::argo_key("web")).await
+        });
+        let observed = ended.await.outcome.map_err(|error| error.retry())?;
+        Ok(observed.unwrap().observed.template.check)
+    }
+
+    /// The beginning of the question to the API server; it ends there.
+    fn question() -> Vec<Exchange> {
+        const ROLLOUT: &str = "GET /apis/argoproj.io/v1alpha1/namespaces/shop/rollouts/web";
+        vec![expect(ROLLOUT, missing())]
+    }
+
+    #[tokio::test]
+    async fn its_word_is_taken_for_the_generation_that_it_has_seen() {
+        let rollout = rollout("2", "rollouts-controller");
+
+        let replica_set = "web-5df6f5b86f".to_owned();
+        assert_eq!(
+            checked(rollout, Vec::new()).await,
+            Ok(TemplateCheck::Equal { replica_set })
+        );
+    }
+
+    #[tokio::test]
+    async fn what_it_has_not_seen_is_asked_about() {
+        let asked = checked(rollout("1", "rollouts-controller"), question()).await;
+
+        assert_eq!(asked, Err(Retry::Stale));
+    }
+
+    #[tokio::test]
+    async fn a_status_that_was_written_here_is_no_word_of_another() {
+        let asked = checked(rollout("2", "kulta"), question()).await;
+
+        assert_eq!(asked, Err(Retry::Stale));
+    }
+}

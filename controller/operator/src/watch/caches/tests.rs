@@ -10,8 +10,12 @@ fn key(name: &str) -> ObjectKey {
 }
 
 fn put<P: Cached>(caches: &Caches, object: &Value) -> Vec<String> {
-    let name = object["metadata"]["name"].as_str().unwrap();
-    names(caches.apply(&key(name), &Arc::new(P::project(object).unwrap())))
+    let group = object["apiVersion"].as_str().and_then(Group::of);
+    let key = ObjectKey {
+        group: group.unwrap_or_default(),
+        ..key(object["metadata"]["name"].as_str().unwrap())
+    };
+    names(caches.apply(&key, &Arc::new(P::project(object).unwrap())))
 }
 
 fn take<P: Cached>(caches: &Caches, name: &str) -> Vec<String> {
@@ -196,7 +200,7 @@ fn a_status_write_does_not_concern_those_that_overlap() {
 fn a_relist_takes_out_what_is_gone() {
     let caches = caches();
 
-    let concerned = names(caches.retain::<Rollout>(&HashSet::from([key("api")])));
+    let concerned = names(caches.retain::<Rollout>(Group::Kulta, &HashSet::from([key("api")])));
 
     assert_eq!(concerned, ["web"]);
     assert!(caches.rollout(&key("web")).is_none() && caches.rollout(&key("api")).is_some());
@@ -215,4 +219,74 @@ fn rollouts_of_other_namespaces_are_apart() {
         assert_eq!(tables.rollouts_in("shop-2").count(), 1);
         assert_eq!(tables.rollouts_in("nowhere").count(), 0);
     });
+}
+
+#[test]
+fn a_relist_of_one_group_leaves_the_other_alone() {
+    let caches = caches();
+    put::<Rollout>(&caches, &samples::argo(samples::rollout("web")));
+
+    caches.retain::<Rollout>(Group::Argo, &HashSet::new());
+
+    assert!(caches.rollout(&samples::argo_key("web")).is_none());
+    assert!(caches.rollout(&key("web")).is_some());
+}
+
+#[test]
+fn what_belongs_to_a_rollout_of_argo_rollouts_concerns_that_one_only() {
+    let caches = caches();
+    put::<Rollout>(&caches, &samples::argo(samples::rollout("web")));
+
+    let replica_set = ReplicaSet::project(&samples::argo(samples::replica_set("web", "abc"))).unwrap();
+    let concerned = caches.apply(&key("web-abc"), &Arc::new(replica_set));
+
+    assert_eq!(concerned, [samples::argo_key("web")].into());
+}
+
+#[test]
+fn a_template_concerns_rollouts_of_its_own_group_only() {
+    let caches = Caches::default();
+    let mut rollout = samples::rollout("web");
+    rollout["spec"]["strategy"]["canary"]["analysis"] = json!({"templates": [{"templateName": "errors"}]});
+    put::<Rollout>(&caches, &rollout);
+    put::<Rollout>(&caches, &samples::argo(rollout));
+
+    let template = samples::argo(samples::analysis_template("errors"));
+    let template = Arc::new(AnalysisTemplate::project(&template).unwrap());
+    let concerned = caches.apply(&samples::argo_key("errors"), &template);
+
+    assert_eq!(concerned, [samples::argo_key("web")].into());
+}
+
+#[test]
+fn a_service_concerns_the_rollout_of_whichever_group_that_it_was_pointed_for() {
+    let caches = Caches::default();
+    put::<Rollout>(&caches, &samples::argo(samples::rollout("web")));
+    let service = samples::directed_service("elsewhere", "web", "abc");
+
+    let service = Arc::new(Service::project(&service).unwrap());
+    let concerned = caches.apply(&key("elsewhere"), &service);
+
+    assert_eq!(concerned, [samples::argo_key("web")].into());
+}
+
+#[test]
+fn what_is_to_do_in_a_group_are_its_rollouts_and_the_analyses_under_way() {
+    let caches = caches();
+    put::<Rollout>(&caches, &samples::argo(samples::rollout("web")));
+    put::<AnalysisRun>(&caches, &samples::argo(samples::analysis_run("web", "web-abc-2")));
+    let mut done = samples::argo(samples::analysis_run("web", "web-abc-1"));
+    done["status"] = json!({"phase": "Successful"});
+    put::<AnalysisRun>(&caches, &done);
+    put::<AnalysisRun>(&caches, &samples::analysis_run("web", "web-abc-2"));
+
+    let to_do = caches.read(|tables| tables.to_do_in(Group::Argo));
+
+    assert_eq!(
+        to_do,
+        (
+            vec![samples::argo_key("web")],
+            vec![samples::argo_key("web-abc-2")]
+        )
+    );
 }

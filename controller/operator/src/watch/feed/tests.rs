@@ -11,6 +11,7 @@ use crate::watch::{Projection as _, samples};
 
 fn intake() -> Intake<Service> {
     Intake {
+        group: Group::Kulta,
         caches: Arc::default(),
         work: queue().0,
         synced: None,
@@ -72,7 +73,7 @@ fn a_broken_object_stays_as_it_was_and_holds_up_nobody() {
 
 #[test]
 fn the_caches_are_filled_when_every_kind_was_listed() {
-    let synced = Synced::default();
+    let synced = Synced::new(false);
     let ready = synced.subscribe();
     for _ in 1..KINDS {
         synced.one_more();
@@ -86,7 +87,7 @@ fn the_caches_are_filled_when_every_kind_was_listed() {
 
 #[test]
 fn a_second_list_of_a_kind_does_not_count_for_another() {
-    let synced = Synced::default();
+    let synced = Synced::new(false);
     let mut intake = Intake {
         synced: Some(synced.clone()),
         ..intake()
@@ -122,10 +123,11 @@ fn feeds(
         Feeds {
             client,
             namespace: None,
+            argo_api: false,
             caches,
             requests,
             analyses: queue().0,
-            synced: Synced::default(),
+            synced: Synced::new(false),
         },
         asked,
     )
@@ -150,7 +152,7 @@ async fn routes_are_seen_once_the_gateway_api_is_installed() {
             .apply(&ObjectKey::new("shop", "web"), &Arc::new(rollout));
         let (feeds, asked) = feeds(context);
         let missing = Arc::clone(&feeds.synced.missing);
-        let following = tokio::spawn(feeds.follow_if_served::<HttpRoute>());
+        let following = tokio::spawn(feeds.follow_if_served::<HttpRoute>(Group::Kulta));
         let concerned = pin!(asked).next().await.unwrap().message;
         following.abort();
         let _ = following.await;

@@ -1,0 +1,153 @@
+//! What manifests for Argo Rollouts say otherwise, and what of them is refused by name.
+
+use super::*;
+
+/// A canary as it is written for Argo Rollouts with its plugin for the Gateway API.
+fn plugged(configuration: Value) -> Value {
+    let routing = json!({"plugins": {"argoproj-labs/gatewayAPI": configuration}});
+    canary(routed(), "trafficRouting", routing)
+}
+
+fn routes_of(spec: &Value) -> Vec<String> {
+    match accepted(spec).method {
+        Method::Routed(routing) => routing.routes.iter().map(ToString::to_string).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn told(group: Group, spec: &Value) -> Vec<Problem> {
+    parse(group, "shop", spec)
+        .err()
+        .map_or_else(Vec::new, |invalid| invalid.problems)
+}
+
+const PLUGIN: &str = "spec.strategy.canary.trafficRouting.plugins.argoproj-labs/gatewayAPI";
+
+#[test]
+fn the_plugins_configuration_names_one_route_or_many_in_one_namespace() {
+    let cases = [
+        (json!({"httpRoute": "web"}), vec!["shop/web"]),
+        (json!({"httpRoute": "web", "namespace": "edge"}), vec!["edge/web"]),
+        (
+            json!({"httpRoutes": [{"name": "a"}, {"name": "b"}], "namespace": ""}),
+            vec!["shop/a", "shop/b"],
+        ),
+        (
+            json!({"httpRoute": "web", "httpRoutes": [{"name": "a"}]}),
+            vec!["shop/web", "shop/a"],
+        ),
+    ];
+    for (configuration, expected) in cases {
+        assert_eq!(
+            routes_of(&plugged(configuration.clone())),
+            expected,
+            "{configuration}"
+        );
+    }
+}
+
+#[test]
+fn a_plugin_without_a_route_or_with_one_twice_is_told() {
+    let none = told(Group::Argo, &plugged(json!({})));
+    assert_eq!(none[0].path, format!("{PLUGIN}.httpRoutes"));
+    let twice = json!({"httpRoute": "web", "httpRoutes": [{"name": "web"}]});
+    let twice = told(Group::Argo, &plugged(twice));
+    assert_eq!(twice[0].path, format!("{PLUGIN}.httpRoutes[0]"));
+}
+
+#[test]
+fn routes_are_named_in_one_place_only() {
+    let mut spec = plugged(json!({"httpRoute": "web"}));
+    spec["strategy"]["canary"]["trafficRouting"]["gatewayAPI"] = json!({"httpRoutes": [{"name": "web"}]});
+
+    assert_eq!(told(Group::Argo, &spec)[0].path, PLUGIN);
+}
+
+#[test]
+fn what_the_plugin_can_and_kulta_can_not_is_refused_by_name() {
+    for field in [
+        "grpcRoute",
+        "tcpRoutes",
+        "httpRouteSelector",
+        "inProgressLabelKey",
+    ] {
+        let problems = told(Group::Argo, &plugged(json!({"httpRoute": "web", field: "x"})));
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert_eq!(problems[0].path, format!("{PLUGIN}.{field}"));
+    }
+}
+
+#[test]
+fn fields_of_argo_rollouts_that_kulta_does_not_have_are_refused_by_name() {
+    let cases = [
+        ("/workloadRef", "spec.workloadRef"),
+        ("/rollbackWindow", "spec.rollbackWindow"),
+        ("/restartAt", "spec.restartAt"),
+        (
+            "/strategy/canary/canaryMetadata",
+            "spec.strategy.canary.canaryMetadata",
+        ),
+        (
+            "/strategy/canary/trafficRouting/istio",
+            "spec.strategy.canary.trafficRouting.istio",
+        ),
+        (
+            "/strategy/canary/trafficRouting/managedRoutes",
+            "spec.strategy.canary.trafficRouting.managedRoutes",
+        ),
+        (
+            "/strategy/canary/trafficRouting/plugins/example~1router",
+            "spec.strategy.canary.trafficRouting.plugins.example/router",
+        ),
+        (
+            "/strategy/canary/steps/0/experiment",
+            "spec.strategy.canary.steps[0].experiment",
+        ),
+    ];
+    for (pointer, path) in cases {
+        let mut spec = canary(plugged(json!({"httpRoute": "web"})), "steps", json!([{}]));
+        let (parent, field) = pointer.rsplit_once('/').unwrap();
+        let place = if parent.is_empty() {
+            &mut spec
+        } else {
+            spec.pointer_mut(parent).unwrap()
+        };
+        place[field.replace("~1", "/")] = json!({});
+
+        let problems = told(Group::Argo, &spec);
+
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert_eq!(problems[0].path, path);
+    }
+}
+
+#[test]
+fn an_amount_that_is_a_text_is_a_percentage_there() {
+    let spec = canary(basic(), "maxSurge", json!("25"));
+
+    let parsed = parse(Group::Argo, "shop", &spec).unwrap();
+
+    let Method::Basic { max_surge, .. } = parsed.method else {
+        panic!("{parsed:?}");
+    };
+    assert_eq!(max_surge, Amount::Percent(25));
+    assert!(parse(Group::Kulta, "shop", &spec).is_err());
+}
+
+#[test]
+fn what_means_nothing_without_traffic_routing_is_borne_as_there() {
+    let borne = ["abortScaleDownDelaySeconds", "minPodsPerReplicaSet"];
+    for field in borne {
+        let spec = canary(basic(), field, json!(5));
+        assert_eq!(told(Group::Argo, &spec), [], "{field}");
+        assert!(!told(Group::Kulta, &spec).is_empty(), "{field}");
+    }
+    for (field, value) in [
+        ("scaleDownDelaySeconds", json!(5)),
+        ("dynamicStableScale", json!(true)),
+    ] {
+        let problems = told(Group::Argo, &canary(basic(), field, value));
+        let words = format!("Canary {field} can only be used with traffic routing");
+        assert!(problems[0].message.starts_with(&words), "{problems:?}");
+    }
+}

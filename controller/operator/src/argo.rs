@@ -1,0 +1,73 @@
+//! `argoproj.io`: served while nobody else does, and while its definitions keep what is written.
+//!
+//! Argo Rollouts' controller holds a lease of a fixed name while it works; KULTA holds the same one before it writes
+//! anything that belongs to an object of that group. It does not even ask for it as long as the definitions in the cluster
+//! would prune fields that it depends on ([`served`]).
+
+mod served;
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::{Api, Client};
+
+use self::served::{Look, Served};
+use crate::lease::Lease;
+use crate::permission::Permission;
+
+/// Argo Rollouts' own name for it.
+pub const LEASE: &str = "argo-rollouts-controller-lock";
+
+/// How often the definitions are looked at. They are read when they have changed only.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// The group `argoproj.io`. Cheap to clone.
+#[derive(Clone)]
+pub struct ArgoApi {
+    client: Client,
+    lease: Lease,
+}
+
+impl ArgoApi {
+    /// The lease is in `namespace`, or in the client's own; `pod_name` tells people who holds it.
+    #[must_use]
+    pub fn new(client: Client, namespace: Option<&str>, pod_name: &str) -> Self {
+        let leases = match namespace {
+            Some(namespace) => Api::namespaced(client.clone(), namespace),
+            None => Api::default_namespaced(client.clone()),
+        };
+        // Nobody else is called so: a pod's name is its own, and a process in it is told apart by when it began.
+        let identity = format!("{pod_name}_{}", Timestamp::now().as_nanosecond());
+        Self {
+            lease: Lease::new(leases, LEASE, &identity),
+            client,
+        }
+    }
+
+    /// What may be written.
+    #[must_use]
+    pub fn permission(&self) -> Permission {
+        Permission::with_argo(self.lease.claim())
+    }
+
+    /// Holds the lease whenever it can be had and the definitions are as they should be, for ever; `changed` is told when it
+    /// is gained (true) or gone.
+    pub async fn run(&self, changed: impl Fn(bool)) -> Infallible {
+        let mut served = Served::new(self.client.clone());
+        loop {
+            served.until(Look::is_fit, LOOK_EVERY).await;
+            tokio::select! {
+                never = self.lease.hold(&changed) => match never {},
+                () = served.until(|look| !look.is_fit(), LOOK_EVERY) => {}
+            }
+            self.lease.release().await;
+            changed(false);
+        }
+    }
+
+    /// Gives the lease back at the end of the process.
+    pub async fn release(&self) {
+        self.lease.release().await;
+    }
+}

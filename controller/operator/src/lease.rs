@@ -1,0 +1,254 @@
+//! A lease: of several processes that could write the same objects, one does.
+//!
+//! The object and its fields are those of `coordination.k8s.io` as every controller uses them, so that it also keeps apart
+//! KULTA and controllers that know nothing of it. Each write of it is made over the version that was read, so two can't take
+//! it at the same time. Clocks of machines are not compared: whoever waits counts from when it saw the last renewal, and
+//! whoever holds it counts from before it asked for one, both on the machine's own monotonic clock.
+//!
+//! [`Lease::hold`] is the loop, [`Claim`] what everything else is handed; [`record`] says what follows from what is read.
+
+mod record;
+#[cfg(test)]
+mod tests;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::coordination::v1::Lease as LeaseObject;
+use kube::Api;
+use kube::api::PostParams;
+use kulta_core::text::with_causes;
+use parking_lot::Mutex;
+use thiserror::Error;
+use tokio::time::{Instant, sleep, timeout};
+
+use self::record::{Sighted, Turn};
+
+/// Others may take the lease when nobody has renewed it for so long.
+pub const DURATION: Duration = Duration::from_secs(15);
+/// Who holds it writes nothing any more when it has not been renewed for so long.
+pub const RENEW_WITHIN: Duration = Duration::from_secs(10);
+/// How often it is renewed, or looked at by who waits for it.
+pub const RETRY_EVERY: Duration = Duration::from_secs(2);
+
+/// A request that takes longer is made again: several fit into [`RENEW_WITHIN`].
+const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
+
+/// What a request that was begun with the lease has left for its answer when others may take it.
+pub const MARGIN: Duration = DURATION.saturating_sub(RENEW_WITHIN);
+
+/// Whether this process holds a lease. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Claim(Arc<Mutex<Option<Instant>>>);
+
+impl Claim {
+    /// Whether the lease is held now, and for [`MARGIN`] longer by nobody else.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.0.lock().is_some_and(|until| Instant::now() < until)
+    }
+
+    fn until(&self, until: Instant) {
+        *self.0.lock() = Some(until);
+    }
+
+    fn lost(&self) {
+        *self.0.lock() = None;
+    }
+
+    /// A claim that holds for ever, for tests.
+    #[cfg(test)]
+    pub(crate) fn held() -> Self {
+        let claim = Self::default();
+        claim.until(Instant::now() + Duration::from_hours(1));
+        claim
+    }
+}
+
+/// A lease that this process wants to hold.
+#[derive(Debug, Clone)]
+pub struct Lease {
+    api: Api<LeaseObject>,
+    name: String,
+    identity: String,
+    claim: Claim,
+}
+
+#[derive(Debug, Error)]
+enum LeaseError {
+    #[error("no answer within {} s", ANSWERS_WITHIN.as_secs())]
+    Silence,
+    #[error("refused, or out of reach")]
+    Request(#[from] Box<kube::Error>),
+}
+
+impl From<kube::Error> for LeaseError {
+    fn from(error: kube::Error) -> Self {
+        Self::Request(Box::new(error))
+    }
+}
+
+/// How an attempt ended.
+#[derive(Debug, PartialEq, Eq)]
+enum Outcome {
+    Held,
+    /// Somebody else holds it, or was faster.
+    Other(String),
+}
+
+impl Lease {
+    /// The lease `name`, for a process that nobody else is called like (`identity`).
+    #[must_use]
+    pub fn new(api: Api<LeaseObject>, name: &str, identity: &str) -> Self {
+        Self {
+            api,
+            name: name.to_owned(),
+            identity: identity.to_owned(),
+            claim: Claim::default(),
+        }
+    }
+
+    /// What says whether it is held.
+    #[must_use]
+    pub fn claim(&self) -> Claim {
+        self.claim.clone()
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Holds it, or waits for it, for ever; `changed` is told whenever it is gained (true) or gone.
+    pub async fn hold(&self, changed: impl Fn(bool)) -> Infallible {
+        let mut sighted = Sighted::default();
+        let mut was_held = false;
+        let mut told = None;
+        loop {
+            let begun = Instant::now();
+            let problem = match self.attempt(&mut sighted).await {
+                Ok(Outcome::Held) => {
+                    self.claim.until(begun + RENEW_WITHIN);
+                    None
+                }
+                Ok(Outcome::Other(holder)) => {
+                    self.claim.lost();
+                    Some(format!("{holder} holds it"))
+                }
+                // Nothing is known: it is held for as long as it was asked for.
+                Err(error) => Some(with_causes(&error)),
+            };
+            let is_held = self.claim.is_held();
+            self.tell(was_held, is_held, problem.as_deref().filter(|_| told != problem));
+            told = problem;
+            if was_held != is_held {
+                changed(is_held);
+            }
+            was_held = is_held;
+            sleep(RETRY_EVERY).await;
+        }
+    }
+
+    fn tell(&self, was_held: bool, is_held: bool, problem: Option<&str>) {
+        let lease = self.name.as_str();
+        match (was_held, is_held) {
+            (false, true) => tracing::info!(lease, identity = self.identity, "the lease is held"),
+            (true, false) => tracing::warn!(lease, problem, "the lease is lost: nothing is written"),
+            (true, true) => {
+                if let Some(problem) = problem {
+                    tracing::warn!(lease, problem, "the lease is not renewed yet");
+                }
+            }
+            (false, false) => {
+                if let Some(problem) = problem {
+                    tracing::info!(
+                        lease,
+                        problem,
+                        "the lease is waited for: nothing is written until then"
+                    );
+                }
+            }
+        }
+    }
+
+    /// Gives it back, so that others need not wait; from now on it is not held.
+    pub async fn release(&self) {
+        let was_held = self.claim.is_held();
+        self.claim.lost();
+        if !was_held {
+            return;
+        }
+        let released = self.in_time(async {
+            let found = self.api.get_opt(&self.name).await?;
+            let own = found.filter(|found| record::holder(found) == self.identity);
+            match own {
+                Some(own) => self.replace(&record::released(own)).await.map(drop),
+                None => Ok(()),
+            }
+        });
+        match released.await {
+            Ok(()) => tracing::info!(lease = self.name, "the lease is given back"),
+            Err(error) => {
+                let error = with_causes(&error);
+                tracing::warn!(
+                    lease = self.name,
+                    error,
+                    "the lease is not given back: it runs out"
+                );
+            }
+        }
+    }
+
+    async fn attempt(&self, sighted: &mut Sighted) -> Result<Outcome, LeaseError> {
+        let found = self.in_time(self.api.get_opt(&self.name)).await?;
+        let Some(found) = found else {
+            let new = record::new(&self.name, &self.identity, Timestamp::now());
+            let made = self.in_time(self.api.create(&PostParams::default(), &new)).await;
+            return Self::unless_faster(made);
+        };
+        match sighted.turn(&found, &self.identity, Instant::now()) {
+            Turn::Wait { holder } => Ok(Outcome::Other(holder)),
+            Turn::Renew => {
+                let renewed = record::renewed(found, Timestamp::now());
+                Self::unless_faster(self.in_time(self.replace(&renewed)).await)
+            }
+            Turn::Take => {
+                let taken = record::taken(found, &self.identity, Timestamp::now());
+                Self::unless_faster(self.in_time(self.replace(&taken)).await)
+            }
+        }
+    }
+
+    async fn replace(&self, lease: &LeaseObject) -> Result<LeaseObject, kube::Error> {
+        self.api.replace(&self.name, &PostParams::default(), lease).await
+    }
+
+    /// Where somebody was faster, it may be theirs: who it is shows the next time.
+    fn unless_faster(written: Result<LeaseObject, LeaseError>) -> Result<Outcome, LeaseError> {
+        match written {
+            Ok(_) => Ok(Outcome::Held),
+            Err(LeaseError::Request(error)) if is_conflict(&error) => {
+                Ok(Outcome::Other("somebody who was faster".to_owned()))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn in_time<T>(
+        &self,
+        answer: impl Future<Output = Result<T, kube::Error>>,
+    ) -> Result<T, LeaseError> {
+        match timeout(ANSWERS_WITHIN, answer).await {
+            Ok(answer) => Ok(answer?),
+            Err(_elapsed) => Err(LeaseError::Silence),
+        }
+    }
+}
+
+/// Another version, or another object of that name, is there already.
+fn is_conflict(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.is_conflict() || status.is_already_exists())
+}
