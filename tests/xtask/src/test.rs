@@ -59,11 +59,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let done = check(&mut report);
     // Whatever has happened, nothing of the clusters stays behind. Failed or interrupted, the self-check leaves its own for a
     // look, which nobody has here.
-    let down: Result<()> = SELFCHECK_CLUSTERS
-        .into_iter()
-        .chain([CLUSTER])
-        .map(take_down)
-        .collect();
+    let mut clusters = SELFCHECK_CLUSTERS.into_iter().chain([CLUSTER]);
+    let down = clusters.try_for_each(take_down);
     report.print();
     done.and(down).map(|()| ExitCode::SUCCESS)
 }

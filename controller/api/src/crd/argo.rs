@@ -49,7 +49,7 @@ pub(super) fn definition(
 ) -> Result<CustomResourceDefinition, CrdError> {
     let mut definition = own;
     definition.metadata.name = Some(format!("{}.{}", kind.plural(), Group::Argo));
-    definition.spec.group = Group::Argo.as_str().to_owned();
+    Group::Argo.as_str().clone_into(&mut definition.spec.group);
     definition.spec.names.short_names = Some(vec![short_name(kind).to_owned()]);
     definition.spec.names.categories = None;
     for version in &mut definition.spec.versions {

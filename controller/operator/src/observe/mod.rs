@@ -6,8 +6,6 @@ mod dry_run;
 mod freshness;
 mod neighbourhood;
 pub(crate) mod read;
-#[cfg(test)]
-mod takeover;
 pub mod template;
 
 use std::sync::Arc;
@@ -148,6 +146,8 @@ fn begins(rollout: &Rollout) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
+    mod takeover;
+
     use serde_json::{Value, json};
 
     use super::*;

@@ -3,16 +3,16 @@
 use super::*;
 
 /// A canary as it is written for Argo Rollouts with its plugin for the Gateway API.
-fn plugged(configuration: Value) -> Value {
+fn plugged(configuration: &Value) -> Value {
     let routing = json!({"plugins": {"argoproj-labs/gatewayAPI": configuration}});
     canary(routed(), "trafficRouting", routing)
 }
 
 fn routes_of(spec: &Value) -> Vec<String> {
-    match accepted(spec).method {
-        Method::Routed(routing) => routing.routes.iter().map(ToString::to_string).collect(),
-        other => panic!("{other:?}"),
-    }
+    let Method::Routed(routing) = accepted(spec).method else {
+        panic!("no traffic routing");
+    };
+    routing.routes.iter().map(ToString::to_string).collect()
 }
 
 fn told(group: Group, spec: &Value) -> Vec<Problem> {
@@ -38,26 +38,22 @@ fn the_plugins_configuration_names_one_route_or_many_in_one_namespace() {
         ),
     ];
     for (configuration, expected) in cases {
-        assert_eq!(
-            routes_of(&plugged(configuration.clone())),
-            expected,
-            "{configuration}"
-        );
+        assert_eq!(routes_of(&plugged(&configuration)), expected, "{configuration}");
     }
 }
 
 #[test]
 fn a_plugin_without_a_route_or_with_one_twice_is_told() {
-    let none = told(Group::Argo, &plugged(json!({})));
+    let none = told(Group::Argo, &plugged(&json!({})));
     assert_eq!(none[0].path, format!("{PLUGIN}.httpRoutes"));
     let twice = json!({"httpRoute": "web", "httpRoutes": [{"name": "web"}]});
-    let twice = told(Group::Argo, &plugged(twice));
+    let twice = told(Group::Argo, &plugged(&twice));
     assert_eq!(twice[0].path, format!("{PLUGIN}.httpRoutes[0]"));
 }
 
 #[test]
 fn routes_are_named_in_one_place_only() {
-    let mut spec = plugged(json!({"httpRoute": "web"}));
+    let mut spec = plugged(&json!({"httpRoute": "web"}));
     spec["strategy"]["canary"]["trafficRouting"]["gatewayAPI"] = json!({"httpRoutes": [{"name": "web"}]});
 
     assert_eq!(told(Group::Argo, &spec)[0].path, PLUGIN);
@@ -71,7 +67,7 @@ fn what_the_plugin_can_and_kulta_can_not_is_refused_by_name() {
         "httpRouteSelector",
         "inProgressLabelKey",
     ] {
-        let problems = told(Group::Argo, &plugged(json!({"httpRoute": "web", field: "x"})));
+        let problems = told(Group::Argo, &plugged(&json!({"httpRoute": "web", field: "x"})));
         assert_eq!(problems.len(), 1, "{problems:?}");
         assert_eq!(problems[0].path, format!("{PLUGIN}.{field}"));
     }
@@ -105,7 +101,7 @@ fn fields_of_argo_rollouts_that_kulta_does_not_have_are_refused_by_name() {
         ),
     ];
     for (pointer, path) in cases {
-        let mut spec = canary(plugged(json!({"httpRoute": "web"})), "steps", json!([{}]));
+        let mut spec = canary(plugged(&json!({"httpRoute": "web"})), "steps", json!([{}]));
         let (parent, field) = pointer.rsplit_once('/').unwrap();
         let place = if parent.is_empty() {
             &mut spec

@@ -12,9 +12,9 @@ use kulta_core::decide;
 use kulta_core::plan::{Action, Plan};
 use serde_json::{Value, json};
 
-use super::observe;
 use crate::context::{Context, Sighting};
 use crate::key::ObjectKey;
+use crate::observe::observe;
 use crate::scenario::scenario;
 use crate::watch::{EndpointSlice, HttpRoute, ReplicaSet, Rollout, Service};
 
