@@ -63,7 +63,11 @@ impl<'a> Draft<'a> {
 
     /// The end of the plan.
     pub(crate) fn finish(mut self) -> Plan {
-        let transitions = transition::between(&self.observed.status, &self.status, self.observed, self.now);
+        let told = transition::between(&self.observed.status, &self.status, self.observed, self.now);
+        if let Some(time) = told.more_at {
+            self.wake_at(time);
+        }
+        let transitions = told.facts;
         let lost = outbox::record(&mut self.status, &transitions, &self.observed.sinks, self.now);
         Plan {
             actions: self.actions,

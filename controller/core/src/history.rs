@@ -174,7 +174,7 @@ pub enum FactKind {
     AnalysisStarted,
     /// An analysis came to its end: see the message.
     AnalysisCompleted,
-    /// The phase changed.
+    /// The phase changed. Between attempts, where pods come and go all the time, not every change is told.
     PhaseChanged,
     /// Something that a newer version tells of: kept, for its number is taken.
     #[serde(other)]

@@ -9,15 +9,27 @@ use crate::observed::{AnalysisRunView, Observed};
 use crate::status::{AnalysisReference, Status};
 use crate::text;
 
+use availability::Telling;
+
 mod attempt;
+mod availability;
 
 /// No fact tells of more metrics.
 const MOST_EVIDENCE: usize = 8;
 /// No name or value of a metric is longer in a fact: more than any number, and than most words.
 const EVIDENCE_BYTES: usize = 128;
 
+/// What there is to tell.
+#[derive(Debug)]
+pub(crate) struct Transitions {
+    /// The facts, in order.
+    pub(crate) facts: Vec<Fact>,
+    /// When there is more to tell, if all stays as it is.
+    pub(crate) more_at: Option<Timestamp>,
+}
+
 /// The facts between `old` and `new`, numbered after those of the history.
-pub(crate) fn between(old: &Status, new: &Status, observed: &Observed, now: Timestamp) -> Vec<Fact> {
+pub(crate) fn between(old: &Status, new: &Status, observed: &Observed, now: Timestamp) -> Transitions {
     let mut facts = Facts::new(new, observed, now);
     revision(&mut facts, old, new);
     analyses_of(&mut facts, old, new);
@@ -26,7 +38,8 @@ pub(crate) fn between(old: &Status, new: &Status, observed: &Observed, now: Time
     switch(&mut facts, old, new);
     steps(&mut facts, old, new);
     pauses(&mut facts, old, new);
-    outcome(&mut facts, old, new);
+    promotion(&mut facts, old, new);
+    let more_at = phase(&mut facts, old, new, now);
     attempt::end(&mut facts, old, new);
     let first = next_sequence(old, observed, now);
     attempt::number(&mut facts.list, old, first);
@@ -34,7 +47,10 @@ pub(crate) fn between(old: &Status, new: &Status, observed: &Observed, now: Time
         // One fact must not push the others out of the history.
         fact.message = text::message(&fact.message);
     }
-    facts.list
+    Transitions {
+        facts: facts.list,
+        more_at,
+    }
 }
 
 /// The number of the next fact. Where a history was lost, counting goes on from the time in milliseconds: facts come
@@ -269,7 +285,7 @@ fn pauses(facts: &mut Facts<'_>, old: &Status, new: &Status) {
     }
 }
 
-fn outcome(facts: &mut Facts<'_>, old: &Status, new: &Status) {
+fn promotion(facts: &mut Facts<'_>, old: &Status, new: &Status) {
     if new.fully_promoted() && old.stable_hash != new.stable_hash {
         let cause = if old.promote_full {
             Cause::User
@@ -280,7 +296,24 @@ fn outcome(facts: &mut Facts<'_>, old: &Status, new: &Status) {
             fact.from.clone_from(&old.stable_hash);
         }
     }
-    if old.phase != new.phase {
-        facts.push(FactKind::PhaseChanged, Cause::Controller);
+}
+
+/// Tells a change of the phase; answers when to look at it again, where it has to wait. Beside another fact, which has the
+/// phase, too, nothing has to wait.
+fn phase(facts: &mut Facts<'_>, old: &Status, new: &Status, now: Timestamp) -> Option<Timestamp> {
+    let telling = match facts.list.is_empty() {
+        true => availability::telling(old, new, now),
+        false if old.phase == new.phase => Telling::No,
+        false => Telling::Now(String::new()),
+    };
+    match telling {
+        Telling::No => None,
+        Telling::Now(words) => {
+            if let Some(fact) = facts.push(FactKind::PhaseChanged, Cause::Controller) {
+                fact.message = words;
+            }
+            None
+        }
+        Telling::At(time) => Some(time),
     }
 }

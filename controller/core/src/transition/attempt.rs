@@ -8,7 +8,7 @@ use crate::history::{Cause, Fact, FactKind};
 use crate::status::{Phase, Status};
 
 /// The number of the attempt that is open after the facts of `history`.
-fn open(history: &[Fact]) -> Option<u64> {
+pub(super) fn open(history: &[Fact]) -> Option<u64> {
     let last = history.last()?;
     last.chain.filter(|_| !last.kind.ends_chain())
 }

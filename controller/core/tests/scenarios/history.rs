@@ -9,7 +9,7 @@ use kulta_core::status::{ConditionType, Phase, Reason, Truth};
 use super::hash;
 use crate::simulation::builder::{basic, pause, routed, weight};
 use crate::simulation::delivery::{Delivery, SINK};
-use crate::simulation::template::{Template, image};
+use crate::simulation::template::{Behaviour, Fate, Template, image};
 use crate::simulation::user::UserAction;
 use crate::simulation::world::World;
 
@@ -274,4 +274,43 @@ fn a_refused_event_is_a_condition_until_the_next_attempt() {
 
     assert_eq!(refused, Some((Truth::True, Reason::EventRefused)));
     assert_eq!(world.condition(ConditionType::EventsLost), None);
+}
+
+#[test]
+fn pods_that_come_and_go_do_not_push_the_story_out_of_the_history() {
+    let mut world = routed().steps(steps()).deployed();
+    let told = world.status().history.len();
+
+    for _ in 0..60 {
+        world.cluster.lose_pods(&hash(1), 9);
+        world.reaches("to miss pods", |world| world.phase() == Phase::Progressing);
+        world.reaches("to be healthy again", |world| world.phase() == Phase::Healthy);
+    }
+
+    let more = world.status().history.len() - told;
+    assert!((8..30).contains(&more), "{more} facts");
+    assert_eq!(world.told(FactKind::PhaseChanged).phase, Some(Phase::Healthy));
+}
+
+#[test]
+fn pods_that_stay_away_are_told_in_the_end_however_often_they_came_and_went() {
+    let mut world = routed().steps(steps()).deployed();
+    for _ in 0..8 {
+        world.cluster.lose_pods(&hash(1), 9);
+        world.reaches("to miss pods", |world| world.phase() == Phase::Progressing);
+        world.reaches("to be healthy again", |world| world.phase() == Phase::Healthy);
+    }
+    let crashing = world.cluster.behaviour(1);
+    let crashing = Behaviour {
+        fate: Fate::Crashes(1),
+        ..crashing
+    };
+
+    world.cluster.behave(1, crashing);
+    world.reaches("to miss pods", |world| world.phase() != Phase::Healthy);
+    let told_at_once = world.told(FactKind::PhaseChanged).phase;
+    world.passes(1_000);
+
+    assert_eq!(told_at_once, Some(Phase::Healthy));
+    assert_ne!(world.told(FactKind::PhaseChanged).phase, Some(Phase::Healthy));
 }
