@@ -17,4 +17,4 @@ mod scene;
 pub use artifact::package_url;
 pub use identity::{chain_id, event_id};
 pub use read::{ReadError, Told, read};
-pub use render::{Event, Producer, Subject, removed, render};
+pub use render::{Event, Producer, Subject, removal_type, removed, render, type_of};

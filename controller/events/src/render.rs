@@ -106,6 +106,18 @@ impl Kind {
     }
 }
 
+/// The type of the event of a fact.
+#[must_use]
+pub fn type_of(fact: &Fact) -> String {
+    Kind::of(fact).full_name()
+}
+
+/// The type of the event that tells that a Rollout is gone.
+#[must_use]
+pub fn removal_type() -> String {
+    Kind::Service("removed").full_name()
+}
+
 /// What an event says of itself.
 struct Head {
     id: Uuid,

@@ -3,6 +3,8 @@
 mod address;
 mod connection;
 mod credentials;
+#[cfg(test)]
+pub(crate) mod https_server;
 mod settings;
 
 pub use address::{Address, Allowed};

@@ -122,13 +122,19 @@ impl Filter {
     /// Whether an event of this type about a Rollout of this namespace is wanted.
     #[must_use]
     pub fn wants(&self, namespace: &str, kind: &str) -> bool {
-        let from = |names: &Vec<String>| lists(names, namespace);
         let of = |beginnings: &Vec<String>| {
             beginnings
                 .iter()
                 .any(|beginning| kind.starts_with(beginning.as_str()))
         };
-        self.namespaces.as_ref().is_none_or(from) && self.types.as_ref().is_none_or(of)
+        self.wants_of(namespace) && self.types.as_ref().is_none_or(of)
+    }
+
+    /// Whether any event about a Rollout of this namespace is wanted.
+    #[must_use]
+    pub fn wants_of(&self, namespace: &str) -> bool {
+        let from = |names: &Vec<String>| lists(names, namespace);
+        self.namespaces.as_ref().is_none_or(from)
     }
 }
 

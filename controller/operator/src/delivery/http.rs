@@ -21,15 +21,17 @@ const TOLD_BYTES: usize = 256;
 /// A server that asks to be left alone for longer is asked again after this time all the same.
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
-/// What a 4xx says about the event itself, so that trying again is useless. The others are about how the sink is set up
-/// (credentials, address) or about the moment, and an event must not be lost by either.
-const ABOUT_THE_EVENT: [StatusCode; 6] = [
-    StatusCode::BAD_REQUEST,
-    StatusCode::CONFLICT,
-    StatusCode::GONE,
-    StatusCode::PAYLOAD_TOO_LARGE,
-    StatusCode::UNSUPPORTED_MEDIA_TYPE,
-    StatusCode::UNPROCESSABLE_ENTITY,
+/// The 4xx that are about the sink (credentials, address, connection) or about the moment: what is tried again may be taken,
+/// and an event must not be lost by a slip of the operator. Every other 4xx says that this event will never be taken.
+const ABOUT_THE_SINK: [StatusCode; 8] = [
+    StatusCode::UNAUTHORIZED,
+    StatusCode::FORBIDDEN,
+    StatusCode::NOT_FOUND,
+    StatusCode::PROXY_AUTHENTICATION_REQUIRED,
+    StatusCode::REQUEST_TIMEOUT,
+    StatusCode::MISDIRECTED_REQUEST,
+    StatusCode::TOO_EARLY,
+    StatusCode::TOO_MANY_REQUESTS,
 ];
 
 /// A server.
@@ -129,7 +131,7 @@ fn judge(status: StatusCode, headers: &HeaderMap, said: &str) -> Outcome {
     if !said.is_empty() {
         message = format!("{message}: {said}");
     }
-    if ABOUT_THE_EVENT.contains(&status) {
+    if status.is_client_error() && !ABOUT_THE_SINK.contains(&status) {
         return Outcome::Refused { message };
     }
     if status.is_redirection() {

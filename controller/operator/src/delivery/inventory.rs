@@ -1,19 +1,44 @@
 //! Which Rollouts there are, so that the end of each is told, also of one that goes while nobody watches.
 //!
 //! No finalizer: Rollouts could then not be deleted any more once KULTA is uninstalled. What is known of them is kept in a
-//! ConfigMap of the controller's own namespace ([`super::keeper`]) and compared with what is there.
+//! ConfigMap of the controller's own namespace ([`super::keeper`]) and compared with what is there. With the status of one
+//! that is deleted goes what sinks have not heard of it, so that is kept there, too, within bounds.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use kulta_api::Group;
 
+use super::unheard::Unheard;
 use crate::key::ObjectKey;
 
 /// What stands between the name of a Rollout and the time when it was found to be gone: no name has one.
 const GONE_AT: char = '@';
+
+/// What the key of what a Rollout had to tell ends in.
+const FACTS: &str = ".facts";
+
+/// How much is kept of Rollouts that are gone.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Room {
+    /// So many bytes of what they had to tell.
+    pub(super) unheard_bytes: usize,
+    /// So many of them.
+    pub(super) ends: usize,
+}
+
+impl Room {
+    /// A ConfigMap may have a megabyte, and shares it between what was not told and the names of the Rollouts that there are.
+    /// Half of it is some 1,500 facts. Ends take no room of their own beside the names; more of them pile up only where a
+    /// sink is down for very long, and each of them waits in memory, too.
+    pub(super) const BOUND: Self = Self {
+        unheard_bytes: 512 << 10,
+        ends: 5_000,
+    };
+}
 
 /// A Rollout in the inventory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,28 +59,170 @@ pub(super) struct Gone {
 /// By UID.
 pub(super) type Entries = BTreeMap<String, Entry>;
 
-/// Entries to write, and (None) those to take away, by UID.
-pub(super) type Changes = BTreeMap<String, Option<Entry>>;
+/// What those that are gone had to tell, by UID.
+type AllUnheard = BTreeMap<String, Kept>;
+
+/// What one that is gone had to tell, and how many bytes that takes.
+#[derive(Debug, Clone)]
+struct Kept {
+    unheard: Arc<Unheard>,
+    text: Arc<str>,
+}
+
+impl Kept {
+    fn new(unheard: Unheard) -> Self {
+        // What can't be written takes nothing, and is not found by the next process.
+        let text = unheard.text().unwrap_or_default().into();
+        Self {
+            unheard: Arc::new(unheard),
+            text,
+        }
+    }
+}
 
 /// The inventory, and what of it is stored.
 #[derive(Debug, Default)]
 pub(super) struct Inventory {
     known: Entries,
     stored: Entries,
+    unheard: AllUnheard,
+    stored_unheard: AllUnheard,
+}
+
+/// What has to be forgotten, for there is no room for it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Forgone {
+    pub(super) uid: String,
+    /// The first fact that is kept; None: not even the end of the Rollout is told.
+    pub(super) first: Option<u64>,
+}
+
+/// What is to be changed in what is stored: entries to write, and (None) those to take away, by UID.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    entries: BTreeMap<String, Option<Entry>>,
+    unheard: BTreeMap<String, Option<Kept>>,
+}
+
+impl Changes {
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.unheard.is_empty()
+    }
+
+    /// Whether something would be lost if it were not stored: what is only to be taken away can wait.
+    pub(super) fn is_urgent(&self) -> bool {
+        self.entries.values().any(Option::is_some) || self.unheard.values().any(Option::is_some)
+    }
+
+    /// The same as a patch of the data of the ConfigMap.
+    pub(super) fn data(&self) -> BTreeMap<String, Option<String>> {
+        let entries = self
+            .entries
+            .iter()
+            .map(|(uid, entry)| (uid.clone(), entry.as_ref().map(Entry::to_string)));
+        let unheard = self.unheard.iter().map(|(uid, kept)| {
+            let text = kept.as_ref().map(|kept| kept.text.to_string());
+            (format!("{uid}{FACTS}"), text)
+        });
+        entries.chain(unheard).collect()
+    }
 }
 
 impl Inventory {
-    /// What was stored by the process before.
-    pub(super) fn recall(&mut self, stored: Entries) {
+    /// What was stored by the process before. Of `unheard`, None is what can't be read: it is taken away.
+    pub(super) fn recall(&mut self, stored: Entries, unheard: BTreeMap<String, Option<Unheard>>) {
         for (uid, entry) in &stored {
             self.known.entry(uid.clone()).or_insert_with(|| entry.clone());
         }
         self.stored = stored;
+        for (uid, unheard) in unheard {
+            let kept = Kept::new(unheard.clone().unwrap_or_default());
+            self.stored_unheard.insert(uid.clone(), kept.clone());
+            let is_gone = self.known.get(&uid).is_some_and(|entry| entry.gone.is_some());
+            if unheard.is_some() && is_gone {
+                self.unheard.entry(uid).or_insert(kept);
+            }
+        }
     }
 
     /// What was stored is not there any more.
     pub(super) fn nothing_is_stored(&mut self) {
         self.stored.clear();
+        self.stored_unheard.clear();
+    }
+
+    /// Keeps what one that is gone had to tell.
+    pub(super) fn keep(&mut self, uid: &str, key: &ObjectKey, unheard: Unheard) {
+        let entry = || Entry {
+            key: key.clone(),
+            gone: None,
+        };
+        self.known.entry(uid.to_owned()).or_insert_with(entry);
+        self.unheard.insert(uid.to_owned(), Kept::new(unheard));
+    }
+
+    /// What one that is gone had to tell.
+    pub(super) fn unheard(&self, uid: &str) -> Option<&Unheard> {
+        self.unheard.get(uid).map(|kept| kept.unheard.as_ref())
+    }
+
+    /// Forgets what there is no room for, beginning with those that went first, and answers what that is.
+    pub(super) fn fit(&mut self, room: Room) -> Vec<Forgone> {
+        let known = &self.known;
+        let is_gone = |uid: &String| known.get(uid).is_some_and(|entry| entry.gone.is_some());
+        self.unheard.retain(|uid, _| is_gone(uid));
+        let mut forgone = self.forget_ends(room.ends);
+        let mut bytes: usize = self.unheard.values().map(|kept| kept.text.len()).sum();
+        if bytes <= room.unheard_bytes {
+            return forgone;
+        }
+        for uid in self.longest_gone() {
+            let Some(kept) = self.unheard.get(&uid) else {
+                continue;
+            };
+            let before = kept.text.len();
+            let left = kept.unheard.without(bytes.saturating_sub(room.unheard_bytes));
+            let left = left.map(Kept::new);
+            bytes = bytes.saturating_sub(before) + left.as_ref().map_or(0, |left| left.text.len());
+            // All numbers are before the last one.
+            let first = left.as_ref().and_then(|left| left.unheard.first());
+            let first = Some(first.unwrap_or(u64::MAX));
+            match left {
+                Some(left) => self.unheard.insert(uid.clone(), left),
+                None => self.unheard.remove(&uid),
+            };
+            forgone.push(Forgone { uid, first });
+            if bytes <= room.unheard_bytes {
+                break;
+            }
+        }
+        forgone
+    }
+
+    fn forget_ends(&mut self, most: usize) -> Vec<Forgone> {
+        let number = self.known.values().filter(|entry| entry.gone.is_some()).count();
+        if number <= most {
+            return Vec::new();
+        }
+        let forgone = self.longest_gone().into_iter().take(number - most);
+        let forgone: Vec<Forgone> = forgone.map(|uid| Forgone { uid, first: None }).collect();
+        for Forgone { uid, .. } in &forgone {
+            self.known.remove(uid);
+            self.unheard.remove(uid);
+        }
+        forgone
+    }
+
+    /// Those that are gone, the first one first.
+    fn longest_gone(&self) -> Vec<String> {
+        let mut gone: Vec<(Timestamp, &String)> = self
+            .known
+            .iter()
+            .filter_map(|(uid, entry)| Some((entry.gone?, uid)))
+            .collect();
+        gone.sort_unstable();
+        gone.into_iter().map(|(_, uid)| uid.clone()).collect()
     }
 
     /// Those whose end not all sinks have heard.
@@ -102,37 +269,72 @@ impl Inventory {
     pub(super) fn forget(&mut self, is_telling: impl Fn(&str) -> bool) {
         self.known
             .retain(|uid, entry| entry.gone.is_none() || is_telling(uid));
+        let known = &self.known;
+        self.unheard.retain(|uid, _| known.contains_key(uid));
     }
 
-    /// What has to be changed in what is stored: the entries to write, and (None) those to take away.
+    /// What has to be changed in what is stored.
     pub(super) fn changes(&self) -> Changes {
-        let written = self
-            .known
-            .iter()
-            .filter(|(uid, entry)| self.stored.get(*uid) != Some(*entry))
-            .map(|(uid, entry)| (uid.clone(), Some(entry.clone())));
-        let removed = self
-            .stored
-            .keys()
-            .filter(|uid| !self.known.contains_key(*uid))
-            .map(|uid| (uid.clone(), None));
-        written.chain(removed).collect()
+        let is_stored = |uid: &String, kept: &Kept| {
+            let stored = self.stored_unheard.get(uid);
+            stored.is_some_and(|stored| Arc::ptr_eq(&stored.text, &kept.text))
+        };
+        Changes {
+            entries: changes(&self.known, &self.stored, |uid, entry| {
+                self.stored.get(uid) == Some(entry)
+            }),
+            unheard: changes(&self.unheard, &self.stored_unheard, is_stored),
+        }
     }
 
     /// The change that leaves nothing stored.
     pub(super) fn all_removed(&self) -> Changes {
-        self.stored.keys().map(|uid| (uid.clone(), None)).collect()
+        Changes {
+            entries: self.stored.keys().map(|uid| (uid.clone(), None)).collect(),
+            unheard: self
+                .stored_unheard
+                .keys()
+                .map(|uid| (uid.clone(), None))
+                .collect(),
+        }
     }
 
     /// The changes are stored.
     pub(super) fn stored(&mut self, changes: Changes) {
-        for (uid, entry) in changes {
-            match entry {
-                Some(entry) => self.stored.insert(uid, entry),
-                None => self.stored.remove(&uid),
-            };
-        }
+        store(&mut self.stored, changes.entries);
+        store(&mut self.stored_unheard, changes.unheard);
     }
+}
+
+/// From `stored` to `known`.
+fn changes<T: Clone>(
+    known: &BTreeMap<String, T>,
+    stored: &BTreeMap<String, T>,
+    is_stored: impl Fn(&String, &T) -> bool,
+) -> BTreeMap<String, Option<T>> {
+    let written = known
+        .iter()
+        .filter(|(uid, one)| !is_stored(uid, one))
+        .map(|(uid, one)| (uid.clone(), Some(one.clone())));
+    let removed = stored
+        .keys()
+        .filter(|uid| !known.contains_key(*uid))
+        .map(|uid| (uid.clone(), None));
+    written.chain(removed).collect()
+}
+
+fn store<T>(stored: &mut BTreeMap<String, T>, changes: BTreeMap<String, Option<T>>) {
+    for (uid, change) in changes {
+        match change {
+            Some(one) => stored.insert(uid, one),
+            None => stored.remove(&uid),
+        };
+    }
+}
+
+/// Whose facts the entry `key` of the ConfigMap has; None: it is an entry of another kind.
+pub(super) fn facts_of(key: &str) -> Option<&str> {
+    key.strip_suffix(FACTS)
 }
 
 impl fmt::Display for Entry {
@@ -169,117 +371,4 @@ impl FromStr for Entry {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const UID: &str = "5fd1bf43-59a9-4b70-a1c3-1e3d0ad7bd05";
-
-    fn time(second: i64) -> Timestamp {
-        Timestamp::from_second(second).unwrap()
-    }
-
-    fn web() -> ObjectKey {
-        ObjectKey::new("shop", "web")
-    }
-
-    fn there(uids: &[&str]) -> BTreeMap<String, ObjectKey> {
-        uids.iter().map(|uid| ((*uid).to_owned(), web())).collect()
-    }
-
-    fn nobody() -> BTreeMap<String, ObjectKey> {
-        BTreeMap::new()
-    }
-
-    fn gone(second: i64) -> Gone {
-        Gone {
-            uid: UID.to_owned(),
-            key: web(),
-            time: time(second),
-        }
-    }
-
-    /// An inventory that has stored all that it knows.
-    fn stored(uids: &[&str]) -> Inventory {
-        let mut inventory = Inventory::default();
-        inventory.compare(nobody(), &there(uids), time(0));
-        let changes = inventory.changes();
-        inventory.stored(changes);
-        inventory
-    }
-
-    #[test]
-    fn what_is_there_is_stored_once() {
-        let mut inventory = Inventory::default();
-
-        assert_eq!(inventory.compare(nobody(), &there(&[UID]), time(1)), []);
-
-        let changes = inventory.changes();
-        assert_eq!(changes[UID].as_ref().unwrap().to_string(), "shop/web");
-        inventory.stored(changes);
-        assert_eq!(inventory.changes(), BTreeMap::new());
-    }
-
-    #[test]
-    fn one_that_went_while_nobody_watched_is_found_gone_once() {
-        let mut inventory = Inventory::default();
-        inventory.recall(stored(&[UID]).stored);
-
-        assert_eq!(inventory.compare(nobody(), &nobody(), time(7)), [gone(7)]);
-        assert_eq!(inventory.compare(nobody(), &nobody(), time(8)), []);
-    }
-
-    #[test]
-    fn one_that_came_and_went_between_two_looks_is_found_gone() {
-        let mut inventory = Inventory::default();
-
-        let found = inventory.compare(there(&[UID]), &nobody(), time(7));
-
-        assert_eq!(found, [gone(7)]);
-    }
-
-    #[test]
-    fn one_that_is_gone_is_kept_with_the_time_until_all_have_heard_it() {
-        let mut inventory = stored(&[UID]);
-        inventory.compare(nobody(), &nobody(), time(7));
-
-        inventory.forget(|_| true);
-        let changes = inventory.changes();
-        let text = changes[UID].as_ref().unwrap().to_string();
-        assert_eq!(text, "shop/web@1970-01-01T00:00:07Z");
-        inventory.stored(changes);
-
-        inventory.forget(|_| false);
-        assert_eq!(inventory.changes(), BTreeMap::from([(UID.to_owned(), None)]));
-    }
-
-    #[test]
-    fn whoever_is_leaving_is_told_again_with_the_same_time_by_the_next_process() {
-        let mut before = stored(&[UID]);
-        before.compare(nobody(), &nobody(), time(7));
-        let changes = before.changes();
-        before.stored(changes);
-
-        let mut inventory = Inventory::default();
-        inventory.recall(before.stored);
-
-        assert_eq!(inventory.leaving(), [gone(7)]);
-        assert_eq!(inventory.compare(nobody(), &nobody(), time(9)), []);
-    }
-
-    #[test]
-    fn an_entry_is_read_as_it_was_written() {
-        for group in Group::ALL {
-            let key = ObjectKey::in_group(group, "shop", "web");
-            let entries = [None, Some(time(7))].map(|gone| Entry {
-                key: key.clone(),
-                gone,
-            });
-            for entry in entries {
-                assert_eq!(entry.to_string().parse(), Ok(entry));
-            }
-        }
-        for text in ["", "web", "apps/shop/web", "shop/web@", "shop/web@noon"] {
-            assert_eq!(text.parse::<Entry>(), Err(Unreadable), "{text}");
-        }
-    }
-}
+mod tests;

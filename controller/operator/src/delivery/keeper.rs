@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Patch, PatchParams, PostParams};
@@ -16,19 +14,24 @@ use kulta_core::text::with_causes;
 use serde_json::json;
 use thiserror::Error;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{sleep, timeout};
 
+use self::pace::Pace;
 use super::Outbox;
-use super::inventory::{Changes, Entries, Entry, Gone, Inventory};
+use super::inventory::{Changes, Entries, Entry, Gone, Inventory, Room, facts_of};
+use super::unheard::Unheard;
 use crate::key::ObjectKey;
 use crate::watch::Caches;
 
-/// The ConfigMap with the inventory, in the controller's own namespace. It may be a megabyte: about 10,000 Rollouts.
+mod pace;
+
+/// The ConfigMap with the inventory, in the controller's own namespace. It may be a megabyte: about 10,000 Rollouts, and
+/// what those that are gone had to tell.
 pub const CONFIG_MAP: &str = "kulta-inventory";
 
-/// The first wait after the inventory could not be read or written, and the longest.
-const FIRST_RETRY: Duration = Duration::from_secs(1);
-const LONGEST_RETRY: Duration = Duration::from_mins(1);
+/// After a write, what comes meanwhile is gathered for so long: five writes a second at most, also where a namespace with
+/// hundreds of Rollouts is deleted.
+const WRITE_GAP: Duration = Duration::from_millis(200);
 
 /// An answer takes milliseconds; without one the ends of Rollouts are told all the same, and the inventory is tried again.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
@@ -74,23 +77,30 @@ impl Keeper {
         self.ready.wait_for(|ready| *ready).await.ok()?;
         let mut inventory = Inventory::default();
         let mut is_recalled = false;
-        let mut retry = Retry::default();
+        let mut pace = Pace::default();
         loop {
             // Whoever comes while the inventory is written is not missed.
             let news = self.outbox.news();
             self.forget(&mut inventory);
             let mut gone = self.compare(&mut inventory);
+            let is_urgent = !is_recalled || self.changes(&inventory).is_urgent();
             // What is stored has the time that is told: an event that is told twice is the same.
-            if retry.is_due() {
+            let is_due = pace.is_due(is_urgent);
+            if is_due {
                 let is_kept = self.keep(&mut inventory, &mut is_recalled, &mut gone).await;
-                retry.note(is_kept);
+                pace.note(is_kept);
+            } else if !self.changes(&inventory).is_empty() {
+                pace.is_wanted();
             }
             for gone in gone {
-                self.outbox.gone(&gone.key, &gone.uid, gone.time);
+                self.outbox.gone(&gone, inventory.unheard(&gone.uid), None);
+            }
+            if is_due {
+                sleep(WRITE_GAP).await;
             }
             tokio::select! {
                 () = news => {}
-                () = retry.wait() => {}
+                () = pace.wait() => {}
             }
         }
     }
@@ -114,7 +124,10 @@ impl Keeper {
         match in_time(config_maps.get_opt(CONFIG_MAP)).await {
             Ok(stored) => {
                 let data = stored.and_then(|stored| stored.data).unwrap_or_default();
-                inventory.recall(self.entries(data));
+                let (facts, entries) = data.into_iter().partition(|(key, _)| facts_of(key).is_some());
+                let entries = self.entries(entries);
+                let unheard = unheard(facts, &entries);
+                inventory.recall(entries, unheard);
                 true
             }
             Err(error) => {
@@ -141,18 +154,32 @@ impl Keeper {
     /// Forgets those whose end all sinks have heard. One that was set up meanwhile hears it, too, for others may have lost
     /// with their former settings what they had to hear.
     fn forget(&self, inventory: &mut Inventory) {
-        if self.outbox.take_is_set_up_anew() {
+        let set_up_anew = self.outbox.take_set_up_anew();
+        if !set_up_anew.is_empty() {
             for gone in inventory.leaving() {
-                self.outbox.gone(&gone.key, &gone.uid, gone.time);
+                let unheard = inventory.unheard(&gone.uid);
+                self.outbox.gone(&gone, unheard, Some(&set_up_anew));
             }
         }
         inventory.forget(|uid| self.outbox.is_leaving(uid));
     }
 
-    /// Those that are newly found to be gone; what they had to tell at their end is offered.
+    /// Those that are newly found to be gone; what they had to tell at their end is offered, and kept where a sink has not
+    /// heard it.
     fn compare(&self, inventory: &mut Inventory) -> Vec<Gone> {
+        let mut now = Timestamp::now();
         for (key, rollout) in self.caches.take_departed() {
+            // No end is before what it ends, even if the clock was set back.
+            now = rollout
+                .status
+                .history
+                .last()
+                .map_or(now, |last| last.time.max(now));
             self.outbox.offer(&key, &rollout.uid, &rollout.status);
+            let unheard = self.outbox.unheard(&key, &rollout.uid, &rollout.status);
+            if let Some(unheard) = unheard {
+                inventory.keep(&rollout.uid, &key, unheard);
+            }
         }
         let there: BTreeMap<String, ObjectKey> = self.caches.read(|tables| {
             let rollouts = tables.rollouts.iter();
@@ -160,16 +187,28 @@ impl Keeper {
                 .map(|(key, rollout)| (rollout.uid.clone(), key.clone()))
                 .collect()
         });
-        inventory.compare(self.outbox.take_seen(), &there, Timestamp::now())
+        let gone = inventory.compare(self.outbox.take_seen(), &there, now);
+        for forgone in inventory.fit(Room::BOUND) {
+            tracing::warn!(
+                uid = forgone.uid,
+                "no room for all that sinks have not heard of deleted Rollouts: the oldest of it is lost"
+            );
+            self.outbox.forgo(&forgone);
+        }
+        gone
     }
 
-    /// Without sinks nobody is to be told anything, and nothing is stored.
-    async fn write(&self, inventory: &mut Inventory) -> bool {
-        let changes = if self.outbox.has_sinks() {
+    /// What has to be written. Without sinks nobody is to be told anything, and nothing is stored.
+    fn changes(&self, inventory: &Inventory) -> Changes {
+        if self.outbox.has_sinks() {
             inventory.changes()
         } else {
             inventory.all_removed()
-        };
+        }
+    }
+
+    async fn write(&self, inventory: &mut Inventory) -> bool {
+        let changes = self.changes(inventory);
         if changes.is_empty() {
             return true;
         }
@@ -204,15 +243,11 @@ impl Keeper {
     }
 
     async fn patch(&self, changes: &Changes) -> Result<(), KeeperError> {
-        let texts: BTreeMap<_, _> = changes
-            .iter()
-            .map(|(uid, entry)| (uid, entry.as_ref().map(Entry::to_string)))
-            .collect();
         let patching = PatchParams {
             field_manager: Some(FIELD_MANAGER.to_owned()),
             ..PatchParams::default()
         };
-        let (config_maps, patch) = (self.config_maps(), Patch::Merge(json!({"data": texts})));
+        let (config_maps, patch) = (self.config_maps(), Patch::Merge(json!({"data": changes.data()})));
         let patched = config_maps.patch_metadata(CONFIG_MAP, &patching, &patch);
         in_time(patched).await.map(drop)
     }
@@ -231,51 +266,27 @@ impl Keeper {
             namespace,
             error,
             "the ConfigMap {CONFIG_MAP} can't be {what}: the end of a Rollout that is deleted while no controller runs \
-             would not be told"
+             would not be told, nor, after a restart, what a deleted one had left to tell"
         );
     }
 }
 
-/// When the inventory is tried again that could not be read or written.
-struct Retry {
-    delays: ExponentialBackoff,
-    at: Option<Instant>,
-}
-
-impl Default for Retry {
-    fn default() -> Self {
-        let delays = ExponentialBuilder::new()
-            .with_min_delay(FIRST_RETRY)
-            .with_max_delay(LONGEST_RETRY)
-            .with_jitter()
-            .without_max_times();
-        Self {
-            delays: delays.build(),
-            at: None,
+/// What those that are gone had to tell, by UID; None: it can't be read.
+fn unheard(facts: BTreeMap<String, String>, entries: &Entries) -> BTreeMap<String, Option<Unheard>> {
+    let own = facts.into_iter().filter_map(|(key, text)| {
+        let uid = facts_of(&key).filter(|uid| entries.contains_key(*uid))?;
+        let unheard = serde_json::from_str(&text);
+        if let Err(error) = &unheard {
+            let error = with_causes(error);
+            tracing::warn!(
+                key,
+                error,
+                "the ConfigMap {CONFIG_MAP} has facts that can't be read: they are lost"
+            );
         }
-    }
-}
-
-impl Retry {
-    fn is_due(&self) -> bool {
-        self.at.is_none_or(|at| at <= Instant::now())
-    }
-
-    fn note(&mut self, is_kept: bool) {
-        if is_kept {
-            *self = Self::default();
-        } else {
-            self.at = Some(Instant::now() + self.delays.next().unwrap_or(LONGEST_RETRY));
-        }
-    }
-
-    /// Never, where there is nothing to try again.
-    async fn wait(&self) {
-        match self.at {
-            Some(at) => sleep_until(at).await,
-            None => pending().await,
-        }
-    }
+        Some((uid.to_owned(), unheard.ok()))
+    });
+    own.collect()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The lane of one sink: a line for each Rollout that has something to tell, and whether the sink takes anything now.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,14 +10,17 @@ use kulta_core::history::Fact;
 use kulta_core::observed::Refusal;
 use kulta_core::status::Status;
 use kulta_core::text;
-use kulta_events::Subject;
+use kulta_events::{Subject, removal_type, type_of};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
+use self::lines::Lines;
 use super::configuration::Filter;
 use super::sink::Outcome;
 use crate::metrics::Metrics;
+
+mod lines;
 
 /// The first wait after a sink took nothing. Most faults are one lost request.
 const FIRST_DELAY: Duration = Duration::from_millis(200);
@@ -37,8 +40,7 @@ pub(super) struct Lane {
 
 #[derive(Default)]
 struct State {
-    /// By the UID of the Rollout.
-    lines: HashMap<String, Line>,
+    lines: Lines,
     /// Whose turn it is.
     ready: VecDeque<String>,
     in_flight: usize,
@@ -49,25 +51,6 @@ struct State {
 struct Pause {
     until: Instant,
     delays: ExponentialBackoff,
-}
-
-/// What one Rollout has to tell.
-struct Line {
-    subject: Subject,
-    facts: VecDeque<Arc<Fact>>,
-    /// The number of the last fact that was put into the line.
-    offered: u64,
-    /// The number of the last fact that is done with.
-    done: u64,
-    /// The same, as the status is to have it.
-    published: u64,
-    refusals: Vec<Refusal>,
-    /// It is among those whose turn comes.
-    is_queued: bool,
-    /// Somebody is sending.
-    is_busy: bool,
-    /// When the Rollout was found to be gone.
-    removed: Option<Timestamp>,
 }
 
 /// Something to send: facts of one Rollout, in order.
@@ -89,31 +72,14 @@ pub(super) enum Ending {
     Interrupted,
 }
 
-impl Line {
-    fn new(subject: Subject, done: u64) -> Self {
-        Self {
-            subject,
-            facts: VecDeque::new(),
-            offered: done,
-            done,
-            published: 0,
-            refusals: Vec::new(),
-            is_queued: false,
-            is_busy: false,
-            removed: None,
-        }
-    }
-
-    fn has_work(&self) -> bool {
-        !self.facts.is_empty() || self.removed.is_some()
-    }
-}
-
 impl State {
     fn enqueue(&mut self, uid: &str) {
-        let line = self.lines.get_mut(uid);
-        if let Some(line) = line.filter(|line| line.has_work() && !line.is_busy && !line.is_queued) {
-            line.is_queued = true;
+        let is_due = self.lines.change(uid, |line| {
+            let is_due = line.has_work() && !line.is_busy && !line.is_queued;
+            line.is_queued |= is_due;
+            is_due
+        });
+        if is_due == Some(true) {
             self.ready.push_back(uid.to_owned());
         }
     }
@@ -147,23 +113,23 @@ impl Lane {
         let newest = status.history.last().map_or(0, |fact| fact.sequence);
         let oldest = status.history.first().map_or(0, |fact| fact.sequence);
         let mut state = self.state.lock();
-        if !state.lines.contains_key(uid) && newest <= delivered {
+        if !state.lines.has(uid) && newest <= delivered {
             return;
         }
-        let line = state
-            .lines
-            .entry(uid.to_owned())
-            .or_insert_with(|| Line::new(subject(), delivered));
-        line.done = line.done.max(delivered);
-        line.offered = line.offered.max(delivered);
-        line.refusals.retain(|refusal| refusal.sequence > delivered);
-        // What has left the history is lost, and was counted.
-        line.facts.retain(|fact| fact.sequence >= oldest);
-        let offered = line.offered;
-        let new = status.history.iter().filter(|fact| fact.sequence > offered);
-        line.facts.extend(new.cloned().map(Arc::new));
-        line.offered = line.offered.max(newest);
-        if !line.has_work() && !line.is_busy && line.published <= delivered {
+        state.lines.add(subject, uid, delivered);
+        let is_over = state.lines.change(uid, |line| {
+            line.done = line.done.max(delivered);
+            line.offered = line.offered.max(delivered);
+            line.refusals.retain(|refusal| refusal.sequence > delivered);
+            // What has left the history is lost, and was counted.
+            line.take_before(oldest);
+            let offered = line.offered;
+            let new = status.history.iter().filter(|fact| fact.sequence > offered);
+            line.facts.extend(new.cloned().map(Arc::new));
+            line.offered = line.offered.max(newest);
+            !line.has_work() && !line.is_busy && line.published <= delivered
+        });
+        if is_over == Some(true) {
             state.lines.remove(uid);
         }
         state.enqueue(uid);
@@ -182,14 +148,46 @@ impl Lane {
     pub(super) fn gone(&self, subject: Subject, now: Timestamp) {
         let uid = subject.uid.clone();
         let mut state = self.state.lock();
-        let line = state
-            .lines
-            .entry(uid.clone())
-            .or_insert_with(|| Line::new(subject, 0));
-        line.removed = Some(now);
+        state.lines.add(|| subject, &uid, 0);
+        state.lines.change(&uid, |line| line.removed = Some(now));
         state.enqueue(&uid);
         drop(state);
         self.work.notify_one();
+    }
+
+    /// How far the sink is with one Rollout, by what is known at this moment; None: nothing is known of it.
+    pub(super) fn reached(&self, uid: &str) -> Option<u64> {
+        self.state.lock().lines.get(uid).map(|line| line.done)
+    }
+
+    /// Whether a fact is still to be told: it may have been forgotten since the job was made.
+    pub(super) fn has(&self, uid: &str, sequence: u64) -> bool {
+        let state = self.state.lock();
+        let line = state.lines.get(uid);
+        line.and_then(|line| line.facts.front())
+            .is_some_and(|first| first.sequence <= sequence)
+    }
+
+    /// Forgets what a Rollout that is gone had to tell before the fact `first`, or (None) everything, its end, too. What
+    /// the sink was to be told is counted as lost.
+    pub(super) fn forgo(&self, uid: &str, first: Option<u64>) {
+        let mut state = self.state.lock();
+        let lost = state.lines.change(uid, |line| {
+            let namespace = line.subject.namespace.clone();
+            let facts = line.take_before(first.unwrap_or(u64::MAX));
+            let end = line.removed.filter(|_| first.is_none()).map(|_| removal_type());
+            let types = facts.iter().map(|fact| type_of(fact)).chain(end);
+            types.filter(|kind| self.filter.wants(&namespace, kind)).count()
+        });
+        if first.is_none() {
+            state.lines.remove(uid);
+        }
+        self.show(&state);
+        drop(state);
+        let lost = u64::try_from(lost.unwrap_or_default()).unwrap_or(u64::MAX);
+        if lost > 0 {
+            self.metrics.delivery.loses(&self.name, lost);
+        }
     }
 
     /// The next thing to send, once there is one and the sink takes anything.
@@ -222,17 +220,11 @@ impl Lane {
         }
         let most = if state.pause.is_some() { 1 } else { MOST_IN_A_ROW };
         let State { lines, ready, .. } = &mut *state;
-        // One that is gone meanwhile has nothing to tell.
-        let next = std::iter::from_fn(|| ready.pop_front()).find(|uid| lines.contains_key(uid));
-        let Some(line) = next.and_then(|uid| lines.get_mut(&uid)) else {
+        // One that is gone meanwhile, or is being told and will come again, has nothing to tell.
+        let job = std::iter::from_fn(|| ready.pop_front())
+            .find_map(|uid| lines.change(&uid, |line| line.job(most))?);
+        let Some(job) = job else {
             return Look::Nothing;
-        };
-        (line.is_busy, line.is_queued) = (true, false);
-        let facts: Vec<Arc<Fact>> = line.facts.iter().take(most).cloned().collect();
-        let job = Job {
-            subject: line.subject.clone(),
-            removed: line.removed.filter(|_| facts.len() == line.facts.len()),
-            facts,
         };
         state.in_flight += 1;
         if !state.ready.is_empty() {
@@ -260,15 +252,13 @@ impl Lane {
     /// A fact is done with: the sink has it, or (`refused`) will never take it.
     pub(super) fn done(&self, uid: &str, sequence: u64, refused: Option<&str>) {
         let mut state = self.state.lock();
-        let Some(line) = state.lines.get_mut(uid) else {
-            return;
-        };
         if let Some(message) = refused {
-            line.refusals.push(Refusal {
+            let refusal = Refusal {
                 sink: self.name.clone(),
                 sequence,
                 message: text::message(message),
-            });
+            };
+            state.lines.change(uid, |line| line.refusals.push(refusal));
         }
         state.finish(uid, sequence);
         // The sink takes events again. (Not where it has answered what was sent before it asked to be left alone.)
@@ -287,16 +277,15 @@ impl Lane {
         if let Ending::Stopped(wait) = ending {
             state.pause(wait);
         }
-        let mut is_news = false;
-        let mut is_over = false;
-        if let Some(line) = state.lines.get_mut(uid) {
+        let ended = state.lines.change(uid, |line| {
             line.is_busy = false;
-            is_news = line.facts.is_empty() && line.done > line.published;
+            let is_news = line.facts.is_empty() && line.done > line.published;
             if line.facts.is_empty() || ending != Ending::Done {
                 line.published = line.done;
             }
-            is_over = ending == Ending::Done && job.removed.is_some();
-        }
+            (is_news, ending == Ending::Done && job.removed.is_some())
+        });
+        let (is_news, is_over) = ended.unwrap_or_default();
         if is_over {
             state.lines.remove(uid);
         }
@@ -313,13 +302,7 @@ impl Lane {
     }
 
     fn show(&self, state: &State) {
-        let pending: usize = state.lines.values().map(|line| line.facts.len()).sum();
-        let oldest = state
-            .lines
-            .values()
-            .filter_map(|line| line.facts.front())
-            .map(|fact| fact.time)
-            .min();
+        let (pending, oldest) = (state.lines.pending(), state.lines.oldest());
         self.metrics
             .delivery
             .shows(&self.name, pending, oldest, state.pause.is_none());
@@ -328,10 +311,10 @@ impl Lane {
 
 impl State {
     fn finish(&mut self, uid: &str, sequence: u64) {
-        if let Some(line) = self.lines.get_mut(uid) {
+        self.lines.change(uid, |line| {
             line.done = line.done.max(sequence);
-            line.facts.retain(|fact| fact.sequence > sequence);
-        }
+            line.take_before(sequence.saturating_add(1));
+        });
     }
 
     fn pause(&mut self, wait: Option<Duration>) {

@@ -2,22 +2,24 @@
 //!
 //! Read [`Outbox`] first. The history in the status is the queue, so nothing is kept here that a restart could lose: the
 //! reconciler offers what is stored and not delivered ([`lane`] remembers how far each sink is), workers send it
-//! ([`worker`]), and what is done is noted by the next status write, which the outbox asks for once a line is empty.
+//! ([`worker`]), and what is done is noted by the next status write, which the outbox asks for once a line is empty. What a
+//! Rollout had to tell when it was deleted outlives its status in the inventory ([`keeper`]).
 
 pub mod configuration;
+#[cfg(test)]
+mod crashes;
 mod file;
 mod http;
 mod inventory;
 pub mod keeper;
 mod lane;
 mod sink;
+mod unheard;
 mod worker;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use jiff::Timestamp;
 use kulta_core::observed::Sinks;
 use kulta_core::status::Status;
 use kulta_events::{Producer, Subject};
@@ -26,8 +28,10 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use self::configuration::EventSettings;
+use self::inventory::{Forgone, Gone};
 use self::lane::Lane;
 use self::sink::Sink;
+use self::unheard::Unheard;
 use self::worker::Worker;
 use crate::key::ObjectKey;
 use crate::metrics::Metrics;
@@ -44,8 +48,8 @@ struct Shared {
     seen: Mutex<BTreeMap<String, ObjectKey>>,
     /// There is something for the keeper to look at.
     news: Arc<Notify>,
-    /// A sink was set up since the keeper has looked: it has heard of nobody's end.
-    is_set_up_anew: AtomicBool,
+    /// The sinks that were set up since the keeper has looked: they have heard of nobody's end.
+    set_up_anew: Mutex<BTreeSet<String>>,
     requests: Requests,
     caches: Arc<Caches>,
     metrics: Arc<Metrics>,
@@ -66,7 +70,7 @@ impl Outbox {
             lanes: RwLock::default(),
             seen: Mutex::default(),
             news: Arc::default(),
-            is_set_up_anew: AtomicBool::default(),
+            set_up_anew: Mutex::default(),
             requests,
             caches,
             metrics,
@@ -105,7 +109,7 @@ impl Outbox {
                 _workers: worker.start(sink.concurrency()),
             };
             lanes.insert(name.clone(), running);
-            self.0.is_set_up_anew.store(true, Ordering::Relaxed);
+            self.0.set_up_anew.lock().insert(name.clone());
         }
         drop(lanes);
         self.0.news.notify_one();
@@ -157,9 +161,9 @@ impl Outbox {
         std::mem::take(&mut self.0.seen.lock())
     }
 
-    /// Whether a sink was set up since the last call.
-    fn take_is_set_up_anew(&self) -> bool {
-        self.0.is_set_up_anew.swap(false, Ordering::Relaxed)
+    /// The sinks that were set up since the last call.
+    fn take_set_up_anew(&self) -> BTreeSet<String> {
+        std::mem::take(&mut self.0.set_up_anew.lock())
     }
 
     fn has_sinks(&self) -> bool {
@@ -172,10 +176,38 @@ impl Outbox {
         lanes.values().any(|running| running.lane.is_leaving(uid))
     }
 
-    /// Tells the sinks that a Rollout is gone, after all that happened before.
-    fn gone(&self, key: &ObjectKey, uid: &str, now: Timestamp) {
+    /// What the sinks have not heard of a Rollout that is gone and was offered to them with this status.
+    fn unheard(&self, key: &ObjectKey, uid: &str, status: &Status) -> Option<Unheard> {
+        let lanes = self.0.lanes.read();
+        let delivered = status.delivered.iter().filter_map(|(name, noted)| {
+            let lane = &lanes.get(name)?.lane;
+            let reached = lane.reached(uid).unwrap_or_default().max(*noted);
+            lane.filter
+                .wants_of(&key.namespace)
+                .then(|| (name.clone(), reached))
+        });
+        Unheard::of(&status.history, delivered.collect())
+    }
+
+    /// Tells these sinks (None: all) that a Rollout is gone, after all that it had to tell.
+    fn gone(&self, gone: &Gone, unheard: Option<&Unheard>, only: Option<&BTreeSet<String>>) {
+        let lanes = self.0.lanes.read();
+        let told = lanes
+            .iter()
+            .filter(|(name, _)| only.is_none_or(|only| only.contains(*name)));
+        for (_, running) in told {
+            if let Some(unheard) = unheard {
+                let subject = || subject(&gone.key, &gone.uid);
+                running.lane.offer(&gone.uid, subject, &unheard.status());
+            }
+            running.lane.gone(subject(&gone.key, &gone.uid), gone.time);
+        }
+    }
+
+    /// Forgets what there is no room for. It is counted as lost for each sink that has not heard it.
+    fn forgo(&self, forgone: &Forgone) {
         for running in self.0.lanes.read().values() {
-            running.lane.gone(subject(key, uid), now);
+            running.lane.forgo(&forgone.uid, forgone.first);
         }
     }
 }

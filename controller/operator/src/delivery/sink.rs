@@ -15,6 +15,9 @@ pub(super) enum Sink {
     Http(Box<HttpSink>),
     /// A file.
     File(FileSink),
+    /// A sink as a test wants it.
+    #[cfg(test)]
+    Scripted(std::sync::Arc<parking_lot::Mutex<super::crashes::ScriptedSink>>),
 }
 
 /// What became of an event.
@@ -66,6 +69,8 @@ impl Sink {
         match self {
             Self::Http(sink) => sink.deliver(event).await,
             Self::File(sink) => sink.deliver(event).await,
+            #[cfg(test)]
+            Self::Scripted(sink) => super::crashes::ScriptedSink::deliver(sink, event).await,
         }
     }
 }

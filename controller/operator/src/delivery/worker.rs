@@ -62,6 +62,9 @@ impl Worker {
             if self.lane.is_paused() {
                 return Ending::Interrupted;
             }
+            if !self.lane.has(uid, fact.sequence) {
+                continue;
+            }
             let event = render(&self.producer, &job.subject, fact);
             match self.deliver(job, &event).await {
                 None => self.lane.skip(uid, fact.sequence),
@@ -75,6 +78,7 @@ impl Worker {
         }
         let gone = job
             .removed
+            .filter(|_| self.lane.is_leaving(uid))
             .map(|time| removed(&self.producer, &job.subject, time));
         match gone {
             Some(event) => match self.deliver(job, &event).await {

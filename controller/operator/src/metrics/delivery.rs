@@ -70,7 +70,7 @@ impl DeliveryMetrics {
         );
         registry.register(
             "sink_events_lost",
-            "Events that left a full history before the sink had them",
+            "Events that a full history, or a full inventory of deleted Rollouts, has forgotten before the sink had them",
             metrics.lost.clone(),
         );
         registry.register(

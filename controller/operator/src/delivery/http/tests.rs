@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use super::*;
+use crate::access::https_server::https_server;
 use crate::delivery::worker::tests::event;
 
 /// A server that answers each request with the same, and hands it out.
@@ -103,7 +104,10 @@ async fn credentials_are_sent_and_never_told() {
 
 #[tokio::test]
 async fn what_is_wrong_with_the_event_sets_it_aside() {
-    for status in ABOUT_THE_EVENT {
+    let others = (400..500)
+        .filter_map(|code| StatusCode::from_u16(code).ok())
+        .filter(|status| !ABOUT_THE_SINK.contains(status));
+    for status in others {
         let outcome = outcome(move || (status, "no such schema").into_response()).await;
 
         assert!(
@@ -115,14 +119,8 @@ async fn what_is_wrong_with_the_event_sets_it_aside() {
 
 #[tokio::test]
 async fn what_is_wrong_with_the_sink_costs_no_event() {
-    let statuses = [
-        StatusCode::UNAUTHORIZED,
-        StatusCode::NOT_FOUND,
-        StatusCode::REQUEST_TIMEOUT,
-        StatusCode::INTERNAL_SERVER_ERROR,
-        StatusCode::BAD_GATEWAY,
-    ];
-    for status in statuses {
+    let statuses = [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::BAD_GATEWAY];
+    for status in ABOUT_THE_SINK.into_iter().chain(statuses) {
         assert!(matches!(
             outcome(move || status.into_response()).await,
             Outcome::Unavailable { wait: None, .. }
@@ -209,7 +207,25 @@ async fn a_server_that_hangs_up_or_is_not_there_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_server_with_another_certificate_gets_nothing() {
+async fn a_server_that_the_authority_does_not_vouch_for_gets_nothing() {
+    let (address, authority) = https_server("").await;
+    let (_, other_authority) = https_server("").await;
+    let path = std::env::temp_dir().join(format!("kulta-sink-ca-{}", std::process::id()));
+    let mut target = target(&address.to_string());
+    target.ca_file = Some(path.clone());
+    let sink = HttpSink::new(target);
+
+    std::fs::write(&path, other_authority).unwrap();
+    let not_trusted = sink.deliver(&event(1)).await;
+    std::fs::write(&path, authority).unwrap();
+    let trusted = sink.deliver(&event(1)).await;
+
+    assert!(matches!(&not_trusted, Outcome::Unavailable { message, .. } if message.contains("certificate")));
+    assert_eq!(trusted, Outcome::Delivered);
+}
+
+#[tokio::test]
+async fn an_authority_that_can_not_be_read_is_told() {
     let mut target = target("https://127.0.0.1:1/");
     target.ca_file = Some(PathBuf::from("/nowhere/ca.pem"));
 

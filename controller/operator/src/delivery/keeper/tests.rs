@@ -92,6 +92,139 @@ fn with_sink() -> Value {
     json!({"environment": "test", "sinks": {"nowhere": {"file": {"path": "/nowhere/at/all/events"}}}})
 }
 
+/// The Rollout shop/web, whose fact 7 the sink has not heard, is deleted, as the watch sees it.
+fn deletes(caches: &Caches) {
+    let mut object = rollout("web");
+    object["status"] = json!({"history": [fact()], "delivered": {"nowhere": 6}});
+    put::<Rollout>(caches, &object);
+    caches.delete::<Rollout>(&key("web"));
+}
+
+fn fact() -> Value {
+    json!({"sequence": 7, "time": "2026-03-01T12:00:00Z", "kind": "Promoted", "cause": "Controller"})
+}
+
+/// What of shop/web is stored.
+fn facts() -> String {
+    json!({"delivered": {"nowhere": 6}, "facts": [fact()]}).to_string()
+}
+
+fn keeper(context: &Context) -> Keeper {
+    Keeper {
+        caches: Arc::clone(&context.caches),
+        outbox: context.outbox.clone(),
+        namespace: None,
+        ready: watch::channel(true).1,
+        client: context.client.clone(),
+    }
+}
+
+/// How many events wait for the sink.
+fn pending(metrics: &str) -> Option<&str> {
+    let mut lines = metrics.lines();
+    lines.find_map(|line| line.strip_prefix("kulta_sink_events_pending{sink=\"nowhere\"} "))
+}
+
+#[tokio::test]
+async fn what_no_sink_has_heard_of_a_deleted_rollout_is_stored_with_its_end() {
+    let settings: EventSettings = serde_json::from_value(with_sink()).unwrap();
+    let exchanges = vec![
+        expect(READ, missing()),
+        expect(PATCH, missing()),
+        expect(CREATE, made()),
+        expect(PATCH, written()),
+    ];
+    let ended = scenario(exchanges, async |context: &Context| {
+        context.outbox.configure(&settings);
+        deletes(&context.caches);
+        let keeper = keeper(context);
+        let mut inventory = Inventory::default();
+        let mut gone = keeper.compare(&mut inventory);
+        let data = inventory.changes().data();
+        assert!(keeper.keep(&mut inventory, &mut false, &mut gone).await);
+        data
+    });
+
+    let data = ended.await.outcome;
+
+    assert!(data[UID].as_ref().unwrap().starts_with("shop/web@"), "{data:?}");
+    let stored: Value = serde_json::from_str(data[&format!("{UID}.facts")].as_ref().unwrap()).unwrap();
+    assert_eq!(stored, serde_json::from_str::<Value>(&facts()).unwrap());
+}
+
+#[tokio::test]
+async fn what_the_process_before_has_not_told_is_offered_before_the_end() {
+    let settings: EventSettings = serde_json::from_value(with_sink()).unwrap();
+    let key = format!("{UID}.facts");
+    let exchanges = vec![stored(
+        &json!({UID: "shop/web@2026-03-01T12:00:00Z", key: facts()}),
+    )];
+    let ended = scenario(exchanges, async |context: &Context| {
+        context.outbox.configure(&settings);
+        let keeper = keeper(context);
+        let mut inventory = Inventory::default();
+        let mut gone = Vec::new();
+        assert!(keeper.keep(&mut inventory, &mut false, &mut gone).await);
+        for gone in gone {
+            keeper.outbox.gone(&gone, inventory.unheard(&gone.uid), None);
+        }
+        keeper.outbox.is_leaving(UID)
+    });
+
+    let ended = ended.await;
+
+    assert!(ended.outcome);
+    assert_eq!(pending(&ended.metrics), Some("1"));
+}
+
+#[tokio::test]
+async fn no_end_is_told_to_be_before_what_it_ends() {
+    let settings: EventSettings = serde_json::from_value(with_sink()).unwrap();
+    let later: Timestamp = "2500-01-01T00:00:00Z".parse().unwrap();
+    let ended = scenario(Vec::new(), async |context: &Context| {
+        context.outbox.configure(&settings);
+        let mut object = rollout("web");
+        object["status"] = json!({"history": [fact()], "delivered": {"nowhere": 6}});
+        object["status"]["history"][0]["time"] = json!(later);
+        put::<Rollout>(&context.caches, &object);
+        context.caches.delete::<Rollout>(&key("web"));
+        keeper(context).compare(&mut Inventory::default())
+    });
+
+    let times: Vec<Timestamp> = ended.await.outcome.iter().map(|gone| gone.time).collect();
+
+    assert_eq!(times, [later]);
+}
+
+#[tokio::test]
+async fn what_there_is_no_room_for_is_counted_as_lost() {
+    let settings: EventSettings = serde_json::from_value(with_sink()).unwrap();
+    let ended = scenario(Vec::new(), async |context: &Context| {
+        context.outbox.configure(&settings);
+        deletes(&context.caches);
+        let keeper = keeper(context);
+        let mut inventory = Inventory::default();
+        for gone in keeper.compare(&mut inventory) {
+            keeper.outbox.gone(&gone, inventory.unheard(&gone.uid), None);
+        }
+        let room = Room {
+            unheard_bytes: 0,
+            ..Room::BOUND
+        };
+        for forgone in inventory.fit(room) {
+            keeper.outbox.forgo(&forgone);
+        }
+        keeper.outbox.is_leaving(UID)
+    });
+
+    let ended = ended.await;
+
+    assert!(ended.outcome, "the end is still to be told");
+    assert_eq!(pending(&ended.metrics), Some("0"));
+    let lost = "kulta_sink_events_lost_total{sink=\"nowhere\"} 1";
+    assert!(ended.metrics.contains(lost), "{}", ended.metrics);
+}
+
 #[tokio::test]
 async fn the_first_inventory_is_made() {
     let exchanges = vec![
@@ -162,7 +295,8 @@ async fn a_sink_that_is_set_up_anew_hears_the_ends_that_are_still_to_be_told() {
             client: context.client.clone(),
         };
         let mut inventory = Inventory::default();
-        inventory.recall([(UID.to_owned(), "shop/web@2026-03-01T12:00:00Z".parse().unwrap())].into());
+        let entry = "shop/web@2026-03-01T12:00:00Z".parse().unwrap();
+        inventory.recall([(UID.to_owned(), entry)].into(), BTreeMap::new());
 
         context.outbox.configure(&settings);
         keeper.forget(&mut inventory);

@@ -2,13 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ServerConfig, crypto::ring};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio_rustls::TlsAcceptor;
-
 use super::*;
+use crate::access::https_server::https_server;
 use crate::access::{self, BasicAuth, Header, Hidden};
 use crate::analysis::plugin_directory::tests::Mounts;
 
@@ -151,48 +146,10 @@ async fn credentials_stay_with_their_provider() {
     assert!(!asked_elsewhere.lock()[0].headers.contains_key("authorization"));
 }
 
-/// An authority, and a server with a certificate of it for 127.0.0.1: its address, and the authority's certificate.
-async fn https_server() -> (Address, String) {
-    let mut authority = CertificateParams::default();
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority_key = KeyPair::generate().unwrap();
-    let certificate = authority.self_signed(&authority_key).unwrap();
-    let issuer = Issuer::new(authority, authority_key);
-    let key = KeyPair::generate().unwrap();
-    let leaf = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
-    let leaf: CertificateDer<'static> = leaf.signed_by(&key, &issuer).unwrap().der().clone();
-    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-    let server = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![leaf], key)
-        .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(server));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("https://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move {
-        loop {
-            let (stream, _) = listener.accept().await.unwrap();
-            let Ok(mut stream) = acceptor.accept(stream).await else {
-                continue;
-            };
-            let mut request = [0; 4096];
-            let _ = stream.read(&mut request).await;
-            let length = UP.len();
-            let answer =
-                format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{UP}");
-            let _ = stream.write_all(answer.as_bytes()).await;
-            let _ = stream.shutdown().await;
-        }
-    });
-    (Address::parse(&address).unwrap(), certificate.pem())
-}
-
 #[tokio::test]
 async fn https_is_spoken_with_whom_the_authority_vouches_for() {
-    let (address, authority) = https_server().await;
-    let (_, other_authority) = https_server().await;
+    let (address, authority) = https_server(UP).await;
+    let (_, other_authority) = https_server(UP).await;
     let (mounts, path) = mounted("ca.crt", &other_authority);
     let providers = with(Provider {
         ca_file: Some(path),
@@ -213,7 +170,7 @@ async fn https_is_spoken_with_whom_the_authority_vouches_for() {
 
 #[tokio::test]
 async fn without_an_authority_of_its_own_a_server_that_nobody_vouches_for_is_not_asked() {
-    let (address, _) = https_server().await;
+    let (address, _) = https_server(UP).await;
 
     let answer = with(for_shop(address))
         .for_namespace("shop")
