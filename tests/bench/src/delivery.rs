@@ -146,17 +146,21 @@ async fn pending() -> Result<usize> {
 }
 
 async fn until_drained(sink: &Receiver, before: usize, begun: Timestamp, number: usize) {
-    while piled_up_of(sink, before, begun).len() < number {
+    // Looking at all of them takes time that the controller needs: not before there are enough.
+    let is_drained = |heard: &[Heard]| {
+        heard.len() >= before.saturating_add(number) && piled_up_of(heard, before, begun).len() >= number
+    };
+    while !sink.look(is_drained) {
         sleep(limits::LOOK).await;
     }
 }
 
 /// When each event that had piled up came, the first time: those of the bystanders are between them.
-fn piled_up_of(sink: &Receiver, before: usize, begun: Timestamp) -> BTreeMap<String, Timestamp> {
-    let heard = sink.heard().into_iter().skip(before);
+fn piled_up_of(heard: &[Heard], before: usize, begun: Timestamp) -> BTreeMap<&str, Timestamp> {
+    let heard = heard.iter().skip(before);
     let mut came = BTreeMap::new();
     for heard in heard.filter(|heard| told_at(heard) < Some(begun)) {
-        came.entry(heard.id).or_insert(heard.at);
+        came.entry(heard.id.as_str()).or_insert(heard.at);
     }
     came
 }
@@ -168,8 +172,9 @@ fn drain(
     (before, piled_up): (usize, usize),
     begun: Timestamp,
 ) -> Result<Drain> {
-    ensure_in_order(&sink.heard())?;
-    let times: Vec<Timestamp> = piled_up_of(sink, before, begun).into_values().collect();
+    let heard = sink.heard();
+    ensure_in_order(&heard)?;
+    let times: Vec<Timestamp> = piled_up_of(&heard, before, begun).into_values().collect();
     ensure!(
         times.len() == piled_up,
         "{} events came, and {piled_up} had piled up",

@@ -91,6 +91,11 @@ impl Receiver {
         self.memory.heard.borrow().clone()
     }
 
+    /// Looks at everything that it was sent while it was up, in order. It takes nothing meanwhile.
+    pub fn look<T>(&self, look: impl FnOnce(&[Heard]) -> T) -> T {
+        look(&self.memory.heard.borrow())
+    }
+
     /// Waits until what it was sent is as it should be.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{DeleteParams, DynamicObject};
 use kulta_api::status::RolloutStatus;
 use kulta_cdevents_check::{Specification, check_own};
-use kulta_core::history::Fact;
+use kulta_core::history::{Fact, FactKind};
 use kulta_e2e::app::step;
 use kulta_e2e::rollout::is_in_force;
 use kulta_e2e::{App, Controller, Receiver, Stage, Version};
@@ -109,7 +109,8 @@ async fn play(stage: &Stage, controller: &mut Controller, sinks: &mut Sinks) -> 
     live.ends_on("v2").await?;
     rollouts.delete(&name, &DeleteParams::default()).await?;
     sinks.told_of_the_end(&subject).await?;
-    gone_unseen(stage, controller, sinks).await
+    gone_unseen(stage, controller, sinks).await?;
+    gone_unheard(stage, controller, sinks).await
 }
 
 /// A Rollout that is deleted while no controller runs.
@@ -134,8 +135,66 @@ async fn gone_unseen(stage: &Stage, controller: &mut Controller, sinks: &Sinks) 
         .await?;
     controller.start()?;
     sinks.told_of_the_end(&subject).await?;
-    until_inventory(stage, "to have forgotten the Rollout", |uids| {
-        !uids.contains_key(uid)
+    until_forgotten(stage, uid).await
+}
+
+/// A Rollout that is deleted while a sink is down, which then hears the whole of it from another process.
+async fn gone_unheard(stage: &Stage, controller: &mut Controller, sinks: &Sinks) -> Result<()> {
+    sinks.binary.is_up(false);
+    let app = App::new("unheard", Version::v1(&stage.settings().app)).replicas(1);
+    let live = Live::start(stage, app).await?;
+    let subject = subject(&live).await?;
+    let is_finished = |status: &RolloutStatus| {
+        let last = status.history.last();
+        last.is_some_and(|last| last.kind == FactKind::Finished)
+    };
+    let status = live.rollout.until("to have finished", is_finished).await?;
+    live.traffic.stop().await;
+    let rollouts = stage.rollouts();
+    rollouts
+        .delete(live.rollout.name(), &DeleteParams::default())
+        .await?;
+    let (uid, facts) = (subject.uid.as_str(), facts_of(&subject.uid));
+    until_inventory(stage, "to have what the sink has not heard", |data| {
+        data.contains_key(&facts)
+    })
+    .await?;
+    controller.kill().await?;
+    controller.start()?;
+    sinks.binary.is_up(true);
+    sinks.told_of_the_end(&subject).await?;
+    let story = told(&events(&subject, &status.history));
+    let id = subject_id(&subject);
+    for sink in [&sinks.structured, &sinks.binary] {
+        let heard = sink.heard().into_iter();
+        let of_subject = heard.filter(|heard| heard.body["subject"]["id"] == id.as_str());
+        let mut heard = distinct(of_subject.map(|heard| (heard.id, heard.body)));
+        let end = heard.pop().context("nothing was heard of the Rollout")?;
+        ensure!(
+            heard == story,
+            "of a Rollout that is gone a sink heard\n{heard:#?}\ninstead of\n{story:#?}"
+        );
+        ensure!(
+            end.1["context"]["type"] == "dev.cdevents.service.removed.0.3.0",
+            "{end:#?}"
+        );
+    }
+    until_forgotten(stage, uid).await
+}
+
+/// The key of what the inventory has of a Rollout that is gone and was not heard.
+fn facts_of(uid: &str) -> String {
+    format!("{uid}.facts")
+}
+
+fn subject_id(subject: &Subject) -> String {
+    format!("{}/{}", subject.namespace, subject.name)
+}
+
+async fn until_forgotten(stage: &Stage, uid: &str) -> Result<()> {
+    let facts = facts_of(uid);
+    until_inventory(stage, "to have forgotten the Rollout", |data| {
+        !data.contains_key(uid) && !data.contains_key(&facts)
     })
     .await
 }
