@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
+use super::super::inventory::facts_of;
 use super::super::sink::Outcome;
 use super::process::producer;
 use crate::delivery::subject;
@@ -246,9 +247,9 @@ impl World {
         for (name, sink) in &self.sinks {
             let sink = sink.lock();
             for (key, told) in &self.rollouts {
-                let mut seen = BTreeSet::new();
+                let mut told_once = BTreeSet::new();
                 let heard = sink.heard.get(&key.to_string()).into_iter().flatten();
-                let heard: Vec<_> = heard.filter(|id| seen.insert(**id)).collect();
+                let heard: Vec<_> = heard.filter(|id| told_once.insert(**id)).collect();
                 let story = told.story.iter().filter(|id| !sink.refuses(**id));
                 let story: Vec<_> = story.collect();
                 assert!(story.len() > 2, "seed {seed}: nothing happened to {key}");
@@ -256,7 +257,7 @@ impl World {
             }
         }
         let stored = self.config_map.lock().clone().unwrap_or_default();
-        let left = stored.keys().find(|key| key.ends_with(".facts"));
+        let left = stored.keys().find(|key| facts_of(key).is_some());
         assert_eq!(left, None, "seed {seed}");
     }
 
