@@ -210,6 +210,7 @@ impl Process {
         }
         assert!(plan.lost.is_empty(), "{:?}", plan.lost);
         let context = WriteContext {
+            group: kulta_api::Group::Kulta,
             generation: observed.rollout.generation,
             stable_service: None,
             canary_service: None,
