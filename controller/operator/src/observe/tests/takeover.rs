@@ -165,7 +165,7 @@ async fn taken_over(state: &str) -> (Value, Value) {
 }
 
 /// What must be as before.
-const KEPT: [&str; 12] = [
+const KEPT: [&str; 14] = [
     "/phase",
     "/abort",
     "/abortedAt",
@@ -177,6 +177,8 @@ const KEPT: [&str; 12] = [
     "/controllerPause",
     "/observedGeneration",
     "/canary/weights",
+    "/blueGreen/activeSelector",
+    "/blueGreen/previewSelector",
     "/HPAReplicas",
 ];
 
@@ -220,4 +222,14 @@ async fn one_with_a_delayed_scale_down_keeps_the_pods_until_then() {
 #[tokio::test]
 async fn one_that_its_user_has_paused_stays_paused() {
     goes_on("manually-paused").await;
+}
+
+#[tokio::test]
+async fn a_blue_green_one_goes_on_waiting_for_its_switch() {
+    goes_on("bluegreen").await;
+}
+
+#[tokio::test]
+async fn a_switched_one_keeps_its_old_pods_until_their_time_has_passed() {
+    goes_on("bluegreen-done").await;
 }
