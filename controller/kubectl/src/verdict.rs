@@ -75,6 +75,10 @@ fn unseen(rollout: Rollout<'_>, phase: Phase) -> Option<&'static str> {
         (false, true) if degraded => return Some("waiting for rollout to retry"),
         _ => {}
     }
+    // A full promotion ends the pauses of the controller, not that of a user.
+    if rollout.promote_full() && !rollout.pauses().is_empty() && !rollout.is_paused_by_hand() {
+        return Some("waiting for rollout to be promoted");
+    }
     let resumed = phase == Phase::Paused && rollout.pauses().is_empty() && !rollout.is_paused_by_hand();
     resumed.then_some("waiting for rollout to unpause")
 }
@@ -110,10 +114,19 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::scenario::{rollout, with_spec, with_status};
+    use crate::scenario::{paused_at, rollout, with_spec, with_status};
 
     fn told(object: &kube::api::DynamicObject) -> String {
         verdict(Rollout::new(object)).to_string()
+    }
+
+    #[test]
+    fn a_full_promotion_that_was_not_taken_up_yet_counts_as_progressing() {
+        let asked = with_status(&paused_at(1), json!({"promoteFull": true}));
+        assert_eq!(told(&asked), "Progressing - waiting for rollout to be promoted");
+
+        let held = with_spec(&asked, json!({"paused": true}));
+        assert_eq!(told(&held), "Paused - CanaryPauseStep");
     }
 
     #[test]

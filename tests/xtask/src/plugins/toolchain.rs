@@ -130,12 +130,24 @@ impl Toolchain {
 }
 
 /// Gets the standard library for the compiler of this checkout, where it is not there and can be had: whoever needs it
-/// then looks whether it is.
+/// then looks whether it is. With it come the packages that only plugins are built of, since they are built where cargo
+/// reaches no registry.
 pub(super) fn prepare(progress: &Progress) -> Result<()> {
     let sysroot = sysroot()?;
     if !has_library(&sysroot) && !fetched(&sysroot, progress) {
         progress.note("it can't be had here: what needs it is left out");
+        return Ok(());
     }
+    let mut cargo = build::cargo()?;
+    cargo.args(["fetch", "--quiet", "--locked", "--target", TARGET]);
+    let status = cargo
+        .stdin(Stdio::null())
+        .status()
+        .context("cargo cannot be run")?;
+    ensure!(
+        status.success(),
+        "the packages that plugins are built of can't be had"
+    );
     Ok(())
 }
 
