@@ -7,13 +7,13 @@ use super::script::{APP, NAMESPACE};
 /// Says it, with the way to call kubectl, and the way into the network where the gateway
 /// is with its address there.
 pub(crate) fn tell(kubectl: &str, gateway: Option<(&str, &str)>) {
-    let status = format!("{kubectl} patch rollout {APP} -n {NAMESPACE} --subresource=status --type=merge -p");
+    let status = format!("{kubectl} patch kr {APP} -n {NAMESPACE} --subresource=status --type=merge -p");
     answer("\nv2 serves, and v3 waits where it was aborted. What to try next:");
     answer(&format!(
         "  see it             {kubectl} get rollouts,replicasets,pods,httproutes -n {NAMESPACE}"
     ));
     answer(&format!(
-        "  read its story     {kubectl} describe rollout {APP} -n {NAMESPACE}"
+        "  read its story     {kubectl} describe kr {APP} -n {NAMESPACE}"
     ));
     answer(&format!(
         "  try v3 again       {status} '{{\"status\":{{\"abort\":false}}}}'"
