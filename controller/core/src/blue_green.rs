@@ -5,6 +5,7 @@
 //! there, its analysis after the switch is successful. Only then it is the stable one. Until then the old version keeps
 //! all of its pods, so that the way back is one write.
 
+use crate::analyses;
 use crate::draft::Draft;
 use crate::gates;
 use crate::intent::clear_pauses;
@@ -59,6 +60,20 @@ pub(crate) fn begin(draft: &mut Draft<'_>) {
         return;
     };
     state.fast_rollback = state.formerly_stable.contains(&found.hash) && is_up(found);
+}
+
+/// Begins again with the same revision where all users were with it and are not any more, though nobody gave it up: it has lost
+/// its pods, or somebody has directed the Service elsewhere. What was found and allowed before says nothing of what it does when
+/// they come again.
+pub(crate) fn note_retreat(draft: &mut Draft<'_>) {
+    let (before, now) = (&draft.observed.status, &draft.status);
+    let is_same = before.current_pod_hash == now.current_pod_hash;
+    let is_under_way = !now.abort && !now.promote_full && !now.fully_promoted();
+    if is_same && is_under_way && before.is_switched() && !now.is_switched() {
+        analyses::begin_anew(draft);
+        clear_pauses(draft);
+        begin_anew(&mut draft.status);
+    }
 }
 
 /// Begins again with the same revision, and with all questions.

@@ -54,8 +54,11 @@ pub(super) fn resize(draft: &mut Draft<'_>, spec: &Spec, blue_green: &BlueGreen,
         scale(draft, spec, current, to);
         set_deadline(draft, current, None);
     } else if draft.status.is_switched() {
-        // The way back waits for pods of the stable version, and all users are still here.
-        scale(draft, spec, current, spec.replicas.max(current.spec_replicas));
+        // The way back waits for pods of the stable version, and all users are still here; where it has no pods, nobody is, and
+        // a version that was given up does not come up again.
+        if current.spec_replicas > 0 {
+            scale(draft, spec, current, spec.replicas.max(current.spec_replicas));
+        }
     } else if let Some(delay) = blue_green.abort_scale_down_delay
         && is_given_up(draft, spec, revisions)
     {

@@ -40,11 +40,12 @@ fn behind_active<'a>(
     revisions: &Revisions<'a>,
     service: &ServiceView,
 ) -> Option<&'a ReplicaSetView> {
-    let current = revisions.current?;
-    let is_there = service.selects.as_deref() == Some(current.hash.as_str());
-    let stays = is_there && has_most_pods(spec, current);
-    if is_under_way(draft, revisions) && (stays || takes_over(draft, spec, current)) {
-        return Some(current);
+    if let Some(current) = revisions.current.filter(|_| is_under_way(draft, revisions)) {
+        let is_there = service.selects.as_deref() == Some(current.hash.as_str());
+        let stays = is_there && !is_deserted(spec, revisions, current);
+        if stays || takes_over(draft, spec, current) {
+            return Some(current);
+        }
     }
     let stable = revisions.stable?;
     let leaves = revisions
@@ -62,8 +63,15 @@ fn is_under_way(draft: &Draft<'_>, revisions: &Revisions<'_>) -> bool {
     !status.abort && !status.fully_promoted() && !revisions.stable_is_current()
 }
 
-/// Whether a version that serves all users has at least half of its pods. Without them, users go back where there are
-/// more; one drained node is no reason to turn them back and forth.
+/// Whether the new version, which serves all users, has lost so many of its pods that they go back: most of them, while the
+/// stable version has at least twice as many. One drained node is no reason to turn users back and forth, and neither is
+/// a larger `spec.replicas`, nor a fault that has hit the stable version, too.
+fn is_deserted(spec: &Spec, revisions: &Revisions<'_>, current: &ReplicaSetView) -> bool {
+    let left = current.lasting_available();
+    !has_most_pods(spec, current) && (left == 0 || revisions.stable_available() >= left.saturating_mul(2))
+}
+
+/// Whether a version has at least half of the pods that it is to have.
 fn has_most_pods(spec: &Spec, serving: &ReplicaSetView) -> bool {
     serving.lasting_available().saturating_mul(2) >= spec.replicas
 }
@@ -100,7 +108,9 @@ fn behind_preview<'a>(
     revisions: &Revisions<'a>,
     service: &ServiceView,
 ) -> Option<&'a ReplicaSetView> {
-    let current = revisions.current?;
+    let Some(current) = revisions.current else {
+        return revisions.stable;
+    };
     let is_there = service.selects.as_deref() == Some(current.hash.as_str());
     let goes = super::sizes::goes(draft, spec, blue_green, revisions, current);
     let has_pods = current.lasting_available() > 0 || is_there && current.spec_replicas > 0;

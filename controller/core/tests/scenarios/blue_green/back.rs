@@ -5,7 +5,7 @@ use kulta_core::analysis::run::AnalysisPhase;
 use kulta_core::history::FactKind;
 use kulta_core::status::{ConditionType, Phase, Reason, Truth};
 
-use super::super::{judged, thinks};
+use super::super::{judged, names, thinks};
 use crate::simulation::analysis::Opinion;
 use crate::simulation::builder::{blue_green, gates};
 use crate::simulation::replica_set::ReplicaSet;
@@ -236,6 +236,32 @@ fn users_of_a_version_that_loses_its_pods_after_the_switch_are_sent_back() {
     world.reaches("users are back", |world| world.serves(1));
     world.reaches("the switch again", |world| world.serves(2));
 
+    assert!(world.is_stable(1), "{}", world.describe());
+}
+
+#[test]
+fn users_stay_while_a_larger_size_comes_up() {
+    let mut world = switched();
+    world.passes(60);
+
+    world.user(&UserAction::Scale(30));
+    for _ in 0..60 {
+        world.passes(1);
+        assert!(world.serves(2), "{}", world.describe());
+    }
+}
+
+#[test]
+fn a_version_that_users_were_taken_from_is_asked_everything_again() {
+    let mut world = switched();
+    let begun = names(&world).len();
+    let current = world.of_version(2).expect("version 2").hash.clone();
+
+    world.cluster.lose_pods(&current, 8);
+    world.reaches("users are back", |world| world.serves(1));
+    world.reaches("the switch again", |world| world.serves(2));
+
+    world.reaches("another analysis", |world| names(world).len() > begun);
     assert!(world.is_stable(1), "{}", world.describe());
 }
 
