@@ -6,7 +6,7 @@ use crate::revision::HASH_LABEL;
 use crate::revisions::Revisions;
 use crate::spec::{Method, Problem, Spec, Weight};
 use crate::status::{ConditionType, Phase, Reason, Status, Truth};
-use crate::{analyses, blue_green, progress};
+use crate::{analyses, blue_green, progress, revisions};
 
 /// The status of a Rollout whose spec can't be worked with: nothing else is touched.
 pub(crate) fn invalid_spec(draft: &mut Draft<'_>, problems: &[Problem]) {
@@ -77,7 +77,7 @@ fn unchecked(draft: &Draft<'_>) -> Option<String> {
         TemplateCheck::Unknown { message } => {
             Some(format!("the pod template could not be checked yet: {message}"))
         }
-        _ if draft.observed.awaits_plugins => {
+        _ if draft.observed.awaits_plugins && revisions::is_new(draft.observed) => {
             Some("the configurations of plugins are not checked yet: the plugins are being asked".to_owned())
         }
         _ => None,

@@ -8,7 +8,9 @@ use crate::plan::{Action, Plan};
 use crate::revisions::Revisions;
 use crate::spec::{Method, Problem, Spec};
 use crate::status::{ConditionType, Reason, Truth};
-use crate::{analyses, basic, blue_green, cleanup, condition, gates, intent, reference, routed, step};
+use crate::{
+    analyses, basic, blue_green, cleanup, condition, gates, intent, reference, revisions, routed, step,
+};
 
 /// How soon to ask again when the API server had no answer about a template.
 const TEMPLATE_RETRY: SignedDuration = SignedDuration::from_secs(5);
@@ -72,8 +74,12 @@ fn work(draft: &mut Draft<'_>, spec: &Spec) {
     }
     let mut problems = reference::problems(draft.observed, spec);
     problems.extend_from_slice(&draft.observed.analysis_problems);
+    let is_new = revisions::is_new(draft.observed);
+    if is_new {
+        problems.extend_from_slice(&draft.observed.plugin_problems);
+    }
     // Nothing new begins without all of its analyses; what is under way holds.
-    let accepted = template_accepted(draft, &mut problems) && analyses_accepted(draft);
+    let accepted = template_accepted(draft, &mut problems) && analyses_accepted(draft, is_new);
     let Some(revisions) = Revisions::find(draft.observed, accepted) else {
         condition::settle(draft, spec, &Revisions::none(draft.observed), &problems);
         return;
@@ -95,6 +101,7 @@ fn proceed(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>, proble
     blue_green::note(draft, spec);
     intent::take_user_actions(draft, spec);
     analyses::heed(draft, spec, revisions);
+    blue_green::note_retreat(draft);
     gates::note_consent(&mut draft.status, spec);
     let reached = match &spec.method {
         Method::Routed(routing) => routed::reconcile(draft, spec, routing, revisions),
@@ -178,13 +185,16 @@ fn template_accepted(draft: &mut Draft<'_>, problems: &mut Vec<Problem>) -> bool
     }
 }
 
-/// Whether nothing is known to be wrong with the analyses.
-fn analyses_accepted(draft: &mut Draft<'_>) -> bool {
-    if draft.observed.awaits_plugins {
+/// Whether nothing is known to be wrong with the analyses; what plugins say counts before something new.
+fn analyses_accepted(draft: &mut Draft<'_>, is_new: bool) -> bool {
+    let observed = draft.observed;
+    let is_awaited = is_new && observed.awaits_plugins;
+    if is_awaited {
         let retry = after(draft.now, PLUGINS_RETRY);
         draft.wake_at(retry);
     }
-    draft.observed.analysis_problems.is_empty() && !draft.observed.awaits_plugins
+    let is_refused = is_new && !observed.plugin_problems.is_empty();
+    observed.analysis_problems.is_empty() && !is_refused && !is_awaited
 }
 
 /// Creates the ReplicaSet of the current template, or gives an existing one its number.

@@ -20,9 +20,11 @@ pub struct Observed {
     pub rollout: RolloutView,
     /// Its spec, or everything that is wrong with it.
     pub spec: Result<Spec, InvalidSpec>,
-    /// What is wrong with the templates and fields that its analyses refer to (these analyses are not in its spec then),
-    /// and what plugins and conditions say of the configurations and expressions that are written for them.
+    /// What is wrong with the templates and fields that its analyses refer to: these analyses are not in its spec then.
     pub analysis_problems: Vec<Problem>,
+    /// What plugins and conditions say of the configurations and expressions that are written for them. It keeps something new
+    /// from beginning, and nothing else: a plugin that is replaced must not stop what goes on without it.
+    pub plugin_problems: Vec<Problem>,
     /// Plugins are still being asked about their configurations: a generation that was not dealt with does not begin
     /// before they have answered, or had the time to.
     pub awaits_plugins: bool,

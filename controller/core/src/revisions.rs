@@ -101,6 +101,21 @@ impl<'a> Revisions<'a> {
     }
 }
 
+/// Whether the spec asks for a rollout that has not begun, and that will measure something: going back to the stable revision
+/// asks nobody.
+pub(crate) fn is_new(observed: &Observed) -> bool {
+    let Ok(spec) = &observed.spec else { return false };
+    let status = &observed.status;
+    let wanted = current_of_template(observed).map_or_else(
+        || observed.template.digest.pod_hash(status.collision_count),
+        |replica_set| replica_set.hash.clone(),
+    );
+    let wanted = Some(wanted.as_str());
+    let template_changed = status.current_pod_hash.as_deref() != wanted;
+    let steps_changed = status.current_step_hash.as_deref().unwrap_or_default() != spec.steps_hash;
+    (template_changed || steps_changed) && status.stable_hash.as_deref() != wanted
+}
+
 /// The ReplicaSet that carries the spec's template: hash first, comparison second.
 fn current_of_template(observed: &Observed) -> Option<&ReplicaSetView> {
     let template = &observed.template;

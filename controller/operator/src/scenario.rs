@@ -258,6 +258,7 @@ fn observed() -> Observed {
         },
         spec: Ok(spec()),
         analysis_problems: Vec::new(),
+        plugin_problems: Vec::new(),
         awaits_plugins: false,
         status: Status {
             observed_generation: Some(3),

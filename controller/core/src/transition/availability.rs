@@ -44,7 +44,7 @@ pub(super) fn telling(old: &Status, new: &Status, now: Timestamp) -> Telling {
     let Some(last) = last.filter(|_| attempt::open(&old.history).is_none()) else {
         return Telling::Now(String::new());
     };
-    let falls = falls(&old.history, now);
+    let falls = falls(&old.history, now, new.phase);
     if new.phase == Phase::Healthy {
         return Telling::Now(String::new());
     }
@@ -55,16 +55,16 @@ pub(super) fn telling(old: &Status, new: &Status, now: Timestamp) -> Telling {
     Telling::Now(note(wait(falls + 1)))
 }
 
-/// How often the phase has left Healthy, or gone from one trouble to the next, at the end of the history and without a calm
-/// between.
-fn falls(history: &[Fact], now: Timestamp) -> usize {
+/// How often the phase has come to be `phase` at the end of the history, without a calm between. Each counts for itself: pods
+/// that come and go with every autoscaling must not keep an outage from being told.
+fn falls(history: &[Fact], now: Timestamp, phase: Phase) -> usize {
     let mut later = now;
     let run = history.iter().rev().take_while(|fact| {
         let is_calm = later.duration_since(fact.time) >= CALM;
         later = fact.time;
         !is_calm && fact.kind == FactKind::PhaseChanged && fact.chain.is_none()
     });
-    run.filter(|fact| fact.phase != Some(Phase::Healthy)).count()
+    run.filter(|fact| fact.phase == Some(phase)).count()
 }
 
 /// How long after the fact before it the next one has to come, after so many.
@@ -167,24 +167,34 @@ mod tests {
         let mut status = healthy();
         flaps(&mut status, 1..149);
 
-        let Telling::At(due) = becomes(&mut status, Phase::Degraded, 150) else {
+        let Telling::At(due) = becomes(&mut status, Phase::Progressing, 150) else {
             panic!("it has to wait");
         };
 
         assert_eq!(due, at(148 + 128));
-        assert_eq!(becomes(&mut status, Phase::Degraded, 275), Telling::At(due));
+        assert_eq!(becomes(&mut status, Phase::Progressing, 275), Telling::At(due));
         assert!(matches!(
-            becomes(&mut status, Phase::Degraded, 276),
+            becomes(&mut status, Phase::Progressing, 276),
             Telling::Now(_)
         ));
-        assert_eq!(becomes(&mut status, Phase::Degraded, 277), Telling::No);
+        assert_eq!(becomes(&mut status, Phase::Progressing, 277), Telling::No);
+    }
+
+    #[test]
+    fn an_outage_is_told_at_once_however_often_pods_came_and_went() {
+        let mut status = healthy();
+        flaps(&mut status, 1..149);
+
+        let telling = becomes(&mut status, Phase::Degraded, 150);
+
+        assert_eq!(telling, Telling::Now(String::new()));
     }
 
     #[test]
     fn what_is_over_before_its_time_has_come_is_not_told() {
         let mut status = healthy();
         flaps(&mut status, 1..149);
-        becomes(&mut status, Phase::Degraded, 150);
+        becomes(&mut status, Phase::Progressing, 150);
 
         assert_eq!(becomes(&mut status, Phase::Healthy, 160), Telling::No);
     }

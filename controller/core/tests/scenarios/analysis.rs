@@ -3,7 +3,7 @@
 use kulta_core::analysis::run::AnalysisPhase;
 use kulta_core::history::{Cause, FactKind};
 use kulta_core::observed::{ApplyFailure, FailureKind};
-use kulta_core::spec::{Analysis, Argument, ArgumentValue, BackgroundAnalysis, Step};
+use kulta_core::spec::{Analysis, Argument, ArgumentValue, BackgroundAnalysis, Problem, Step};
 use kulta_core::status::{ConditionType, Phase};
 
 use serde_json::json;
@@ -113,6 +113,43 @@ fn while_plugins_are_asked_about_their_configurations_nothing_new_begins() {
     world.rests();
 
     assert!(world.is_stable(2), "{}", world.describe());
+}
+
+#[test]
+fn a_plugin_that_refuses_what_is_long_in_service_holds_nothing() {
+    let mut world = canary().deployed();
+
+    world.cluster.rollout.plugin_problems = vec![Problem::new("spec.strategy.canary.analysis", "refused")];
+    world.rests();
+
+    assert_eq!(world.phase(), Phase::Healthy, "{}", world.describe());
+}
+
+#[test]
+fn what_a_plugin_refuses_does_not_begin_and_is_no_way_that_a_rollback_has_to_take() {
+    let mut world = canary().deployed();
+    thinks(&mut world, Opinion::Endless);
+    world.applies(2);
+    world.rests();
+    world.cluster.rollout.plugin_problems = vec![Problem::new("spec.strategy.canary.analysis", "refused")];
+
+    world.applies(3);
+    world.rests();
+    assert_eq!(
+        (world.phase(), world.pods(3)),
+        (Phase::Degraded, 0),
+        "{}",
+        world.describe()
+    );
+
+    world.applies(1);
+    world.rests();
+    assert_eq!(
+        (world.weight(), world.phase()),
+        (0, Phase::Healthy),
+        "{}",
+        world.describe()
+    );
 }
 
 #[test]

@@ -77,6 +77,7 @@ impl Cluster {
             },
             spec: self.spec_as_read(),
             analysis_problems: self.rollout.analysis_problems.clone(),
+            plugin_problems: self.rollout.plugin_problems.clone(),
             awaits_plugins: self.rollout.awaits_plugins,
             status: self.rollout.status.clone(),
             template: self.template_view(&replica_sets),

@@ -72,19 +72,19 @@ pub async fn observe(context: &Context, key: &ObjectKey) -> Result<Option<Sighti
     let templates = analysis_templates::read(context, &seen.templates).await?;
     let analyses::Resolved {
         spec,
-        mut problems,
+        problems,
         planned,
     } = analyses::resolved(&rollout, &templates);
     let checked = match &seen.overlaps_with {
         None => context.plugin_checks.check(key, &planned, begins(&rollout)).await,
         Some(_) => Checked::default(),
     };
-    problems.extend(checked.problems);
     let check = template_check(context, key, &rollout, &seen).await?;
     let observed = Observed {
         rollout: rollout.view.clone(),
         spec,
         analysis_problems: problems,
+        plugin_problems: checked.problems,
         awaits_plugins: checked.is_awaited,
         status: rollout.status.clone(),
         template: TemplateView {
