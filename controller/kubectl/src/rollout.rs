@@ -262,6 +262,14 @@ impl<'o> Rollout<'o> {
         self.text("/status/blueGreen/activeSelector")
     }
 
+    /// Whether a blue-green pause ends by itself.
+    #[must_use]
+    pub fn is_auto_promoted(self) -> bool {
+        let enabled = self.at("/spec/strategy/blueGreen/autoPromotionEnabled");
+        let seconds = self.number("/spec/strategy/blueGreen/autoPromotionSeconds");
+        enabled.and_then(Value::as_bool) != Some(false) && seconds.is_some_and(|seconds| seconds > 0)
+    }
+
     /// Whether no new version is on its way.
     #[must_use]
     pub fn is_fully_promoted(self) -> bool {

@@ -31,6 +31,17 @@ pub enum UndoError {
         /// The Rollout.
         name: String,
     },
+    /// Which revision is the latest is not known.
+    #[error(
+        "the controller has not taken up the latest change of rollout '{name}', so which revision was before it is not known: \
+         choose one with --to-revision; there are {known}"
+    )]
+    LatestNotTakenUp {
+        /// The Rollout.
+        name: String,
+        /// The revisions there are.
+        known: String,
+    },
     /// A ReplicaSet without a template comes from no API server.
     #[error("ReplicaSet '{name}' has no pod template: choose another revision with --to-revision")]
     NoTemplate {
@@ -98,6 +109,11 @@ pub fn target<'r>(
                     known: known(&revisions),
                 })
         }
+        // The latest revision may not be that of the template now, and the one before it would be one too many.
+        None if !rollout.is_observed() || rollout.is_invalid() => Err(UndoError::LatestNotTakenUp {
+            name: rollout.name().to_owned(),
+            known: known(&revisions),
+        }),
         None => revisions
             .get(1)
             .map(|(_, replica_set)| *replica_set)
@@ -211,7 +227,7 @@ async fn is_failed_test(cluster: &Cluster, name: &str, from: &Value) -> Result<b
 mod tests {
     use super::*;
     use crate::scenario::{
-        ROLLOUT, expect, expect_get, failure, object, rollout, scenario, template, with_spec,
+        ROLLOUT, expect, expect_get, failure, object, rollout, scenario, template, with_spec, with_status,
     };
 
     const LIST: &str = "GET /apis/apps/v1/namespaces/shop/replicasets?&labelSelector=app%3Dweb";
@@ -248,6 +264,21 @@ mod tests {
         let object = rollout();
         let found = target(Rollout::new(&object), &replica_sets, None).unwrap();
         assert_eq!(revision(found), Some(2));
+    }
+
+    #[test]
+    fn nothing_is_gone_back_to_before_the_latest_change_is_taken_up() {
+        let replica_sets = [replica_set(2, "web:2"), replica_set(1, "web:1")];
+        let object = with_status(&rollout(), json!({"observedGeneration": 2}));
+
+        let told = target(Rollout::new(&object), &replica_sets, None).unwrap_err();
+
+        assert!(
+            told.to_string()
+                .ends_with("choose one with --to-revision; there are 2, 1"),
+            "{told}"
+        );
+        assert!(target(Rollout::new(&object), &replica_sets, Some(1)).is_ok());
     }
 
     #[test]

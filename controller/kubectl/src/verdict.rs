@@ -89,8 +89,11 @@ pub fn waits_for_a_hand(rollout: Rollout<'_>) -> bool {
     if verdict(rollout).phase != Phase::Paused {
         return false;
     }
-    let by_time =
-        |reason: &str| reason == "CanaryPauseStep" && rollout.step_index().is_some_and(is_timed(rollout));
+    let by_time = |reason: &str| match reason {
+        "CanaryPauseStep" => rollout.step_index().is_some_and(is_timed(rollout)),
+        "BlueGreenPause" => rollout.is_auto_promoted(),
+        _ => false,
+    };
     rollout.is_paused_by_hand() || !rollout.pauses().iter().all(|pause| by_time(&pause.reason))
 }
 
@@ -118,6 +121,21 @@ mod tests {
 
     fn told(object: &kube::api::DynamicObject) -> String {
         verdict(Rollout::new(object)).to_string()
+    }
+
+    #[test]
+    fn a_blue_green_pause_with_a_duration_waits_for_nobody() {
+        let conditions = json!([{"reason": "BlueGreenPause", "startTime": "2026-03-01T12:05:00Z"}]);
+        let paused = with_status(&paused_at(1), json!({"pauseConditions": conditions}));
+        let waits = |blue_green| {
+            let strategy = json!({"strategy": {"blueGreen": blue_green}});
+            waits_for_a_hand(Rollout::new(&with_spec(&paused, strategy)))
+        };
+
+        assert!(!waits(json!({"autoPromotionSeconds": 30})));
+        assert!(waits(
+            json!({"autoPromotionEnabled": false, "autoPromotionSeconds": 30})
+        ));
     }
 
     #[test]
