@@ -23,14 +23,18 @@ const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
 /// The 4xx that are about the sink (credentials, address, connection) or about the moment: what is tried again may be taken,
 /// and an event must not be lost by a slip of the operator. Every other 4xx says that this event will never be taken.
-const ABOUT_THE_SINK: [StatusCode; 8] = [
+const ABOUT_THE_SINK: [StatusCode; 12] = [
     StatusCode::UNAUTHORIZED,
+    StatusCode::PAYMENT_REQUIRED,
     StatusCode::FORBIDDEN,
     StatusCode::NOT_FOUND,
+    StatusCode::METHOD_NOT_ALLOWED,
     StatusCode::PROXY_AUTHENTICATION_REQUIRED,
     StatusCode::REQUEST_TIMEOUT,
     StatusCode::MISDIRECTED_REQUEST,
+    StatusCode::LOCKED,
     StatusCode::TOO_EARLY,
+    StatusCode::UPGRADE_REQUIRED,
     StatusCode::TOO_MANY_REQUESTS,
 ];
 
