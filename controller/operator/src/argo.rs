@@ -30,13 +30,10 @@ pub struct ArgoApi {
 }
 
 impl ArgoApi {
-    /// The lease is in `namespace`, or in the client's own; `pod_name` tells people who holds it.
+    /// The lease is in `namespace`; `pod_name` tells people who holds it.
     #[must_use]
-    pub fn new(client: Client, namespace: Option<&str>, pod_name: &str) -> Self {
-        let leases = match namespace {
-            Some(namespace) => Api::namespaced(client.clone(), namespace),
-            None => Api::default_namespaced(client.clone()),
-        };
+    pub fn new(client: Client, namespace: &str, pod_name: &str) -> Self {
+        let leases = Api::namespaced(client.clone(), namespace);
         // Nobody else is called so: a pod's name is its own, and a process in it is told apart by when it began.
         let identity = format!("{pod_name}_{}", Timestamp::now().as_nanosecond());
         Self {

@@ -124,9 +124,10 @@ pub struct ControllerArguments {
     #[arg(long, env = "KULTA_HISTORY_API")]
     pub history_api: bool,
     /// Serves Rollouts, AnalysisRuns and templates of argoproj.io as well, while it holds the lease of Argo Rollouts
-    #[arg(long, env = "KULTA_ARGO_API")]
+    #[arg(long, env = "KULTA_ARGO_API", requires = "argo_lease_namespace")]
     pub argo_api: bool,
-    /// The namespace of that lease: the one that Argo Rollouts' controller runs in, if it does. Default: the own one
+    /// The namespace of that lease: the one that Argo Rollouts' controller runs in. There is no default, for with a wrong one
+    /// two controllers would write the same objects
     #[arg(
         long,
         env = "KULTA_ARGO_LEASE_NAMESPACE",
@@ -210,6 +211,7 @@ mod tests {
     fn the_api_of_argo_rollouts_is_served_only_when_asked() {
         assert!(!controller(&[]).unwrap().argo_api);
         assert!(controller(&["--argo-lease-namespace", "argo-rollouts"]).is_err());
+        assert!(controller(&["--argo-api"]).is_err());
         let asked = controller(&["--argo-api", "--argo-lease-namespace", "argo-rollouts"]).unwrap();
         assert_eq!(asked.argo_lease_namespace.as_deref(), Some("argo-rollouts"));
     }

@@ -129,8 +129,11 @@ impl Lease {
         let mut told = None;
         loop {
             let begun = Instant::now();
+            let mut lapsed = false;
             let problem = match self.attempt(&mut sighted).await {
                 Ok(Outcome::Held) => {
+                    // For a moment before this answer it was not held, and what was to be done then was left undone.
+                    lapsed = was_held && !self.claim.is_held();
                     self.claim.until(begun + RENEW_WITHIN);
                     None
                 }
@@ -144,7 +147,7 @@ impl Lease {
             let is_held = self.claim.is_held();
             self.tell(was_held, is_held, problem.as_deref().filter(|_| told != problem));
             told = problem;
-            if was_held != is_held {
+            if was_held != is_held || lapsed {
                 changed(is_held);
             }
             was_held = is_held;

@@ -108,10 +108,7 @@ async fn run_with(
     let (context, send_events) = context(client, &arguments, &requests, &instruments, argo.as_ref());
     context.outbox.configure(&configuration.events);
     let (analyses, analyses_asked) = queue();
-    let synced = Synced::new(arguments.argo_api);
-    let mut parts = feeds(&context, &arguments, &requests, &analyses, &synced).start();
-    serve_argo(&mut parts, argo.clone(), &context, &requests, &analyses);
-    keep_inventory(&mut parts, &context, arguments.namespace.clone(), &synced);
+    let (mut parts, synced) = watch_all(&context, &arguments, argo.clone(), (&requests, &analyses));
     let (liveness, analyses_liveness) = (Liveness::new(STUCK_AFTER), Liveness::new(STUCK_AFTER));
     let endpoints = Endpoints {
         metrics: Arc::clone(&context.metrics),
@@ -140,6 +137,20 @@ async fn run_with(
     let ended = until_the_end(controller.run(asked, stop.clone()), parts, stop).await;
     finish(send_events, argo).await;
     ended
+}
+
+/// Begins to watch, and what is done about what is seen besides decisions; answers what tells that all was seen.
+fn watch_all(
+    context: &Context,
+    arguments: &ControllerArguments,
+    argo: Option<ArgoApi>,
+    work: (&Requests, &Requests),
+) -> (JoinSet<()>, Synced) {
+    let (synced, argo_synced) = (Synced::default(), Synced::of_argo());
+    let mut parts = feeds(context, arguments, work, (&synced, &argo_synced)).start();
+    serve_argo(&mut parts, argo, context, work, &argo_synced);
+    keep_inventory(&mut parts, context, arguments, (&synced, &argo_synced));
+    (parts, synced)
 }
 
 /// What everything works with, and the sending of events, which has begun.
@@ -238,16 +249,28 @@ fn analysis_work(
     }
 }
 
-/// Keeps the inventory of Rollouts for as long as the process lives.
-fn keep_inventory(parts: &mut JoinSet<()>, context: &Context, namespace: Option<String>, synced: &Synced) {
+/// Keeps the inventory for as long as the process lives, once all Rollouts were seen: which of them went is not known before.
+fn keep_inventory(
+    parts: &mut JoinSet<()>,
+    context: &Context,
+    arguments: &ControllerArguments,
+    (synced, argo_synced): (&Synced, &Synced),
+) {
+    let argo_ready = arguments.argo_api.then(|| argo_synced.subscribe());
     let keeper = Keeper {
         caches: Arc::clone(&context.caches),
         outbox: context.outbox.clone(),
-        namespace,
+        namespace: arguments.namespace.clone(),
+        argo_api: arguments.argo_api,
         ready: synced.subscribe(),
         client: context.client.clone(),
     };
     parts.spawn(async {
+        if let Some(mut ready) = argo_ready
+            && ready.wait_for(|all| *all).await.is_err()
+        {
+            return;
+        }
         keeper.run().await;
     });
 }
@@ -265,23 +288,28 @@ fn analyse(
 /// The group `argoproj.io`, where it is to be served.
 fn argo_api(client: &Client, arguments: &ControllerArguments) -> Option<ArgoApi> {
     let namespace = arguments.argo_lease_namespace.as_deref();
-    arguments
-        .argo_api
-        .then(|| ArgoApi::new(client.clone(), namespace, &arguments.pod_name))
+    let namespace = namespace.filter(|_| arguments.argo_api)?;
+    Some(ArgoApi::new(client.clone(), namespace, &arguments.pod_name))
 }
 
-/// Serves `argoproj.io` for as long as the process lives: what there is of it is looked at when it may be written.
+/// Serves `argoproj.io` for as long as the process lives, once all that there is of it was seen: it is looked at when it may
+/// be written. That it can't be seen holds up nothing of the own group.
 fn serve_argo(
     parts: &mut JoinSet<()>,
     argo: Option<ArgoApi>,
     context: &Context,
-    requests: &Requests,
-    analyses: &Requests,
+    (requests, analyses): (&Requests, &Requests),
+    synced: &Synced,
 ) {
     let Some(argo) = argo else { return };
+    let mut synced = synced.subscribe();
     let (caches, requests, analyses) = (Arc::clone(&context.caches), requests.clone(), analyses.clone());
     let metrics = Arc::clone(&context.metrics);
     parts.spawn(async move {
+        // Its sender lives as long as the watches do.
+        if synced.wait_for(|all| *all).await.is_err() {
+            return;
+        }
         argo.run(|is_held| {
             metrics.argo_lease(is_held);
             if is_held {
@@ -297,9 +325,8 @@ fn serve_argo(
 fn feeds(
     context: &Context,
     arguments: &ControllerArguments,
-    requests: &Requests,
-    analyses: &Requests,
-    synced: &Synced,
+    (requests, analyses): (&Requests, &Requests),
+    (synced, argo_synced): (&Synced, &Synced),
 ) -> Feeds {
     Feeds {
         client: context.client.clone(),
@@ -309,6 +336,7 @@ fn feeds(
         requests: requests.clone(),
         analyses: analyses.clone(),
         synced: synced.clone(),
+        argo_synced: argo_synced.clone(),
     }
 }
 

@@ -9,7 +9,7 @@ use std::process::Stdio;
 use anyhow::{Context, Result, bail, ensure};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
-use k8s_openapi::api::core::v1::ServiceAccount;
+use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
 use kube::api::PostParams;
 use kube::{Api, Client, Config};
 use nix::sys::signal::{Signal, kill};
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
-use crate::install::{Installation, kulta};
+use crate::install::{ARGO_LEASE_NAMESPACE, Installation, kulta};
 use crate::settings::{StageSettings, limits};
 use crate::stage;
 
@@ -62,6 +62,7 @@ impl Controller {
             .clone()
             .context("there is no program of the controller")?;
         let client = stage::client(settings).await?;
+        make_argo_namespace(&client).await?;
         let installation = Installation::new(settings)?.with_argo_api();
         installation.apply_without_controller(&client).await?;
         let kubeconfig = settings.work.join("controller.kubeconfig");
@@ -110,7 +111,12 @@ impl Controller {
             .arg("--plugin-dir")
             .arg(&self.plugins)
             .args(["--route-acceptance-deadline", ROUTE_ACCEPTANCE_DEADLINE_SECONDS])
-            .args(["--history-api", "--argo-api"])
+            .args([
+                "--history-api",
+                "--argo-api",
+                "--argo-lease-namespace",
+                ARGO_LEASE_NAMESPACE,
+            ])
             .envs(self.environment.clone())
             .env("KUBECONFIG", &self.kubeconfig)
             .kill_on_drop(true);
@@ -293,6 +299,16 @@ async fn environment(client: &Client) -> Result<Vec<(String, String)>> {
     Ok(variables
         .filter_map(|variable| Some((variable.name, variable.value?)))
         .collect())
+}
+
+/// The namespace that Argo Rollouts would be in.
+async fn make_argo_namespace(client: &Client) -> Result<()> {
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    if namespaces.get_opt(ARGO_LEASE_NAMESPACE).await?.is_none() {
+        let namespace = serde_json::from_value(json!({"metadata": {"name": ARGO_LEASE_NAMESPACE}}))?;
+        namespaces.create(&PostParams::default(), &namespace).await?;
+    }
+    Ok(())
 }
 
 async fn token(client: &Client) -> Result<String> {

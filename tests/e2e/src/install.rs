@@ -39,6 +39,8 @@ const CONFIGURATION_FILE: &str = "config.yaml";
 const PLUGINS: &str = "/etc/kulta/plugins";
 /// What adds `argoproj.io` to KULTA's kustomization, from its folder.
 const ARGO_API: &str = "components/argo-api";
+/// Where that says that the lease of Argo Rollouts is.
+pub const ARGO_LEASE_NAMESPACE: &str = "argo-rollouts";
 /// The provider that the plugin `prometheus` asks unless it is told otherwise.
 const PROVIDER: &str = "prometheus";
 

@@ -23,7 +23,7 @@ mod wait;
 pub use app::{App, Version};
 pub use controller::{Controller, plugin_directory};
 pub use distribution::Distribution;
-pub use install::{INVENTORY, Installation};
+pub use install::{ARGO_LEASE_NAMESPACE, INVENTORY, Installation};
 pub use presence::{Presence, Visit};
 pub use receiver::{Heard, Receiver};
 pub use rollout::Rollout;

@@ -9,7 +9,7 @@ use kulta_api::{Group, analysis};
 use kulta_core::status::Phase;
 use kulta_e2e::app::names;
 use kulta_e2e::rollout::is_in_force;
-use kulta_e2e::{App, Controller, Rollout, Stage};
+use kulta_e2e::{ARGO_LEASE_NAMESPACE, App, Controller, Rollout, Stage};
 use serde_json::{Value, json};
 
 use crate::expect;
@@ -175,7 +175,7 @@ pub(crate) async fn field_that_kulta_does_not_have_is_refused_by_name(stage: &St
 
 /// Makes somebody else the holder of the lease, for so many seconds.
 async fn hold(stage: &Stage, holder: &str, seconds: i32) -> Result<()> {
-    let leases: Api<Lease> = stage.controller_api();
+    let leases: Api<Lease> = Api::namespaced(stage.client().clone(), ARGO_LEASE_NAMESPACE);
     let spec = json!({"holderIdentity": holder, "leaseDurationSeconds": seconds});
     if leases.get_opt(LEASE).await?.is_none() {
         let lease = serde_json::from_value(json!({"metadata": {"name": LEASE}, "spec": spec}))?;
@@ -188,7 +188,7 @@ async fn hold(stage: &Stage, holder: &str, seconds: i32) -> Result<()> {
 }
 
 async fn holder(stage: &Stage) -> Result<String> {
-    let leases: Api<Lease> = stage.controller_api();
+    let leases: Api<Lease> = Api::namespaced(stage.client().clone(), ARGO_LEASE_NAMESPACE);
     let lease = leases.get_opt(LEASE).await?;
     let spec = lease.and_then(|lease| lease.spec);
     Ok(spec.and_then(|spec| spec.holder_identity).unwrap_or_default())

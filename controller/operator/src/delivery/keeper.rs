@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client};
+use kulta_api::Group;
 use kulta_api::names::FIELD_MANAGER;
 use kulta_core::text::with_causes;
 use serde_json::json;
@@ -64,6 +65,8 @@ pub struct Keeper {
     pub outbox: Outbox,
     /// The namespace whose Rollouts are watched; None: all.
     pub namespace: Option<String>,
+    /// Whether those of `argoproj.io` are watched.
+    pub argo_api: bool,
     /// True once all Rollouts that there are were seen.
     pub ready: watch::Receiver<bool>,
     /// The API server; its default namespace is the controller's own.
@@ -137,16 +140,16 @@ impl Keeper {
         }
     }
 
-    /// Those of other namespaces are another controller's.
+    /// Those of other namespaces are another controller's, and of a group that is not watched nobody knows whether they went.
     fn entries(&self, data: BTreeMap<String, String>) -> Entries {
         let entries = data.into_iter().filter_map(|(uid, text)| {
             let entry = text.parse::<Entry>().ok()?;
             Some((uid, entry))
         });
         let own = |entry: &Entry| {
-            self.namespace
-                .as_ref()
-                .is_none_or(|own| *own == entry.key.namespace)
+            let is_watched = self.argo_api || entry.key.group == Group::Kulta;
+            let namespace = self.namespace.as_ref();
+            is_watched && namespace.is_none_or(|own| *own == entry.key.namespace)
         };
         entries.filter(|(_, entry)| own(entry)).collect()
     }

@@ -30,9 +30,13 @@ use crate::queue::Requests;
 const PAGE_SIZE: u32 = 100;
 /// How often to look whether a kind was installed meanwhile.
 const LOOK_FOR_KINDS_EVERY: Duration = Duration::from_secs(15);
-/// The kinds that have to be listed before anything is decided: all of them, and those that `argoproj.io` has, too.
+/// The kinds that have to be listed before anything is decided: all of them; and before anything of `argoproj.io` is: those
+/// that it has, too.
 const KINDS: usize = 8;
 const ARGO_KINDS: usize = 4;
+/// Objects of `argoproj.io` that carry it belong to a controller of Argo Rollouts with an instance id, which holds a lease of
+/// its own. One without an id works on those without it, and so does KULTA.
+const NO_INSTANCE: &str = "!argo-rollouts.argoproj.io/controller-instance-id";
 
 /// What all feeds share.
 #[derive(Clone)]
@@ -51,6 +55,8 @@ pub struct Feeds {
     pub analyses: Requests,
     /// Becomes true when every kind was listed once.
     pub synced: Synced,
+    /// The same for the kinds of `argoproj.io`: where they can't be listed, the others go on.
+    pub argo_synced: Synced,
 }
 
 impl Feeds {
@@ -62,8 +68,9 @@ impl Feeds {
         tasks.spawn(self.clone().follow::<ReplicaSet>(every().labels(HASH_LABEL)));
         tasks.spawn(self.clone().follow::<AnalysisRun>(every()));
         if self.argo_api {
-            tasks.spawn(self.clone().follow_if_served::<Rollout>(Group::Argo));
-            tasks.spawn(self.clone().follow_if_served::<AnalysisRun>(Group::Argo));
+            let own = every().labels(NO_INSTANCE);
+            tasks.spawn(self.clone().follow_if_served::<Rollout>(Group::Argo, own.clone()));
+            tasks.spawn(self.clone().follow_if_served::<AnalysisRun>(Group::Argo, own));
             self.follow_templates(&mut tasks, Group::Argo);
         }
         tasks.spawn(self.clone().follow::<Service>(every()));
@@ -72,14 +79,17 @@ impl Feeds {
                 .follow::<EndpointSlice>(every().labels(SERVICE_NAME_LABEL)),
         );
         self.follow_templates(&mut tasks, Group::Kulta);
-        tasks.spawn(self.follow_if_served::<HttpRoute>(Group::Kulta));
+        tasks.spawn(self.follow_if_served::<HttpRoute>(Group::Kulta, every()));
         tasks
     }
 
     fn follow_templates(&self, tasks: &mut JoinSet<()>, group: Group) {
-        tasks.spawn(self.clone().follow_if_served::<AnalysisTemplate>(group));
+        tasks.spawn(self.clone().follow_if_served::<AnalysisTemplate>(group, every()));
         if self.namespace.is_none() {
-            tasks.spawn(self.clone().follow_if_served::<ClusterAnalysisTemplate>(group));
+            tasks.spawn(
+                self.clone()
+                    .follow_if_served::<ClusterAnalysisTemplate>(group, every()),
+            );
         } else {
             // Whoever works on one namespace has no rights in the cluster.
             self.intake::<ClusterAnalysisTemplate>(group).none_left();
@@ -100,7 +110,7 @@ impl Feeds {
     }
 
     /// Follows a kind where it is installed, from the moment it is: there are none of it before.
-    async fn follow_if_served<P: Cached>(self, group: Group) {
+    async fn follow_if_served<P: Cached>(self, group: Group, objects: watcher::Config) {
         let mut intake = self.intake::<P>(group);
         let ApiResource {
             api_version, kind, ..
@@ -108,7 +118,7 @@ impl Feeds {
         loop {
             match self.is_served::<P>(group).await {
                 Ok(true) => {
-                    self.follow_until_gone(&mut intake, every()).await;
+                    self.follow_until_gone(&mut intake, objects.clone()).await;
                 }
                 Ok(false) => {
                     tracing::debug!(api_version, kind, "not installed: there are none");
@@ -162,7 +172,10 @@ impl Feeds {
             group,
             caches: Arc::clone(&self.caches),
             work: self.analyses.clone(),
-            synced: Some(self.synced.clone()),
+            synced: Some(match group {
+                Group::Kulta => self.synced.clone(),
+                Group::Argo => self.argo_synced.clone(),
+            }),
             listed: HashSet::new(),
             kind: PhantomData,
         }
@@ -188,11 +201,21 @@ pub struct Synced {
     all: watch::Sender<bool>,
 }
 
+impl Default for Synced {
+    /// Of the kinds without which nothing is decided, none was listed yet.
+    fn default() -> Self {
+        Self::of(KINDS)
+    }
+}
+
 impl Synced {
-    /// Nothing was listed yet.
+    /// Of the kinds of `argoproj.io`, none was listed yet.
     #[must_use]
-    pub fn new(argo_api: bool) -> Self {
-        let kinds = KINDS + if argo_api { ARGO_KINDS } else { 0 };
+    pub fn of_argo() -> Self {
+        Self::of(ARGO_KINDS)
+    }
+
+    fn of(kinds: usize) -> Self {
         Self {
             missing: Arc::new(Mutex::new(kinds)),
             all: watch::Sender::new(false),

@@ -95,6 +95,7 @@ impl Process {
             caches: Arc::clone(&caches),
             outbox: outbox.clone(),
             namespace: None,
+            argo_api: false,
             ready: watch::channel(true).1,
             client: world.client(),
         };

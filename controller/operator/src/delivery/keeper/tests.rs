@@ -57,6 +57,7 @@ async fn looks(exchanges: Vec<Exchange>, is_there: bool, configured: Value) -> (
             caches: Arc::clone(&context.caches),
             outbox: context.outbox.clone(),
             namespace: None,
+            argo_api: false,
             ready,
             client: context.client.clone(),
         };
@@ -114,6 +115,7 @@ fn keeper(context: &Context) -> Keeper {
         caches: Arc::clone(&context.caches),
         outbox: context.outbox.clone(),
         namespace: None,
+        argo_api: false,
         ready: watch::channel(true).1,
         client: context.client.clone(),
     }
@@ -291,6 +293,7 @@ async fn a_sink_that_is_set_up_anew_hears_the_ends_that_are_still_to_be_told() {
             caches: Arc::clone(&context.caches),
             outbox: context.outbox.clone(),
             namespace: None,
+            argo_api: false,
             ready,
             client: context.client.clone(),
         };

@@ -73,7 +73,7 @@ fn a_broken_object_stays_as_it_was_and_holds_up_nobody() {
 
 #[test]
 fn the_caches_are_filled_when_every_kind_was_listed() {
-    let synced = Synced::new(false);
+    let synced = Synced::default();
     let ready = synced.subscribe();
     for _ in 1..KINDS {
         synced.one_more();
@@ -87,7 +87,7 @@ fn the_caches_are_filled_when_every_kind_was_listed() {
 
 #[test]
 fn a_second_list_of_a_kind_does_not_count_for_another() {
-    let synced = Synced::new(false);
+    let synced = Synced::default();
     let mut intake = Intake {
         synced: Some(synced.clone()),
         ..intake()
@@ -127,7 +127,8 @@ fn feeds(
             caches,
             requests,
             analyses: queue().0,
-            synced: Synced::new(false),
+            synced: Synced::default(),
+            argo_synced: Synced::of_argo(),
         },
         asked,
     )
@@ -152,7 +153,7 @@ async fn routes_are_seen_once_the_gateway_api_is_installed() {
             .apply(&ObjectKey::new("shop", "web"), &Arc::new(rollout));
         let (feeds, asked) = feeds(context);
         let missing = Arc::clone(&feeds.synced.missing);
-        let following = tokio::spawn(feeds.follow_if_served::<HttpRoute>(Group::Kulta));
+        let following = tokio::spawn(feeds.follow_if_served::<HttpRoute>(Group::Kulta, every()));
         let concerned = pin!(asked).next().await.unwrap().message;
         following.abort();
         let _ = following.await;
