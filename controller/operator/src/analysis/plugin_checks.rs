@@ -53,6 +53,9 @@ const ROUNDS: usize = 16;
 const ROUNDS_OF_NAMESPACE: usize = 4;
 /// The configurations that are asked about in one round, in bytes: all rounds together must not take much memory.
 const ROUND_BYTES: usize = 256 << 10;
+/// So many metrics and gates of one Rollout are asked about; the rest is left to their analyses. A few Rollouts must not
+/// push the answers of all others out, each time they are looked at.
+const MOST_ASKED: usize = 500;
 /// So many refusals of one Rollout are told: nobody mends more at once, and a message has its limits.
 const MOST_TOLD: usize = 10;
 
@@ -222,7 +225,8 @@ impl PluginChecks {
     fn look_up<'p>(&self, namespace: &str, planned: &'p [Planned]) -> Seen<'p> {
         let mut seen = Seen::default();
         // A metric on trial ends nothing: what is wrong with it comes out when it is measured.
-        for planned in planned.iter().filter(|planned| !planned.measured.metric.dry_run) {
+        let ending = planned.iter().filter(|planned| !planned.measured.metric.dry_run);
+        for planned in ending.take(MOST_ASKED) {
             if let Ok(version) = self.plugins.get(&planned.measured.plugin, namespace, None) {
                 let refused = question::misused(planned, &version)
                     .or_else(|| self.may_not_be_asked(namespace, planned, &version));

@@ -239,6 +239,19 @@ async fn what_only_stands_for_a_value_is_never_refused() {
 }
 
 #[tokio::test]
+async fn what_a_rollout_has_too_much_of_is_left_to_its_analyses() {
+    let mut fixture = in_service(1).await;
+    let mut plans: Vec<_> = configured(&error_rate(0.1))
+        .into_iter()
+        .cycle()
+        .take(MOST_ASKED)
+        .collect();
+    plans.extend(configured(&error_rate(2.0)));
+
+    assert_eq!(fixture.told(&plans).await, [""; 0]);
+}
+
+#[tokio::test]
 async fn a_metric_on_trial_is_not_asked_about() {
     let mut fixture = in_service(1).await;
     let metric = measured_by(&error_rate(2.0));
