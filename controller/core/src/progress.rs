@@ -10,6 +10,10 @@ use crate::revisions::Revisions;
 use crate::spec::{Problem, Spec, Weight};
 use crate::status::{ConditionType, Furthest, Phase, Status, Truth};
 
+/// How long the way back waits for the next pod of the stable version: longer than a pod takes that can be scheduled and whose
+/// image is known.
+const STABLE_PODS_COME_WITHIN: SignedDuration = SignedDuration::from_secs(30);
+
 /// Moves the start of the progress deadline when anything has come further than before.
 pub(crate) fn note(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>, problems: &[Problem]) {
     let (old, new) = (&draft.observed.status, &draft.status);
@@ -87,4 +91,17 @@ pub(crate) fn exceeded_deadline(
         return None;
     }
     Some(spec.progress_deadline)
+}
+
+/// Whether the way back has waited for pods of the stable version for as long as they kept coming; as long as it has not, the
+/// end of the wait is asked for.
+pub(crate) fn no_stable_pods_come(draft: &mut Draft<'_>) -> bool {
+    let Some(latest) = draft.status.last_progress_time.max(draft.status.aborted_at) else {
+        return true;
+    };
+    let end = after(latest, STABLE_PODS_COME_WITHIN);
+    if draft.now < end {
+        draft.wake_at(end);
+    }
+    draft.now >= end
 }

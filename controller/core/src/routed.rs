@@ -1,10 +1,9 @@
 //! The canary with traffic routing: weights by routes, pods apart from weights.
 
-use jiff::SignedDuration;
-
 use crate::analyses;
-use crate::draft::{Draft, after};
+use crate::draft::Draft;
 use crate::observed::{Presence, ServiceView};
+use crate::progress;
 use crate::revisions::Revisions;
 use crate::service::{self, Selection};
 use crate::spec::{Spec, Step, TrafficRouting, Weight};
@@ -15,10 +14,6 @@ use crate::weight;
 use self::sizes::{Sizes, drain_others, resize};
 
 mod sizes;
-
-/// How long an abort with `dynamicStableScale` waits for the next stable pod: longer than a pod takes that can be
-/// scheduled and whose image is known.
-const STABLE_PODS_COME_WITHIN: SignedDuration = SignedDuration::from_secs(30);
 
 /// Brings traffic, Services and sizes in line with the status, and says what of it has been reached.
 pub(crate) fn reconcile(
@@ -201,17 +196,8 @@ fn lowest(
 /// On the way back, pods of the stable version are waited for only as long as they keep coming: better too few of them
 /// than users on a version that was given up, which may even hold the room that they need.
 fn waited_enough(draft: &mut Draft<'_>, revisions: &Revisions<'_>) -> bool {
-    if !draft.status.abort && !revisions.stable_is_current() {
-        return false;
-    }
-    let Some(latest) = draft.status.last_progress_time.max(draft.status.aborted_at) else {
-        return true;
-    };
-    let end = after(latest, STABLE_PODS_COME_WITHIN);
-    if draft.now < end {
-        draft.wake_at(end);
-    }
-    draft.now >= end
+    let goes_back = draft.status.abort || revisions.stable_is_current();
+    goes_back && progress::no_stable_pods_come(draft)
 }
 
 /// Points the two Services at their revisions, when no traffic is torn away by it.

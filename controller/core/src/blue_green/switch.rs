@@ -1,17 +1,12 @@
 //! The Services: which revision all users meet, and which one can be looked at.
 
-use jiff::SignedDuration;
-
 use super::{active, is_previewed, may_take_over, preview, shows};
-use crate::draft::{Draft, after};
+use crate::draft::Draft;
 use crate::observed::{ReplicaSetView, ServiceView};
+use crate::progress;
 use crate::revisions::Revisions;
 use crate::service;
 use crate::spec::{BlueGreen, Spec};
-
-/// How long the way back waits for the next pod of the stable version: longer than a pod takes that can be scheduled and
-/// whose image is known.
-const STABLE_PODS_COME_WITHIN: SignedDuration = SignedDuration::from_secs(30);
 
 /// Points the two Services at their revisions, when no traffic is torn away by it.
 pub(super) fn point_services(
@@ -87,17 +82,7 @@ fn takes_over(draft: &Draft<'_>, spec: &Spec, current: &ReplicaSetView) -> bool 
 /// they are waited for only as long as they keep coming: better too few of them than users on a version that was given
 /// up.
 fn is_strong_enough(draft: &mut Draft<'_>, spec: &Spec, stable: &ReplicaSetView) -> bool {
-    if has_most_pods(spec, stable) {
-        return true;
-    }
-    let Some(latest) = draft.status.last_progress_time.max(draft.status.aborted_at) else {
-        return true;
-    };
-    let end = after(latest, STABLE_PODS_COME_WITHIN);
-    if draft.now < end {
-        draft.wake_at(end);
-    }
-    draft.now >= end
+    has_most_pods(spec, stable) || progress::no_stable_pods_come(draft)
 }
 
 /// The revision that can be looked at: the current one, as long as it has pods; None: it stays as it is.
