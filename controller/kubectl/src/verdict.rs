@@ -1,6 +1,9 @@
 //! What is true of a Rollout now, also in the moments in which its status does not tell yet.
 
-use kulta_core::status::Phase;
+use kulta_core::status::{PauseReason, Phase};
+use serde::Deserialize as _;
+use serde::de::IntoDeserializer as _;
+use serde::de::value::Error as Unknown;
 use serde_json::Value;
 
 use crate::rollout::Rollout;
@@ -89,10 +92,11 @@ pub fn waits_for_a_hand(rollout: Rollout<'_>) -> bool {
     if verdict(rollout).phase != Phase::Paused {
         return false;
     }
-    let by_time = |reason: &str| match reason {
-        "CanaryPauseStep" => rollout.step_index().is_some_and(is_timed(rollout)),
-        "BlueGreenPause" => rollout.is_auto_promoted(),
-        _ => false,
+    let by_time = |reason: &str| match PauseReason::deserialize(reason.into_deserializer()) {
+        Ok(PauseReason::CanaryPauseStep) => rollout.step_index().is_some_and(is_timed(rollout)),
+        Ok(PauseReason::BlueGreenPause) => rollout.is_auto_promoted(),
+        // Nor does one that is not known here end by itself.
+        Ok(PauseReason::InconclusiveAnalysisRun) | Err::<_, Unknown>(_) => false,
     };
     rollout.is_paused_by_hand() || !rollout.pauses().iter().all(|pause| by_time(&pause.reason))
 }
