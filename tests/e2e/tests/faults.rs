@@ -7,7 +7,7 @@ use kulta_core::history::{Fact, FactKind};
 use kulta_core::status::Phase;
 use kulta_e2e::app::step;
 use kulta_e2e::rollout::is_in_force;
-use kulta_e2e::{Controller, Stage};
+use kulta_e2e::{App, Controller, Stage};
 use kulta_test_cluster::{Cluster, Component};
 
 use crate::live::{HALF_WAY, Live, half_way, shop, v2};
@@ -79,9 +79,15 @@ pub(crate) async fn stopped_gracefully_it_goes_on_where_it_was(
     live.ends_on("v2").await
 }
 
+/// The pods of the first version stay for longer than a gateway's watches may take to come back after an outage: until
+/// then it sends to the pods that it knew.
+fn shop_that_outlives_an_outage(stage: &Stage) -> App {
+    shop(stage).canary_field("scaleDownDelaySeconds", 60)
+}
+
 /// Restarted as soon as the template has changed: the controller is about to write.
 pub(crate) async fn api_server_restarted_in_mid_rollout(stage: &Stage, _: &mut Controller) -> Result<()> {
-    let live = Live::start(stage, shop(stage).steps(half_way())).await?;
+    let live = Live::start(stage, shop_that_outlives_an_outage(stage).steps(half_way())).await?;
     live.rollout.release(&v2(stage)).await?;
     on_cluster(stage, |cluster| cluster.restart_component(Component::ApiServer)).await?;
     live.waits_at(HALF_WAY, 50).await?;
@@ -93,7 +99,11 @@ pub(crate) async fn pause_that_ends_while_the_api_server_is_down(
     stage: &Stage,
     _: &mut Controller,
 ) -> Result<()> {
-    let live = Live::start(stage, shop(stage).steps([step::weight(50), step::pause_for(3)])).await?;
+    let live = Live::start(
+        stage,
+        shop_that_outlives_an_outage(stage).steps([step::weight(50), step::pause_for(3)]),
+    )
+    .await?;
     live.rollout.release(&v2(stage)).await?;
     live.waits_at(HALF_WAY, 50).await?;
     on_cluster(stage, |cluster| cluster.stop_component(Component::ApiServer)).await?;

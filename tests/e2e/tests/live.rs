@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use kulta_api::status::RolloutStatus;
 use kulta_core::status::Phase;
 use kulta_e2e::app::step;
@@ -14,6 +14,10 @@ use serde_json::Value;
 /// Requests per second: enough to meet every moment in which a gateway could send one astray, and light enough for
 /// scenarios side by side on two processors.
 pub(crate) const RATE: u32 = 50;
+
+/// How many seconds' worth of requests a version may take until it alone serves: longer than the longest back-off of a
+/// gateway's watches (30 s in client-go).
+const WINDOWS: u32 = 60;
 
 /// The step on which [`half_way`] waits.
 pub(crate) const HALF_WAY: u32 = 1;
@@ -107,7 +111,7 @@ impl Live {
         Ok(())
     }
 
-    /// Waits until the rollout is healthy, and refuses failed requests and those of other versions from then on.
+    /// Waits until the rollout is healthy and `version` alone answers.
     pub(crate) async fn settles_on(&self, version: &str) -> Result<()> {
         self.rollout
             .until("to be healthy", |status| status.phase == Phase::Healthy)
@@ -115,27 +119,32 @@ impl Live {
         self.is_served_by(version).await
     }
 
-    /// Refuses failed requests and those of other versions during a second, two seconds from now.
+    /// Waits until for a second's worth of requests no request fails and no other version answers.
     ///
-    /// The time before is left out: the gateway says that it has accepted a weight shortly before its data plane works
-    /// by it.
+    /// The gateway says that it has accepted a weight before its data plane works by it, and hears of Services by
+    /// watches of their own: after an outage of the API server each of them comes back in its own time.
     pub(crate) async fn is_served_by(&self, version: &str) -> Result<()> {
-        self.serve(2).await?;
+        let mut window = self.second().await?;
+        for _ in 1..WINDOWS {
+            if answers_alone(version, &window) {
+                return Ok(());
+            }
+            window = self.second().await?;
+        }
+        bail!("not served by {version} alone, and well: {window:?}")
+    }
+
+    /// What came of the next second's worth of requests.
+    async fn second(&self) -> Result<Snapshot> {
         let begun = self.traffic.snapshot();
         self.serve(1).await?;
-        let window = self.traffic.snapshot().since(&begun);
-        ensure!(
-            window.answers() > 0 && window.failed_total() == 0,
-            "requests failed: {window:?}"
-        );
-        let others = window.answers() - window.answers_of(version);
-        ensure!(
-            others == 0,
-            "{others} answers were not by {version}: {:?}",
-            window.versions
-        );
-        Ok(())
+        Ok(self.traffic.snapshot().since(&begun))
     }
+}
+
+fn answers_alone(version: &str, window: &Snapshot) -> bool {
+    let answers = window.answers();
+    answers > 0 && window.failed_total() == 0 && answers == window.answers_of(version)
 }
 
 /// Whether the rollout pauses on `step` with the canary's weight in force.
