@@ -68,10 +68,27 @@ pub struct RolloutSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub progress_deadline_seconds: Option<i32>,
+    /// Whether a rollout goes back to the stable version when that time has passed. Default: false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub progress_deadline_abort: Option<bool>,
+    /// How far back a version is gone back to at once, without steps, pauses, analyses and gates.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rollback_window: Option<RollbackWindow>,
     /// How a new version replaces the old one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(required)]
     pub strategy: Option<Strategy>,
+}
+
+/// How far back a version is gone back to at once.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RollbackWindow {
+    /// Fewer revisions than these may have been made between the version and the stable one. Default: 0, none is gone back
+    /// to at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub revisions: Option<i32>,
 }
 
 /// How a new version replaces the old one: exactly one of its fields.
@@ -206,6 +223,23 @@ pub struct Canary {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub min_pods_per_replica_set: Option<i32>,
+    /// How many available pods of those wanted are enough for a step, and for the promotion. Default: all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replica_progress_threshold: Option<ReplicaProgressThreshold>,
+}
+
+/// How many available pods of those wanted are enough to go on.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+pub struct ReplicaProgressThreshold {
+    /// `Percent` of the wanted pods, or a number of `Pods`.
+    #[serde(rename = "type")]
+    #[schemars(extend("enum" = ["Percent", "Pods"]))]
+    pub kind: String,
+    /// So many.
+    #[schemars(range(min = 0))]
+    pub value: i32,
 }
 
 /// Where traffic is split.
@@ -219,6 +253,10 @@ pub struct TrafficRouting {
     /// The same as manifests for Argo Rollouts ask for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plugins: Option<RouterPlugins>,
+    /// Known so that any whole but 100 can be refused with a reason; no part of the schema.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
+    pub max_traffic_weight: Option<i32>,
 }
 
 /// Traffic router plugins of Argo Rollouts, by their names. KULTA does itself what the one that it knows does.

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use kulta_core::history::Fact;
-use kulta_core::status::{Condition, ConditionType, Furthest, PauseCondition, PauseReason, Phase, Status};
+use kulta_core::status::{
+    Condition, ConditionType, Furthest, PauseCondition, PauseReason, Phase, RolloutDuration, Status,
+};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -151,6 +153,13 @@ pub struct RolloutStatus {
     #[serde(skip_serializing_if = "is_none_reached")]
     #[schemars(schema_with = "schema::furthest")]
     pub furthest: Furthest,
+    /// How long the rollout has been under way, and what became of it.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "known_or_default"
+    )]
+    #[schemars(schema_with = "schema::duration")]
+    pub duration: Option<RolloutDuration>,
     /// Conditions.
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "known_conditions")]
     #[schemars(schema_with = "schema::conditions")]
@@ -241,6 +250,7 @@ impl RolloutStatus {
             blue_green: BlueGreenStatus::of(status),
             last_progress_time: status.last_progress_time,
             furthest: status.furthest,
+            duration: status.duration.clone(),
             conditions: conditions.collect(),
             history: status.history.clone(),
             delivered: status.delivered.clone(),
@@ -280,6 +290,7 @@ impl RolloutStatus {
             traffic: self.canary.and_then(CanaryStatus::into_core),
             last_progress_time: self.last_progress_time,
             furthest: self.furthest,
+            duration: self.duration,
             conditions: self.conditions.into_iter().map(|entry| entry.condition).collect(),
             history: self.history,
             delivered: self.delivered,

@@ -10,7 +10,7 @@ use crate::plan::{Action, Purpose};
 use crate::revisions::Revisions;
 use crate::spec::Spec;
 use crate::status::{Analyses, AnalysisReference, PauseCondition, PauseReason, Status};
-use crate::{blue_green, gates};
+use crate::{blue_green, gates, intent};
 
 use self::begin::{begin, is_of_another, name_of};
 
@@ -120,7 +120,7 @@ pub(crate) fn heed_failures(draft: &mut Draft<'_>) {
     let status = &draft.status;
     let decided = status.abort || status.promote_full || status.fully_promoted();
     if !decided && verdict_against(status).is_some() {
-        abort(draft);
+        intent::abort(draft);
     }
 }
 
@@ -166,16 +166,6 @@ fn forget_others(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) 
 fn is_attempt(name: &str, base: &str) -> bool {
     let rest = name.strip_prefix(base);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-}
-
-/// Traffic goes back to the stable version, as if the user had asked for it.
-fn abort(draft: &mut Draft<'_>) {
-    draft.status.abort = true;
-    draft.status.aborted_at = Some(draft.now);
-    draft.status.pause_conditions.clear();
-    draft.status.controller_pause = false;
-    draft.status.current_step_index = draft.status.current_step_index.map(|_| 0);
-    blue_green::begin_anew(&mut draft.status);
 }
 
 /// Forgets analyses in doubt, whose pause the user has taken away: others are begun. True: there were any.

@@ -110,6 +110,9 @@ pub(crate) fn advance(
     revisions: &Revisions<'_>,
     reached: Reached,
 ) {
+    if awaits_pods(&draft.status, spec) {
+        return;
+    }
     if reached.full && reached.available {
         if is_unquestioned(&draft.status) || is_proven(draft, blue_green) {
             remember_stable(draft, revisions);
@@ -133,7 +136,7 @@ pub(crate) fn due(
     blue_green: &BlueGreen,
     revisions: &Revisions<'_>,
 ) -> Option<Due> {
-    if is_unquestioned(&draft.status) {
+    if is_unquestioned(&draft.status) || awaits_pods(&draft.status, spec) {
         None
     } else if has_taken_over(draft, spec, revisions) {
         (revisions.current_available() >= spec.replicas).then_some(Due::PostPromotion)
@@ -151,6 +154,12 @@ pub(crate) fn is_cleared(status: &Status) -> bool {
 /// Whether the switch waits for nothing but gates, pods and endpoints.
 pub(crate) fn awaits_gates(status: &Status) -> bool {
     !status.is_switched() && state(status).is_some_and(|state| state.checkpoint && !state.fast_rollback)
+}
+
+/// Whether there is a new version and no pods are wanted: nothing can be found out of it, so nothing goes forward, and both
+/// versions come up again together.
+pub(crate) fn awaits_pods(status: &Status, spec: &Spec) -> bool {
+    spec.replicas == 0 && spec.blue_green().is_some() && !status.abort && !status.fully_promoted()
 }
 
 /// Whether the active Service is at the stable revision, and the preview Service at the current one.
@@ -175,12 +184,8 @@ fn may_take_over(draft: &Draft<'_>, spec: &Spec) -> bool {
     is_unquestioned(status) || is_cleared(status) && !gates::hold(status, spec)
 }
 
-/// Whether the new version serves all users: its endpoints are seen behind the active Service. Where no pods are wanted,
-/// nothing serves anybody.
+/// Whether the new version serves all users: its endpoints are seen behind the active Service.
 fn has_taken_over(draft: &Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) -> bool {
-    if spec.replicas == 0 {
-        return may_take_over(draft, spec);
-    }
     active(draft.observed).is_some_and(|active| shows(active, &revisions.current_hash, spec.replicas))
 }
 

@@ -6,7 +6,7 @@ use crate::revision::HASH_LABEL;
 use crate::revisions::Revisions;
 use crate::spec::{Method, Problem, Spec, Weight};
 use crate::status::{ConditionType, Phase, Reason, Status, Truth};
-use crate::{analyses, blue_green, progress, revisions};
+use crate::{analyses, blue_green, duration, intent, progress, revisions};
 
 /// The status of a Rollout whose spec can't be worked with: nothing else is touched.
 pub(crate) fn invalid_spec(draft: &mut Draft<'_>, problems: &[Problem]) {
@@ -66,6 +66,7 @@ pub(crate) fn settle(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'
     set_paused(draft, spec);
     set_progressing(draft, spec, revisions);
     set_completed(draft, spec, revisions);
+    duration::keep(draft, spec, revisions);
     let (phase, message) = phase(draft, spec, revisions);
     set_phase(draft, phase, message);
     summarise(draft);
@@ -188,7 +189,7 @@ fn set_paused(draft: &mut Draft<'_>, spec: &Spec) {
 }
 
 pub(crate) fn is_paused(status: &Status, spec: &Spec) -> bool {
-    spec.paused || !status.pause_conditions.is_empty()
+    spec.paused || !status.pause_conditions.is_empty() || blue_green::awaits_pods(status, spec)
 }
 
 fn set_progressing(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) {
@@ -210,7 +211,7 @@ fn standstill(
         return Some((Truth::False, Reason::ReplicaSetCreateError, message.clone()));
     }
     if draft.status.abort {
-        let message = aborted(&draft.status, revisions);
+        let message = aborted(draft, revisions);
         return Some((Truth::False, Reason::RolloutAborted, message));
     }
     if is_done(&draft.status, spec, revisions) || is_paused(&draft.status, spec) {
@@ -222,6 +223,11 @@ fn standstill(
         "ReplicaSet \"{name}\" has timed out progressing: nothing has moved for {seconds} s \
          (spec.progressDeadlineSeconds)"
     );
+    // What is wrong around the Rollout is no fault of the new version.
+    if spec.progress_deadline_abort && !draft.status.fully_promoted() && !draft.hold {
+        draft.withdraw();
+        intent::abort(draft);
+    }
     Some((Truth::False, Reason::ProgressDeadlineExceeded, message))
 }
 
@@ -261,10 +267,22 @@ fn progress_of(draft: &Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) -> (Tr
     }
 }
 
-fn aborted(status: &Status, revisions: &Revisions<'_>) -> String {
+/// That it was aborted, and why: by an analysis, or by the deadline, which only the condition itself tells of.
+fn aborted(draft: &Draft<'_>, revisions: &Revisions<'_>) -> String {
     let revision = revisions.current.map_or(0, |current| current.revision);
-    let cause = analyses::verdict_against(status).map_or_else(String::new, |cause| format!(": {cause}"));
-    format!("Rollout aborted update to revision {revision}{cause}")
+    let message = format!("Rollout aborted update to revision {revision}");
+    if let Some(cause) = analyses::verdict_against(&draft.status) {
+        return format!("{message}: {cause}");
+    }
+    let before = &draft.observed.status;
+    let told = before
+        .condition(ConditionType::Progressing)
+        .filter(|_| before.aborted_at.is_some() && before.aborted_at == draft.status.aborted_at);
+    match told.map(|told| (told.reason, &told.message)) {
+        Some((Reason::ProgressDeadlineExceeded, cause)) => format!("{message}: {cause}"),
+        Some((Reason::RolloutAborted, told)) => told.clone(),
+        _ => message,
+    }
 }
 
 /// The stable revision is the one asked for, with all its pods, and traffic is where it belongs.
@@ -341,6 +359,12 @@ fn phase(draft: &Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) -> (Phase, S
     }
     if let Some(pause) = status.pause_conditions.first() {
         return (Phase::Paused, format!("{:?}", pause.reason));
+    }
+    if blue_green::awaits_pods(status, spec) {
+        return (
+            Phase::Paused,
+            "no pods are wanted (spec.replicas is 0): the switch waits until there are some".to_owned(),
+        );
     }
     if let Some(message) = unchecked(draft) {
         return (Phase::Progressing, message);

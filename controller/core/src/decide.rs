@@ -32,7 +32,10 @@ pub fn decide(observed: &Observed, now: Timestamp) -> Plan {
         return draft.finish();
     }
     match (&observed.spec, &observed.overlaps_with) {
-        (Ok(spec), None) => work(&mut draft, spec),
+        (Ok(spec), None) => match reference::split_left_behind(&draft.status, spec) {
+            None => work(&mut draft, spec),
+            Some(problem) => condition::invalid_spec(&mut draft, &[problem]),
+        },
         (Ok(spec), Some(other)) => refuse(&mut draft, Some(spec), &[overlap(other)]),
         (Err(invalid), _) => refuse(&mut draft, invalid.readable.as_deref(), &invalid.problems),
     }
@@ -99,7 +102,7 @@ fn work(draft: &mut Draft<'_>, spec: &Spec) {
 fn proceed(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>, problems: &[Problem]) {
     draft.hold |= !problems.is_empty();
     blue_green::note(draft, spec);
-    intent::take_user_actions(draft, spec);
+    intent::take_user_actions(draft, spec, revisions);
     analyses::heed(draft, spec, revisions);
     blue_green::note_retreat(draft);
     gates::note_consent(&mut draft.status, spec);

@@ -51,6 +51,13 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// Takes back the writes so far, and what the status says of them: nothing of it was done yet.
+    pub(crate) fn withdraw(&mut self) {
+        self.actions.clear();
+        self.touched.clear();
+        self.status.traffic.clone_from(&self.observed.status.traffic);
+    }
+
     /// Whether the plan writes anything so far.
     pub(crate) fn acts(&self) -> bool {
         !self.actions.is_empty()

@@ -144,6 +144,8 @@ pub enum FactKind {
     RolledBack,
     /// The steps were changed in mid-rollout and begin again.
     StepsChanged,
+    /// The steps, and all that is asked on the way, are left out: see the message.
+    StepsSkipped,
     /// A step is done.
     StepCompleted,
     /// A canary weight was asked for.

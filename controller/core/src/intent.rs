@@ -5,7 +5,7 @@ use crate::draft::Draft;
 use crate::observed::{Observed, Presence, ReplicaSetView};
 use crate::revisions::Revisions;
 use crate::spec::Spec;
-use crate::{analyses, blue_green};
+use crate::{analyses, blue_green, rollback};
 
 /// Brings the status in line with a spec that makes sense. `Stop`: the status must be written before anything else is
 /// done.
@@ -76,7 +76,17 @@ fn take_spec_change(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_
     }
     draft.status.current_pod_hash = Some(revisions.current_hash.clone());
     begin(draft, spec);
+    skip_within_window(draft, spec, revisions);
     Flow::Stop
+}
+
+/// A version within the rollback window is promoted as if somebody had asked for that: no step, pause, analysis or gate
+/// is between it and the users, only its pods are.
+fn skip_within_window(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) {
+    if !draft.status.fully_promoted() && rollback::is_within_window(spec, revisions) {
+        draft.status.promote_full = true;
+        draft.status.current_step_index = first_step(spec, spec.step_count());
+    }
 }
 
 /// The state at the beginning of a rollout; at its end at once, where the stable revision is the one asked for.
@@ -112,7 +122,7 @@ pub(crate) fn clear_pauses(draft: &mut Draft<'_>) {
 }
 
 /// Takes up what users wrote on the status: abort, retry, full promotion, another step.
-pub(crate) fn take_user_actions(draft: &mut Draft<'_>, spec: &Spec) {
+pub(crate) fn take_user_actions(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) {
     let now = draft.now;
     if draft.status.fully_promoted() {
         // Nothing is under way: there is nothing to abort, to retry or to promote.
@@ -140,6 +150,7 @@ pub(crate) fn take_user_actions(draft: &mut Draft<'_>, spec: &Spec) {
             status.aborted_at = None;
             status.last_progress_time = Some(now);
             restart_steps(draft, spec);
+            skip_within_window(draft, spec, revisions);
         }
         (true, Some(_)) | (false, None) => {}
     }
@@ -154,6 +165,16 @@ pub(crate) fn take_user_actions(draft: &mut Draft<'_>, spec: &Spec) {
             .unwrap_or(0)
             .min(spec.step_count()),
     );
+}
+
+/// Traffic goes back to the stable version, as if the user had asked for it.
+pub(crate) fn abort(draft: &mut Draft<'_>) {
+    draft.status.abort = true;
+    draft.status.aborted_at = Some(draft.now);
+    draft.status.promote_full = false;
+    clear_pauses(draft);
+    draft.status.current_step_index = draft.status.current_step_index.map(|_| 0);
+    blue_green::begin_anew(&mut draft.status);
 }
 
 fn restart_steps(draft: &mut Draft<'_>, spec: &Spec) {

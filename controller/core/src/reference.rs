@@ -2,7 +2,8 @@
 
 use crate::observed::{BackendView, Observed, Presence, RouteView, ServiceView};
 use crate::service::{Misfit, misfit};
-use crate::spec::{Problem, RouteReference, Spec};
+use crate::spec::{Problem, RouteReference, Spec, Weight};
+use crate::status::Status;
 
 /// Everything wrong with what the spec refers to.
 pub(crate) fn problems(observed: &Observed, spec: &Spec) -> Vec<Problem> {
@@ -47,6 +48,20 @@ pub(crate) fn problems(observed: &Observed, spec: &Spec) -> Vec<Problem> {
         }
     }
     problems
+}
+
+/// The share of traffic that routes of an earlier strategy still give to the canary, where this one names no routes: they
+/// are not known any more, and whatever is done to pods and Services, requests go on coming by them.
+pub(crate) fn split_left_behind(status: &Status, spec: &Spec) -> Option<Problem> {
+    let traffic = status.traffic.as_ref().filter(|_| spec.routing().is_none())?;
+    let weight = traffic.requested.max(traffic.in_force.unwrap_or_default());
+    let message = format!(
+        "the routes of the strategy before still send {weight} % of the traffic to its canary Service, and this strategy \
+         does not name them; go back to strategy.canary.trafficRouting as it was, abort the rollout or let it end, and \
+         change the strategy then. If the routes are gone, or you have set that weight to 0 by hand: kubectl patch \
+         --subresource=status --type=merge -p '{{\"status\":{{\"canary\":null}}}}'"
+    );
+    (weight > Weight::ZERO).then(|| Problem::new("spec.strategy", message))
 }
 
 fn check_service(

@@ -1,6 +1,7 @@
 //! Which ReplicaSet is which: the current revision, the stable one, and the others.
 
 use crate::observed::{Observed, ReplicaSetView, TemplateCheck};
+use crate::rollback;
 
 /// The revisions of a Rollout.
 #[derive(Debug, Clone)]
@@ -101,8 +102,8 @@ impl<'a> Revisions<'a> {
     }
 }
 
-/// Whether the spec asks for a rollout that has not begun, and that will measure something: going back to the stable revision
-/// asks nobody.
+/// Whether the spec asks for a rollout that has not begun, and that will measure something: going back to the stable revision,
+/// or to one within the rollback window, asks nobody.
 pub(crate) fn is_new(observed: &Observed) -> bool {
     let Ok(spec) = &observed.spec else { return false };
     let status = &observed.status;
@@ -113,7 +114,12 @@ pub(crate) fn is_new(observed: &Observed) -> bool {
     let wanted = Some(wanted.as_str());
     let template_changed = status.current_pod_hash.as_deref() != wanted;
     let steps_changed = status.current_step_hash.as_deref().unwrap_or_default() != spec.steps_hash;
-    (template_changed || steps_changed) && status.stable_hash.as_deref() != wanted
+    let is_change = template_changed || steps_changed;
+    let goes_back = || {
+        let revisions = Revisions::find(observed, true);
+        revisions.is_some_and(|revisions| rollback::is_within_window(spec, &revisions))
+    };
+    is_change && status.stable_hash.as_deref() != wanted && !goes_back()
 }
 
 /// The ReplicaSet that carries the spec's template: hash first, comparison second.

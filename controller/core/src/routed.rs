@@ -52,10 +52,10 @@ pub(crate) fn reconcile(
         step_weight(draft, spec)
     };
     Reached {
-        counts: sizes.reached(revisions, routing),
+        counts: sizes.reached(spec, revisions, routing),
         weight: weight == Some(asked) && verified || empty,
         full: weight == Some(Weight::FULL) && verified || empty,
-        available: revisions.current_available() >= spec.replicas,
+        available: revisions.current_available() >= spec.enough(spec.replicas),
     }
 }
 
@@ -98,7 +98,7 @@ fn wanted_weight(draft: &Draft<'_>, spec: &Spec, revisions: &Revisions<'_>, size
     // A step that lowers the weight does not wait for pods, and one pod of several that is lost for a while moves
     // nothing: the others take its share.
     let most_are_left = target == previous && available.saturating_mul(2) >= sizes.canary;
-    if available >= sizes.canary || target < previous || most_are_left {
+    if available >= spec.enough(sizes.canary) || target < previous || most_are_left {
         target
     } else if target == previous {
         below(draft, spec, target)
@@ -142,8 +142,8 @@ fn safe_weight(
             traffic::ready_endpoints(draft.observed.stable_service.as_ref(), &stable.hash)
         }),
     };
-    let can_rise =
-        !draft.hold && !view.is_rejected() && ready.canary >= sizes.canary.min(spec.replicas).max(1);
+    let enough = spec.enough(sizes.canary.min(spec.replicas)).max(1);
+    let can_rise = !draft.hold && !view.is_rejected() && ready.canary >= enough;
     let raised = if can_rise {
         wanted
     } else {
@@ -184,8 +184,8 @@ fn lowest(
     if !routing.dynamic_stable_scale || waited_enough(draft, revisions) {
         return Weight::ZERO;
     }
-    let capacity = u64::from(revisions.stable_available().min(ready.stable).min(spec.replicas)) * 100
-        / u64::from(spec.replicas);
+    let serving = revisions.stable_available().min(ready.stable);
+    let capacity = u64::from(spec.most_for(serving)) * 100 / u64::from(spec.replicas);
     let carries = u32::try_from(capacity)
         .ok()
         .and_then(|percent| Weight::new(percent).ok())

@@ -335,12 +335,18 @@ pub struct Spec {
     pub paused: bool,
     /// Without progress for so long the rollout is reported as Degraded.
     pub progress_deadline: SignedDuration,
+    /// A rollout whose progress deadline passes goes back to the stable version.
+    pub progress_deadline_abort: bool,
+    /// Going back over fewer revisions than these asks nobody; 0: going back is a rollout like any other.
+    pub rollback_window: u32,
     /// The steps; empty: straight to the new version.
     pub steps: Vec<Step>,
     /// Identity of the steps (`revision::steps_hash`); empty if it is blue-green, which has none.
     pub steps_hash: String,
     /// A canary, routed or basic, or blue-green.
     pub method: Method,
+    /// So many available pods of those wanted are enough for a canary to go on; None: all of them.
+    pub progress_threshold: Option<Amount>,
     /// The analysis that goes on beside the steps.
     pub background: Option<BackgroundAnalysis>,
     /// The gates that are asked before every rise of the weight and before the promotion, or before the switch.
@@ -382,6 +388,27 @@ impl Spec {
                 blue_green.preview_service.as_deref(),
             ),
         }
+    }
+
+    /// The number of available pods that are enough where `wanted` are wanted.
+    #[must_use]
+    pub fn enough(&self, wanted: u32) -> u32 {
+        let threshold = self.progress_threshold;
+        threshold.map_or(wanted, |threshold| threshold.ceil(wanted).min(wanted))
+    }
+
+    /// The most wanted pods, at most `replicas`, for which `available` are enough.
+    #[must_use]
+    pub fn most_for(&self, available: u32) -> u32 {
+        let most = match self.progress_threshold {
+            Some(Amount::Pods(pods)) if available >= pods => u64::from(self.replicas),
+            None | Some(Amount::Pods(_)) => u64::from(available),
+            Some(Amount::Percent(percent)) => {
+                let most = (u64::from(available) * 100).checked_div(u64::from(percent));
+                most.unwrap_or(u64::MAX).max(u64::from(available))
+            }
+        };
+        u32::try_from(most).map_or(self.replicas, |most| most.min(self.replicas))
     }
 
     /// The number of steps, as an index.

@@ -61,6 +61,8 @@ pub struct Status {
     pub last_progress_time: Option<Timestamp>,
     /// The furthest that the step under way has come.
     pub furthest: Furthest,
+    /// How long the rollout has been under way; None before the first one that was seen from its beginning.
+    pub duration: Option<RolloutDuration>,
     /// Conditions.
     pub conditions: Vec<Condition>,
     /// What happened, oldest first.
@@ -146,6 +148,57 @@ pub struct AnalysisReference {
     /// The rollout was paused for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub paused: bool,
+}
+
+/// How long a rollout has been under way, and what became of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RolloutDuration {
+    /// When it began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rollout_started_at: Option<Timestamp>,
+    /// Since when it waits for somebody; None: it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub manual_pause_started_at: Option<Timestamp>,
+    /// How long it has waited for somebody before that, in seconds.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub total_manual_pause_duration_seconds: u64,
+    /// When it came to its end; None: it has not yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Timestamp>,
+    /// What became of it, or, before its end, what it will have been if it comes to a good one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub completion_status: Option<CompletionStatus>,
+}
+
+impl RolloutDuration {
+    /// Whether it has begun and has not come to its end.
+    #[must_use]
+    pub const fn is_running(&self) -> bool {
+        self.rollout_started_at.is_some() && self.finished_at.is_none()
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+const fn is_zero(seconds: &u64) -> bool {
+    *seconds == 0
+}
+
+/// What became of a rollout. The words are those of Argo Rollouts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum CompletionStatus {
+    /// Its version is the stable one, by way of the steps.
+    Promoted,
+    /// Its version is the stable one, since somebody asked for a full promotion.
+    FastPromoted,
+    /// It was aborted.
+    Aborted,
+    /// Another version, or other steps, took its place.
+    Superseded,
+    /// An older version took its place, and went through all steps.
+    RolledBack,
+    /// An older version took its place at once.
+    FastRolledBack,
 }
 
 /// The furthest that a step has come. What only comes back to it, as the pods of a version that keeps crashing do, is

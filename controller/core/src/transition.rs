@@ -6,8 +6,8 @@ use crate::analyses;
 use crate::analysis::run::AnalysisPhase;
 use crate::history::{Cause, Evidence, Fact, FactKind, Origin};
 use crate::observed::{AnalysisRunView, Observed};
-use crate::status::{AnalysisReference, Status};
-use crate::text;
+use crate::status::{AnalysisReference, ConditionType, Reason, Status};
+use crate::{rollback, text};
 
 use availability::Telling;
 
@@ -34,6 +34,7 @@ pub(crate) fn between(old: &Status, new: &Status, observed: &Observed, now: Time
     revision(&mut facts, old, new);
     analyses_of(&mut facts, old, new);
     user_actions(&mut facts, old, new);
+    skipped_steps(&mut facts, old, new);
     traffic(&mut facts, old, new);
     switch(&mut facts, old, new);
     steps(&mut facts, old, new);
@@ -150,8 +151,12 @@ fn user_actions(facts: &mut Facts<'_>, old: &Status, new: &Status) {
             facts.push_with_origin(FactKind::Aborted, Cause::User);
         }
         (None, Some(_)) => {
-            if let Some(fact) = facts.push_with_origin(FactKind::Aborted, Cause::Analysis) {
-                fact.message = analyses::verdict_against(new).unwrap_or_default();
+            let (cause, message) = match analyses::verdict_against(new) {
+                Some(verdict) => (Cause::Analysis, verdict),
+                None => (Cause::Controller, passed_deadline(new)),
+            };
+            if let Some(fact) = facts.push_with_origin(FactKind::Aborted, cause) {
+                fact.message = message;
             }
         }
         (Some(_), None) if same && !new.fully_promoted() => {
@@ -159,6 +164,23 @@ fn user_actions(facts: &mut Facts<'_>, old: &Status, new: &Status) {
             facts.push_with_origin(FactKind::Retried, Cause::User);
         }
         _ => {}
+    }
+}
+
+/// What is said of the progress deadline when it has just passed.
+fn passed_deadline(new: &Status) -> String {
+    let progressing = new.condition(ConditionType::Progressing);
+    let passed = progressing.filter(|condition| condition.reason == Reason::ProgressDeadlineExceeded);
+    passed.map_or_else(String::new, |passed| passed.message.clone())
+}
+
+/// A version within the rollback window is promoted in full by the controller itself.
+fn skipped_steps(facts: &mut Facts<'_>, old: &Status, new: &Status) {
+    if new.promote_full
+        && !old.promote_full
+        && let Some(fact) = facts.push(FactKind::StepsSkipped, Cause::Controller)
+    {
+        rollback::WITHIN_WINDOW.clone_into(&mut fact.message);
     }
 }
 

@@ -83,6 +83,7 @@ impl Kind {
             FactKind::RolledBack if fact.chain.is_some() => Self::Deployment("failed"),
             FactKind::RolledBack
             | FactKind::StepsChanged
+            | FactKind::StepsSkipped
             | FactKind::StepCompleted
             | FactKind::WeightRequested
             | FactKind::WeightInForce

@@ -14,10 +14,11 @@ use kulta_events::{Event, Producer, Subject, removed, render};
 use serde_json::Value;
 
 /// Every kind of fact.
-const KINDS: [FactKind; 20] = [
+const KINDS: [FactKind; 21] = [
     FactKind::Started,
     FactKind::RolledBack,
     FactKind::StepsChanged,
+    FactKind::StepsSkipped,
     FactKind::StepCompleted,
     FactKind::WeightRequested,
     FactKind::WeightInForce,

@@ -82,7 +82,9 @@ fn unseen(rollout: Rollout<'_>, phase: Phase) -> Option<&'static str> {
     if rollout.promote_full() && !rollout.pauses().is_empty() && !rollout.is_paused_by_hand() {
         return Some("waiting for rollout to be promoted");
     }
-    let resumed = phase == Phase::Paused && rollout.pauses().is_empty() && !rollout.is_paused_by_hand();
+    // A blue-green rollout without pods is paused until there are some.
+    let is_held = rollout.is_paused_by_hand() || rollout.desired() == 0;
+    let resumed = phase == Phase::Paused && rollout.pauses().is_empty() && !is_held;
     resumed.then_some("waiting for rollout to unpause")
 }
 
@@ -98,7 +100,8 @@ pub fn waits_for_a_hand(rollout: Rollout<'_>) -> bool {
         // Nor does one that is not known here end by itself.
         Ok(PauseReason::InconclusiveAnalysisRun) | Err::<_, Unknown>(_) => false,
     };
-    rollout.is_paused_by_hand() || !rollout.pauses().iter().all(|pause| by_time(&pause.reason))
+    let is_held = rollout.is_paused_by_hand() || rollout.desired() == 0;
+    is_held || !rollout.pauses().iter().all(|pause| by_time(&pause.reason))
 }
 
 /// Whether the step of an index is a pause that ends by itself.
@@ -189,6 +192,14 @@ mod tests {
         let held = json!({"phase": "Paused", "message": "manually paused", "controllerPause": true});
         let object = with_spec(&with_status(&rollout(), held), json!({"paused": true}));
         assert_eq!(told(&object), "Paused - manually paused");
+    }
+
+    #[test]
+    fn a_rollout_that_waits_for_pods_to_be_wanted_is_paused() {
+        let held = json!({"phase": "Paused", "message": "no pods are wanted", "controllerPause": true});
+        let object = with_spec(&with_status(&rollout(), held), json!({"replicas": 0}));
+        assert_eq!(told(&object), "Paused - no pods are wanted");
+        assert!(waits_for_a_hand(Rollout::new(&object)));
     }
 
     #[test]

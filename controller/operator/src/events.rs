@@ -163,6 +163,7 @@ pub fn of_fact(fact: &Fact, observed: &Observed, plan: &Plan) -> Option<Notice> 
             Some(Reason::RolloutNotCompleted.note(note))
         }
         FactKind::RolledBack => Some(Reason::SkipSteps.note("Rollback to stable ReplicaSets")),
+        FactKind::StepsSkipped => Some(Reason::SkipSteps.note(fact.message.clone())),
         FactKind::StepCompleted => step_completed(fact, observed),
         FactKind::WeightRequested => {
             let weight = fact.weight?;
@@ -242,7 +243,14 @@ fn promotion_reason(fact: &Fact, observed: &Observed) -> String {
     } else if fact.from.is_none() {
         "Initial deploy".to_owned()
     } else if observed.status.promote_full {
-        "Full promotion requested".to_owned()
+        let skipped = |earlier: &&Fact| earlier.kind == FactKind::StepsSkipped && earlier.chain == fact.chain;
+        let within_window = observed.status.history.iter().any(|earlier| skipped(&earlier));
+        let reason = if within_window {
+            "Rollback within window"
+        } else {
+            "Full promotion requested"
+        };
+        reason.to_owned()
     } else if let Some(blue_green) = &observed.status.blue_green {
         let reason = if blue_green.fast_rollback {
             "Fast rollback"

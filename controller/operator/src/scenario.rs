@@ -292,6 +292,9 @@ fn spec() -> Spec {
         revision_history_limit: 10,
         paused: false,
         progress_deadline: SignedDuration::from_secs(600),
+        progress_deadline_abort: false,
+        rollback_window: 0,
+        progress_threshold: None,
         steps: vec![Step::SetWeight(Weight::new(25).unwrap()), Step::Pause(None)],
         steps_hash: "steps".to_owned(),
         method: Method::Routed(TrafficRouting {

@@ -158,16 +158,19 @@ pub(crate) async fn younger_of_two_that_overlap_across_the_groups_is_told(stage:
 }
 
 pub(crate) async fn field_that_kulta_does_not_have_is_refused_by_name(stage: &Stage) -> Result<()> {
-    let app = small(stage)
-        .argo()
-        .spec_field("rollbackWindow", json!({"revisions": 2}));
+    let app = small(stage).argo().without_routing().canary_field(
+        "trafficRouting",
+        json!({"istio": {"virtualService": {"name": "shop"}}}),
+    );
     let rollout = app.deploy(stage).await?;
 
     rollout
         .until("to name the field", |status| {
             status.phase == Phase::Degraded
                 && status.message.starts_with("InvalidSpec")
-                && status.message.contains("spec.rollbackWindow")
+                && status
+                    .message
+                    .contains("spec.strategy.canary.trafficRouting.istio")
         })
         .await?;
     Ok(())

@@ -116,6 +116,21 @@ pub(crate) fn time(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "format": "date-time"})
 }
 
+/// How long a rollout has been under way.
+pub(crate) fn duration(_: &mut SchemaGenerator) -> Schema {
+    let time = json!({"type": "string", "format": "date-time"});
+    json_schema!({
+        "type": "object",
+        "properties": {
+            "rolloutStartedAt": time,
+            "manualPauseStartedAt": time,
+            "totalManualPauseDurationSeconds": {"type": "integer", "format": "int64", "minimum": 0},
+            "finishedAt": time,
+            "completionStatus": {"type": "string"},
+        },
+    })
+}
+
 /// Conditions, as Kubernetes' own kinds have them.
 pub(crate) fn conditions(_: &mut SchemaGenerator) -> Schema {
     json_schema!({

@@ -55,6 +55,7 @@ pub(super) fn validate(blue_green: &BlueGreen, problems: &mut Vec<Problem>) -> s
         steps: Vec::new(),
         background: None,
         promotion_gates,
+        progress_threshold: None,
         method: method.map(Method::BlueGreen),
     }
 }

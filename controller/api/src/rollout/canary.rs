@@ -46,7 +46,35 @@ pub(super) fn validate(home: Home<'_>, canary: &Canary, problems: &mut Vec<Probl
         steps,
         background: background(canary, problems),
         promotion_gates: strategy::promotion_gates(canary.promotion_gates.as_deref(), PATH, problems),
+        progress_threshold: progress_threshold(home.group, canary, problems),
         method,
+    }
+}
+
+/// How many of the wanted pods are enough to go on. Argo Rollouts takes a negative value for none.
+fn progress_threshold(group: Group, canary: &Canary, problems: &mut Vec<Problem>) -> Option<Amount> {
+    let written = canary.replica_progress_threshold.as_ref()?;
+    let path = format!("{PATH}.replicaProgressThreshold");
+    let is_unset = group == Group::Argo && written.value < 0;
+    let value = natural(
+        (!is_unset).then_some(written.value),
+        &format!("{path}.value"),
+        problems,
+    );
+    match written.kind.as_str() {
+        "Pods" => value.map(Amount::Pods),
+        "Percent" => {
+            if group == Group::Kulta && value.is_some_and(|percent| percent > 100) {
+                let message = "must not be greater than 100 percent; all pods are 100 percent";
+                problems.push(Problem::new(format!("{path}.value"), message));
+            }
+            value.map(Amount::Percent)
+        }
+        other => {
+            let message = format!("{other:?} is not known; write Percent or Pods");
+            problems.push(Problem::new(format!("{path}.type"), message));
+            None
+        }
     }
 }
 

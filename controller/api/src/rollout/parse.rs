@@ -151,9 +151,12 @@ fn validate(home: Home<'_>, written: &Value, raw: &RolloutSpec, problems: &mut V
         revision_history_limit,
         paused: raw.paused.unwrap_or(false),
         progress_deadline,
+        progress_deadline_abort: raw.progress_deadline_abort.unwrap_or(false),
+        rollback_window: rollback_window(raw, problems),
         steps: strategy.steps,
         steps_hash,
         method,
+        progress_threshold: strategy.progress_threshold,
         background: strategy.background,
         promotion_gates: strategy.promotion_gates,
     })
@@ -216,6 +219,12 @@ fn progress_deadline(
         problems.push(Problem::new(path, message));
     }
     SignedDuration::from_secs(i64::from(seconds))
+}
+
+/// Over how many revisions going back asks nobody.
+fn rollback_window(raw: &RolloutSpec, problems: &mut Vec<Problem>) -> u32 {
+    let written = raw.rollback_window.as_ref().and_then(|window| window.revisions);
+    natural(written, "spec.rollbackWindow.revisions", problems).unwrap_or(0)
 }
 
 fn template_labels(

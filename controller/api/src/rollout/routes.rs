@@ -6,6 +6,9 @@ use kulta_core::spec::{Problem, RouteReference};
 
 use super::{GatewayApi, GatewayApiPlugin, TrafficRouting};
 
+/// The whole that weights are shares of.
+const WHOLE: i32 = 100;
+
 /// A route as written.
 struct Written<'spec> {
     path: String,
@@ -22,6 +25,7 @@ pub(super) fn validate(
     problems: &mut Vec<Problem>,
 ) -> Vec<RouteReference> {
     let path = format!("{canary_path}.trafficRouting");
+    refuse_other_whole(routing, &path, problems);
     let own = routing.and_then(|routing| routing.gateway_api.as_ref());
     let plugin = routing
         .and_then(|routing| routing.plugins.as_ref())
@@ -49,6 +53,19 @@ pub(super) fn validate(
         ));
     }
     named(namespace, written, problems)
+}
+
+/// Weights are percent, in the status and in the history, too. Argo Rollouts' plugin for the Gateway API knows no other whole,
+/// either: it writes the rest of 100, whatever the whole is said to be.
+fn refuse_other_whole(routing: Option<&TrafficRouting>, path: &str, problems: &mut Vec<Problem>) {
+    let written = routing.and_then(|routing| routing.max_traffic_weight);
+    if let Some(whole) = written.filter(|whole| *whole != WHOLE) {
+        let message = format!(
+            "weights of routes are percent, and not shares of {whole} (Argo Rollouts' plugin for the Gateway API takes them \
+             for percent as well); write weights of 0 to {WHOLE} and take maxTrafficWeight out"
+        );
+        problems.push(Problem::new(format!("{path}.maxTrafficWeight"), message));
+    }
 }
 
 fn own_routes<'spec>(own: Option<&'spec GatewayApi>, path: &str) -> Vec<Written<'spec>> {

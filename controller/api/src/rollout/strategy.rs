@@ -1,7 +1,7 @@
 //! What `strategy` means: which one it is, and what both have in common.
 
 use kulta_core::revision::steps_hash;
-use kulta_core::spec::{BackgroundAnalysis, Gates, Method, Problem, Step};
+use kulta_core::spec::{Amount, BackgroundAnalysis, Gates, Method, Problem, Step};
 use serde_json::json;
 
 use super::parse::Home;
@@ -13,6 +13,7 @@ pub(super) struct Meaning {
     pub(super) steps: Vec<Step>,
     pub(super) background: Option<BackgroundAnalysis>,
     pub(super) promotion_gates: Option<Gates>,
+    pub(super) progress_threshold: Option<Amount>,
     /// None where the problems tell why.
     pub(super) method: Option<Method>,
 }

@@ -194,6 +194,42 @@ mod accepts {
     }
 
     #[test]
+    fn how_many_pods_are_enough() {
+        let of = |kind: &str, value: i32| {
+            let threshold = json!({"type": kind, "value": value});
+            accepted(&canary(basic(), "replicaProgressThreshold", threshold)).progress_threshold
+        };
+
+        assert_eq!(of("Percent", 90), Some(Amount::Percent(90)));
+        assert_eq!(of("Pods", 0), Some(Amount::Pods(0)));
+        assert_eq!(accepted(&basic()).progress_threshold, None);
+    }
+
+    #[test]
+    fn how_far_back_a_version_is_gone_back_to_at_once() {
+        let windows = [
+            json!(null),
+            json!({}),
+            json!({"revisions": 0}),
+            json!({"revisions": 3}),
+        ];
+
+        let read = windows.map(|window| accepted(&with(basic(), "/rollbackWindow", window)).rollback_window);
+
+        assert_eq!(read, [0, 0, 0, 3]);
+    }
+
+    #[test]
+    fn whether_the_deadline_ends_a_rollout() {
+        let written = [json!(null), json!(false), json!(true)];
+
+        let read = written
+            .map(|abort| accepted(&with(basic(), "/progressDeadlineAbort", abort)).progress_deadline_abort);
+
+        assert_eq!(read, [false, false, true]);
+    }
+
+    #[test]
     fn amounts_as_numbers_and_percentages() {
         let cases = [
             (json!(0), Amount::Pods(0)),

@@ -4,7 +4,8 @@ use kulta_core::analysis::run::AnalysisPhase;
 use kulta_core::history::{Cause, FactKind, Origin};
 use kulta_core::spec::Weight;
 use kulta_core::status::{
-    Analyses, AnalysisReference, BlueGreenState, ConditionType, Contest, Reason, Traffic, Truth,
+    Analyses, AnalysisReference, BlueGreenState, CompletionStatus, ConditionType, Contest, Reason, Traffic,
+    Truth,
 };
 use proptest::option;
 use proptest::prelude::*;
@@ -95,6 +96,32 @@ mod write_gives {
             (&written["HPAReplicas"], &written["selector"]),
             (&json!(5), &json!("app=web"))
         );
+    }
+
+    #[test]
+    fn how_long_it_takes_in_the_shape_of_argo_rollouts() {
+        let status = Status {
+            duration: Some(RolloutDuration {
+                rollout_started_at: Some(time(1_000_000_000)),
+                total_manual_pause_duration_seconds: 18,
+                finished_at: Some(time(1_000_000_021)),
+                completion_status: Some(CompletionStatus::Aborted),
+                manual_pause_started_at: None,
+            }),
+            ..Status::default()
+        };
+
+        let written = Group::ALL.map(|group| write(&status, &WriteContext { group, ..CONTEXT }));
+
+        let expected = json!({
+            "rolloutStartedAt": "2001-09-09T01:46:40Z",
+            "totalManualPauseDurationSeconds": 18,
+            "finishedAt": "2001-09-09T01:47:01Z",
+            "completionStatus": "Aborted",
+        });
+        for written in written {
+            assert_eq!(written["duration"], expected);
+        }
     }
 
     #[test]
@@ -451,6 +478,32 @@ prop_compose! {
     }
 }
 
+fn completion_statuses() -> impl Strategy<Value = CompletionStatus> {
+    select(vec![
+        CompletionStatus::Promoted,
+        CompletionStatus::FastPromoted,
+        CompletionStatus::Aborted,
+        CompletionStatus::Superseded,
+        CompletionStatus::RolledBack,
+        CompletionStatus::FastRolledBack,
+    ])
+}
+
+prop_compose! {
+    fn durations()(
+        rollout_started_at in option::of(times()),
+        manual_pause_started_at in option::of(times()),
+        total_manual_pause_duration_seconds in any::<u64>(),
+        finished_at in option::of(times()),
+        completion_status in option::of(completion_statuses()),
+    ) -> RolloutDuration {
+        RolloutDuration {
+            rollout_started_at, manual_pause_started_at, total_manual_pause_duration_seconds, finished_at,
+            completion_status,
+        }
+    }
+}
+
 prop_compose! {
     fn statuses()(
         identities in identities(),
@@ -464,7 +517,7 @@ prop_compose! {
         blue_green in option::of(blue_greens()),
         analyses in analyses(),
         last_progress_time in option::of(times()),
-        furthest in furthests(),
+        (furthest, duration) in (furthests(), option::of(durations())),
         conditions in proptest::collection::vec(conditions(), 0..4),
         history in proptest::collection::vec(facts(), 0..4),
     ) -> Status {
@@ -473,7 +526,7 @@ prop_compose! {
         let analyses = Analyses { pre_promotion, post_promotion, ..analyses };
         Status {
             phase, abort, promote_full, controller_pause, aborted_at, pause_conditions, replicas, updated_replicas,
-            ready_replicas, available_replicas, hpa_replicas, traffic, blue_green, analyses, last_progress_time, furthest, conditions, history, ..identities
+            ready_replicas, available_replicas, hpa_replicas, traffic, blue_green, analyses, last_progress_time, furthest, duration, conditions, history, ..identities
         }
     }
 }

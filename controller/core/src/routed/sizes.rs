@@ -61,9 +61,9 @@ impl Sizes {
     }
 
     /// Both versions have the size they should have.
-    pub(super) fn reached(&self, revisions: &Revisions<'_>, routing: &TrafficRouting) -> bool {
+    pub(super) fn reached(&self, spec: &Spec, revisions: &Revisions<'_>, routing: &TrafficRouting) -> bool {
         let canary = revisions.current.is_some_and(|current| {
-            current.spec_replicas == self.canary && current.lasting_available() == self.canary
+            current.spec_replicas == self.canary && current.lasting_available() >= spec.enough(self.canary)
         });
         let stable = routing.dynamic_stable_scale
             || revisions

@@ -6,6 +6,7 @@ mod delivery;
 mod restart;
 mod run;
 mod schedule;
+mod users;
 
 use run::check;
 use schedule::Perils;

@@ -3,12 +3,12 @@
 use kulta_core::spec::{Spec, Step};
 use kulta_core::status::Phase;
 
-use super::schedule::{Event, Perils, Schedule};
+use super::schedule::{Event, Perils, Schedule, Strategy};
 use crate::simulation::controller::Witness;
 use crate::simulation::user::UserAction;
 use crate::simulation::world::World;
 
-/// Users who resume and retry so often have been through every step of every schedule.
+/// Users who resume, retry and want pods so often have been through every step of every schedule.
 const MOST_HELP: usize = 24;
 
 /// Pods, their readiness, the weight, its acceptance, the step itself.
@@ -26,11 +26,23 @@ pub(crate) type Rules = fn() -> Vec<Box<dyn Witness>>;
 /// # Panics
 /// When one of them breaks a rule: with the seed and the events, reduced, and the trace.
 pub(crate) fn check(seeds: std::ops::Range<u64>, perils: Perils, rules: Rules) {
+    check_all(seeds, rules, |seed| Schedule::of(seed, perils));
+}
+
+/// Runs what users do in the schedules of `seeds`.
+///
+/// # Panics
+/// When one of them breaks a rule, or leaves the Rollout stuck.
+pub(crate) fn check_users(seeds: std::ops::Range<u64>, strategy: Strategy, rules: Rules) {
+    check_all(seeds, rules, |seed| Schedule::of_users(seed, strategy));
+}
+
+fn check_all(seeds: std::ops::Range<u64>, rules: Rules, schedule_of: impl Fn(u64) -> Schedule) {
     let only = std::env::var("KULTA_SEED")
         .ok()
         .and_then(|seed| seed.parse::<u64>().ok());
     for seed in seeds.filter(|seed| only.is_none_or(|only| only == *seed)) {
-        let schedule = Schedule::of(seed, perils);
+        let schedule = schedule_of(seed);
         if run(&schedule, rules, false).is_err() {
             let schedule = reduce(schedule, rules);
             let (violation, trace) = run(&schedule, rules, true)
@@ -118,6 +130,7 @@ fn finish(world: &mut World) -> Result<(), String> {
         at_rest(world)?;
         match world.phase() {
             Phase::Healthy => return Ok(()),
+            Phase::Paused if world.cluster.rollout.spec.replicas == 0 => world.user(&UserAction::Scale(1)),
             Phase::Paused => world.user(&UserAction::Resume),
             Phase::Degraded if world.status().abort => world.user(&UserAction::Retry),
             Phase::Degraded | Phase::Progressing => return Err("stuck".to_owned()),

@@ -75,6 +75,19 @@ pub(crate) struct Schedule {
     pub(crate) events: Vec<(u64, Event)>,
 }
 
+/// How a version takes the place of another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Strategy {
+    /// By the weights of routes.
+    Routed,
+    /// By numbers of pods.
+    Basic,
+    /// All at once.
+    BlueGreen,
+}
+
+/// Users act at most so often in a schedule of theirs.
+pub(crate) const MOST_ACTIONS: usize = 12;
 /// The number of different versions in a run.
 const VERSIONS: u32 = 4;
 
@@ -82,7 +95,8 @@ impl Schedule {
     /// The schedule of `seed`.
     pub(crate) fn of(seed: u64, perils: Perils) -> Self {
         let mut random = Rng::with_seed(seed);
-        let rollout = random_rollout(&mut random, perils, seed);
+        let strategy = random_strategy(&mut random);
+        let rollout = random_rollout(&mut random, strategy, perils, seed);
         let behaviours = (1..=VERSIONS)
             .map(|version| (version, behaviour(&mut random, version, perils)))
             .collect();
@@ -107,6 +121,40 @@ impl Schedule {
             deployed,
             endpoint_lag: random.u64(0..3),
             events,
+        }
+    }
+
+    /// What users do to a Rollout that is deployed, and nothing else: up to `MOST_ACTIONS` times, the first of them a
+    /// change of the image. Versions may be bad, but pods that are up stay so.
+    pub(crate) fn of_users(seed: u64, strategy: Strategy) -> Self {
+        let mut random = Rng::with_seed(seed);
+        let perils = Perils {
+            bad_versions: true,
+            ..Perils::default()
+        };
+        let rollout = random_rollout(&mut random, strategy, perils, seed);
+        let steady = |behaviour: Behaviour| match behaviour.fate {
+            Fate::Flaps { .. } | Fate::Crashes(_) => Behaviour {
+                fate: Fate::Fine,
+                ..behaviour
+            },
+            _ => behaviour,
+        };
+        let behaviours = (1..=VERSIONS)
+            .map(|version| (version, steady(behaviour(&mut random, version, perils))))
+            .collect();
+        let count = random.usize(0..MOST_ACTIONS);
+        let first = (0, Event::User(UserAction::SetTemplate(Template::of(2))));
+        let others = (0..count).map(|_| {
+            let action = ordinary(&mut random, &rollout);
+            (random.u64(0..16), Event::User(action))
+        });
+        Self {
+            events: std::iter::once(first).chain(others).collect(),
+            rollout: rollout.clone(),
+            behaviours,
+            deployed: true,
+            endpoint_lag: 1,
         }
     }
 }
@@ -134,17 +182,31 @@ fn replicas(random: &mut Rng) -> u32 {
     *random.choice(&[0, 1, 1, 2, 3, 5, 10, 10]).expect("not empty")
 }
 
-fn random_rollout(random: &mut Rng, perils: Perils, seed: u64) -> RolloutBuilder {
-    let mut builder = match random.u8(0..10) {
-        0..=4 => with_steps(random_routed(random, perils), random),
-        5 | 6 => with_steps(random_basic(random), random),
-        _ => random_blue_green(random),
+fn random_strategy(random: &mut Rng) -> Strategy {
+    match random.u8(0..10) {
+        0..=4 => Strategy::Routed,
+        5 | 6 => Strategy::Basic,
+        _ => Strategy::BlueGreen,
+    }
+}
+
+fn random_rollout(random: &mut Rng, strategy: Strategy, perils: Perils, seed: u64) -> RolloutBuilder {
+    let mut builder = match strategy {
+        Strategy::Routed => with_steps(random_routed(random, perils), random),
+        Strategy::Basic => with_steps(random_basic(random), random),
+        Strategy::BlueGreen => random_blue_green(random),
     };
     builder = builder.replicas(replicas(random)).spec(|spec| {
         spec.promotion_gates = (random.u8(0..4) == 0).then(|| gates("1"));
         spec.min_ready_seconds = *random.choice(&[0, 0, 3]).expect("not empty");
         spec.revision_history_limit = random.u32(0..4);
         spec.progress_deadline = SignedDuration::from_secs(random.i64(30..600));
+        spec.progress_deadline_abort = random.u8(0..3) == 0;
+        spec.rollback_window = random.u32(0..6).saturating_sub(2);
+        if spec.blue_green().is_none() {
+            let thresholds = [None, None, None, Some(Amount::Percent(50)), Some(Amount::Pods(2))];
+            spec.progress_threshold = *random.choice(&thresholds).expect("not empty");
+        }
     });
     builder.seed = seed;
     if perils.faults {
@@ -407,7 +469,7 @@ fn push_route_event(
 fn ordinary(random: &mut Rng, rollout: &RolloutBuilder) -> UserAction {
     let is_routed = rollout.spec.routing().is_some();
 
-    match random.u8(0..12) {
+    match random.u8(0..13) {
         0..=2 => UserAction::SetTemplate(Template::of(random.u32(1..=VERSIONS))),
         3 => UserAction::SetTemplate(Template::spelt(random.u32(1..=VERSIONS), 1)),
         4 if rollout.spec.blue_green().is_none() => UserAction::SetSteps(random_steps(random, is_routed)),
@@ -416,6 +478,7 @@ fn ordinary(random: &mut Rng, rollout: &RolloutBuilder) -> UserAction {
         7 => UserAction::Retry,
         8 | 9 => UserAction::Resume,
         10 => UserAction::PromoteFull,
+        11 => UserAction::SkipStep,
         _ => UserAction::Pause(random.bool()),
     }
 }

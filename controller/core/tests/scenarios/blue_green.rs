@@ -4,6 +4,7 @@ mod back;
 mod evidence;
 mod sizes;
 mod switch;
+mod to_nothing;
 
 use kulta_core::status::{BlueGreenState, PauseReason, Phase};
 

@@ -6,11 +6,16 @@ mod bad_input;
 mod basic;
 mod blue_green;
 mod change;
+mod deadline;
 mod deploy;
+mod duration;
 mod gate;
 mod history;
+mod rollback;
 mod scale;
 mod steps;
+mod strategy;
+mod threshold;
 mod traffic;
 
 use kulta_core::analysis::run::AnalysisPhase;

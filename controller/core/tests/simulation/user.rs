@@ -1,7 +1,7 @@
 //! What users and other controllers do to the objects of a Rollout.
 
 use kulta_core::revision::steps_hash;
-use kulta_core::spec::{BackgroundAnalysis, Gates, Problem, RouteReference, Step};
+use kulta_core::spec::{BackgroundAnalysis, Gates, Method, Problem, RouteReference, Step};
 use kulta_core::status::Status;
 use serde_json::json;
 
@@ -46,6 +46,8 @@ pub(crate) enum UserAction {
         /// Which.
         current: bool,
     },
+    /// Apply another strategy.
+    SetStrategy(Box<Method>, Vec<Step>),
     /// Apply other promotion gates.
     SetGates(Option<Gates>),
     /// Apply another analysis beside the steps.
@@ -80,14 +82,33 @@ fn missing_template() -> Problem {
     Problem::new(path, "AnalysisTemplate \"errors\" not found")
 }
 
+impl UserAction {
+    /// Whether the API server gives the Rollout another generation for it.
+    fn changes_spec(&self) -> bool {
+        matches!(
+            self,
+            Self::SetTemplate(_)
+                | Self::SetSteps(_)
+                | Self::SetStrategy(..)
+                | Self::SetGates(_)
+                | Self::SetBackground(_)
+                | Self::Scale(_)
+                | Self::SpoilSpec
+                | Self::MendSpec
+                | Self::Pause(_)
+        )
+    }
+}
+
 impl Cluster {
     /// Carries out what a user does.
     pub(crate) fn user(&mut self, action: &UserAction) {
         match action {
             UserAction::SetTemplate(template) => self.rollout.template = template.clone(),
-            UserAction::SetSteps(steps) => {
-                self.rollout.spec.steps_hash = identity_of(steps);
-                self.rollout.spec.steps.clone_from(steps);
+            UserAction::SetSteps(steps) => self.set_steps(steps),
+            UserAction::SetStrategy(method, steps) => {
+                self.rollout.spec.method.clone_from(method);
+                self.set_steps(steps);
             }
             UserAction::Scale(replicas) => self.rollout.spec.replicas = *replicas,
             UserAction::SpoilSpec => {
@@ -118,20 +139,20 @@ impl Cluster {
             | UserAction::EditRoute(route)
             | UserAction::ReplaceParents(route) => self.user_writes_route(route, action),
         }
-        if matches!(
-            action,
-            UserAction::SetTemplate(_)
-                | UserAction::SetSteps(_)
-                | UserAction::SetGates(_)
-                | UserAction::SetBackground(_)
-                | UserAction::Scale(_)
-                | UserAction::SpoilSpec
-                | UserAction::MendSpec
-                | UserAction::Pause(_)
-        ) {
+        if action.changes_spec() {
             self.rollout.generation += 1;
         }
         self.rollout.resource_version = self.changed();
+    }
+
+    /// Blue-green has no steps, and no identity of them.
+    fn set_steps(&mut self, steps: &[Step]) {
+        let spec = &mut self.rollout.spec;
+        spec.steps_hash = match spec.method {
+            Method::BlueGreen(_) => String::new(),
+            Method::Routed(_) | Method::Basic { .. } => identity_of(steps),
+        };
+        spec.steps = steps.to_vec();
     }
 
     fn user_writes_status(&mut self, action: &UserAction) {

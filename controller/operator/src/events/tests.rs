@@ -159,12 +159,18 @@ fn at_the_end() -> Vec<(Fact, &'static str, &'static str)> {
     let aborted = "Rollout aborted update to revision 2 (new)";
     let all_steps = "Rollout completed update to revision 2 (new): Completed all 2 canary steps";
     let first_deploy = "Rollout completed update to revision 2 (new): Initial deploy";
+    let within_window = "Rollback to active ReplicaSets within RollbackWindow";
+    let skipped = Fact {
+        message: within_window.to_owned(),
+        ..fact(FactKind::StepsSkipped)
+    };
     vec![
         (
             fact(FactKind::RolledBack),
             "SkipSteps",
             "Rollback to stable ReplicaSets",
         ),
+        (skipped, "SkipSteps", within_window),
         (fact(FactKind::Aborted), "RolloutAborted", aborted),
         (
             fact(FactKind::Retried),

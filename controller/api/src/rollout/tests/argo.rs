@@ -74,10 +74,23 @@ fn what_the_plugin_can_and_kulta_can_not_is_refused_by_name() {
 }
 
 #[test]
+fn a_negative_threshold_is_none_and_one_above_100_percent_is_all_pods() {
+    let of = |kind: &str, value: i32| {
+        let threshold = json!({"type": kind, "value": value});
+        let spec = canary(basic(), "replicaProgressThreshold", threshold);
+        let spec = parse(Group::Argo, "shop", &spec).expect("accepted");
+        (spec.progress_threshold, spec.enough(7))
+    };
+
+    assert_eq!(of("Percent", -1), (None, 7));
+    assert_eq!(of("Pods", -1), (None, 7));
+    assert_eq!(of("Percent", 150), (Some(Amount::Percent(150)), 7));
+}
+
+#[test]
 fn fields_of_argo_rollouts_that_kulta_does_not_have_are_refused_by_name() {
     let cases = [
         ("/workloadRef", "spec.workloadRef"),
-        ("/rollbackWindow", "spec.rollbackWindow"),
         ("/restartAt", "spec.restartAt"),
         (
             "/strategy/canary/canaryMetadata",

@@ -100,6 +100,43 @@ mod refuses_the_rollout {
     }
 
     #[test]
+    fn with_a_threshold_that_means_nothing() {
+        let path = "spec.strategy.canary.replicaProgressThreshold";
+        let cases = [
+            (
+                json!({"type": "Share", "value": 5}),
+                "type",
+                "write Percent or Pods",
+            ),
+            (
+                json!({"type": "Percent", "value": 101}),
+                "value",
+                "must not be greater than 100",
+            ),
+            (
+                json!({"type": "Pods", "value": -1}),
+                "value",
+                "greater than or equal to 0",
+            ),
+        ];
+        for (threshold, field, words) in cases {
+            let spec = canary(basic(), "replicaProgressThreshold", threshold);
+            assert_refused(&spec, &format!("{path}.{field}"), words);
+        }
+    }
+
+    #[test]
+    fn with_a_negative_rollback_window() {
+        let window = json!({"revisions": -1});
+        let path = "spec.rollbackWindow.revisions";
+        assert_refused(
+            &with(basic(), "/rollbackWindow", window),
+            path,
+            "greater than or equal to 0",
+        );
+    }
+
+    #[test]
     fn whose_deadline_passes_before_pods_can_be_available() {
         let spec = with(
             with(basic(), "/minReadySeconds", json!(60)),
@@ -174,6 +211,20 @@ mod refuses_the_canary {
                 "at least one route",
             );
         }
+    }
+
+    #[test]
+    fn with_weights_that_are_no_percent() {
+        let pointer = "/strategy/canary/trafficRouting/maxTrafficWeight";
+        let path = "spec.strategy.canary.trafficRouting.maxTrafficWeight";
+        for whole in [1, 1_000] {
+            assert_refused(
+                &with(routed(), pointer, json!(whole)),
+                path,
+                "weights of routes are percent",
+            );
+        }
+        super::super::accepted(&with(routed(), pointer, json!(100)));
     }
 
     #[test]

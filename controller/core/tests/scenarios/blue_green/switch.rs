@@ -264,14 +264,14 @@ fn the_autoscaler_counts_what_users_meet() {
 }
 
 #[test]
-fn with_no_pods_wanted_a_version_is_promoted_and_meets_users_when_it_is_scaled() {
+fn with_no_pods_wanted_a_version_waits_and_meets_users_when_it_is_scaled() {
     let mut world = blue_green().deployed();
     world.user(&UserAction::Scale(0));
     world.rests();
 
     world.applies(2);
     world.rests();
-    assert!(world.is_stable(2), "{}", world.describe());
+    assert!(world.is_stable(1), "{}", world.describe());
     world.user(&UserAction::Scale(3));
     world.rests();
 

@@ -34,8 +34,9 @@ impl PlanRule for Availability {
             .replica_sets
             .iter()
             .find(|other| Some(&other.hash) == current);
-        if promotes(observed, plan) && promoted.map_or(0, ReplicaSetView::lasting_available) < replicas {
-            return Err(format!("promoted with fewer than {replicas} available pods"));
+        let enough = spec.enough(replicas);
+        if promotes(observed, plan) && promoted.map_or(0, ReplicaSetView::lasting_available) < enough {
+            return Err(format!("promoted with fewer than {enough} available pods"));
         }
         match &spec.method {
             Method::Basic { .. } => {

@@ -4,6 +4,7 @@
 mod analysis;
 mod availability;
 mod blue_green;
+mod duration;
 mod history;
 mod progress;
 mod traffic;
@@ -16,6 +17,7 @@ use kulta_core::spec::Spec;
 pub(crate) use analysis::Evidence;
 pub(crate) use availability::{Availability, TrafficBeforePods};
 pub(crate) use blue_green::SafeSwitch;
+pub(crate) use duration::Durations;
 pub(crate) use history::History;
 pub(crate) use progress::{Determinism, OneStepAtATime};
 pub(crate) use traffic::{NoTrafficLost, WeightWithinSteps};
@@ -35,6 +37,7 @@ pub(crate) fn all() -> Vec<Box<dyn Witness>> {
         Box::new(TrafficBeforePods),
         Box::new(SafeSwitch),
         Box::new(History::default()),
+        Box::new(Durations),
         Box::new(NoTrafficLost::default()),
     ]
 }

@@ -27,8 +27,8 @@ impl Witness for Determinism {
     }
 }
 
-/// A plan completes at most one step, and steps over others only on promotion or where the stable revision is asked
-/// for.
+/// A plan completes at most one step, and steps over others only on promotion, where the stable revision is asked for, or
+/// one within the rollback window.
 pub(crate) struct OneStepAtATime;
 
 impl PlanRule for OneStepAtATime {
@@ -37,8 +37,10 @@ impl PlanRule for OneStepAtATime {
         let same_rollout = before.current_pod_hash == after.current_pod_hash
             && before.current_step_hash == after.current_step_hash
             && before.stable_hash == after.stable_hash;
-        let jump_allowed =
-            before.promote_full || before.fully_promoted() || before.current_step_index.is_none();
+        let jump_allowed = before.promote_full
+            || after.promote_full
+            || before.fully_promoted()
+            || before.current_step_index.is_none();
         let weighed = same_rollout && before.current_step_index < after.current_step_index;
         if weighed && !jump_allowed {
             weight_was_in_force(observed, spec, plan)?;

@@ -6,7 +6,7 @@ use kulta_core::plan::Plan;
 use kulta_core::spec::{Spec, Step};
 
 use super::{PlanRule, canary_shares, written};
-use crate::simulation::cluster::Cluster;
+use crate::simulation::cluster::{Cluster, promised};
 use crate::simulation::controller::Witness;
 
 /// The canary's weight never rises above what the current step asks for, only onto ready pods of the current revision,
@@ -94,25 +94,37 @@ fn canary_is_ready(observed: &Observed) -> bool {
     })
 }
 
-/// No request goes where nobody answers. Looks from the time on that the Rollout was Healthy with at least one pod.
+/// No request goes where nobody answers. Looks from the time on that the Rollout was Healthy with at least one pod, and, where
+/// no pods were promised before, that one request was answered: gateways see the Services a little later.
 #[derive(Default)]
 pub(crate) struct NoTrafficLost {
     begun: bool,
+    promised_nothing: bool,
 }
 
 impl Witness for NoTrafficLost {
     fn plan(&mut self, observed: &Observed, _now: Timestamp, _plan: &Plan) -> Result<(), String> {
         let empty = observed.spec.as_ref().is_ok_and(|spec| spec.replicas == 0);
         let status = &observed.status;
-        let healthy = status.phase == kulta_core::status::Phase::Healthy && status.available_replicas > 0;
+        let is_told = status.observed_generation == Some(observed.rollout.generation);
+        let healthy =
+            status.phase == kulta_core::status::Phase::Healthy && status.available_replicas > 0 && is_told;
         self.begun = !empty && (self.begun || healthy);
         Ok(())
     }
 
     fn second(&mut self, cluster: &Cluster) -> Result<(), String> {
+        if promised(&cluster.rollout.spec) == 0 {
+            self.promised_nothing = true;
+            return Ok(());
+        }
         match cluster.lost_traffic().filter(|_| self.begun) {
+            None => {
+                self.promised_nothing &= !self.begun;
+                Ok(())
+            }
+            Some(_) if self.promised_nothing => Ok(()),
             Some(lost) => Err(format!("lost traffic: {lost}")),
-            None => Ok(()),
         }
     }
 }

@@ -1,0 +1,24 @@
+//! The rollback window: a version of not long ago is gone back to at once.
+
+use crate::revisions::Revisions;
+use crate::spec::Spec;
+
+/// What is told of such a rollback: the words of Argo Rollouts.
+pub(crate) const WITHIN_WINDOW: &str = "Rollback to active ReplicaSets within RollbackWindow";
+
+/// Whether the revision that the spec asks for is older than the stable one, with fewer revisions made between the two
+/// than `spec.rollbackWindow.revisions`. It goes by the age of their ReplicaSets, as Argo Rollouts does: the numbers of
+/// revisions that are gone back to are given anew.
+pub(crate) fn is_within_window(spec: &Spec, revisions: &Revisions<'_>) -> bool {
+    let Some((current, stable)) = revisions.current.zip(revisions.stable) else {
+        return false;
+    };
+    if spec.rollback_window == 0 || current.created >= stable.created {
+        return false;
+    }
+    let between = revisions
+        .others
+        .iter()
+        .filter(|other| other.created > current.created && other.created < stable.created);
+    between.count() < usize::try_from(spec.rollback_window).unwrap_or(usize::MAX)
+}
