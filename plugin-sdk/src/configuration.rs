@@ -34,8 +34,12 @@ impl From<ConfigError> for crate::PluginError {
     }
 }
 
-/// Reads a JSON document.
-pub(crate) fn read<C: DeserializeOwned>(json: &str) -> Result<C, ConfigError> {
+/// Reads a JSON document, such as what a server answers: with less code than `serde_json` takes in a component, and errors
+/// that name the field.
+///
+/// # Errors
+/// When it is none, or not one of this type.
+pub fn read_json<C: DeserializeOwned>(json: &str) -> Result<C, ConfigError> {
     let mut reader = Reader::new(json);
     let read = C::deserialize(&mut reader).and_then(|config| {
         reader.end()?;
@@ -89,11 +93,11 @@ mod tests {
     }
 
     fn config(json: &str) -> Config {
-        read(json).unwrap()
+        read_json(json).unwrap()
     }
 
     fn fault(json: &str) -> String {
-        read::<Config>(json).unwrap_err().to_string()
+        read_json::<Config>(json).unwrap_err().to_string()
     }
 
     #[test]
@@ -128,7 +132,7 @@ mod tests {
 
     #[test]
     fn what_may_be_of_two_kinds_is_told_by_the_document() {
-        let read: Vec<NumberOrText> = read(r#"[1.5, "x"]"#).unwrap();
+        let read: Vec<NumberOrText> = read_json(r#"[1.5, "x"]"#).unwrap();
         assert_eq!(
             read,
             [NumberOrText::Number(1.5), NumberOrText::Text("x".to_owned())]

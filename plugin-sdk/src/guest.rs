@@ -22,11 +22,12 @@ pub mod plugin {
         inline: "
             package kulta:sdk;
             world any-plugin {
-                import kulta:analysis/metrics@1.0.0;
-                import kulta:analysis/log@1.0.0;
-                import kulta:analysis/clock@1.0.0;
-                import kulta:analysis/history@1.0.0;
-                export kulta:analysis/plugin@1.0.0;
+                import kulta:analysis/metrics@1.1.0;
+                import kulta:analysis/http@1.1.0;
+                import kulta:analysis/log@1.1.0;
+                import kulta:analysis/clock@1.1.0;
+                import kulta:analysis/history@1.1.0;
+                export kulta:analysis/plugin@1.1.0;
             }
         ",
         generate_all,
@@ -44,12 +45,12 @@ pub mod metric {
         inline: "
             package kulta:sdk;
             world metric-plugin {
-                export kulta:analysis/metric@1.0.0;
+                export kulta:analysis/metric@1.1.0;
             }
         ",
         with: {
-            "kulta:analysis/types@1.0.0": crate::guest::plugin::kulta::analysis::types,
-            "kulta:analysis/metric@1.0.0": generate,
+            "kulta:analysis/types@1.1.0": crate::guest::plugin::kulta::analysis::types,
+            "kulta:analysis/metric@1.1.0": generate,
         },
         pub_export_macro: true,
         export_macro_name: "export_metric",
@@ -65,12 +66,12 @@ pub mod gate {
         inline: "
             package kulta:sdk;
             world gate-plugin {
-                export kulta:analysis/gate@1.0.0;
+                export kulta:analysis/gate@1.1.0;
             }
         ",
         with: {
-            "kulta:analysis/types@1.0.0": crate::guest::plugin::kulta::analysis::types,
-            "kulta:analysis/gate@1.0.0": generate,
+            "kulta:analysis/types@1.1.0": crate::guest::plugin::kulta::analysis::types,
+            "kulta:analysis/gate@1.1.0": generate,
         },
         pub_export_macro: true,
         export_macro_name: "export_gate",

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::{Answer, LocalTime, Measurement, QueryError, State, Timestamp};
+use crate::{Answer, LocalTime, Measurement, QueryError, Request, RequestError, Response, State, Timestamp};
 
-/// What a plugin can ask while it is called. There is nothing else: no network, no file, no environment, no entropy and
-/// no other clock, so the same answers give the same verdict.
+/// What a plugin can ask while it is called. There is nothing else: no network but for what is asked here, no file, no
+/// environment, no entropy and no other clock, so the same answers give the same verdict.
 ///
 /// In a unit test it is a `MockHost`.
 pub trait Host {
@@ -30,6 +30,14 @@ pub trait Host {
         end: Timestamp,
         step: Duration,
     ) -> Result<Answer, QueryError>;
+
+    /// Sends a request to a server that the operator lets this plugin ask, and follows no redirect.
+    ///
+    /// # Errors
+    /// When there is no answer; each request counts, answered or not. An answer with any status is an answer.
+    fn send(&self, _request: &Request) -> Result<Response, RequestError> {
+        Err(RequestError::Denied("no server can be asked here".to_owned()))
+    }
 
     /// Writes one line for the operator into the controller's log. At most 100 lines of 512 bytes in a call.
     fn log(&self, level: Level, message: &str);

@@ -17,6 +17,7 @@ mod export;
 #[doc(hidden)]
 pub mod guest;
 mod host;
+mod http;
 mod measurement;
 mod metrics;
 #[cfg(not(target_arch = "wasm32"))]
@@ -30,8 +31,9 @@ pub mod template;
 mod time;
 mod verdict;
 
-pub use configuration::ConfigError;
+pub use configuration::{ConfigError, read_json};
 pub use host::{Host, Level, Past, Phase, ZoneError};
+pub use http::{Header, Method, Request, RequestError, Response};
 pub use measurement::{Measurement, Outcome, State, Value};
 pub use metrics::{Answer, Data, Label, QueryError, Sample, Series};
 pub use plugin::{Description, GatePlugin, MetricPlugin, Plugin};

@@ -6,7 +6,10 @@ mod nearest;
 use std::cell::RefCell;
 use std::time::Duration;
 
-use crate::{Answer, Host, Level, LocalTime, Past, QueryError, State, Timestamp, ZoneError};
+use crate::{
+    Answer, Host, Level, LocalTime, Past, QueryError, Request, RequestError, Response, State, Timestamp,
+    ZoneError,
+};
 
 pub use self::answers::{matrix, scalar, series, text, vector, warned};
 
@@ -29,6 +32,8 @@ pub struct MockHost {
     past: Vec<Past>,
     state: Option<State>,
     asked: RefCell<Vec<Query>>,
+    servers: Vec<(String, Result<Response, RequestError>)>,
+    sent: RefCell<Vec<Request>>,
     logged: RefCell<Vec<(Level, String)>>,
 }
 
@@ -79,6 +84,8 @@ impl MockHost {
             past: Vec::new(),
             state: None,
             asked: RefCell::new(Vec::new()),
+            servers: Vec::new(),
+            sent: RefCell::new(Vec::new()),
             logged: RefCell::new(Vec::new()),
         }
     }
@@ -112,6 +119,13 @@ impl MockHost {
         self
     }
 
+    /// Answers every request for this URL, whatever is sent.
+    #[must_use]
+    pub fn server(mut self, url: &str, answer: Result<Response, RequestError>) -> Self {
+        self.servers.push((url.to_owned(), answer));
+        self
+    }
+
     /// Shows this time in a time zone, whatever time is asked for.
     #[must_use]
     pub fn zone(mut self, name: &str, local: LocalTime) -> Self {
@@ -137,6 +151,12 @@ impl MockHost {
     #[must_use]
     pub fn asked(&self) -> Vec<Query> {
         self.asked.borrow().clone()
+    }
+
+    /// The requests that were sent so far, in their order.
+    #[must_use]
+    pub fn sent(&self) -> Vec<Request> {
+        self.sent.borrow().clone()
     }
 
     /// The lines that were logged so far.
@@ -223,6 +243,21 @@ impl Host for MockHost {
         })
     }
 
+    #[expect(clippy::panic, reason = "this is how a test fails")]
+    fn send(&self, request: &Request) -> Result<Response, RequestError> {
+        let Some((_, answer)) = self.servers.iter().find(|(url, _)| *url == request.url) else {
+            let expected = self.servers.iter().map(|(url, _)| url.clone());
+            let nearest =
+                nearest::nearest(&request.url, expected).unwrap_or_else(|| "none is expected".to_owned());
+            panic!(
+                "unexpected request:\n  sent:    {}\n  nearest: {nearest}",
+                request.url
+            );
+        };
+        self.sent.borrow_mut().push(request.clone());
+        answer.clone()
+    }
+
     fn log(&self, level: Level, message: &str) {
         self.logged.borrow_mut().push((level, message.to_owned()));
     }
@@ -251,7 +286,7 @@ impl Host for MockHost {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Measurement, Phase};
+    use crate::{Measurement, Method, Phase};
 
     const NOON: Timestamp = Timestamp::from_milliseconds(43_200_000);
 
@@ -302,6 +337,25 @@ mod tests {
     #[should_panic(expected = "none is expected")]
     fn a_query_where_none_is_expected_fails_the_test() {
         let _ = MockHost::at(NOON).query_instant("prometheus", "up", NOON);
+    }
+
+    #[test]
+    fn an_expected_request_is_answered_and_noted() {
+        let response = Response {
+            status: 204,
+            headers: Vec::new(),
+            body: String::new(),
+        };
+        let host = MockHost::at(NOON).server("http://a.b/c", Ok(response.clone()));
+        let request = Request {
+            method: Method::Get,
+            url: "http://a.b/c".to_owned(),
+            headers: Vec::new(),
+            body: None,
+            timeout: Duration::from_secs(1),
+        };
+        assert_eq!(host.send(&request), Ok(response));
+        assert_eq!(host.sent(), [request]);
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub trait Plugin {
     /// # Errors
     /// When it can't be read or makes no sense; the error names the field.
     fn configure(json: &str) -> Result<Self::Config, ConfigError> {
-        let config = configuration::read(json)?;
+        let config = configuration::read_json(json)?;
         Self::check(&config)?;
         Ok(config)
     }

@@ -6,7 +6,6 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube_core::ApiResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use crate::Group;
 use crate::crd::schema;
@@ -14,10 +13,12 @@ use crate::crd::schema;
 mod argument;
 mod field;
 mod gate;
+mod job;
 mod merge;
 mod parse;
 mod planned;
 mod prometheus;
+mod provider;
 mod reference;
 mod resolve;
 mod rules;
@@ -25,22 +26,26 @@ mod substitution;
 pub mod template;
 #[cfg(test)]
 mod tests;
+mod web;
 
 pub use argument::{
     Argument, FieldReference, PodTemplateHash, RolloutArgument, SecretReference, TemplateValueFrom, ValueFrom,
 };
 pub use gate::{Gate, Next};
 pub(crate) use gate::{validate as validate_gates, validate_one as validate_gate};
+pub use job::{Job, JobMetadata};
 pub use merge::MOST_TEMPLATES;
 pub use parse::{Measured, Task, parse};
 pub use planned::{Planned, is_known, planned};
 pub use prometheus::{Prometheus, Source};
+pub use provider::{Provider, Written};
 pub use reference::{Reference, references};
 pub(crate) use resolve::validate;
 pub use resolve::{Place, Resolution};
 pub use rules::{DryRun, MeasurementRetention};
 pub use substitution::{Arguments, SecretArgument, StandIn};
 pub use template::TemplateReference;
+pub use web::{OAuth2, PLUGIN as WEB_PLUGIN, Web, WebAuthentication, WebHeader};
 
 /// The kind.
 pub const KIND: &str = "AnalysisRun";
@@ -139,24 +144,6 @@ pub struct Metric {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(required)]
     pub provider: Option<Provider>,
-}
-
-/// Who measures: exactly one of its fields.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
-#[schemars(extend("x-kubernetes-validations" = schema::rule(
-    "has(self.prometheus) != has(self.plugin)",
-    "exactly one of prometheus and plugin",
-)))]
-pub struct Provider {
-    /// A query of a Prometheus, for the conditions to judge.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub prometheus: Option<Prometheus>,
-    /// The name of one plugin, and its configuration. The plugin `prometheus` comes with KULTA.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::plugin")]
-    pub plugin: Option<Map<String, Value>>,
 }
 
 /// An analysis as a Rollout writes it: beside the steps of a canary; or, where none of its metrics goes on without end, as

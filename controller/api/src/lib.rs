@@ -7,6 +7,7 @@ pub mod analysis;
 pub mod crd;
 mod duration;
 mod group;
+pub mod injected;
 pub mod names;
 pub mod origin;
 pub mod rollout;

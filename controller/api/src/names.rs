@@ -7,14 +7,26 @@ pub use kulta_core::revision::HASH_LABEL;
 /// Annotation of Rollouts and ReplicaSets: the number of the revision.
 pub const REVISION_ANNOTATION: &str = "rollout.argoproj.io/revision";
 
+/// Annotation of Rollouts: the generation of the workload that the pod template is taken from.
+pub const WORKLOAD_GENERATION_ANNOTATION: &str = "rollout.argoproj.io/workload-generation";
+
 /// Annotation of ReplicaSets: the numbers they had before, separated by commas.
 pub const REVISION_HISTORY_ANNOTATION: &str = "rollout.argoproj.io/revision-history";
+
+/// Label that the controller of Deployments puts into its ReplicaSets: in those that became a Rollout's it is still there.
+pub const DEPLOYMENT_HASH_LABEL: &str = "pod-template-hash";
 
 /// Annotation of ReplicaSets: `spec.replicas` of the Rollout when they were last scaled.
 pub const DESIRED_REPLICAS_ANNOTATION: &str = "rollout.argoproj.io/desired-replicas";
 
 /// Annotation of ReplicaSets: the time (RFC 3339) at which they go to 0.
 pub const SCALE_DOWN_DEADLINE_ANNOTATION: &str = "scale-down-deadline";
+
+/// Annotation of ReplicaSets: labels and annotations that were put into their pods besides the template, as JSON.
+pub const INJECTED_METADATA_ANNOTATION: &str = "rollout.argoproj.io/ephemeral-metadata";
+
+/// Annotation of ReplicaSets, while not all of their pods have them: those that are put in their place, as JSON.
+pub const INJECTING_METADATA_ANNOTATION: &str = "kulta.io/ephemeral-metadata-under-way";
 
 /// Annotation of Services: the Rollout that sets their selector.
 pub const MANAGED_BY_ANNOTATION: &str = "argo-rollouts.argoproj.io/managed-by-rollouts";
@@ -53,9 +65,10 @@ pub const MAIN_CONTAINER_ANNOTATION: &str = "kubectl.kubernetes.io/default-conta
 pub const LAST_APPLIED_ANNOTATION: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// Annotations of a Rollout that are about the Rollout itself and are not copied to its ReplicaSets.
-pub const ANNOTATIONS_NOT_COPIED: [&str; 4] = [
+pub const ANNOTATIONS_NOT_COPIED: [&str; 5] = [
     LAST_APPLIED_ANNOTATION,
     REVISION_ANNOTATION,
+    WORKLOAD_GENERATION_ANNOTATION,
     REVISION_HISTORY_ANNOTATION,
     DESIRED_REPLICAS_ANNOTATION,
 ];

@@ -13,17 +13,29 @@ use crate::Group;
 use crate::analysis::{Gate, RolloutAnalysis};
 use crate::crd::schema;
 
+mod amounts;
 mod blue_green;
 mod canary;
+mod managed;
 mod parse;
+mod pod_fields;
+mod pods;
 mod routes;
+mod routing;
 mod step_hash;
 mod steps;
 mod strategy;
 #[cfg(test)]
 mod tests;
+pub mod workload;
 
-pub use parse::{parse, selector, template};
+pub use parse::{parse, parse_with, selector, template};
+pub use pod_fields::{AntiAffinity, Metadata, PreferredAntiAffinity, RequiredAntiAffinity};
+pub use routes::{RouteSelector, route_selectors};
+pub use routing::{
+    GatewayApi, GatewayApiPlugin, HeaderMatch, ManagedRoute, NamedRoute, PluginRoute, RouteMatch,
+    SetHeaderRoute, SetMirrorRoute, StringMatch,
+};
 
 /// The kind.
 pub const KIND: &str = "Rollout";
@@ -46,13 +58,16 @@ pub struct RolloutSpec {
     #[schemars(range(min = 0), extend("default" = 1))]
     pub replicas: Option<i32>,
     /// Which pods are the Rollout's. Must match the labels of the template; can't be changed.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::label_selector")]
     pub selector: Option<LabelSelector>,
     /// The pods, as in a Deployment.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::pod_template")]
     pub template: Option<Value>,
+    /// The workload that the pods are taken from, instead of template.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workload_ref: Option<WorkloadReference>,
     /// Seconds that a pod must be ready before it counts as available. Default: 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
@@ -74,10 +89,34 @@ pub struct RolloutSpec {
     /// How far back a version is gone back to at once, without steps, pauses, analyses and gates.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rollback_window: Option<RollbackWindow>,
+    /// Pods that were created before this time are replaced by others of the same version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
+    pub restart_at: Option<String>,
     /// How a new version replaces the old one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(required)]
     pub strategy: Option<Strategy>,
+}
+
+/// A workload whose pod template is taken.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+pub struct WorkloadReference {
+    /// apps/v1, or v1 of a `PodTemplate`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_version: Option<String>,
+    /// Deployment, ReplicaSet or `PodTemplate`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Its name, in the namespace of the Rollout.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What becomes of the pods of a Deployment while the first revision comes up: never (they stay), onsuccess (they go
+    /// when the Rollout is healthy) or progressively. Default: never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scale_down: Option<String>,
 }
 
 /// How far back a version is gone back to at once.
@@ -153,23 +192,20 @@ pub struct BlueGreen {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub abort_scale_down_delay_seconds: Option<i32>,
-    /// Known so that it can be refused with a reason; no part of the schema. The same with those that follow.
+    /// Pods that may be missing while they are restarted, a number or a percentage. Default: 25%.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::int_or_string")]
+    pub max_unavailable: Option<IntOrString>,
+    /// Labels and annotations that pods of the active version bear.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(skip)]
-    pub active_metadata: Option<Value>,
-    /// See `active_metadata`.
+    pub active_metadata: Option<Metadata>,
+    /// Labels and annotations that pods of the new version bear until it is promoted.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(skip)]
-    pub preview_metadata: Option<Value>,
-    /// See `active_metadata`.
+    pub preview_metadata: Option<Metadata>,
+    /// Keeps pods of a new version off the nodes of the stable one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(skip)]
-    pub anti_affinity: Option<Value>,
-    /// See `active_metadata`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(skip)]
-    pub max_unavailable: Option<Value>,
-    /// See `active_metadata`.
+    pub anti_affinity: Option<AntiAffinity>,
+    /// Known so that it can be refused with a reason; no part of the schema.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(skip)]
     pub traffic_routing: Option<Value>,
@@ -204,7 +240,8 @@ pub struct Canary {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::int_or_string")]
     pub max_surge: Option<IntOrString>,
-    /// Pods that may be unavailable, a number or a percentage; without traffic routing. Default: 25%.
+    /// Pods that may be unavailable, a number or a percentage: without traffic routing, and while they are restarted.
+    /// Default: 25%.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::int_or_string")]
     pub max_unavailable: Option<IntOrString>,
@@ -226,6 +263,15 @@ pub struct Canary {
     /// How many available pods of those wanted are enough for a step, and for the promotion. Default: all of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replica_progress_threshold: Option<ReplicaProgressThreshold>,
+    /// Labels and annotations that pods of the new version bear until it is promoted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub canary_metadata: Option<Metadata>,
+    /// Labels and annotations that pods of the stable version bear.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stable_metadata: Option<Metadata>,
+    /// Keeps pods of a new version off the nodes of the stable one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub anti_affinity: Option<AntiAffinity>,
 }
 
 /// How many available pods of those wanted are enough to go on.
@@ -257,6 +303,10 @@ pub struct TrafficRouting {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(skip)]
     pub max_traffic_weight: Option<i32>,
+    /// Names for rules of the controller's own in routes, those that come first in a route first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16))]
+    pub managed_routes: Option<Vec<ManagedRoute>>,
 }
 
 /// Traffic router plugins of Argo Rollouts, by their names. KULTA does itself what the one that it knows does.
@@ -269,62 +319,16 @@ pub struct RouterPlugins {
     pub gateway_api: Option<GatewayApiPlugin>,
 }
 
-/// The configuration of Argo Rollouts' plugin for the Gateway API.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
-pub struct GatewayApiPlugin {
-    /// The name of one `HTTPRoute`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub http_route: Option<String>,
-    /// More of them.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub http_routes: Option<Vec<PluginRoute>>,
-    /// The namespace of all of them. Default: the Rollout's own.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub namespace: Option<String>,
-}
-
-/// An `HTTPRoute` in the configuration of Argo Rollouts' plugin.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
-pub struct PluginRoute {
-    /// Its name.
-    pub name: String,
-}
-
-/// Routes of the Gateway API.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
-pub struct GatewayApi {
-    /// The `HTTPRoute`s whose rules name both Services; only their weights are changed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
-    pub http_routes: Option<Vec<HttpRoute>>,
-}
-
-/// A reference to an `HTTPRoute`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
-pub struct HttpRoute {
-    /// Its name.
-    pub name: String,
-    /// Its namespace. Default: the Rollout's own.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub namespace: Option<String>,
-}
-
 /// One step: exactly one of its fields.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
 #[schemars(extend("x-kubernetes-validations" = schema::rule(
     "(has(self.setWeight) ? 1 : 0) + (has(self.pause) ? 1 : 0) + (has(self.setCanaryScale) ? 1 : 0) \
-     + (has(self.analysis) ? 1 : 0) + (has(self.gate) ? 1 : 0) == 1",
-    "a step has exactly one of setWeight, pause, setCanaryScale, analysis and gate: look for a misspelt one or a second one",
+     + (has(self.analysis) ? 1 : 0) + (has(self.gate) ? 1 : 0) + (has(self.setHeaderRoute) ? 1 : 0) \
+     + (has(self.setMirrorRoute) ? 1 : 0) == 1",
+    "a step has exactly one of setWeight, pause, setCanaryScale, setHeaderRoute, setMirrorRoute, analysis and gate: look for \
+     a misspelt one or a second one",
 )))]
 pub struct Step {
     /// Percent of traffic (of pods, without traffic routing) for the new version.
@@ -343,6 +347,12 @@ pub struct Step {
     /// Goes on when this gate allows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gate: Option<Gate>,
+    /// Sends requests with some headers to the new version, whatever its weight is; with traffic routing only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub set_header_route: Option<SetHeaderRoute>,
+    /// Sends a copy of some requests to the new version, too; with traffic routing only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub set_mirror_route: Option<SetMirrorRoute>,
 }
 
 /// A pause.

@@ -21,11 +21,13 @@ use crate::crd::schema;
 
 mod blue_green;
 mod canary;
+mod foreign;
 #[cfg(test)]
 mod tests;
 
 pub use blue_green::BlueGreenStatus;
 pub use canary::{CanaryStatus, Destination, Weights};
+pub use foreign::{foreign, with_foreign};
 
 /// A status that can't be read: nobody knows how far the rollout is.
 #[derive(Debug, Error)]
@@ -73,9 +75,11 @@ pub fn read(status: &Value) -> Result<Status, StatusError> {
 pub fn write(status: &Status, context: &WriteContext<'_>) -> Value {
     // Texts, numbers, and lists and maps of them: nothing in it can fail to be written.
     let mut written = serde_json::to_value(RolloutStatus::of(status, context)).unwrap_or_default();
-    if let (Group::Argo, Some(generation)) = (context.group, written.get_mut("observedGeneration")) {
-        // There it is a text: it was once a hash of the spec.
-        *generation = generation.to_string().into();
+    for field in ["observedGeneration", "workloadObservedGeneration"] {
+        if let (Group::Argo, Some(generation)) = (context.group, written.get_mut(field)) {
+            // There it is a text: it was once a hash of the spec.
+            *generation = generation.to_string().into();
+        }
     }
     written
 }
@@ -87,6 +91,9 @@ pub struct RolloutStatus {
     /// The generation that this status tells about.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "generation")]
     pub observed_generation: Option<i64>,
+    /// The generation of the workload that the pods are taken from.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "generation")]
+    pub workload_observed_generation: Option<i64>,
     /// Progressing, Paused, Healthy or Degraded.
     #[serde(deserialize_with = "known_or_default")]
     #[schemars(with = "String")]
@@ -145,6 +152,10 @@ pub struct RolloutStatus {
     /// How far a blue-green rollout is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blue_green: Option<BlueGreenStatus>,
+    /// restartAt of the last restart that has come to its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
+    pub restarted_at: Option<Timestamp>,
     /// When anything last moved.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::time")]
@@ -228,6 +239,7 @@ impl RolloutStatus {
             .map(|condition| RolloutCondition::of(condition, status, context));
         Self {
             observed_generation: status.observed_generation,
+            workload_observed_generation: status.workload_observed_generation,
             phase: status.phase,
             message: status.message.clone(),
             abort: status.abort,
@@ -248,6 +260,7 @@ impl RolloutStatus {
             selector: status.selector.clone(),
             canary: CanaryStatus::of(status, context),
             blue_green: BlueGreenStatus::of(status),
+            restarted_at: status.restarted_at,
             last_progress_time: status.last_progress_time,
             furthest: status.furthest,
             duration: status.duration.clone(),
@@ -265,6 +278,7 @@ impl RolloutStatus {
             analyses,
             blue_green,
             observed_generation: self.observed_generation,
+            workload_observed_generation: self.workload_observed_generation,
             phase: self.phase,
             message: self.message,
             abort: self.abort,
@@ -288,6 +302,7 @@ impl RolloutStatus {
             hpa_replicas: self.hpa_replicas,
             selector: self.selector,
             traffic: self.canary.and_then(CanaryStatus::into_core),
+            restarted_at: self.restarted_at,
             last_progress_time: self.last_progress_time,
             furthest: self.furthest,
             duration: self.duration,

@@ -16,7 +16,7 @@ use kulta_core::observed::{
     Settings, Sinks, TemplateCheck, TemplateView, Verdict,
 };
 use kulta_core::revision::TemplateDigest;
-use kulta_core::spec::{Method, RouteReference, Spec, Step, TrafficRouting, Weight};
+use kulta_core::spec::{Method, Route, RouteKind, RouteReference, Spec, Step, TrafficRouting, Weight};
 use kulta_core::status::{Status, Traffic};
 
 const REVISIONS: u64 = 10;
@@ -43,6 +43,10 @@ fn replica_set(revision: u64) -> ReplicaSetView {
         _ => 0,
     };
     ReplicaSetView {
+        injected: kulta_core::spec::PodMetadata::default(),
+        own_keys: kulta_core::spec::PodKeys::default(),
+        injecting: None,
+        is_observed: true,
         name: format!("web-{}", hash(revision)),
         uid: revision.to_string(),
         resource_version: revision.to_string(),
@@ -64,11 +68,9 @@ fn replica_set(revision: u64) -> ReplicaSetView {
 }
 
 fn spec() -> Spec {
-    let route = RouteReference {
-        namespace: "shop".to_owned(),
-        name: "web".to_owned(),
-    };
+    let route = reference();
     Spec {
+        pods: kulta_core::spec::PodRules::default(),
         replicas: REPLICAS,
         selector: "app=web".to_owned(),
         template_labels: BTreeMap::from([("app".to_owned(), "web".to_owned())]),
@@ -83,8 +85,16 @@ fn spec() -> Spec {
         steps_hash: "steps".to_owned(),
         background: None,
         promotion_gates: None,
+        workload: None,
         method: Method::Routed(TrafficRouting {
-            routes: vec![route],
+            routes: vec![Route {
+                reference: route,
+                path: String::new(),
+                takes_managed_rules: true,
+            }],
+            selectors: Vec::new(),
+            in_progress_label: None,
+            managed_routes: Vec::new(),
             stable_service: "stable".to_owned(),
             canary_service: "canary".to_owned(),
             scale_down_delay: SignedDuration::from_secs(30),
@@ -128,6 +138,9 @@ fn route() -> Presence<RouteView> {
     Presence::Present(RouteView {
         generation: 5,
         backends: vec![backend(0, "stable", 60), backend(1, "canary", 40)],
+        resource_version: String::new(),
+        labels: BTreeMap::new(),
+        rules: Vec::new(),
         parents: vec![parent.clone()],
         reports: vec![ParentReport {
             parent,
@@ -148,19 +161,26 @@ fn fact(sequence: u64) -> Fact {
     }
 }
 
-/// The fourth step's weight is in force: the decision makes a step and tells it.
-fn observed() -> Observed {
-    let reference = RouteReference {
+fn reference() -> RouteReference {
+    RouteReference {
+        kind: RouteKind::Http,
         namespace: "shop".to_owned(),
         name: "web".to_owned(),
-    };
+    }
+}
+
+/// The fourth step's weight is in force: the decision makes a step and tells it.
+fn observed() -> Observed {
+    let reference = reference();
     let digest = TemplateDigest::stored(format!("{REVISIONS:064}"));
     Observed {
+        pods: kulta_core::observed::Pods::NotListed,
         rollout: RolloutView {
             namespace: "shop".to_owned(),
             name: "web".to_owned(),
             generation: 10,
             revision: Some(REVISIONS),
+            workload_generation: None,
             origin: Origin::default(),
         },
         spec: Ok(spec()),
@@ -179,6 +199,7 @@ fn observed() -> Observed {
                 in_force: Some(percent(30)),
                 verified: false,
                 contest: None,
+                managed_routes: Vec::new(),
             }),
             history: (1..=FACTS).map(fact).collect(),
             ..Status::default()
@@ -188,6 +209,7 @@ fn observed() -> Observed {
             image: None,
             check: TemplateCheck::Known,
         },
+        workload: None,
         replica_sets: (1..=REVISIONS).map(replica_set).collect(),
         stable_service: Some(service("stable", REVISIONS - 1)),
         canary_service: Some(service("canary", REVISIONS)),

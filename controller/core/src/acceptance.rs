@@ -41,13 +41,13 @@ impl Acceptance {
                 reports
                     .rejected
                     .into_iter()
-                    .map(|message| format!("HTTPRoute \"{reference}\": {message}")),
+                    .map(|message| format!("{} \"{reference}\": {message}", reference.kind)),
             );
             silent.extend(
                 reports
                     .silent
                     .into_iter()
-                    .map(|parent| format!("HTTPRoute \"{reference}\": {parent}")),
+                    .map(|parent| format!("{} \"{reference}\": {parent}", reference.kind)),
             );
         }
         let in_force = all_have_one && rejected.is_empty() && (silent.is_empty() || overdue);

@@ -48,6 +48,7 @@ pub(crate) fn reconcile(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revision
     Reached {
         counts,
         weight: true,
+        rules: true,
         full: true,
         available: revisions.current_available() >= spec.enough(spec.replicas),
     }

@@ -97,6 +97,7 @@ pub(crate) fn reconcile(
     Reached {
         counts: is_ready(draft, spec, blue_green, revisions),
         weight: true,
+        rules: true,
         full: has_taken_over(draft, spec, revisions),
         available: revisions.current_available() >= spec.replicas,
     }

@@ -1,12 +1,12 @@
 //! Conditions, counts and phase: what a status says of the state that the decision left.
 
 use crate::draft::Draft;
-use crate::observed::{ApplyFailure, FailureKind, TemplateCheck};
+use crate::observed::{FailureKind, Pods, TemplateCheck};
 use crate::revision::HASH_LABEL;
 use crate::revisions::Revisions;
 use crate::spec::{Method, Problem, Spec, Weight};
 use crate::status::{ConditionType, Phase, Reason, Status, Truth};
-use crate::{analyses, blue_green, duration, intent, progress, revisions};
+use crate::{analyses, blue_green, duration, intent, progress, restart, revisions};
 
 /// The status of a Rollout whose spec can't be worked with: nothing else is touched.
 pub(crate) fn invalid_spec(draft: &mut Draft<'_>, problems: &[Problem]) {
@@ -26,19 +26,28 @@ pub(crate) fn invalid_spec(draft: &mut Draft<'_>, problems: &[Problem]) {
 
 /// Tells of what could not be tidied up. It holds nobody up, and is tried again.
 pub(crate) fn note_leftovers(draft: &mut Draft<'_>) {
+    let failed = |kind| match &draft.observed.failure {
+        Some(failure) if failure.kind == kind => Some(failure.message.clone()),
+        _ => None,
+    };
+    let unlisted = match &draft.observed.pods {
+        Pods::Unknown { message } => Some(format!("pods can't be listed: {message}")),
+        Pods::NotListed | Pods::Listed(_) => None,
+    };
+    let leftovers = [
+        (ConditionType::CleanupFailed, failed(FailureKind::Cleanup)),
+        (ConditionType::PodsFailed, failed(FailureKind::Pods).or(unlisted)),
+    ];
     let now = draft.now;
-    match &draft.observed.failure {
-        Some(ApplyFailure {
-            kind: FailureKind::Cleanup,
-            message,
-        }) => draft.status.set_condition(
-            ConditionType::CleanupFailed,
-            Truth::True,
-            Reason::WriteFailed,
-            message,
-            now,
-        ),
-        _ => draft.status.remove_condition(ConditionType::CleanupFailed),
+    for (kind, message) in leftovers {
+        match message {
+            Some(message) => {
+                draft
+                    .status
+                    .set_condition(kind, Truth::True, Reason::WriteFailed, message, now);
+            }
+            None => draft.status.remove_condition(kind),
+        }
     }
 }
 
@@ -365,6 +374,9 @@ fn phase(draft: &Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) -> (Phase, S
             Phase::Paused,
             "no pods are wanted (spec.replicas is 0): the switch waits until there are some".to_owned(),
         );
+    }
+    if restart::is_pending(spec, status) {
+        return (Phase::Progressing, "rollout is restarting".to_owned());
     }
     if let Some(message) = unchecked(draft) {
         return (Phase::Progressing, message);

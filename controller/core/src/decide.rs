@@ -4,12 +4,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::draft::{Draft, after};
 use crate::observed::{FailureKind, Observed, TemplateCheck};
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, ApartFrom, Plan};
 use crate::revisions::Revisions;
 use crate::spec::{Method, Problem, Spec};
 use crate::status::{ConditionType, Reason, Truth};
 use crate::{
-    analyses, basic, blue_green, cleanup, condition, gates, intent, reference, revisions, routed, step,
+    analyses, basic, blue_green, cleanup, condition, gates, intent, metadata, reference, restart, revisions,
+    routed, step, workload,
 };
 
 /// How soon to ask again when the API server had no answer about a template.
@@ -114,7 +115,10 @@ fn proceed(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>, proble
     cleanup::old_revisions(draft, spec, revisions);
     step::advance(draft, spec, revisions, reached);
     analyses::keep(draft, spec, revisions);
+    metadata::reconcile(draft, spec, revisions);
+    restart::reconcile(draft, spec, revisions);
     condition::settle(draft, spec, revisions, problems);
+    workload::follow(draft, spec, revisions);
 }
 
 /// Whether a decision goes on in this round, or waits for what it has written to be seen.
@@ -132,7 +136,7 @@ fn reason_of(kind: FailureKind) -> Option<Reason> {
         FailureKind::CreateReplicaSet => Some(Reason::ReplicaSetCreateError),
         FailureKind::Traffic => Some(Reason::TrafficRoutingError),
         FailureKind::Other => Some(Reason::WriteFailed),
-        FailureKind::Cleanup => None,
+        FailureKind::Cleanup | FailureKind::Pods => None,
     }
 }
 
@@ -215,6 +219,8 @@ fn create_or_number(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_
             revision: revisions.next_number(),
             min_ready_seconds: spec.min_ready_seconds,
             desired_replicas: spec.replicas,
+            metadata: metadata::of_new(spec, revisions),
+            apart_from: apart_from(spec, revisions),
         });
         return Flow::Go;
     };
@@ -227,10 +233,27 @@ fn create_or_number(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_
             revision: if renumber { newest + 1 } else { current.revision },
             digest: observed.template.digest.clone(),
         });
-    } else if observed.rollout.revision != Some(current.revision) {
-        draft.act(Action::AnnotateRollout {
-            revision: current.revision,
-        });
+    } else {
+        let revision = Some(current.revision).filter(|_| observed.rollout.revision != Some(current.revision));
+        let workload_generation = workload::generation_to_annotate(observed);
+        if revision.is_some() || workload_generation.is_some() {
+            draft.act(Action::AnnotateRollout {
+                revision,
+                workload_generation,
+            });
+        }
     }
     Flow::Go
+}
+
+/// Which revision a new one is kept apart from: the stable one, which serves meanwhile.
+fn apart_from(spec: &Spec, revisions: &Revisions<'_>) -> Option<ApartFrom> {
+    let how = spec.pods.anti_affinity?;
+    let stable = revisions
+        .stable
+        .filter(|stable| stable.hash != revisions.current_hash)?;
+    Some(ApartFrom {
+        hash: stable.hash.clone(),
+        how,
+    })
 }

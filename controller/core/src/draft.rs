@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::observed::Observed;
+use crate::observed::{Observed, PodView};
 use crate::plan::{Action, Plan};
 use crate::status::Status;
 use crate::{outbox, transition};
@@ -58,9 +58,22 @@ impl<'a> Draft<'a> {
         self.status.traffic.clone_from(&self.observed.status.traffic);
     }
 
+    /// Evicts a pod.
+    pub(crate) fn evict(&mut self, pod: &PodView) {
+        self.act(Action::EvictPod {
+            name: pod.name.clone(),
+            uid: pod.uid.clone(),
+        });
+    }
+
     /// Whether the plan writes anything so far.
     pub(crate) fn acts(&self) -> bool {
         !self.actions.is_empty()
+    }
+
+    /// Whether the plan moves pods or traffic so far.
+    pub(crate) fn moves(&self) -> bool {
+        self.actions.iter().any(Action::moves)
     }
 
     /// Asks to be woken at `time`, or earlier.
@@ -92,6 +105,28 @@ pub(crate) fn after(time: Timestamp, duration: SignedDuration) -> Timestamp {
 }
 
 impl Action {
+    /// Whether it changes where pods or traffic are.
+    fn moves(&self) -> bool {
+        match self {
+            Self::ScaleReplicaSet { from, to, .. } => from != to,
+            Self::AdoptReplicaSet { .. }
+            | Self::CreateReplicaSet { .. }
+            | Self::PointService { .. }
+            | Self::SetRouteWeights { .. } => true,
+            Self::RecordRevision { .. }
+            | Self::AnnotateRollout { .. }
+            | Self::ScaleDeployment { .. }
+            | Self::SetScaleDownDeadline { .. }
+            | Self::DeleteReplicaSet { .. }
+            | Self::CreateAnalysisRun { .. }
+            | Self::TerminateAnalysisRun { .. }
+            | Self::DeleteAnalysisRun { .. }
+            | Self::InjectMetadata { .. }
+            | Self::SpreadMetadata { .. }
+            | Self::EvictPod { .. } => false,
+        }
+    }
+
     /// The object that the action writes, as text.
     fn object(&self) -> String {
         match self {
@@ -99,13 +134,17 @@ impl Action {
             Self::CreateAnalysisRun { name, .. }
             | Self::TerminateAnalysisRun { name, .. }
             | Self::DeleteAnalysisRun { name, .. } => format!("analysisrun {name}"),
+            Self::ScaleDeployment { name, .. } => format!("deployment {name}"),
             Self::PointService { name, .. } => format!("service {name}"),
-            Self::SetRouteWeights { route, .. } => format!("route {route}"),
+            Self::SetRouteWeights { route, .. } => format!("{} {route}", route.kind),
+            Self::EvictPod { name, .. } => format!("pod {name}"),
             Self::AdoptReplicaSet { name, .. }
             | Self::CreateReplicaSet { name, .. }
             | Self::RecordRevision { name, .. }
             | Self::ScaleReplicaSet { name, .. }
             | Self::SetScaleDownDeadline { name, .. }
+            | Self::InjectMetadata { name, .. }
+            | Self::SpreadMetadata { name, .. }
             | Self::DeleteReplicaSet { name, .. } => format!("replicaset {name}"),
         }
     }

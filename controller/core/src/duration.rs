@@ -78,7 +78,7 @@ fn replaced(old: &Status, new: &Status, spec: &Spec, revisions: &Revisions<'_>) 
 
 /// A rollout that is back within the rollback window has left out its steps by itself.
 fn within_window(new: &Status, spec: &Spec, revisions: &Revisions<'_>) -> Option<CompletionStatus> {
-    let skips = new.promote_full && rollback::is_within_window(spec, revisions);
+    let skips = new.promote_full && rollback::is_within_window(spec, revisions, &new.history);
     skips.then_some(CompletionStatus::FastRolledBack)
 }
 

@@ -4,7 +4,7 @@ use crate::decide::Flow;
 use crate::draft::Draft;
 use crate::observed::{Observed, Presence, ReplicaSetView};
 use crate::revisions::Revisions;
-use crate::spec::Spec;
+use crate::spec::{Spec, Weight};
 use crate::{analyses, blue_green, rollback};
 
 /// Brings the status in line with a spec that makes sense. `Stop`: the status must be written before anything else is
@@ -74,6 +74,9 @@ fn take_spec_change(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_
     if !template_changed && !steps_changed {
         return Flow::Go;
     }
+    if template_changed {
+        expect_no_weight(draft);
+    }
     draft.status.current_pod_hash = Some(revisions.current_hash.clone());
     begin(draft, spec);
     skip_within_window(draft, spec, revisions);
@@ -83,9 +86,25 @@ fn take_spec_change(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_
 /// A version within the rollback window is promoted as if somebody had asked for that: no step, pause, analysis or gate
 /// is between it and the users, only its pods are.
 fn skip_within_window(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) {
-    if !draft.status.fully_promoted() && rollback::is_within_window(spec, revisions) {
+    if !draft.status.fully_promoted() && rollback::is_within_window(spec, revisions, &draft.status.history) {
         draft.status.promote_full = true;
         draft.status.current_step_index = first_step(spec, spec.step_count());
+    }
+}
+
+/// A new revision begins without traffic. That is noted with the revision itself: a pause would hold the weight of the one
+/// before, should the controller die before it notes that that one has lost it.
+fn expect_no_weight(draft: &mut Draft<'_>) {
+    let now = draft.now;
+    if let Some(traffic) = draft
+        .status
+        .traffic
+        .as_mut()
+        .filter(|traffic| traffic.requested > Weight::ZERO)
+    {
+        traffic.requested = Weight::ZERO;
+        traffic.requested_at = now;
+        traffic.verified = false;
     }
 }
 
@@ -98,6 +117,11 @@ fn begin(draft: &mut Draft<'_>, spec: &Spec) {
     status.promote_full = false;
     status.current_step_hash = Some(spec.steps_hash.clone()).filter(|hash| !hash.is_empty());
     status.last_progress_time = Some(now);
+    // As in Argo Rollouts: a restart that was asked for before is not carried on with a new version.
+    status.restarted_at = spec
+        .pods
+        .restart
+        .map_or(status.restarted_at, |restart| Some(restart.at));
     clear_pauses(draft);
     analyses::begin_anew(draft);
     blue_green::begin(draft);

@@ -10,8 +10,12 @@ use jiff::{SignedDuration, Timestamp};
 use crate::analysis::run::AnalysisPhase;
 use crate::history::{Evidence, Origin};
 use crate::revision::TemplateDigest;
-use crate::spec::{InvalidSpec, Problem, RouteReference, Spec, Weight};
+use crate::spec::{InvalidSpec, PodKeys, PodMetadata, Problem, RouteReference, Spec, Weight};
 use crate::status::Status;
+
+mod pods;
+
+pub use pods::{PodView, Pods};
 
 /// Everything one decision looks at.
 #[derive(Debug, Clone)]
@@ -32,8 +36,12 @@ pub struct Observed {
     pub status: Status,
     /// Its pod template.
     pub template: TemplateView,
+    /// The workload that the template is taken from, if the spec names one.
+    pub workload: Option<WorkloadView>,
     /// The ReplicaSets that are the Rollout's or match its selector and have no owner.
     pub replica_sets: Vec<ReplicaSetView>,
+    /// Their pods, while a restart is due.
+    pub pods: Pods,
     /// The stable Service, or the active one, if it is blue-green: all users' or most of them. None when the spec names
     /// none.
     pub stable_service: Option<Presence<ServiceView>>,
@@ -108,8 +116,21 @@ pub struct RolloutView {
     pub generation: i64,
     /// The annotation `rollout.argoproj.io/revision`.
     pub revision: Option<u64>,
+    /// The annotation `rollout.argoproj.io/workload-generation`.
+    pub workload_generation: Option<i64>,
     /// Where its annotations say that the template comes from.
     pub origin: Origin,
+}
+
+/// The workload that a pod template is taken from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkloadView {
+    /// Its resourceVersion: precondition of writes.
+    pub resource_version: String,
+    /// `metadata.generation`; 0 of a kind that has none.
+    pub generation: i64,
+    /// `spec.replicas`; None of a kind that has none.
+    pub replicas: Option<u32>,
 }
 
 /// The Rollout's pod template: its identity and what the API server says of it.
@@ -192,6 +213,14 @@ pub struct ReplicaSetView {
     pub failure: Option<String>,
     /// The image of its main container.
     pub image: Option<String>,
+    /// What may have been put into its pods besides their template, as its annotation says.
+    pub injected: PodMetadata,
+    /// What its template has besides that: its pods keep it whatever their part is.
+    pub own_keys: PodKeys,
+    /// What is on its way into its pods instead; None: all have what `injected` says.
+    pub injecting: Option<PodMetadata>,
+    /// Its controller has seen its template as it is: the pods that it makes are made of that.
+    pub is_observed: bool,
 }
 
 impl ReplicaSetView {
@@ -250,19 +279,36 @@ pub struct ServiceView {
     pub ready_endpoints: BTreeMap<String, u32>,
 }
 
-/// An `HTTPRoute`, as far as its split is concerned.
+/// A route, as far as its split and the controller's own rules are concerned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouteView {
     /// `metadata.generation`: precondition of writes, and what acceptance must refer to.
     pub generation: i64,
+    /// `metadata.resourceVersion`: precondition of the first label.
+    pub resource_version: String,
+    /// `metadata.labels`
+    pub labels: BTreeMap<String, String>,
     /// Every backendRef of every rule.
     pub backends: Vec<BackendView>,
+    /// The rules, if the controller's own could be made from one of them, or be one: if any has several backendRefs or a name.
+    pub rules: Vec<RuleView>,
     /// `spec.parentRefs`, as text `namespace/name[/section][:port]`, resolved.
     pub parents: Vec<String>,
     /// `status.parents`.
     pub reports: Vec<ParentReport>,
     /// Who last wrote `spec.rules`, from managedFields; None when unknown.
     pub rules_manager: Option<String>,
+}
+
+/// A rule of a route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleView {
+    /// Its index.
+    pub index: usize,
+    /// Its name, if it has one.
+    pub name: Option<String>,
+    /// All of it, as JSON: it is seldom looked at, and text takes the least memory.
+    pub body: Box<str>,
 }
 
 /// One backendRef of a route.
@@ -324,8 +370,21 @@ pub enum FailureKind {
     Traffic,
     /// Ending or deleting an analysis that is not needed any more: all that was decided holds without it.
     Cleanup,
+    /// Evicting a pod, or giving pods their labels and annotations: the rollout goes on without it.
+    Pods,
     /// Any other write.
     Other,
+}
+
+impl FailureKind {
+    /// Whether the rollout can't go on before it is done.
+    #[must_use]
+    pub const fn holds_up(self) -> bool {
+        match self {
+            Self::CreateReplicaSet | Self::Traffic | Self::Other => true,
+            Self::Cleanup | Self::Pods => false,
+        }
+    }
 }
 
 /// Settings of the operator that decisions depend on.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::history::Fact;
 use crate::revision::TemplateDigest;
-use crate::spec::RouteReference;
+use crate::spec::{AntiAffinity, PodMetadata, RouteLabel, RouteReference};
 use crate::status::Status;
 
 /// The answer of [`decide`](crate::decide).
@@ -51,6 +51,10 @@ pub enum Action {
         min_ready_seconds: u32,
         /// `spec.replicas` of the Rollout.
         desired_replicas: u32,
+        /// What its pods are to bear besides their template.
+        metadata: PodMetadata,
+        /// The revision whose nodes its pods are to keep off.
+        apart_from: Option<ApartFrom>,
     },
     /// Annotate a ReplicaSet that carries the current template again (or in other words) with its new number and
     /// the template's digest.
@@ -64,10 +68,23 @@ pub enum Action {
         /// The digest of the Rollout's template.
         digest: TemplateDigest,
     },
-    /// Write the revision number on the Rollout.
+    /// Write on the Rollout what its annotations tell.
     AnnotateRollout {
-        /// The revision number.
-        revision: u64,
+        /// The revision number; None: as it is.
+        revision: Option<u64>,
+        /// The generation of the workload that its template is taken from; None: as it is.
+        workload_generation: Option<i64>,
+    },
+    /// Change the size of the Deployment that the template is taken from.
+    ScaleDeployment {
+        /// Its name.
+        name: String,
+        /// Precondition.
+        resource_version: String,
+        /// The size now.
+        from: u32,
+        /// The size to be.
+        to: u32,
     },
     /// Change the size of a ReplicaSet, and bring what else of it follows the Rollout in line.
     ScaleReplicaSet {
@@ -146,7 +163,7 @@ pub enum Action {
         /// Precondition.
         resource_version: String,
     },
-    /// Change weights of one route, and nothing else of it.
+    /// Change weights, the controller's own rules and its label of one route, and nothing else of it.
     SetRouteWeights {
         /// Which route.
         route: RouteReference,
@@ -154,7 +171,53 @@ pub enum Action {
         generation: i64,
         /// The refs to change.
         changes: Vec<WeightChange>,
+        /// The rules to change, one after the other, after the refs.
+        rules: Vec<RuleChange>,
+        /// The label to change.
+        label: Option<LabelChange>,
     },
+    /// Put other labels and annotations into the template of a ReplicaSet, for the pods that it makes from then on.
+    InjectMetadata {
+        /// Its name.
+        name: String,
+        /// Precondition.
+        resource_version: String,
+        /// All that may be in its template and its pods already.
+        former: PodMetadata,
+        /// What is to be there instead.
+        metadata: PodMetadata,
+    },
+    /// Put them into the pods that it has, and note that all have them.
+    SpreadMetadata {
+        /// Its name.
+        name: String,
+        /// Its UID: whose pods they are.
+        uid: String,
+        /// The hash of its pods.
+        hash: String,
+        /// Precondition.
+        resource_version: String,
+        /// All that may be in its pods already.
+        former: PodMetadata,
+        /// What is to be there instead.
+        metadata: PodMetadata,
+    },
+    /// Evict a pod, as far as its disruption budget allows: its ReplicaSet makes another one.
+    EvictPod {
+        /// Its name.
+        name: String,
+        /// Precondition.
+        uid: String,
+    },
+}
+
+/// A revision that another one is kept apart from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApartFrom {
+    /// Its hash.
+    pub hash: String,
+    /// How.
+    pub how: AntiAffinity,
 }
 
 /// What an analysis is for.
@@ -185,4 +248,46 @@ pub struct WeightChange {
     pub from: Option<u32>,
     /// The weight to be.
     pub to: u32,
+}
+
+/// A change of one rule of a route. The index is that in the list as the changes before have left it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RuleChange {
+    /// Put a rule in.
+    Add {
+        /// Its index to be.
+        index: usize,
+        /// The rule.
+        rule: serde_json::Value,
+    },
+    /// Put a rule in the place of another one of the same name.
+    Replace {
+        /// Its index.
+        index: usize,
+        /// Its name: precondition.
+        name: String,
+        /// The rule to be.
+        rule: serde_json::Value,
+    },
+    /// Take a rule out.
+    Remove {
+        /// Its index.
+        index: usize,
+        /// Its name: precondition.
+        name: String,
+    },
+}
+
+/// A change of one label.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LabelChange {
+    /// Give an object a label that it does not have.
+    Set {
+        /// The label.
+        label: RouteLabel,
+        /// Precondition where it is the first label of all: the object's resourceVersion.
+        first: Option<String>,
+    },
+    /// Take a label away. Its value is a precondition.
+    Remove(RouteLabel),
 }

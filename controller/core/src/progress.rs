@@ -6,6 +6,7 @@ use crate::condition::{is_done, is_paused};
 use crate::draft::{Draft, after};
 use crate::gates;
 use crate::observed::ReplicaSetView;
+use crate::restart;
 use crate::revisions::Revisions;
 use crate::spec::{Problem, Spec, Weight};
 use crate::status::{ConditionType, Furthest, Phase, Status, Truth};
@@ -33,6 +34,7 @@ pub(crate) fn note(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>
         || old.current_step_index != new.current_step_index
         || old.pause_conditions != new.pause_conditions
         || checkpoint(old) != checkpoint(new)
+        || old.restarted_at != new.restarted_at
         || new.last_progress_time.is_none();
     let before = if begins { Furthest::default() } else { old.furthest };
     let all = revisions.all();
@@ -85,7 +87,12 @@ pub(crate) fn exceeded_deadline(
     if analyses.step.is_some() || is_judged || gates::hold(&draft.status, spec) {
         return None;
     }
-    let end = after(draft.status.last_progress_time?, spec.progress_deadline);
+    // A restart waits for disruption budgets for as long as they like: what counts is how long the last pod takes.
+    let moved = draft
+        .status
+        .last_progress_time
+        .max(restart::moved_at(draft, spec));
+    let end = after(moved?, spec.progress_deadline);
     if draft.now < end {
         draft.wake_at(end);
         return None;

@@ -1,9 +1,16 @@
 //! What a Rollout refers to: Services and routes that must exist and fit together.
 
+use crate::managed;
 use crate::observed::{BackendView, Observed, Presence, RouteView, ServiceView};
 use crate::service::{Misfit, misfit};
-use crate::spec::{Problem, RouteReference, Spec, Weight};
+use crate::spec::{Problem, RouteReference, Spec, TrafficRouting, Weight};
 use crate::status::Status;
+
+/// Where routes are named.
+const ROUTES: &str = "spec.strategy.canary.trafficRouting";
+/// A rollout without a route would send nobody anywhere.
+const NOTHING_SELECTED: &str =
+    "selects no route, and none is named; give the label to a route with a rule that names both Services";
 
 /// Everything wrong with what the spec refers to.
 pub(crate) fn problems(observed: &Observed, spec: &Spec) -> Vec<Problem> {
@@ -35,33 +42,90 @@ pub(crate) fn problems(observed: &Observed, spec: &Spec) -> Vec<Problem> {
         canary_name,
         observed.canary_service.as_ref(),
     );
-    for (index, (reference, route)) in observed.routes.iter().enumerate() {
-        let path = format!("spec.strategy.canary.trafficRouting.gatewayAPI.httpRoutes[{index}]");
-        match route {
-            Presence::Missing => problems.push(Problem::new(
-                path,
-                format!(
-                    "HTTPRoute \"{reference}\" not found; create it, with a rule that names both Services"
-                ),
-            )),
-            Presence::Present(route) => check_route(&mut problems, observed, spec, &path, reference, route),
-        }
+    if let Some(routing) = spec.routing() {
+        problems.extend(check_routes(observed, spec, routing));
     }
     problems
 }
 
-/// The share of traffic that routes of an earlier strategy still give to the canary, where this one names no routes: they
-/// are not known any more, and whatever is done to pods and Services, requests go on coming by them.
+/// What routes of an earlier strategy still send to the canary, by their weight or by rules of the controller's own, where
+/// this one names no routes: they are not known any more, and whatever is done to pods and Services, requests go on coming.
 pub(crate) fn split_left_behind(status: &Status, spec: &Spec) -> Option<Problem> {
     let traffic = status.traffic.as_ref().filter(|_| spec.routing().is_none())?;
     let weight = traffic.requested.max(traffic.in_force.unwrap_or_default());
+    let (what, by_hand) = match (weight > Weight::ZERO, traffic.managed_routes.as_slice()) {
+        (false, []) => return None,
+        (true, []) => (
+            format!("{weight} % of the traffic"),
+            "set that weight to 0".to_owned(),
+        ),
+        (has_weight, names) => {
+            let rules = format!("rules of the managed routes {names:?}");
+            let removed = format!("taken the {rules} out");
+            if has_weight {
+                let what = format!("{weight} % of the traffic, and what the {rules} say,");
+                (what, format!("set that weight to 0 and {removed}"))
+            } else {
+                (format!("what the {rules} say"), removed)
+            }
+        }
+    };
     let message = format!(
-        "the routes of the strategy before still send {weight} % of the traffic to its canary Service, and this strategy \
-         does not name them; go back to strategy.canary.trafficRouting as it was, abort the rollout or let it end, and \
-         change the strategy then. If the routes are gone, or you have set that weight to 0 by hand: kubectl patch \
-         --subresource=status --type=merge -p '{{\"status\":{{\"canary\":null}}}}'"
+        "the routes of the strategy before still send {what} to its canary Service, and this strategy does not name \
+         them; go back to strategy.canary.trafficRouting as it was, abort the rollout or let it end, and change the \
+         strategy then. If the routes are gone, or you have {by_hand} by hand: kubectl patch --subresource=status \
+         --type=merge -p '{{\"status\":{{\"canary\":null}}}}'"
     );
-    (weight > Weight::ZERO).then(|| Problem::new("spec.strategy", message))
+    Some(Problem::new("spec.strategy", message))
+}
+
+fn check_routes(observed: &Observed, spec: &Spec, routing: &TrafficRouting) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if observed.routes.is_empty() {
+        let paths = routing.selectors.iter().map(|(_, path)| path);
+        problems.extend(paths.map(|path| Problem::new(path, NOTHING_SELECTED)));
+    }
+    for (reference, route) in &observed.routes {
+        let named = routing.route(reference);
+        let path = named.map_or_else(|| selector_path(routing, reference), |named| &named.path);
+        let Presence::Present(route) = route else {
+            let message = format!(
+                "{kind} \"{reference}\" not found; create it, with a rule that names both Services (where the cluster does \
+                 not know the kind {kind}, install the definitions of the Gateway API first)",
+                kind = reference.kind
+            );
+            problems.push(Problem::new(path, message));
+            continue;
+        };
+        let mut told = check_route(observed, routing, reference, route);
+        if named.is_some_and(|named| named.takes_managed_rules) {
+            told.extend(check_managed(observed, spec, routing, reference, route));
+        }
+        problems.extend(told.into_iter().map(|message| Problem::new(path, message)));
+    }
+    problems
+}
+
+/// Where the selector is written that has found a route.
+fn selector_path<'a>(routing: &'a TrafficRouting, reference: &RouteReference) -> &'a str {
+    let mut selectors = routing.selectors.iter();
+    let found = selectors.find(|(kind, _)| *kind == reference.kind);
+    found.map_or(ROUTES, |(_, path)| path)
+}
+
+/// What is wrong with the controller's own rules in a route.
+fn check_managed(
+    observed: &Observed,
+    spec: &Spec,
+    routing: &TrafficRouting,
+    reference: &RouteReference,
+    route: &RouteView,
+) -> Vec<String> {
+    let namespace = &observed.rollout.namespace;
+    let told = managed::problems(spec, routing, namespace, &observed.status, (reference, route));
+    let told = told.into_iter();
+    told.map(|message| format!("{} \"{reference}\": {message}", reference.kind))
+        .collect()
 }
 
 fn check_service(
@@ -113,32 +177,24 @@ fn check_service(
 }
 
 fn check_route(
-    problems: &mut Vec<Problem>,
     observed: &Observed,
-    spec: &Spec,
-    path: &str,
+    routing: &TrafficRouting,
     reference: &RouteReference,
     route: &RouteView,
-) {
-    let Some(routing) = spec.routing() else { return };
+) -> Vec<String> {
+    let kind = reference.kind;
     let namespace = &observed.rollout.namespace;
+    let mut told = Vec::new();
     if route.parents.is_empty() {
-        problems.push(Problem::new(
-            path,
-            format!(
-                "HTTPRoute \"{reference}\" has no parentRefs, so that no gateway can accept a weight; name a Gateway \
-                 in them"
-            ),
+        told.push(format!(
+            "{kind} \"{reference}\" has no parentRefs, so that no gateway can accept a weight; name a Gateway in them"
         ));
     }
     if pairs(route, namespace, &routing.stable_service, &routing.canary_service).is_empty() {
-        problems.push(Problem::new(
-            path,
-            format!(
-                "no rule of HTTPRoute \"{reference}\" names both Service \"{}\" and Service \"{}\" of namespace \
-                 \"{namespace}\" in its backendRefs; add both to the rule whose traffic is to be split",
-                routing.stable_service, routing.canary_service
-            ),
+        told.push(format!(
+            "no rule of {kind} \"{reference}\" names both Service \"{}\" and Service \"{}\" of namespace \"{namespace}\" \
+             in its backendRefs; add both to the rule whose traffic is to be split",
+            routing.stable_service, routing.canary_service
         ));
     }
     let services = [&observed.stable_service, &observed.canary_service];
@@ -149,21 +205,21 @@ fn check_route(
             .filter(|backend| refers_to(backend, namespace, &service.name))
         {
             if let Some(port) = backend.port.filter(|port| !service.ports.contains(port)) {
-                problems.push(Problem::new(
-                    path,
-                    format!(
-                        "HTTPRoute \"{reference}\" sends traffic to port {port} of Service \"{}\", which serves only \
-                         {:?}; correct rules[{}].backendRefs[{}].port",
-                        service.name, service.ports, backend.rule, backend.index
-                    ),
+                told.push(format!(
+                    "{kind} \"{reference}\" sends traffic to port {port} of Service \"{}\", which serves only {:?}; \
+                     correct rules[{}].backendRefs[{}].port",
+                    service.name, service.ports, backend.rule, backend.index
                 ));
             }
         }
     }
+    told
 }
 
 /// A rule's backendRefs of the two Services.
 pub(crate) struct Pair<'a> {
+    /// The index of the rule.
+    pub(crate) rule: usize,
     /// The refs of the stable Service.
     pub(crate) stable: Vec<&'a BackendView>,
     /// The refs of the canary Service.
@@ -186,6 +242,7 @@ pub(crate) fn pairs<'a>(route: &'a RouteView, namespace: &str, stable: &str, can
                     .collect::<Vec<_>>()
             };
             Pair {
+                rule,
                 stable: named(stable),
                 canary: named(canary),
             }
@@ -194,6 +251,7 @@ pub(crate) fn pairs<'a>(route: &'a RouteView, namespace: &str, stable: &str, can
         .collect()
 }
 
-fn refers_to(backend: &BackendView, namespace: &str, service: &str) -> bool {
+/// Whether a ref is to this Service.
+pub(crate) fn refers_to(backend: &BackendView, namespace: &str, service: &str) -> bool {
     backend.is_service && backend.namespace == namespace && backend.name == service
 }

@@ -117,7 +117,8 @@ pub(crate) fn is_new(observed: &Observed) -> bool {
     let is_change = template_changed || steps_changed;
     let goes_back = || {
         let revisions = Revisions::find(observed, true);
-        revisions.is_some_and(|revisions| rollback::is_within_window(spec, &revisions))
+        revisions
+            .is_some_and(|revisions| rollback::is_within_window(spec, &revisions, &observed.status.history))
     };
     is_change && status.stable_hash.as_deref() != wanted && !goes_back()
 }

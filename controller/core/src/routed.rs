@@ -2,6 +2,7 @@
 
 use crate::analyses;
 use crate::draft::Draft;
+use crate::managed::{self, Asked, Managed};
 use crate::observed::{Presence, ServiceView};
 use crate::progress;
 use crate::revisions::Revisions;
@@ -27,8 +28,14 @@ pub(crate) fn reconcile(
     let wanted = wanted_weight(draft, spec, revisions, &sizes);
     // Whatever leaves the canary, the stable version must be able to take.
     sizes.stable = sizes.stable.max(wanted.rest().of(spec.replicas));
-    let weight = safe_weight(draft, spec, routing, revisions, &view, wanted, &sizes);
-    traffic::reconcile(draft, &view, weight);
+    let safety = Safety::of(draft, spec, routing, revisions, &view, &sizes);
+    let weight = safe_weight(draft, &view, wanted, &safety);
+    let managed = Managed {
+        asked: wanted_rules(draft, spec, routing, revisions, &sizes),
+        may_add: safety.can_rise,
+        may_remove: safety.can_fall(),
+    };
+    let rules_complete = traffic::reconcile(draft, routing, &view, weight, &managed);
     let verified = draft
         .status
         .traffic
@@ -49,11 +56,14 @@ pub(crate) fn reconcile(
     let asked = if sizes.canary == 0 {
         Weight::ZERO
     } else {
-        step_weight(draft, spec)
+        // What is held is not what the step wants.
+        weight::asked(&draft.status, spec)
     };
     Reached {
         counts: sizes.reached(spec, revisions, routing),
         weight: weight == Some(asked) && verified || empty,
+        // A canary without pods is sent nothing: its rules come with its first pods.
+        rules: rules_complete && verified || sizes.canary == 0 || empty,
         full: weight == Some(Weight::FULL) && verified || empty,
         available: revisions.current_available() >= spec.enough(spec.replicas),
     }
@@ -62,12 +72,9 @@ pub(crate) fn reconcile(
 /// The weight that the steps ask for, apart from whether anything is ready for it.
 fn step_weight(draft: &Draft<'_>, spec: &Spec) -> Weight {
     let in_force = || {
-        draft
-            .status
-            .traffic
-            .as_ref()
-            .and_then(|traffic| traffic.in_force)
-            .unwrap_or(Weight::ZERO)
+        let traffic = draft.status.traffic.as_ref();
+        let in_force = traffic.and_then(|traffic| Some(traffic.in_force?.min(traffic.requested)));
+        in_force.unwrap_or(Weight::ZERO)
     };
     if draft.status.abort || draft.status.fully_promoted() {
         return Weight::ZERO;
@@ -120,36 +127,84 @@ fn below(draft: &Draft<'_>, spec: &Spec, weight: Weight) -> Weight {
         .unwrap_or(Weight::ZERO)
 }
 
+/// The managed routes to have now: those that the steps have set, with a step under way that nothing holds up.
+fn wanted_rules<'a>(
+    draft: &Draft<'_>,
+    spec: &'a Spec,
+    routing: &'a TrafficRouting,
+    revisions: &Revisions<'_>,
+    sizes: &Sizes,
+) -> Vec<Asked<'a>> {
+    let status = &draft.status;
+    let over = status.abort || status.promote_full || revisions.stable_is_current();
+    let selected = Selection::of(draft.observed).selects_canary(&revisions.current_hash);
+    let Some(index) = status.current_step_index.filter(|_| !over && selected) else {
+        return Vec::new();
+    };
+    if revisions.current_available() == 0 || sizes.canary == 0 || spec.replicas == 0 {
+        return Vec::new();
+    }
+    let held = spec.paused || status.is_held_by_analysis() || analyses::is_missing(draft, spec);
+    let count = if held { index } else { index.saturating_add(1) };
+    managed::set_by_steps(spec, routing, count)
+}
+
+/// What can be sent to either side.
+struct Safety {
+    /// The canary can be sent more.
+    can_rise: bool,
+    /// The lowest canary weight for which the stable version can take the rest.
+    lowest: Weight,
+    /// Pods of the canary answer.
+    canary_answers: bool,
+}
+
+impl Safety {
+    fn of(
+        draft: &mut Draft<'_>,
+        spec: &Spec,
+        routing: &TrafficRouting,
+        revisions: &Revisions<'_>,
+        view: &View<'_>,
+        sizes: &Sizes,
+    ) -> Self {
+        let observed = draft.observed;
+        let ready = Readiness {
+            canary: traffic::ready_endpoints(observed.canary_service.as_ref(), &revisions.current_hash),
+            stable: revisions.stable.map_or(0, |stable| {
+                traffic::ready_endpoints(observed.stable_service.as_ref(), &stable.hash)
+            }),
+        };
+        Self {
+            can_rise: !draft.hold
+                && !view.is_rejected()
+                && ready.canary >= spec.enough(sizes.canary.min(spec.replicas)).max(1),
+            lowest: lowest(draft, spec, routing, revisions, &ready),
+            canary_answers: ready.canary > 0,
+        }
+    }
+
+    /// Whether requests can be taken from the canary that nobody can count: where the stable version takes none, they
+    /// stay with whoever answers.
+    fn can_fall(&self) -> bool {
+        self.lowest < Weight::FULL || !self.canary_answers
+    }
+}
+
 /// The nearest weight to `wanted` for which ready endpoints are there: neither side is given traffic that it can't
 /// take. What counts is what is written in the routes, not what was last asked for: a plan may have been cut off, or
 /// somebody else have written. None: nothing can be written safely.
-fn safe_weight(
-    draft: &mut Draft<'_>,
-    spec: &Spec,
-    routing: &TrafficRouting,
-    revisions: &Revisions<'_>,
-    view: &View<'_>,
-    wanted: Weight,
-    sizes: &Sizes,
-) -> Option<Weight> {
+fn safe_weight(draft: &Draft<'_>, view: &View<'_>, wanted: Weight, safety: &Safety) -> Option<Weight> {
     let split = view.split;
     if service::taken(draft.observed) {
         return None;
     }
-    let ready = Readiness {
-        canary: traffic::ready_endpoints(draft.observed.canary_service.as_ref(), &revisions.current_hash),
-        stable: revisions.stable.map_or(0, |stable| {
-            traffic::ready_endpoints(draft.observed.stable_service.as_ref(), &stable.hash)
-        }),
-    };
-    let enough = spec.enough(sizes.canary.min(spec.replicas)).max(1);
-    let can_rise = !draft.hold && !view.is_rejected() && ready.canary >= enough;
-    let raised = if can_rise {
+    let raised = if safety.can_rise {
         wanted
     } else {
         wanted.min(split.stable().rest())
     };
-    let floor = lowest(draft, spec, routing, revisions, &ready).min(split.canary());
+    let floor = safety.lowest.min(split.canary());
     // Where rules differ, one that is below the floor must not rise because another may not fall.
     if raised < floor && split.stable().rest() < floor {
         return None;

@@ -7,6 +7,15 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub use self::pods::{AntiAffinity, PodKeys, PodMetadata, PodRules, Restart};
+pub use self::route::{
+    HeaderMatch, HeaderRoute, MirrorRoute, RequestMatch, Route, RouteKind, RouteLabel, RouteReference,
+    TextMatch,
+};
+
+mod pods;
+mod route;
+
 /// A share of traffic in percent, 0 to 100.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(try_from = "u32", into = "u32")]
@@ -197,6 +206,10 @@ pub enum Step {
     Analysis(Analysis),
     /// Go on when these gates let it.
     Gate(Gates),
+    /// Send requests with some headers to the canary, whatever its weight is. Needs traffic routing.
+    SetHeaderRoute(HeaderRoute),
+    /// Send a copy of some requests to the canary, too. Needs traffic routing.
+    SetMirrorRoute(MirrorRoute),
 }
 
 impl std::fmt::Display for Step {
@@ -217,30 +230,23 @@ impl std::fmt::Display for Step {
             }
             Self::Analysis(_) => formatter.write_str("analysis"),
             Self::Gate(_) => formatter.write_str("gate"),
+            Self::SetHeaderRoute(route) => write!(formatter, "setHeaderRoute: {}", route.name),
+            Self::SetMirrorRoute(route) => write!(formatter, "setMirrorRoute: {}", route.name),
         }
-    }
-}
-
-/// A route that splits traffic between the stable and the canary Service.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RouteReference {
-    /// The namespace of the route (resolved: the Rollout's own when none was written).
-    pub namespace: String,
-    /// The name of the `HTTPRoute`.
-    pub name: String,
-}
-
-impl std::fmt::Display for RouteReference {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{}/{}", self.namespace, self.name)
     }
 }
 
 /// Traffic routing: the two Services and the routes between them. All three are needed for a routed canary.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrafficRouting {
-    /// At least one route.
-    pub routes: Vec<RouteReference>,
+    /// The routes by name: at least one, if no selector looks for others.
+    pub routes: Vec<Route>,
+    /// Where selectors of routes are written, which whoever observes looks with: field paths, by the kind of the routes.
+    pub selectors: Vec<(RouteKind, String)>,
+    /// The label that routes have while the canary is sent anything.
+    pub in_progress_label: Option<RouteLabel>,
+    /// The names that rules of the controller's own may have in routes, those that come first in a route first.
+    pub managed_routes: Vec<String>,
     /// The Service of the stable version.
     pub stable_service: String,
     /// The Service of the canary.
@@ -253,6 +259,14 @@ pub struct TrafficRouting {
     pub dynamic_stable_scale: bool,
     /// The least number of pods of a version that has any, at most `spec.replicas`. 0: no such floor.
     pub min_pods_per_replica_set: u32,
+}
+
+impl TrafficRouting {
+    /// The route of this reference, if the spec names it.
+    #[must_use]
+    pub fn route(&self, reference: &RouteReference) -> Option<&Route> {
+        self.routes.iter().find(|route| route.reference == *reference)
+    }
 }
 
 /// An analysis that the new version of a blue-green Rollout has to pass.
@@ -296,6 +310,55 @@ pub enum Promotion {
     After(SignedDuration),
     /// Somebody says go on.
     ByHand,
+}
+
+/// A workload whose pod template a Rollout takes instead of one of its own.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Workload {
+    /// What it is.
+    pub kind: WorkloadKind,
+    /// Its name, in the namespace of the Rollout.
+    pub name: String,
+    /// What becomes of its own pods once the Rollout has some.
+    pub scale_down: WorkloadScaleDown,
+}
+
+impl std::fmt::Display for Workload {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{} {:?}", self.kind, self.name)
+    }
+}
+
+/// The kinds of workloads that have a pod template to take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WorkloadKind {
+    /// Of `apps/v1`.
+    Deployment,
+    /// Of `apps/v1`.
+    ReplicaSet,
+    /// Of `v1`.
+    PodTemplate,
+}
+
+impl std::fmt::Display for WorkloadKind {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Deployment => "Deployment",
+            Self::ReplicaSet => "ReplicaSet",
+            Self::PodTemplate => "PodTemplate",
+        })
+    }
+}
+
+/// What becomes of the pods of a Deployment while the first revision takes their place. Later revisions leave it alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum WorkloadScaleDown {
+    /// They stay.
+    Never,
+    /// They go when the Rollout is healthy.
+    OnSuccess,
+    /// They go one by one as pods of the Rollout are ready, the last one when it is healthy.
+    Progressively,
 }
 
 /// How a new version takes the place of the old one.
@@ -351,6 +414,10 @@ pub struct Spec {
     pub background: Option<BackgroundAnalysis>,
     /// The gates that are asked before every rise of the weight and before the promotion, or before the switch.
     pub promotion_gates: Option<Gates>,
+    /// The workload that the pod template is taken from; None: it is the Rollout's own.
+    pub workload: Option<Workload>,
+    /// Restarts, labels and annotations of pods, and where they are kept apart.
+    pub pods: PodRules,
 }
 
 impl Spec {

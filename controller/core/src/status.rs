@@ -15,6 +15,8 @@ use crate::spec::Weight;
 pub struct Status {
     /// The generation that this status tells about.
     pub observed_generation: Option<i64>,
+    /// The generation of the workload that the template is taken from; None when it is the Rollout's own.
+    pub workload_observed_generation: Option<i64>,
     /// The phase in a word.
     pub phase: Phase,
     /// Why it is in that phase.
@@ -63,6 +65,8 @@ pub struct Status {
     pub furthest: Furthest,
     /// How long the rollout has been under way; None before the first one that was seen from its beginning.
     pub duration: Option<RolloutDuration>,
+    /// `spec.restartAt` of the last restart that has come to its end.
+    pub restarted_at: Option<Timestamp>,
     /// Conditions.
     pub conditions: Vec<Condition>,
     /// What happened, oldest first.
@@ -250,6 +254,8 @@ pub struct Traffic {
     pub verified: bool,
     /// Somebody else who keeps writing the weights.
     pub contest: Option<Contest>,
+    /// The names of the managed routes that were asked for, and of those that are not gone yet.
+    pub managed_routes: Vec<String>,
 }
 
 /// A fight over the weights of a route.
@@ -258,7 +264,7 @@ pub struct Traffic {
 pub struct Contest {
     /// `namespace/name` of the route.
     pub route: String,
-    /// The other field manager.
+    /// The other field manager; "(labels)" where it is a label that somebody takes away.
     pub manager: String,
     /// How often its weights were corrected.
     pub corrections: u32,
@@ -350,6 +356,8 @@ pub enum ConditionType {
     RouteContested,
     /// An analysis that is not needed any more can't be ended or deleted. Absent when all is well.
     CleanupFailed,
+    /// Pods can't be restarted, or not be given their labels and annotations. Absent when all is well.
+    PodsFailed,
     /// Events of this or the last attempt that a sink did not get and never will. Absent when there are none.
     EventsLost,
     /// kstatus: the object is as its spec says.

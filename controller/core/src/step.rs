@@ -11,13 +11,15 @@ use crate::{analyses, blue_green, gates};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "four facts, each read alone; no state machine hides in them"
+    reason = "five facts, each read alone; no state machine hides in them"
 )]
 pub(crate) struct Reached {
     /// Both revisions have the size that the step wants.
     pub(crate) counts: bool,
     /// The weight that the step wants is in force.
     pub(crate) weight: bool,
+    /// The managed rules that the step wants are in force.
+    pub(crate) rules: bool,
     /// The new revision has all traffic, or all pods.
     pub(crate) full: bool,
     /// The new revision has `spec.replicas` available pods.
@@ -55,6 +57,7 @@ pub(crate) fn advance(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<
     let done = match spec.step(index) {
         Some(Step::SetWeight(_)) => reached.counts && reached.weight && !gates::hold(status, spec),
         Some(Step::SetCanaryScale(_)) => reached.counts,
+        Some(Step::SetHeaderRoute(_) | Step::SetMirrorRoute(_)) => reached.rules,
         Some(Step::Pause(duration)) => pause_is_over(draft, PauseReason::CanaryPauseStep, *duration),
         Some(Step::Analysis(_) | Step::Gate(_)) => analyses::step_is_passed(status),
         None => false,

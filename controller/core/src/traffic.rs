@@ -4,18 +4,20 @@ use jiff::SignedDuration;
 
 use crate::acceptance::{self, Acceptance};
 use crate::draft::{Draft, after};
+use crate::managed::Managed;
 use crate::observed::{Observed, Presence, RouteView, ServiceView, Side};
 use crate::plan::{Action, WeightChange};
 use crate::reference::{Pair, pairs};
 use crate::spec::{RouteReference, TrafficRouting, Weight};
 use crate::status::{ConditionType, Contest, Reason, Traffic, Truth};
 
+use self::aim::{Aim, Work};
+
+mod aim;
+mod contest;
+
 /// The field manager of every write of the controller: what tells its own weights from somebody else's.
 pub const FIELD_MANAGER: &str = "kulta";
-/// Corrections of one manager's weights that are made at once; from then on they back off.
-const FREE_CORRECTIONS: u32 = 3;
-/// The longest time between two corrections: a contest never leaves traffic wrong for longer.
-const LONGEST_CORRECTION_DELAY: SignedDuration = SignedDuration::from_secs(30);
 /// A manager that has not interfered for so long has stopped.
 const CONTEST_MEMORY: SignedDuration = SignedDuration::from_mins(10);
 
@@ -78,7 +80,7 @@ impl<'a> View<'a> {
             })
             .filter(|(_, _, pairs)| !pairs.is_empty())
             .collect();
-        let complete = routes.len() == observed.routes.len();
+        let complete = !routes.is_empty() && routes.len() == observed.routes.len();
         Self {
             split: split_of(routes.iter().flat_map(|(_, _, pairs)| pairs)),
             routes,
@@ -95,7 +97,7 @@ impl<'a> View<'a> {
             .any(|(_, route, _)| acceptance::is_rejected(route))
     }
 
-    fn seen(&self) -> impl Iterator<Item = (&'a RouteReference, &'a RouteView)> + '_ {
+    fn seen(&self) -> impl Iterator<Item = (&'a RouteReference, &'a RouteView)> + Clone + '_ {
         self.routes
             .iter()
             .map(|(reference, route, _)| (*reference, *route))
@@ -194,11 +196,16 @@ pub(crate) fn ready_endpoints(service: Option<&Presence<ServiceView>>, hash: &st
         .unwrap_or(0)
 }
 
-/// Writes `desired` into the routes where it is not there yet, and records in the status what is in force. None: the
-/// routes are left as they are.
-pub(crate) fn reconcile(draft: &mut Draft<'_>, view: &View<'_>, desired: Option<Weight>) {
+/// Writes `desired` and the managed rules into the routes where they are not there yet, and records in the status what is
+/// in force. None: the routes are left as they are. Answers whether all rules that are asked for are there.
+pub(crate) fn reconcile(
+    draft: &mut Draft<'_>,
+    routing: &TrafficRouting,
+    view: &View<'_>,
+    desired: Option<Weight>,
+    managed: &Managed<'_>,
+) -> bool {
     let previous = draft.status.traffic.clone();
-    let now = draft.now;
     let frozen = desired.is_none();
     let asked_before = || {
         previous
@@ -212,78 +219,57 @@ pub(crate) fn reconcile(draft: &mut Draft<'_>, view: &View<'_>, desired: Option<
         Writing::Withheld
     };
     let mut contest = previous.as_ref().and_then(|traffic| traffic.contest.clone());
-    contest = contest.filter(|contest| now < after(contest.corrected_at, CONTEST_MEMORY));
+    contest = contest.filter(|contest| draft.now < after(contest.corrected_at, CONTEST_MEMORY));
+    let aim = Aim::of(routing, previous.as_ref(), desired, managed);
+    // Until then the label may be the one of a write that is on its way.
+    let label_is_due = previous.as_ref().is_some_and(|traffic| {
+        let deadline = draft.observed.settings.route_acceptance_deadline;
+        traffic.verified || draft.now >= after(traffic.requested_at, deadline)
+    });
+    let mut complete = view.complete && !frozen;
     for (reference, route, pairs) in view.routes.iter().filter(|_| !frozen) {
-        let changes: Vec<_> = pairs.iter().flat_map(|pair| changes(pair, desired)).collect();
-        if changes.is_empty() {
-            continue;
-        }
-        let drifted = previous
-            .as_ref()
-            .is_some_and(|traffic| traffic.requested == desired);
-        if drifted && !may_correct(draft, &mut contest, reference, route) {
-            writing = if writing == Writing::Sent {
-                Writing::Sent
-            } else {
-                Writing::Withheld
-            };
-            continue;
-        }
-        writing = Writing::Sent;
-        draft.act(Action::SetRouteWeights {
-            route: (*reference).clone(),
-            generation: route.generation,
-            changes,
-        });
+        let mut work = aim.work(&draft.observed.rollout.namespace, reference, route, pairs);
+        work.label_is_gone &= label_is_due;
+        complete &= work.complete;
+        writing = writing.max(write(draft, &mut contest, reference, route, work));
     }
-    record(draft, view, previous, contest, desired, writing);
+    let namespace = &draft.observed.rollout.namespace;
+    let managed_routes = aim.remembered(namespace, frozen, view.seen());
+    record(draft, view, previous, contest, desired, writing, managed_routes);
+    complete
 }
 
-/// Whether weights that somebody else wrote are corrected now; counts the correction.
-fn may_correct(
+/// Writes one route, if it lacks anything.
+fn write(
     draft: &mut Draft<'_>,
     contest: &mut Option<Contest>,
     reference: &RouteReference,
     route: &RouteView,
-) -> bool {
-    let now = draft.now;
-    let Some(manager) = route
-        .rules_manager
-        .as_ref()
-        .filter(|manager| *manager != FIELD_MANAGER)
-    else {
-        return true;
+    work: Work,
+) -> Writing {
+    let nothing_missing = if work.withheld {
+        Writing::Withheld
+    } else {
+        Writing::Unneeded
     };
-    let route = reference.to_string();
-    let known = contest.as_ref().filter(|known| known.manager == *manager);
-    if let Some(known) = known {
-        // Several routes that it writes at once are one correction.
-        if known.corrected_at == now {
-            return true;
-        }
-        let allowed = after(known.corrected_at, correction_delay(known.corrections));
-        if now < allowed {
-            draft.wake_at(allowed);
-            return false;
-        }
+    // A label moves no traffic: nothing waits for it.
+    let is_split = work.changes.is_empty() && work.rules.is_empty();
+    if is_split
+        && (work.label.is_none() || work.label_is_gone && !contest::may_label(draft, contest, reference))
+    {
+        return nothing_missing;
     }
-    let corrections = known.map_or(0, |known| known.corrections).saturating_add(1);
-    *contest = Some(Contest {
-        route,
-        manager: manager.clone(),
-        corrections,
-        corrected_at: now,
+    if !is_split && work.is_drift && !contest::may_write(draft, contest, reference, route) {
+        return Writing::Withheld;
+    }
+    draft.act(Action::SetRouteWeights {
+        route: reference.clone(),
+        generation: route.generation,
+        changes: work.changes,
+        rules: work.rules,
+        label: work.label,
     });
-    true
-}
-
-fn correction_delay(corrections: u32) -> SignedDuration {
-    let doublings = corrections.saturating_sub(FREE_CORRECTIONS);
-    if doublings == 0 {
-        return SignedDuration::ZERO;
-    }
-    let seconds = 1_i64.checked_shl(doublings - 1).unwrap_or(i64::MAX);
-    SignedDuration::from_secs(seconds).min(LONGEST_CORRECTION_DELAY)
+    if is_split { nothing_missing } else { Writing::Sent }
 }
 
 fn record(
@@ -293,6 +279,7 @@ fn record(
     contest: Option<Contest>,
     desired: Weight,
     writing: Writing,
+    managed_routes: Vec<String>,
 ) {
     let now = draft.now;
     // The deadline of silent parents runs from the last write: a correction is one.
@@ -329,18 +316,19 @@ fn record(
         in_force,
         verified,
         contest,
+        managed_routes,
     });
 }
 
-/// Whether the routes had to be written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Whether the routes had to be written: of several, the last of these counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Writing {
     /// Every route has the weight already.
     Unneeded,
-    /// A route is written in this round.
-    Sent,
     /// A route lacks the weight, but can't be written now.
     Withheld,
+    /// A route is written in this round.
+    Sent,
 }
 
 fn set_conditions(draft: &mut Draft<'_>, acceptance: Option<&Acceptance>, contest: Option<&Contest>) {
@@ -367,15 +355,9 @@ fn set_conditions(draft: &mut Draft<'_>, acceptance: Option<&Acceptance>, contes
         Some(_) => draft.status.remove_condition(ConditionType::RouteNotAccepted),
         None => {}
     }
-    match contest.filter(|contest| contest.corrections >= FREE_CORRECTIONS) {
+    match contest.filter(|contest| contest.corrections >= contest::FREE_CORRECTIONS) {
         Some(contest) => {
-            let message = format!(
-                "\"{}\" keeps overwriting the weights of HTTPRoute \"{}\". Let it ignore them: Argo CD: \
-                 ignoreDifferences with group gateway.networking.k8s.io, kind HTTPRoute, jqPathExpressions \
-                 [.spec.rules[].backendRefs[].weight], and the sync option RespectIgnoreDifferences=true; Flux: the \
-                 annotation kustomize.toolkit.fluxcd.io/ssa: IfNotPresent on the route",
-                contest.manager, contest.route
-            );
+            let message = contest::message(draft.observed, contest);
             let status = &mut draft.status;
             status.set_condition(
                 ConditionType::RouteContested,

@@ -1,7 +1,11 @@
-//! The verbs that are one patch: abort, retry, pause; and resume, which is the one that ends the pause there is.
+//! The verbs that are one patch: abort, retry, pause, restart; and resume, which is the one that ends the pause there is.
 
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use crate::age;
 use crate::cluster::Cluster;
 use crate::error::Error;
 use crate::output::Output;
@@ -49,6 +53,29 @@ pub async fn retry(cluster: &Cluster, name: &str, out: &mut Output<'_>) -> Resul
 pub async fn pause(cluster: &Cluster, name: &str, out: &mut Output<'_>) -> Result<(), Error> {
     cluster.patch_spec(name, &json!({"paused": true})).await?;
     out.line(format!("rollout '{name}' paused"))?;
+    Ok(())
+}
+
+/// Has the pods that there are by then replaced, in as much time from `now` as `after` says.
+///
+/// # Errors
+/// When the API server refuses.
+pub async fn restart(
+    cluster: &Cluster,
+    name: &str,
+    now: Timestamp,
+    after: Duration,
+    out: &mut Output<'_>,
+) -> Result<(), Error> {
+    // Times of objects have no fractions of seconds.
+    let at = now.checked_add(after).unwrap_or(Timestamp::MAX);
+    let at = Timestamp::from_second(at.as_second()).unwrap_or(at);
+    cluster
+        .patch_spec(name, &json!({"restartAt": at.to_string()}))
+        .await?;
+    let seconds = i64::try_from(after.as_secs()).unwrap_or(i64::MAX);
+    let after = age::short(SignedDuration::from_secs(seconds));
+    out.line(format!("rollout '{name}' restarts in {after}"))?;
     Ok(())
 }
 
@@ -169,6 +196,25 @@ mod tests {
 
         done.unwrap();
         assert_eq!(printed, "rollout 'web' paused\n");
+    }
+
+    #[tokio::test]
+    async fn restart_is_one_patch_of_the_spec_with_the_time_in_whole_seconds() {
+        let now = "2026-03-01T12:00:00.75Z".parse().unwrap();
+        for (after, at, told) in [
+            (0, "2026-03-01T12:00:00Z", "0s"),
+            (90, "2026-03-01T12:01:30Z", "90s"),
+        ] {
+            let patch = expect_patch("", json!({"spec": {"restartAt": at}}), 200, &json!(rollout()));
+
+            let (done, printed) = scenario(vec![patch], async |cluster, out| {
+                restart(cluster, "web", now, Duration::from_secs(after), out).await
+            })
+            .await;
+
+            done.unwrap();
+            assert_eq!(printed, format!("rollout 'web' restarts in {told}\n"));
+        }
     }
 
     #[tokio::test]

@@ -9,6 +9,7 @@ use jiff::SignedDuration;
 use kulta_api::Group;
 
 use crate::image::Change;
+use crate::migrate::Migration;
 use crate::promote::Extent;
 
 /// Sees, promotes, aborts and checks Rollouts of KULTA
@@ -90,11 +91,16 @@ pub enum Verb {
     Resume(Name),
     /// Lets a Rollout go on: after a pause, past an analysis, or to the end
     Promote(PromoteArguments),
+    /// Replaces the pods of a Rollout, a few at a time; no new version begins
+    Restart(RestartArguments),
     /// Goes back to an earlier revision
     Undo(UndoArguments),
     /// Changes a Rollout
     #[command(subcommand)]
     Set(Setting),
+    /// Makes a Rollout of Argo Rollouts, or a Deployment, one of kulta.io, and replaces none of its pods
+    #[command(subcommand)]
+    Migrate(Migrated),
     /// Says of manifests what works with KULTA and what is refused, without a cluster
     Lint(LintArguments),
     /// Tells the version
@@ -117,6 +123,61 @@ pub struct Name {
     /// The Rollout
     #[arg(value_name = "ROLLOUT")]
     pub name: String,
+}
+
+/// What can be migrated.
+#[derive(Debug, Subcommand)]
+pub enum Migrated {
+    /// A Rollout of argoproj.io
+    #[command(visible_aliases = ["ro", "rollouts"])]
+    Rollout(MigrateArguments),
+    /// A Deployment
+    #[command(visible_alias = "deploy")]
+    Deployment {
+        /// What is migrated
+        #[command(flatten)]
+        arguments: MigrateArguments,
+        /// A file with the Rollout that it becomes: the strategy, and what else a Deployment does not say
+        #[arg(short, long = "filename", value_name = "FILE")]
+        file: PathBuf,
+    },
+}
+
+/// What is migrated, and how.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 migrated and healthy, 1 it could not be done, 2 a wrong command line, 3 degraded, 4 --timeout \
+                  is over, 5 paused. Change the manifests in your repository at the same time, or what applies them makes the \
+                  old object again."
+)]
+pub struct MigrateArguments {
+    /// The object
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Only checks, and prints the new Rollout
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Waits at most so long until the new Rollout is healthy. 0: for ever
+    #[arg(short, long, default_value = "5m", value_parser = timeout)]
+    pub timeout: Duration,
+}
+
+impl MigrateArguments {
+    /// The same as it is carried out.
+    #[must_use]
+    pub fn migration(self) -> Migration {
+        let Self {
+            name,
+            dry_run,
+            timeout,
+        } = self;
+        let timeout = (!timeout.is_zero()).then_some(timeout);
+        Migration {
+            name,
+            dry_run,
+            timeout,
+        }
+    }
 }
 
 /// What can be shown.
@@ -243,6 +304,17 @@ impl PromoteArguments {
     }
 }
 
+/// When pods are replaced.
+#[derive(Debug, Args)]
+pub struct RestartArguments {
+    /// The Rollout
+    #[arg(value_name = "ROLLOUT")]
+    pub name: String,
+    /// Not now, but in so much time, such as 90s or 1h30m
+    #[arg(short = 'i', long = "in", default_value = "0", value_name = "DURATION", value_parser = timeout)]
+    pub after: Duration,
+}
+
 /// To which revision.
 #[derive(Debug, Args)]
 pub struct UndoArguments {
@@ -287,7 +359,7 @@ fn timeout(text: &str) -> Result<Duration, String> {
     let parsed = text.parse::<SignedDuration>().ok();
     parsed
         .and_then(|duration| Duration::try_from(duration).ok())
-        .ok_or_else(|| "must be a time such as 90s, 5m or 1h30m; 0 is for ever".to_owned())
+        .ok_or_else(|| "must be a time such as 90s, 5m or 1h30m, or 0".to_owned())
 }
 
 #[cfg(test)]
@@ -327,6 +399,18 @@ mod tests {
         assert_eq!(status(&["-t", "1h30m"]).timeout, Duration::from_mins(90));
         assert_eq!(status(&["-t", "0"]).timeout, Duration::ZERO);
         assert!(parse(&["status", "web", "-t", "-5s"]).is_err());
+    }
+
+    #[test]
+    fn a_restart_is_now_or_in_a_while() {
+        let after = |arguments: &[&str]| match parse(&[&["restart", "web"], arguments].concat()) {
+            Ok(Verb::Restart(arguments)) => arguments.after,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(after(&[]), Duration::ZERO);
+        assert_eq!(after(&["--in", "10m"]), Duration::from_mins(10));
+        assert_eq!(after(&["-i", "1h30m"]), Duration::from_mins(90));
+        assert!(parse(&["restart", "web", "-i", "soon"]).is_err());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Client, Config};
+use kulta_api::analysis::TemplateReference;
 use kulta_api::{Group, analysis, rollout};
 use kulta_core::text::with_causes;
 use serde_json::{Value, json};
@@ -98,10 +99,71 @@ impl Cluster {
         self.group
     }
 
+    /// Whether there is such a template of analyses.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub async fn has_template(&self, template: &TemplateReference) -> Result<bool, Error> {
+        let resource = analysis::template::api_resource(self.group, template.is_cluster_scoped());
+        let templates: Api<DynamicObject> = if template.is_cluster_scoped() {
+            Api::all_with(self.client.clone(), &resource)
+        } else {
+            Api::namespaced_with(self.client.clone(), &self.namespace, &resource)
+        };
+        let found = templates.get_opt(&template.template_name).await;
+        Ok(found.map_err(self.error(format!("read {template}")))?.is_some())
+    }
+
+    /// The same, working in another API group.
+    #[must_use]
+    pub fn in_group(&self, group: Group) -> Self {
+        Self {
+            group,
+            ..self.clone()
+        }
+    }
+
+    /// Makes an object, or (`dry_run`) asks how it would be stored.
+    ///
+    /// # Errors
+    /// When the API server refuses.
+    pub async fn create(&self, kind: Kind, manifest: &Value, dry_run: bool) -> Result<DynamicObject, Error> {
+        let action = format!("make the {}", kind.resource(self.group).kind);
+        let object = serde_json::from_value(manifest.clone()).map_err(|error| Error::Refused {
+            action: action.clone(),
+            reason: error.to_string(),
+        })?;
+        let parameters = PostParams {
+            dry_run,
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+        };
+        let created = self.objects(kind).create(&parameters, &object).await;
+        created.map_err(self.error(action))
+    }
+
+    /// Merges fields into an object.
+    ///
+    /// # Errors
+    /// When the API server refuses.
+    pub async fn merge(&self, kind: Kind, name: &str, patch: &Value) -> Result<DynamicObject, Error> {
+        let patched = self
+            .objects(kind)
+            .patch(name, &parameters(), &Patch::Merge(patch))
+            .await;
+        patched.map_err(self.error(format!("patch {} '{name}'", kind.resource(self.group).kind)))
+    }
+
     /// The objects of a kind in the namespace.
     #[must_use]
     pub fn objects(&self, kind: Kind) -> Api<DynamicObject> {
         Api::namespaced_with(self.client.clone(), &self.namespace, &kind.resource(self.group))
+    }
+
+    /// The Deployments of the namespace.
+    #[must_use]
+    pub fn deployments(&self) -> Api<DynamicObject> {
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("apps", "v1", "Deployment"));
+        Api::namespaced_with(self.client.clone(), &self.namespace, &resource)
     }
 
     /// The error of a request that was to do `action`.

@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use crate::image::ImageError;
 use crate::lint::ReadError;
+use crate::migrate::MigrateError;
 use crate::promote::Refusal;
 use crate::undo::UndoError;
 
@@ -100,6 +101,9 @@ pub enum Error {
     /// An image that can't be set.
     #[error(transparent)]
     Image(#[from] ImageError),
+    /// What can't be migrated.
+    #[error(transparent)]
+    Migrate(#[from] MigrateError),
     /// A file to look at that is not there.
     #[error(transparent)]
     Read(#[from] ReadError),

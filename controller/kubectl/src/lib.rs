@@ -13,6 +13,7 @@ pub mod image;
 pub mod lint;
 pub mod list;
 mod mark;
+pub mod migrate;
 pub mod output;
 mod place;
 pub mod promote;

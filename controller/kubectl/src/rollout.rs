@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 use kube::api::DynamicObject;
-use kulta_api::names::REVISION_ANNOTATION;
+use kulta_api::names::{REVISION_ANNOTATION, WORKLOAD_GENERATION_ANNOTATION};
 use serde_json::Value;
 
 /// Pods of a Rollout that does not say how many.
@@ -179,15 +179,30 @@ impl<'o> Rollout<'o> {
         self.number("/status/currentStepIndex")
     }
 
-    /// Whether the controller has seen the spec as it is now. A number on `kulta.io`, a text on `argoproj.io`.
+    /// Whether the controller has seen the spec as it is now, and the workload that it refers to.
     #[must_use]
     pub fn is_observed(self) -> bool {
-        let observed = match self.at("/status/observedGeneration") {
+        let observed = self.generation("/status/observedGeneration");
+        let is_current =
+            observed.is_some_and(|observed| observed >= self.object.metadata.generation.unwrap_or(0));
+        is_current && (self.at("/spec/workloadRef").is_none() || self.is_workload_observed())
+    }
+
+    /// Whether the status tells about the generation of the workload that the controller has noted.
+    fn is_workload_observed(self) -> bool {
+        let annotations = self.object.metadata.annotations.as_ref();
+        let noted = annotations.and_then(|annotations| annotations.get(WORKLOAD_GENERATION_ANNOTATION));
+        let noted = noted.and_then(|noted| noted.parse().ok());
+        self.generation("/status/workloadObservedGeneration") == noted
+    }
+
+    /// A number on `kulta.io`, a text on `argoproj.io`.
+    fn generation(self, pointer: &str) -> Option<i64> {
+        match self.at(pointer) {
             Some(Value::Number(number)) => number.as_i64(),
             Some(Value::String(text)) => text.parse().ok(),
             _ => None,
-        };
-        observed.is_some_and(|observed| observed >= self.object.metadata.generation.unwrap_or(0))
+        }
     }
 
     /// The phase as written.

@@ -4,18 +4,20 @@ use std::io::Write;
 use std::time::Duration;
 
 use clap::CommandFactory as _;
+use jiff::Timestamp;
 use kulta_api::Group;
 
 use crate::arguments::{
     Arguments, ConnectionArguments, Format, GetArguments, Got, ImageArguments, LintArguments, ListArguments,
-    Listed, Name, PromoteArguments, Retried, Setting, StatusArguments, UndoArguments, Verb,
+    Listed, Migrated, Name, PromoteArguments, RestartArguments, Retried, Setting, StatusArguments,
+    UndoArguments, Verb,
 };
 use crate::cluster::Cluster;
 use crate::error::Error;
 use crate::output::Output;
 use crate::promote::Extent;
 use crate::status::Patience;
-use crate::{act, get, image, lint, list, promote, status, undo};
+use crate::{act, get, image, lint, list, migrate, promote, status, undo};
 
 /// The name of the program.
 pub const PROGRAM: &str = "kubectl-kulta";
@@ -87,6 +89,7 @@ pub async fn run(
         }
         Verb::Lint(arguments) => return look_at(&arguments, out),
         Verb::Status(arguments) => return status_of(&connection, &arguments, out).await,
+        Verb::Migrate(migrated) => return migrate(&connection, migrated, out).await,
         Verb::Promote(arguments) => promote(&connection, &arguments, out, complaints).await?,
         verb => change(&connection, verb, out).await?,
     }
@@ -101,6 +104,9 @@ async fn change(connection: &ConnectionArguments, verb: Verb, out: &mut Output<'
         Verb::Retry(Retried::Rollout(Name { name })) => act::retry(&cluster, &name, out).await,
         Verb::Pause(Name { name }) => act::pause(&cluster, &name, out).await,
         Verb::Resume(Name { name }) => act::resume(&cluster, &name, out).await,
+        Verb::Restart(RestartArguments { name, after }) => {
+            act::restart(&cluster, &name, Timestamp::now(), after, out).await
+        }
         Verb::Undo(UndoArguments { name, to_revision }) => {
             let to_revision = (to_revision > 0).then_some(to_revision);
             undo::undo(&cluster, &name, to_revision, out).await
@@ -114,6 +120,7 @@ async fn change(connection: &ConnectionArguments, verb: Verb, out: &mut Output<'
         Verb::Get(Got::Rollout(arguments)) => show(&cluster, &arguments, out).await,
         // Done in `run`.
         Verb::Status(_)
+        | Verb::Migrate(_)
         | Verb::Promote(_)
         | Verb::Lint(_)
         | Verb::Version { .. }
@@ -158,6 +165,20 @@ async fn status_of(
         until_paused: *until_paused,
     };
     status::wait(&cluster, name, patience, out).await
+}
+
+async fn migrate(
+    connection: &ConnectionArguments,
+    migrated: Migrated,
+    out: &mut Output<'_>,
+) -> Result<Outcome, Error> {
+    let cluster = Cluster::connect(connection).await?;
+    match migrated {
+        Migrated::Rollout(arguments) => migrate::rollout(&cluster, &arguments.migration(), out).await,
+        Migrated::Deployment { arguments, file } => {
+            migrate::deployment(&cluster, &arguments.migration(), &file, out).await
+        }
+    }
 }
 
 async fn promote(

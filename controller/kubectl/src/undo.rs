@@ -1,8 +1,10 @@
 //! The verb undo: back to the pod template of an earlier revision.
 
+use std::collections::BTreeMap;
+
 use kube::api::DynamicObject;
-use kulta_api::names::{HASH_LABEL, TEMPLATE_DIGEST_ANNOTATION};
-use kulta_api::{rollout as kind, selector};
+use kulta_api::names::{DEPLOYMENT_HASH_LABEL, HASH_LABEL, TEMPLATE_DIGEST_ANNOTATION};
+use kulta_api::{injected, rollout as kind, selector};
 use kulta_core::revision::TemplateDigest;
 use serde_json::{Value, json};
 use thiserror::Error;
@@ -144,14 +146,14 @@ pub fn undo_to(rollout: Rollout<'_>, replica_set: &DynamicObject) -> Result<Undo
         name: rollout.name().to_owned(),
     })?;
     let to = replica_set.data.pointer("/spec/template");
+    let annotations = replica_set.metadata.annotations.clone().unwrap_or_default();
     let to = to
         .filter(|template| template.is_object())
-        .map(written_by_users)
+        .map(|template| written_by_users(template, &annotations))
         .ok_or_else(|| UndoError::NoTemplate {
             name: replica_set.metadata.name.clone().unwrap_or_default(),
         })?;
-    let annotations = replica_set.metadata.annotations.as_ref();
-    let digest = annotations.and_then(|annotations| annotations.get(TEMPLATE_DIGEST_ANNOTATION));
+    let digest = annotations.get(TEMPLATE_DIGEST_ANNOTATION);
     // The ReplicaSet's template has the defaults of the API server in it, the Rollout's has not.
     let is_made_of_it = digest.is_some_and(|digest| TemplateDigest::of(from).as_str() == digest);
     if is_made_of_it || *from == to {
@@ -161,14 +163,16 @@ pub fn undo_to(rollout: Rollout<'_>, replica_set: &DynamicObject) -> Result<Undo
     Ok(Undo::Change { from, to })
 }
 
-/// A template without what the controller and the API server have put in.
-fn written_by_users(template: &Value) -> Value {
+/// A template of a ReplicaSet with these annotations, without what the controller and the API server have put in.
+fn written_by_users(template: &Value, annotations: &BTreeMap<String, String>) -> Value {
     let mut template = template.clone();
+    injected::take_out(&mut template, annotations);
     let metadata = template.get_mut("metadata").and_then(Value::as_object_mut);
     if let Some(metadata) = metadata {
         metadata.retain(|_, value| !value.is_null());
         if let Some(labels) = metadata.get_mut("labels").and_then(Value::as_object_mut) {
             labels.remove(HASH_LABEL);
+            labels.remove(DEPLOYMENT_HASH_LABEL);
         }
     }
     template
@@ -225,7 +229,10 @@ async fn is_failed_test(cluster: &Cluster, name: &str, from: &Value) -> Result<b
 
 #[cfg(test)]
 mod tests {
+    use kulta_api::names::INJECTED_METADATA_ANNOTATION;
+
     use super::*;
+    use crate::scenario::template as scenario_template;
     use crate::scenario::{
         ROLLOUT, expect, expect_get, failure, object, rollout, scenario, template, with_spec, with_status,
     };
@@ -311,6 +318,25 @@ mod tests {
         annotations.insert(TEMPLATE_DIGEST_ANNOTATION.to_owned(), digest);
         let object = rollout();
         assert_eq!(undo_to(Rollout::new(&object), &made_of_it), Ok(Undo::Unchanged));
+    }
+
+    #[test]
+    fn labels_of_its_part_and_terms_that_keep_it_apart_do_not_come_back() {
+        let mut put_in = replica_set(1, "web:1");
+        let template = &mut put_in.data["spec"]["template"];
+        template["metadata"]["labels"]["role"] = json!("canary");
+        injected::keep_apart(template, "shop", "abc", kulta_core::spec::AntiAffinity::Required);
+        let annotations = put_in.metadata.annotations.as_mut().unwrap();
+        annotations.insert(
+            INJECTED_METADATA_ANNOTATION.to_owned(),
+            r#"{"labels":{"role":"canary"}}"#.to_owned(),
+        );
+        let object = rollout();
+
+        let undo = undo_to(Rollout::new(&object), &put_in).unwrap();
+
+        let (from, to) = (scenario_template("web:2"), scenario_template("web:1"));
+        assert_eq!(undo, Undo::Change { from, to });
     }
 
     #[test]

@@ -3,10 +3,10 @@
 //! Stopping after any of them is safe: what is left is decided again from what is observed next.
 
 use kube::core::DynamicObject;
-use kube::core::PartialObjectMeta;
+use kulta_api::rollout::workload::{inline, workload};
 use kulta_core::observed::{ApplyFailure, FailureKind};
 use kulta_core::plan::{Action, Plan};
-use kulta_core::revision::TemplateDigest;
+use kulta_core::spec::Workload;
 use serde_json::Value;
 use thiserror::Error;
 
@@ -21,11 +21,15 @@ use crate::terminating::is_namespace_terminating;
 
 mod create;
 mod live;
+mod own;
+mod pods;
 pub(crate) mod request;
 pub(crate) mod write;
 
 use create::{create_analysis_run, create_replica_set};
 use live::Disagreement;
+use own::{Orphan, Reused, adopt, record};
+use pods::Eviction;
 use request::{Requests, Scale, Target};
 pub use write::WriteError;
 
@@ -126,12 +130,14 @@ fn failure_kind(action: ActionKind) -> FailureKind {
         ActionKind::AdoptReplicaSet
         | ActionKind::RecordRevision
         | ActionKind::AnnotateRollout
+        | ActionKind::ScaleDeployment
         | ActionKind::ScaleReplicaSet
         | ActionKind::SetScaleDownDeadline
         | ActionKind::DeleteReplicaSet
         | ActionKind::PointService
         | ActionKind::CreateAnalysisRun => FailureKind::Other,
         ActionKind::TerminateAnalysisRun | ActionKind::DeleteAnalysisRun => FailureKind::Cleanup,
+        ActionKind::InjectMetadata | ActionKind::SpreadMetadata | ActionKind::EvictPod => FailureKind::Pods,
     }
 }
 
@@ -143,18 +149,24 @@ fn failure_kind(action: ActionKind) -> FailureKind {
 /// conflict, or without an answer, they are left.
 pub async fn apply(context: &Context, rollout: &Sighting, plan: &Plan) -> Result<Applied, ApplyError> {
     let mut applied = Applied::default();
-    let mut refused = None;
+    let (mut refused, mut is_kept) = (None, false);
     for action in &plan.actions {
+        // Where one pod is kept, the others would be, too.
+        if is_kept && matches!(action, Action::EvictPod { .. }) {
+            continue;
+        }
         let kind = ActionKind::from(action);
         let outcome = carry_out(context, rollout, action).await;
         context.metrics.wrote(
             kind,
-            outcome
-                .as_ref()
-                .map_or_else(ApplyError::result, |_| WriteResult::Written),
+            outcome.as_ref().map_or_else(ApplyError::result, Done::result),
         );
         let write = match outcome {
-            Ok(write) => write,
+            Ok(Done::Written(write)) => write,
+            Ok(Done::Eviction(eviction)) => {
+                is_kept |= eviction == Eviction::Kept;
+                continue;
+            }
             Err(error) if error.failure().is_some() => {
                 refused = Some(graver(refused, error));
                 continue;
@@ -174,11 +186,29 @@ pub async fn apply(context: &Context, rollout: &Sighting, plan: &Plan) -> Result
 fn graver(first: Option<ApplyError>, next: ApplyError) -> ApplyError {
     let holds_up = |error: &ApplyError| {
         let failure = error.failure();
-        failure.is_some_and(|failure| failure.kind != FailureKind::Cleanup)
+        failure.is_some_and(|failure| failure.kind.holds_up())
     };
     match first {
         Some(first) if holds_up(&first) || !holds_up(&next) => first,
         _ => next,
+    }
+}
+
+/// What came of an action.
+#[derive(Debug)]
+enum Done {
+    /// An object is as it was to be.
+    Written(Write),
+    /// A pod was to be evicted.
+    Eviction(Eviction),
+}
+
+impl Done {
+    fn result(&self) -> WriteResult {
+        match self {
+            Self::Written(_) | Self::Eviction(Eviction::Done) => WriteResult::Written,
+            Self::Eviction(Eviction::Kept) => WriteResult::Kept,
+        }
     }
 }
 
@@ -187,7 +217,7 @@ fn graver(first: Option<ApplyError>, next: ApplyError) -> ApplyError {
     clippy::too_many_lines,
     reason = "one table of all actions; the names of their fields alone fill 50 lines"
 )]
-async fn carry_out(context: &Context, rollout: &Sighting, action: &Action) -> Result<Write, ApplyError> {
+async fn carry_out(context: &Context, rollout: &Sighting, action: &Action) -> Result<Done, ApplyError> {
     let requests = Requests {
         rollout: &rollout.key,
     };
@@ -197,16 +227,12 @@ async fn carry_out(context: &Context, rollout: &Sighting, action: &Action) -> Re
             uid,
             resource_version,
         } => {
-            return adopt(
-                context,
-                rollout,
-                Orphan {
-                    name,
-                    uid,
-                    resource_version,
-                },
-            )
-            .await;
+            let orphan = Orphan {
+                name,
+                uid,
+                resource_version,
+            };
+            return adopt(context, rollout, orphan).await.map(Done::Written);
         }
         Action::CreateReplicaSet {
             name,
@@ -215,6 +241,8 @@ async fn carry_out(context: &Context, rollout: &Sighting, action: &Action) -> Re
             revision,
             min_ready_seconds,
             desired_replicas,
+            metadata,
+            apart_from,
         } => {
             let new = NewReplicaSet {
                 name: name.clone(),
@@ -223,8 +251,12 @@ async fn carry_out(context: &Context, rollout: &Sighting, action: &Action) -> Re
                 revision: *revision,
                 min_ready_seconds: *min_ready_seconds,
                 desired_replicas: *desired_replicas,
+                metadata: metadata.clone(),
+                apart_from: apart_from.clone(),
             };
-            return create_replica_set(context, rollout, &new).await;
+            return create_replica_set(context, rollout, &new)
+                .await
+                .map(Done::Written);
         }
         Action::RecordRevision {
             name,
@@ -238,11 +270,18 @@ async fn carry_out(context: &Context, rollout: &Sighting, action: &Action) -> Re
                 revision: *revision,
                 digest,
             };
-            return record(context, rollout, reused).await;
+            return record(context, rollout, reused).await.map(Done::Written);
         }
-        Action::AnnotateRollout { revision } => {
-            requests.annotate_rollout(&rollout.resource_version, *revision)
-        }
+        Action::AnnotateRollout {
+            revision,
+            workload_generation,
+        } => requests.annotate_rollout(&rollout.resource_version, *revision, *workload_generation),
+        Action::ScaleDeployment {
+            name,
+            resource_version,
+            from: _,
+            to,
+        } => requests.scale_deployment(name, resource_version, *to),
         Action::ScaleReplicaSet {
             name,
             resource_version,
@@ -286,7 +325,9 @@ async fn carry_out(context: &Context, rollout: &Sighting, action: &Action) -> Re
                 definition,
                 spec,
             };
-            return create_analysis_run(context, rollout, &new).await;
+            return create_analysis_run(context, rollout, &new)
+                .await
+                .map(Done::Written);
         }
         Action::TerminateAnalysisRun {
             name,
@@ -307,10 +348,34 @@ async fn carry_out(context: &Context, rollout: &Sighting, action: &Action) -> Re
             route,
             generation,
             changes,
-        } => request::set_route_weights(route, *generation, changes),
+            rules,
+            label,
+        } => request::change_route(route, *generation, changes, rules, label.as_ref()),
+        Action::InjectMetadata {
+            name,
+            resource_version,
+            former,
+            metadata,
+        } => requests.inject_metadata(name, resource_version, former, metadata),
+        Action::SpreadMetadata {
+            name,
+            uid,
+            hash,
+            resource_version,
+            former,
+            metadata,
+        } => {
+            let owner = pods::Owner { uid, hash };
+            pods::spread(context, rollout, owner, former, metadata).await?;
+            requests.note_metadata(name, resource_version, metadata)
+        }
+        Action::EvictPod { name, uid } => {
+            return pods::evict(context, rollout, name, uid).await.map(Done::Eviction);
+        }
     };
     write::send(context.writer(&rollout.key), request)
         .await
+        .map(Done::Written)
         .map_err(failed(action.into()))
 }
 
@@ -343,63 +408,26 @@ async fn live_rollout(
     Ok(live)
 }
 
-/// A ReplicaSet that carries the current template again, as the plan names it.
-struct Reused<'plan> {
-    name: &'plan str,
-    resource_version: &'plan str,
-    revision: u64,
-    digest: &'plan TemplateDigest,
-}
-
-async fn record(context: &Context, rollout: &Sighting, reused: Reused<'_>) -> Result<Write, ApplyError> {
-    let Reused {
-        name,
-        resource_version,
-        revision,
-        digest,
-    } = reused;
-    let failed = failed(ActionKind::RecordRevision);
-    let live: PartialObjectMeta = write::read_metadata(&context.client, &replica_set(rollout, name))
-        .await
-        .map_err(&failed)?;
-    let history = live::revision_history(&live.metadata, revision);
-    let requests = Requests {
-        rollout: &rollout.key,
-    };
-    let request = requests.record_revision(name, resource_version, revision, history.as_deref(), digest);
-    write::send(context.writer(&rollout.key), request)
-        .await
-        .map_err(&failed)
-}
-
-/// An orphan as the plan names it.
-struct Orphan<'plan> {
-    name: &'plan str,
-    uid: &'plan str,
-    resource_version: &'plan str,
-}
-
-async fn adopt(context: &Context, rollout: &Sighting, orphan: Orphan<'_>) -> Result<Write, ApplyError> {
-    let action = ActionKind::AdoptReplicaSet;
-    // A Rollout that is about to go must not take anything with it.
-    live_rollout(context, rollout, action).await?;
-    let Orphan {
-        name,
-        uid,
-        resource_version,
-    } = orphan;
-    let live: Value = write::read_metadata(&context.client, &replica_set(rollout, name))
-        .await
-        .map_err(failed(action))?;
-    let owners = live::owners_with(&live, &rollout.key, &rollout.uid)
-        .map_err(|source| ApplyError::Disagreement { action, source })?;
-    let request = Requests {
-        rollout: &rollout.key,
+/// The same, with the pod template and the selector of the workload that it takes them from, if it does.
+async fn live_rollout_with_template(
+    context: &Context,
+    rollout: &Sighting,
+    action: ActionKind,
+) -> Result<DynamicObject, ApplyError> {
+    let mut live = live_rollout(context, rollout, action).await?;
+    let spec = live.data.get_mut("spec");
+    let workload = spec.as_deref().and_then(|spec| workload(rollout.key.group, spec));
+    if let (Some(spec), Some(Workload { kind, name, .. })) = (spec, workload) {
+        let target = Target {
+            kind: Kind::Workload(kind),
+            key: ObjectKey::new(&rollout.key.namespace, &name),
+        };
+        let found: Value = write::read(&context.client, &target)
+            .await
+            .map_err(failed(action))?;
+        inline(spec, kind, &found);
     }
-    .adopt_replica_set(name, uid, resource_version, &owners);
-    write::send(context.writer(&rollout.key), request)
-        .await
-        .map_err(failed(action))
+    Ok(live)
 }
 
 #[cfg(test)]

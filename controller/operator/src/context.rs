@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use kube::Client;
 use kulta_core::observed::{Observed, Settings};
+use serde_json::Value;
 
 use crate::analysis::plugin_checks::PluginChecks;
 use crate::delivery::Outbox;
@@ -21,6 +22,9 @@ use crate::watch::Caches;
 pub struct Context {
     /// The API server.
     pub client: Client,
+    /// The same by a client that hands on at once what the other would ask again for: that there are too many requests, or
+    /// that a disruption budget keeps a pod, which have the same answer.
+    pub impatient_client: Client,
     /// What the watches have seen: projections only.
     pub caches: Arc<Caches>,
     /// Own writes that the caches do not show yet. Whoever writes calls [`Expectations::wrote`].
@@ -65,4 +69,6 @@ pub struct Sighting {
     pub resource_version: String,
     /// What is decided on.
     pub observed: Observed,
+    /// What another controller keeps in the status, and this one does not know.
+    pub foreign_status: Value,
 }

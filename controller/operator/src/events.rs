@@ -47,6 +47,7 @@ pub enum Reason {
     RolloutStepCompleted,
     RolloutUpdated,
     ScalingReplicaSet,
+    ScalingDeployment,
     SkipSteps,
     SwitchService,
     TrafficRoutingError,
@@ -78,6 +79,7 @@ impl Reason {
             Self::RolloutStepCompleted => "RolloutStepCompleted",
             Self::RolloutUpdated => "RolloutUpdated",
             Self::ScalingReplicaSet => "ScalingReplicaSet",
+            Self::ScalingDeployment => "ScalingDeployment",
             Self::SkipSteps => "SkipSteps",
             Self::SwitchService => "SwitchService",
             Self::TrafficRoutingError => "TrafficRoutingError",
@@ -117,8 +119,13 @@ pub fn of_action(action: &Action) -> Option<Notice> {
         Action::CreateReplicaSet { name, revision, .. } => Some(
             Reason::NewReplicaSetCreated.note(format!("Created ReplicaSet {name} (revision {revision})")),
         ),
-        Action::AnnotateRollout { revision } => {
-            Some(Reason::RolloutUpdated.note(format!("Rollout updated to revision {revision}")))
+        Action::AnnotateRollout { revision, .. } => revision
+            .map(|revision| Reason::RolloutUpdated.note(format!("Rollout updated to revision {revision}"))),
+        Action::ScaleDeployment { name, from, to, .. } => {
+            let way = if to > from { "up" } else { "down" };
+            Some(
+                Reason::ScalingDeployment.note(format!("Scaled {way} Deployment {name} from {from} to {to}")),
+            )
         }
         Action::ScaleReplicaSet {
             name,
@@ -149,7 +156,10 @@ pub fn of_action(action: &Action) -> Option<Notice> {
         | Action::DeleteReplicaSet { .. }
         | Action::CreateAnalysisRun { .. }
         | Action::TerminateAnalysisRun { .. }
-        | Action::DeleteAnalysisRun { .. } => None,
+        | Action::DeleteAnalysisRun { .. }
+        | Action::InjectMetadata { .. }
+        | Action::SpreadMetadata { .. }
+        | Action::EvictPod { .. } => None,
     }
 }
 
@@ -296,7 +306,7 @@ fn reason_of(failure: &ApplyFailure) -> Option<Reason> {
         FailureKind::CreateReplicaSet => Some(Reason::ReplicaSetCreateError),
         FailureKind::Traffic => Some(Reason::TrafficRoutingError),
         FailureKind::Other => Some(Reason::RolloutDegraded),
-        FailureKind::Cleanup => None,
+        FailureKind::Cleanup | FailureKind::Pods => None,
     }
 }
 

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use kulta_core::spec::{RouteKind, WorkloadKind};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -25,10 +26,12 @@ pub enum Kind {
     ReplicaSet,
     /// `Service`
     Service,
-    /// `HTTPRoute`
-    HttpRoute,
+    /// A route of this kind.
+    Route(RouteKind),
     /// `AnalysisRun`
     AnalysisRun,
+    /// A workload that a Rollout takes its template from.
+    Workload(WorkloadKind),
 }
 
 /// The state of an object that one write made.

@@ -22,6 +22,7 @@ pub mod metrics;
 pub mod observe;
 pub mod permission;
 pub mod plugin_commands;
+mod pods;
 pub mod queue;
 pub mod reconcile;
 mod release;

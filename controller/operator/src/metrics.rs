@@ -81,6 +81,8 @@ pub enum WriteResult {
     Conflict,
     /// No answer in time.
     Timeout,
+    /// A disruption budget keeps the pod for now.
+    Kept,
     /// Refused for another reason.
     Error,
 }
@@ -91,6 +93,7 @@ impl WriteResult {
             Self::Written => "written",
             Self::Conflict => "conflict",
             Self::Timeout => "timeout",
+            Self::Kept => "kept",
             Self::Error => "error",
         }
     }
@@ -104,6 +107,7 @@ pub enum ActionKind {
     CreateReplicaSet,
     RecordRevision,
     AnnotateRollout,
+    ScaleDeployment,
     ScaleReplicaSet,
     SetScaleDownDeadline,
     DeleteReplicaSet,
@@ -112,6 +116,9 @@ pub enum ActionKind {
     CreateAnalysisRun,
     TerminateAnalysisRun,
     DeleteAnalysisRun,
+    InjectMetadata,
+    SpreadMetadata,
+    EvictPod,
 }
 
 impl ActionKind {
@@ -123,6 +130,7 @@ impl ActionKind {
             Self::CreateReplicaSet => "CreateReplicaSet",
             Self::RecordRevision => "RecordRevision",
             Self::AnnotateRollout => "AnnotateRollout",
+            Self::ScaleDeployment => "ScaleDeployment",
             Self::ScaleReplicaSet => "ScaleReplicaSet",
             Self::SetScaleDownDeadline => "SetScaleDownDeadline",
             Self::DeleteReplicaSet => "DeleteReplicaSet",
@@ -131,6 +139,9 @@ impl ActionKind {
             Self::CreateAnalysisRun => "CreateAnalysisRun",
             Self::TerminateAnalysisRun => "TerminateAnalysisRun",
             Self::DeleteAnalysisRun => "DeleteAnalysisRun",
+            Self::InjectMetadata => "InjectMetadata",
+            Self::SpreadMetadata => "SpreadMetadata",
+            Self::EvictPod => "EvictPod",
         }
     }
 }
@@ -148,6 +159,7 @@ impl From<&Action> for ActionKind {
             Action::CreateReplicaSet { .. } => Self::CreateReplicaSet,
             Action::RecordRevision { .. } => Self::RecordRevision,
             Action::AnnotateRollout { .. } => Self::AnnotateRollout,
+            Action::ScaleDeployment { .. } => Self::ScaleDeployment,
             Action::ScaleReplicaSet { .. } => Self::ScaleReplicaSet,
             Action::SetScaleDownDeadline { .. } => Self::SetScaleDownDeadline,
             Action::DeleteReplicaSet { .. } => Self::DeleteReplicaSet,
@@ -156,6 +168,9 @@ impl From<&Action> for ActionKind {
             Action::CreateAnalysisRun { .. } => Self::CreateAnalysisRun,
             Action::TerminateAnalysisRun { .. } => Self::TerminateAnalysisRun,
             Action::DeleteAnalysisRun { .. } => Self::DeleteAnalysisRun,
+            Action::InjectMetadata { .. } => Self::InjectMetadata,
+            Action::SpreadMetadata { .. } => Self::SpreadMetadata,
+            Action::EvictPod { .. } => Self::EvictPod,
         }
     }
 }

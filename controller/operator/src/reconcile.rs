@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kulta_core::decide;
-use kulta_core::observed::{ApplyFailure, FailureKind};
+use kulta_core::observed::ApplyFailure;
 use kulta_core::text::with_causes;
 use parking_lot::Mutex;
 use thiserror::Error;
@@ -131,13 +131,11 @@ impl Reconciler {
             }
             Err(error) => {
                 let failure = error.failure();
-                let is_done = failure
-                    .as_ref()
-                    .is_some_and(|failure| failure.kind == FailureKind::Cleanup);
+                let is_done = failure.as_ref().is_some_and(|failure| !failure.kind.holds_up());
                 if let Some(failure) = failure {
                     self.report_failure(sighting, failure, now).await?;
                 }
-                // What could not be tidied up holds nothing else up.
+                // What could not be tidied up, or restarted, holds nothing else up.
                 if !is_done {
                     return Err(error.into());
                 }

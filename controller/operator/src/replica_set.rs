@@ -1,19 +1,22 @@
 //! The ReplicaSet that KULTA makes of a Rollout's pod template.
 //!
 //! The template is passed through as JSON, so that no pod field is lost, whatever the cluster's version; only the
-//! hash label is added.
+//! hash label is added, and what `kulta_api::injected` puts in.
 
 use std::collections::BTreeMap;
 
 use kube::core::DynamicObject;
 use kulta_api::Group;
+use kulta_api::injected::{self, entry, keep_apart, put_metadata, take_out};
 use kulta_api::names::{
-    ANNOTATIONS_NOT_COPIED, DESIRED_REPLICAS_ANNOTATION, HASH_LABEL, REVISION_ANNOTATION,
-    TEMPLATE_DIGEST_ANNOTATION,
+    ANNOTATIONS_NOT_COPIED, DEPLOYMENT_HASH_LABEL, DESIRED_REPLICAS_ANNOTATION, HASH_LABEL,
+    INJECTED_METADATA_ANNOTATION, REVISION_ANNOTATION, TEMPLATE_DIGEST_ANNOTATION,
 };
 use kulta_api::rollout;
+use kulta_core::plan::ApartFrom;
 use kulta_core::revision::TemplateDigest;
-use serde_json::{Map, Value, json};
+use kulta_core::spec::PodMetadata;
+use serde_json::{Value, json};
 use thiserror::Error;
 
 /// The resource of ReplicaSets.
@@ -36,6 +39,10 @@ pub struct NewReplicaSet {
     pub min_ready_seconds: u32,
     /// `spec.replicas` of the Rollout: kept as an annotation.
     pub desired_replicas: u32,
+    /// Labels and annotations of its pods besides those of the template.
+    pub metadata: PodMetadata,
+    /// The revision whose nodes its pods are to keep off.
+    pub apart_from: Option<ApartFrom>,
 }
 
 /// Why no ReplicaSet can be made of a Rollout.
@@ -80,11 +87,12 @@ pub fn manifest(owner: &DynamicObject, new: &NewReplicaSet) -> Result<Value, Man
     ) else {
         return Err(ManifestError::NoIdentity);
     };
-    let template = labelled(template, &new.hash);
+    let mut template = labelled(template, &new.hash);
     let labels = template
         .pointer("/metadata/labels")
         .cloned()
         .unwrap_or(Value::Null);
+    put_in(&mut template, namespace, new);
     Ok(json!({
         "apiVersion": API_VERSION,
         "kind": KIND,
@@ -111,6 +119,14 @@ pub fn manifest(owner: &DynamicObject, new: &NewReplicaSet) -> Result<Value, Man
     }))
 }
 
+/// Puts in what the pods of `new` have besides the template.
+fn put_in(template: &mut Value, namespace: &str, new: &NewReplicaSet) {
+    put_metadata(template, &new.metadata);
+    if let Some(ApartFrom { hash, how }) = &new.apart_from {
+        keep_apart(template, namespace, hash, *how);
+    }
+}
+
 /// `template` with the hash label set to `hash`.
 fn labelled(template: &Value, hash: &str) -> Value {
     let mut template = template.clone();
@@ -119,15 +135,18 @@ fn labelled(template: &Value, hash: &str) -> Value {
     template
 }
 
-/// `template` without the hash label: what two revisions are compared by.
+/// `template` of a ReplicaSet with these annotations without the hash label and all that was put in: what two revisions are
+/// compared by.
 #[must_use]
-pub fn unlabelled(mut template: Value) -> Value {
+pub fn as_written(mut template: Value, annotations: Option<&BTreeMap<String, String>>) -> Value {
     if let Some(labels) = template
         .pointer_mut("/metadata/labels")
         .and_then(Value::as_object_mut)
     {
         labels.remove(HASH_LABEL);
+        labels.remove(DEPLOYMENT_HASH_LABEL);
     }
+    take_out(&mut template, annotations.unwrap_or(&BTreeMap::new()));
     template
 }
 
@@ -151,19 +170,11 @@ fn annotations(of_owner: Option<&BTreeMap<String, String>>, new: &NewReplicaSet)
         new.desired_replicas.to_string(),
     );
     annotations.insert(TEMPLATE_DIGEST_ANNOTATION.to_owned(), new.digest.to_string());
+    // All pods that it will make have it.
+    if let Some(injected) = injected::annotation(&new.metadata) {
+        annotations.insert(INJECTED_METADATA_ANNOTATION.to_owned(), injected);
+    }
     annotations
-}
-
-/// The value at `name` of an object; whatever is no object (null, above all) becomes one.
-fn entry<'a>(value: &'a mut Value, name: &str) -> &'a mut Value {
-    if !value.is_object() {
-        *value = Value::Object(Map::new());
-    }
-    match value {
-        Value::Object(map) => map.entry(name).or_insert(Value::Null),
-        // Not reached: it was made an object above.
-        other => other,
-    }
 }
 
 #[cfg(test)]
@@ -206,6 +217,8 @@ mod tests {
             revision: 8,
             min_ready_seconds: 5,
             desired_replicas: 3,
+            metadata: PodMetadata::default(),
+            apart_from: None,
         }
     }
 
@@ -216,7 +229,41 @@ mod tests {
         let mut expected = template();
         expected["metadata"]["labels"][HASH_LABEL] = json!("abc");
         assert_eq!(manifest["spec"]["template"], expected);
-        assert_eq!(unlabelled(manifest["spec"]["template"].clone()), template());
+        assert_eq!(as_written(manifest["spec"]["template"].clone(), None), template());
+    }
+
+    #[test]
+    fn what_is_put_in_is_noted_and_taken_out_again_and_leaves_labels_and_selector_alone() {
+        let new = NewReplicaSet {
+            metadata: PodMetadata {
+                labels: BTreeMap::from([("role".to_owned(), "canary".to_owned())]),
+                annotations: BTreeMap::new(),
+            },
+            apart_from: Some(ApartFrom {
+                hash: "old".to_owned(),
+                how: kulta_core::spec::AntiAffinity::Required,
+            }),
+            ..new(&template())
+        };
+
+        let manifest = manifest(&owner(&spec()), &new).unwrap();
+
+        let in_template = &manifest["spec"]["template"];
+        assert_eq!(in_template["metadata"]["labels"]["role"], "canary");
+        let apart = "requiredDuringSchedulingIgnoredDuringExecution";
+        let terms = &in_template["spec"]["affinity"]["podAntiAffinity"][apart];
+        assert_eq!(terms[0]["namespaces"], json!(["shop"]));
+        assert_eq!(
+            manifest["metadata"]["labels"],
+            json!({"app": "web", HASH_LABEL: "abc"})
+        );
+        let annotations: BTreeMap<String, String> =
+            serde_json::from_value(manifest["metadata"]["annotations"].clone()).unwrap();
+        assert_eq!(
+            annotations[INJECTED_METADATA_ANNOTATION],
+            r#"{"labels":{"role":"canary"}}"#
+        );
+        assert_eq!(as_written(in_template.clone(), Some(&annotations)), template());
     }
 
     #[test]

@@ -88,10 +88,11 @@ async fn write_status(
         .rollout_resource_version
         .as_deref()
         .unwrap_or(&rollout.resource_version);
+    let status = status::with_foreign(status::write(status, &shape), &rollout.foreign_status);
     let request = Requests {
         rollout: &rollout.key,
     }
-    .replace_status(resource_version, status::write(status, &shape));
+    .replace_status(resource_version, status);
     let write = write::send(context.writer(&rollout.key), request).await?;
     context.expectations.wrote(&rollout.key, write);
     Ok(())

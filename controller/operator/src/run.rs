@@ -79,7 +79,7 @@ pub enum RunError {
 /// When it can't start, or when a part of it ends unasked.
 pub async fn run(arguments: ControllerArguments, stop: CancellationToken) -> Result<(), RunError> {
     let configuration = kube::Config::infer().await.map_err(RunError::Configuration)?;
-    let client = Client::try_from(configuration).map_err(RunError::Client)?;
+    let clients = Clients::new(configuration).map_err(RunError::Client)?;
     let address = arguments.http_address;
     let listener = TcpListener::bind(address)
         .await
@@ -91,11 +91,30 @@ pub async fn run(arguments: ControllerArguments, stop: CancellationToken) -> Res
     };
     let trial = Trial::new(OWN_PROGRAM.into(), vec![COMPILE_PLUGIN.into()]);
     let host = Host::new(trial).map_err(RunError::PluginEngine)?;
-    run_with(client, listener, arguments, configuration, host, stop).await
+    run_with(clients, listener, arguments, configuration, host, stop).await
+}
+
+/// The clients of the API server.
+struct Clients {
+    /// Asks again by itself where the API server has no time.
+    patient: Client,
+    /// Does not.
+    impatient: Client,
+}
+
+impl Clients {
+    fn new(configuration: kube::Config) -> Result<Self, kube::Error> {
+        let mut impatient = configuration.clone();
+        impatient.default_retry = false;
+        Ok(Self {
+            patient: Client::try_from(configuration)?,
+            impatient: Client::try_from(impatient)?,
+        })
+    }
 }
 
 async fn run_with(
-    client: Client,
+    clients: Clients,
     listener: TcpListener,
     arguments: ControllerArguments,
     configuration: Configuration,
@@ -103,9 +122,9 @@ async fn run_with(
     stop: CancellationToken,
 ) -> Result<(), RunError> {
     let (requests, asked) = queue();
-    let argo = argo_api(&client, &arguments);
+    let argo = argo_api(&clients.patient, &arguments);
     let instruments = Instruments::new(host, &configuration);
-    let (context, send_events) = context(client, &arguments, &requests, &instruments, argo.as_ref());
+    let (context, send_events) = context(clients, &arguments, &requests, &instruments, argo.as_ref());
     context.outbox.configure(&configuration.events);
     let (analyses, analyses_asked) = queue();
     let (mut parts, synced) = watch_all(&context, &arguments, argo.clone(), (&requests, &analyses));
@@ -155,18 +174,20 @@ fn watch_all(
 
 /// What everything works with, and the sending of events, which has begun.
 fn context(
-    client: Client,
+    clients: Clients,
     arguments: &ControllerArguments,
     requests: &Requests,
     instruments: &Instruments,
     argo: Option<&ArgoApi>,
 ) -> (Context, JoinHandle<()>) {
     let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION")));
-    let (events, send_events) = Publisher::new(client.clone(), Arc::clone(&metrics), &arguments.pod_name);
+    let Clients { patient, impatient } = clients;
+    let (events, send_events) = Publisher::new(patient.clone(), Arc::clone(&metrics), &arguments.pod_name);
     let caches = Arc::<Caches>::default();
     let plugin_checks = PluginChecks::new(instruments, Arc::clone(&metrics), requests.clone());
     let context = Context {
-        client,
+        client: patient,
+        impatient_client: impatient,
         caches: Arc::clone(&caches),
         expectations: Arc::default(),
         template_checks: Arc::default(),

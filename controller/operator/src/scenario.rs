@@ -11,11 +11,13 @@ use kube::Client;
 use kube::client::Body;
 use kulta_core::history::Origin;
 use kulta_core::observed::{
-    Observed, ReplicaSetView, RolloutView, Settings, Sinks, TemplateCheck, TemplateView,
+    Observed, Pods, ReplicaSetView, RolloutView, Settings, Sinks, TemplateCheck, TemplateView,
 };
 use kulta_core::plan::{Action, Plan};
 use kulta_core::revision::TemplateDigest;
-use kulta_core::spec::{Method, RouteReference, Spec, Step, TrafficRouting, Weight};
+use kulta_core::spec::{
+    Method, PodMetadata, PodRules, Route, RouteKind, RouteReference, Spec, Step, TrafficRouting, Weight,
+};
 use kulta_core::status::Status;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -207,6 +209,7 @@ fn context(client: Client) -> (Context, mpsc::Receiver<Event>) {
     let plugin_checks = PluginChecks::new(&instruments, Arc::clone(&metrics), queue().0);
     let plugin_checks = Arc::new(plugin_checks);
     let context = Context {
+        impatient_client: client.clone(),
         client,
         caches: Arc::default(),
         expectations: Arc::default(),
@@ -244,16 +247,18 @@ pub(crate) fn sighting() -> Sighting {
         uid: "uid-1".to_owned(),
         resource_version: "50".to_owned(),
         observed: observed(),
+        foreign_status: serde_json::Value::Null,
     }
 }
 
-fn observed() -> Observed {
+pub(crate) fn observed() -> Observed {
     Observed {
         rollout: RolloutView {
             namespace: "shop".to_owned(),
             name: "web".to_owned(),
             generation: 3,
             revision: Some(1),
+            workload_generation: None,
             origin: Origin::default(),
         },
         spec: Ok(spec()),
@@ -270,7 +275,9 @@ fn observed() -> Observed {
             image: Some("registry.example/web:2".to_owned()),
             check: TemplateCheck::New { name_taken: false },
         },
+        workload: None,
         replica_sets: vec![replica_set("old", 1)],
+        pods: Pods::NotListed,
         stable_service: None,
         canary_service: None,
         routes: Vec::new(),
@@ -298,10 +305,18 @@ fn spec() -> Spec {
         steps: vec![Step::SetWeight(Weight::new(25).unwrap()), Step::Pause(None)],
         steps_hash: "steps".to_owned(),
         method: Method::Routed(TrafficRouting {
-            routes: vec![RouteReference {
-                namespace: "edge".to_owned(),
-                name: "web".to_owned(),
+            routes: vec![Route {
+                reference: RouteReference {
+                    kind: RouteKind::Http,
+                    namespace: "edge".to_owned(),
+                    name: "web".to_owned(),
+                },
+                path: "spec.strategy.canary.trafficRouting.gatewayAPI.httpRoutes[0]".to_owned(),
+                takes_managed_rules: true,
             }],
+            selectors: Vec::new(),
+            in_progress_label: None,
+            managed_routes: Vec::new(),
             stable_service: "web-stable".to_owned(),
             canary_service: "web-canary".to_owned(),
             scale_down_delay: SignedDuration::from_secs(30),
@@ -311,6 +326,8 @@ fn spec() -> Spec {
         }),
         background: None,
         promotion_gates: None,
+        workload: None,
+        pods: PodRules::default(),
     }
 }
 
@@ -333,6 +350,10 @@ fn replica_set(hash: &str, revision: u64) -> ReplicaSetView {
         desired_replicas: Some(4),
         failure: None,
         image: Some("registry.example/web:1".to_owned()),
+        injected: PodMetadata::default(),
+        own_keys: kulta_core::spec::PodKeys::default(),
+        injecting: None,
+        is_observed: true,
     }
 }
 

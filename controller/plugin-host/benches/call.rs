@@ -62,6 +62,7 @@ fn request() -> Request {
         previous: Vec::new(),
         state: None,
         metrics: Arc::new(Fixed),
+        http: None,
         grants: ["prometheus".to_owned()].into(),
         limits: Limits::default(),
         redaction: Redaction::default(),

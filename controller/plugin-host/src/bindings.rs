@@ -5,7 +5,11 @@ pub(crate) mod metric {
     wasmtime::component::bindgen!({
         world: "metric-analysis",
         path: "../../plugin-sdk/wit/analysis.wit",
-        imports: { "kulta:analysis/metrics": async | trappable, default: trappable },
+        imports: {
+            "kulta:analysis/metrics": async | trappable,
+            "kulta:analysis/http": async | trappable,
+            default: trappable,
+        },
         exports: { default: async },
     });
 }
@@ -19,6 +23,7 @@ pub(crate) mod gate {
         with: {
             "kulta:analysis/types": super::metric::kulta::analysis::types,
             "kulta:analysis/metrics": super::metric::kulta::analysis::metrics,
+            "kulta:analysis/http": super::metric::kulta::analysis::http,
             "kulta:analysis/log": super::metric::kulta::analysis::log,
             "kulta:analysis/clock": super::metric::kulta::analysis::clock,
             "kulta:analysis/history": super::metric::kulta::analysis::history,
@@ -29,11 +34,11 @@ pub(crate) mod gate {
 /// What both worlds export, in a world of its own: every plugin fits it.
 pub(crate) mod described {
     wasmtime::component::bindgen!({
-        inline: "package kulta:host; world described { export kulta:analysis/plugin@1.0.0; }",
+        inline: "package kulta:host; world described { export kulta:analysis/plugin@1.1.0; }",
         path: "../../plugin-sdk/wit/analysis.wit",
         exports: { default: async },
         with: { "kulta:analysis/types": super::metric::kulta::analysis::types },
     });
 }
 
-pub(crate) use metric::kulta::analysis::{clock, history, log, metrics, types};
+pub(crate) use metric::kulta::analysis::{clock, history, http, log, metrics, types};

@@ -11,6 +11,7 @@ use wasmtime::{Engine, Store};
 
 use crate::failure::{CallError, CallFailure, Identity};
 use crate::guest::Guest;
+use crate::http::HttpClient;
 use crate::limits::{self, Limit, Limits};
 use crate::metrics::MetricsProvider;
 use crate::redaction::Redaction;
@@ -30,6 +31,8 @@ pub struct Request {
     pub state: Option<Vec<u8>>,
     /// Who answers its queries.
     pub metrics: Arc<dyn MetricsProvider>,
+    /// Who sends its requests; None: it may ask no server.
+    pub http: Option<Arc<dyn HttpClient>>,
     /// The names of the providers that it may ask.
     pub grants: BTreeSet<String>,
     /// What it may use.
@@ -56,7 +59,7 @@ pub struct CallReport {
     pub time: Duration,
     /// Bytes of linear memory, at most.
     pub memory_bytes: usize,
-    /// Queries that were asked or denied.
+    /// Queries and requests that were asked or denied.
     pub queries: u64,
     /// Lines that were not written to the log.
     pub dropped_lines: u64,

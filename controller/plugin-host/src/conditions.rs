@@ -338,6 +338,7 @@ fn request(namespace: &str, config: String) -> Request {
         previous: Vec::new(),
         state: None,
         metrics: Arc::new(Nobody),
+        http: None,
         grants: [].into(),
         limits: Limits::default(),
         redaction: Redaction::default(),

@@ -2,6 +2,8 @@
 //!
 //! A later version of the interface changes this module and not the decisions.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use kulta_core::analysis::verdict::{
     Decision, NextStep, Outcome, Past, PastPhase, Reading, Subject, Value, Verdict,
@@ -10,7 +12,8 @@ use serde::de::IgnoredAny;
 use thiserror::Error;
 
 use crate::bindings::gate::exports::kulta::analysis::gate;
-use crate::bindings::{history, metrics as wit, types};
+use crate::bindings::{history, http as wit_http, metrics as wit, types};
+use crate::http::{Method, Request, RequestError, Response};
 use crate::limits::{self, Limit, Limits};
 use crate::metrics::{Answer, Data, QueryError, Sample, Series};
 use crate::redaction::Redaction;
@@ -196,6 +199,45 @@ pub(crate) fn query_error(error: QueryError) -> wit::QueryError {
         QueryError::Other(text) => wit::QueryError::Other(words(text)),
         // It ends the call instead, and is put into words here for completeness only.
         QueryError::NoPlace => wit::QueryError::Unavailable(QueryError::NoPlace.to_string()),
+    }
+}
+
+/// A request that may take no time and no answer yet.
+pub(crate) fn request(request: wit_http::Request) -> Request {
+    let header = |header: wit_http::Header| (header.name, header.value);
+    Request {
+        method: match request.method {
+            wit_http::Method::Get => Method::Get,
+            wit_http::Method::Post => Method::Post,
+            wit_http::Method::Put => Method::Put,
+        },
+        url: request.url,
+        headers: request.headers.into_iter().map(header).collect(),
+        body: request.body,
+        answer_bytes: 0,
+        time: Duration::ZERO,
+    }
+}
+
+pub(crate) fn response(response: Response) -> wit_http::Response {
+    let header = |(name, value)| wit_http::Header { name, value };
+    wit_http::Response {
+        status: response.status,
+        headers: response.headers.into_iter().map(header).collect(),
+        body: response.body,
+    }
+}
+
+pub(crate) fn request_error(error: RequestError) -> wit_http::RequestError {
+    let words = |text: String| text::cut(text, limits::ERROR_BYTES);
+    match error {
+        RequestError::Denied(text) => wit_http::RequestError::Denied(words(text)),
+        RequestError::TooLarge { bytes } => wit_http::RequestError::TooLarge(bytes),
+        RequestError::Timeout => wit_http::RequestError::Timeout,
+        RequestError::BadRequest(text) => wit_http::RequestError::BadRequest(words(text)),
+        RequestError::Unavailable(text) => wit_http::RequestError::Unavailable(words(text)),
+        // It ends the call instead, and is put into words here for completeness only.
+        RequestError::NoPlace => wit_http::RequestError::Unavailable(RequestError::NoPlace.to_string()),
     }
 }
 

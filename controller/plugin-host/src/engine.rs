@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Config, Engine, OptLevel, WasmBacktraceDetails};
 
-use crate::bindings::{clock, history, log, metrics, types};
+use crate::bindings::{clock, history, http, log, metrics, types};
 use crate::guest::Guest;
 use crate::limits;
 
@@ -48,6 +48,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
     let mut linker = Linker::new(engine);
     types::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest)?;
     metrics::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest)?;
+    http::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest)?;
     log::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest)?;
     clock::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest)?;
     history::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest)?;

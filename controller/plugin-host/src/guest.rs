@@ -9,6 +9,7 @@ use thiserror::Error;
 use tokio::time::Instant;
 
 use crate::bindings::types;
+use crate::http::HttpClient;
 use crate::limits::{self, Limit, Limits};
 use crate::logbook::Logbook;
 use crate::memory::{Share, Watch};
@@ -34,6 +35,7 @@ pub(crate) struct Surroundings {
     pub(crate) previous: Vec<Past>,
     pub(crate) state: Option<Vec<u8>>,
     pub(crate) metrics: Option<Arc<dyn MetricsProvider>>,
+    pub(crate) http: Option<Arc<dyn HttpClient>>,
     pub(crate) grants: BTreeSet<String>,
     pub(crate) redaction: Redaction,
 }
@@ -47,6 +49,7 @@ impl Surroundings {
             previous: Vec::new(),
             state: None,
             metrics: None,
+            http: None,
             grants: BTreeSet::new(),
             redaction: Redaction::default(),
         }
@@ -59,7 +62,7 @@ pub(crate) struct Guest {
     pub(crate) surroundings: Surroundings,
     pub(crate) memory: Watch,
     pub(crate) logbook: Logbook,
-    /// Queries that were asked of a provider or refused for their number.
+    /// Queries and requests that were asked, or refused for their number.
     pub(crate) queries: u64,
     pub(crate) query_limit: u64,
     pub(crate) answer_bytes: u64,

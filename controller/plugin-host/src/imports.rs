@@ -8,8 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 use kulta_core::analysis::verdict::Past;
 use tokio::time::Instant;
 
-use crate::bindings::{clock, history, log, metrics as wit};
+use crate::bindings::{clock, history, http as wit_http, log, metrics as wit};
 use crate::guest::{Guest, NoPlace};
+use crate::http::{Request, RequestError, Response};
 use crate::metrics::{Query, QueryError, Window};
 use crate::{convert, limits, text, zone};
 
@@ -73,7 +74,68 @@ impl wit::Host for Guest {
     }
 }
 
+impl wit_http::Host for Guest {
+    async fn send(
+        &mut self,
+        request: wit_http::Request,
+    ) -> wasmtime::Result<Result<wit_http::Response, wit_http::RequestError>> {
+        self.host_call()?;
+        if !self.takes_question() {
+            return Ok(Err(wit_http::RequestError::BudgetExhausted));
+        }
+        let answer = self.sent(request).await;
+        if answer == Err(RequestError::NoPlace) {
+            return Err(wasmtime::Error::new(NoPlace));
+        }
+        Ok(answer.map(convert::response).map_err(convert::request_error))
+    }
+}
+
 impl Guest {
+    /// Counts one more query or request; whether it may still be asked.
+    fn takes_question(&mut self) -> bool {
+        let is_allowed = self.queries < self.query_limit;
+        if is_allowed {
+            self.queries = self.queries.saturating_add(1);
+        }
+        is_allowed
+    }
+
+    /// Sends a request, if the plugin may.
+    async fn sent(&self, request: wit_http::Request) -> Result<Response, RequestError> {
+        let Some(http) = self.surroundings.http.as_deref() else {
+            return Err(RequestError::Denied("no server can be asked here".to_owned()));
+        };
+        if request.url.len() > limits::URL_BYTES {
+            let message = format!(
+                "a URL of {} bytes: at most {}",
+                request.url.len(),
+                limits::URL_BYTES
+            );
+            return Err(RequestError::BadRequest(message));
+        }
+        let request = Request {
+            time: self.request_time(request.timeout_ms),
+            answer_bytes: self.answer_bytes,
+            ..convert::request(request)
+        };
+        let answer = tokio::time::timeout(request.time, http.send(&request))
+            .await
+            .map_err(|_elapsed| RequestError::Timeout)??;
+        let bytes = answer.bytes();
+        if bytes > self.answer_bytes {
+            return Err(RequestError::TooLarge { bytes });
+        }
+        Ok(answer)
+    }
+
+    /// So that the plugin can still tell that there was no answer.
+    fn request_time(&self, wanted_millis: u64) -> Duration {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let left = left.saturating_sub(limits::TIME_AFTER_REQUEST);
+        left.min(Duration::from_millis(wanted_millis))
+    }
+
     /// Asks a provider, if the plugin may: the number of queries first, so that refusals are bounded, too.
     async fn query(
         &mut self,
@@ -81,10 +143,9 @@ impl Guest {
         expression: String,
         window: Result<Window, QueryError>,
     ) -> wasmtime::Result<Result<wit::Answer, wit::QueryError>> {
-        if self.queries >= self.query_limit {
+        if !self.takes_question() {
             return Ok(Err(wit::QueryError::BudgetExhausted));
         }
-        self.queries = self.queries.saturating_add(1);
         let answer = self.ask(provider, expression, window).await;
         if answer == Err(QueryError::NoPlace) {
             return Err(wasmtime::Error::new(NoPlace));

@@ -9,6 +9,7 @@ mod engine;
 mod failure;
 mod guest;
 mod host;
+pub mod http;
 mod imports;
 mod inspect;
 pub mod limits;

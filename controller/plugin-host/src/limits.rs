@@ -85,6 +85,10 @@ pub(crate) const LABEL_VALUE_BYTES: usize = 1 << 10;
 pub(crate) const EXPRESSION_BYTES: usize = 16 << 10;
 /// One query: a provider that is slower is as good as none.
 pub(crate) const QUERY_TIME: Duration = Duration::from_secs(5);
+/// The URL of a request: longer ones are refused by many servers.
+pub(crate) const URL_BYTES: usize = 8 << 10;
+/// Of the time of its call, what a request leaves to the plugin for working on the answer.
+pub(crate) const TIME_AFTER_REQUEST: Duration = Duration::from_millis(250);
 /// From the start to the end of a range query: six hours, in milliseconds.
 pub(crate) const RANGE_MILLIS: u64 = 6 * 60 * 60 * 1000;
 /// Steps of a range query: as many as Prometheus answers.
@@ -103,9 +107,9 @@ pub enum Limit {
     CallMillis,
     /// Bytes of the state that an outcome hands to the next call.
     StateBytes,
-    /// Queries of one call.
+    /// Queries and requests of one call.
     Queries,
-    /// Bytes of a provider's answer.
+    /// Bytes of an answer of a provider or server.
     AnswerBytes,
     /// Bytes that a plugin hands to the host in one call of an import or one answer.
     OutgoingBytes,

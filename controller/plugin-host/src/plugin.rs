@@ -263,6 +263,7 @@ impl From<Request> for Asked {
                 previous: request.previous,
                 state: request.state,
                 metrics: Some(request.metrics),
+                http: request.http,
                 grants: request.grants,
                 redaction: request.redaction,
             },

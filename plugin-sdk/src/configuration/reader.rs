@@ -301,14 +301,14 @@ mod tests {
 
     use serde::de::IgnoredAny;
 
-    use super::super::read;
+    use super::super::read_json;
 
     fn text(json: &str) -> String {
-        read(json).unwrap()
+        read_json(json).unwrap()
     }
 
     fn fault(json: &str) -> String {
-        read::<IgnoredAny>(json).unwrap_err().to_string()
+        read_json::<IgnoredAny>(json).unwrap_err().to_string()
     }
 
     #[test]
@@ -326,13 +326,13 @@ mod tests {
             r#""\u12""#,
             r#""\x""#,
         ] {
-            assert!(read::<String>(json).is_err(), "{json}");
+            assert!(read_json::<String>(json).is_err(), "{json}");
         }
     }
 
     #[test]
     fn spaces_are_allowed_between_everything() {
-        let map: BTreeMap<String, Vec<u8>> = read(" { \"a\" : [ 1 , 2 ] ,\n\t\"b\" : [ ] } ").unwrap();
+        let map: BTreeMap<String, Vec<u8>> = read_json(" { \"a\" : [ 1 , 2 ] ,\n\t\"b\" : [ ] } ").unwrap();
         assert_eq!(map["a"], [1, 2]);
         assert!(map["b"].is_empty());
     }
@@ -372,7 +372,7 @@ mod tests {
         for end in (0..=whole.len()).filter(|end| whole.is_char_boundary(*end)) {
             let part = whole.get(..end).unwrap();
             assert_eq!(
-                read::<IgnoredAny>(part).is_ok(),
+                read_json::<IgnoredAny>(part).is_ok(),
                 serde_json::from_str::<IgnoredAny>(part).is_ok(),
                 "{part}"
             );

@@ -1,12 +1,14 @@
 //! From the native types to those of the bindings, and back.
 
+use crate::time::milliseconds;
 use crate::{
-    Answer, Data, Decision, Label, Level, LocalTime, Measurement, Outcome, Past, Phase, PluginError,
-    QueryError, Sample, Series, State, Step, Subject, Timestamp, Value, Verdict,
+    Answer, Data, Decision, Header, Label, Level, LocalTime, Measurement, Method, Outcome, Past, Phase,
+    PluginError, QueryError, Request, RequestError, Response, Sample, Series, State, Step, Subject,
+    Timestamp, Value, Verdict,
 };
 
 use super::gate::exports::kulta::analysis::gate;
-use super::plugin::kulta::analysis::{clock, history, log, metrics, types};
+use super::plugin::kulta::analysis::{clock, history, http, log, metrics, types};
 
 fn all<A, B: From<A>>(items: Vec<A>) -> Vec<B> {
     items.into_iter().map(B::from).collect()
@@ -84,6 +86,64 @@ impl From<metrics::QueryError> for QueryError {
             metrics::QueryError::BadQuery(why) => Self::BadQuery(why),
             metrics::QueryError::Unavailable(why) => Self::Unavailable(why),
             metrics::QueryError::Other(why) => Self::Other(why),
+        }
+    }
+}
+
+impl From<http::Header> for Header {
+    fn from(header: http::Header) -> Self {
+        Self {
+            name: header.name,
+            value: header.value,
+        }
+    }
+}
+
+impl From<Header> for http::Header {
+    fn from(header: Header) -> Self {
+        Self {
+            name: header.name,
+            value: header.value,
+        }
+    }
+}
+
+impl From<Request> for http::Request {
+    fn from(request: Request) -> Self {
+        Self {
+            method: match request.method {
+                Method::Get => http::Method::Get,
+                Method::Post => http::Method::Post,
+                Method::Put => http::Method::Put,
+            },
+            url: request.url,
+            headers: all(request.headers),
+            body: request.body,
+            timeout_ms: milliseconds(request.timeout),
+        }
+    }
+}
+
+impl From<http::Response> for Response {
+    fn from(response: http::Response) -> Self {
+        Self {
+            status: response.status,
+            headers: all(response.headers),
+            body: response.body,
+        }
+    }
+}
+
+impl From<http::RequestError> for RequestError {
+    fn from(error: http::RequestError) -> Self {
+        match error {
+            http::RequestError::Denied(why) => Self::Denied(why),
+            http::RequestError::BudgetExhausted => Self::BudgetExhausted,
+            http::RequestError::TooLarge(bytes) => Self::TooLarge(bytes),
+            http::RequestError::Timeout => Self::Timeout,
+            http::RequestError::BadRequest(why) => Self::BadRequest(why),
+            http::RequestError::Unavailable(why) => Self::Unavailable(why),
+            http::RequestError::Other(why) => Self::Other(why),
         }
     }
 }

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use crate::time::milliseconds;
-use crate::{Answer, Host, Level, LocalTime, Past, QueryError, State, Timestamp, ZoneError};
+use crate::{
+    Answer, Host, Level, LocalTime, Past, QueryError, Request, RequestError, Response, State, Timestamp,
+    ZoneError,
+};
 
-use super::plugin::kulta::analysis::{clock, history, log, metrics};
+use super::plugin::kulta::analysis::{clock, history, http, log, metrics};
 
 /// What the imports are called through. It holds nothing.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +31,11 @@ impl Host for WasmHost {
         let (start, end) = (start.milliseconds(), end.milliseconds());
         let answer = metrics::query_range(provider, expr, start, end, milliseconds(step));
         Ok(answer?.into())
+    }
+
+    fn send(&self, request: &Request) -> Result<Response, RequestError> {
+        let response = http::send(&request.clone().into());
+        Ok(response?.into())
     }
 
     fn log(&self, level: Level, message: &str) {

@@ -11,7 +11,8 @@ use anyhow::{Context, Result};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
-const WIT: &str = include_str!("../../../plugin-sdk/wit/analysis.wit");
+/// The oldest interface that was released: what is made for it is served by every later version.
+const WIT: &str = include_str!("../../../plugin-sdk/wit/released/1.0.0/analysis.wit");
 const MEMORY: &str = include_str!("../plugins/parts/memory.wat");
 const PLUGIN: &str = include_str!("../plugins/parts/plugin.wat");
 const GOOD: &str = include_str!("../plugins/good.wat");

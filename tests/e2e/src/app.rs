@@ -152,6 +152,25 @@ pub mod step {
         json!({ "gate": gate })
     }
 
+    /// Gives the canary so many pods.
+    #[must_use]
+    pub fn canary_pods(pods: u32) -> Value {
+        json!({ "setCanaryScale": { "replicas": pods } })
+    }
+
+    /// Sends requests with this header to the canary.
+    #[must_use]
+    pub fn header_route(route: &str, header: &str, value: &str) -> Value {
+        let matched = json!({ "headerName": header, "headerValue": { "exact": value } });
+        json!({ "setHeaderRoute": { "name": route, "match": [matched] } })
+    }
+
+    /// Takes a header route away.
+    #[must_use]
+    pub fn no_header_route(route: &str) -> Value {
+        json!({ "setHeaderRoute": { "name": route } })
+    }
+
     /// Waits so many seconds.
     #[must_use]
     pub fn pause_for(seconds: u64) -> Value {
@@ -168,6 +187,7 @@ pub struct App {
     replicas: u32,
     steps: Vec<Value>,
     routed: bool,
+    managed_routes: Vec<String>,
     strategy: Option<Value>,
     canary_fields: Map<String, Value>,
     spec_fields: Map<String, Value>,
@@ -184,6 +204,7 @@ impl App {
             replicas: DEFAULT_REPLICAS,
             steps: Vec::new(),
             routed: true,
+            managed_routes: Vec::new(),
             strategy: None,
             canary_fields: Map::new(),
             spec_fields: Map::new(),
@@ -211,6 +232,13 @@ impl App {
         self
     }
 
+    /// With these names for managed routes.
+    #[must_use]
+    pub fn managed_routes<const COUNT: usize>(mut self, names: [&str; COUNT]) -> Self {
+        self.managed_routes = names.map(str::to_owned).to_vec();
+        self
+    }
+
     /// Without traffic routing: one Service selects the pods of all versions, and their number is the split.
     #[must_use]
     pub fn without_routing(mut self) -> Self {
@@ -232,7 +260,7 @@ impl App {
         self
     }
 
-    /// With a field of `spec`.
+    /// With a field of `spec`; null: without it.
     #[must_use]
     pub fn spec_field(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.spec_fields.insert(name.to_owned(), value.into());
@@ -359,6 +387,7 @@ impl App {
             strategy.unwrap_or_else(|| json!({ "canary": canary })),
         );
         spec.extend(self.spec_fields.clone());
+        spec.retain(|_, value| !value.is_null());
         let resource = kulta_api::rollout::api_resource(self.group);
         json!({
             "apiVersion": resource.api_version,
@@ -372,9 +401,16 @@ impl App {
 impl App {
     fn traffic_routing(&self) -> Value {
         let routes = json!({ "httpRoutes": [{ "name": self.name }] });
+        let names: Vec<_> = self
+            .managed_routes
+            .iter()
+            .map(|name| json!({ "name": name }))
+            .collect();
         match self.group {
-            Group::Kulta => json!({ "gatewayAPI": routes }),
-            Group::Argo => json!({ "plugins": { "argoproj-labs/gatewayAPI": routes } }),
+            Group::Kulta => json!({ "gatewayAPI": routes, "managedRoutes": names }),
+            Group::Argo => {
+                json!({ "plugins": { "argoproj-labs/gatewayAPI": routes }, "managedRoutes": names })
+            }
         }
     }
 }

@@ -238,11 +238,12 @@ fn mount(name: &str) -> Value {
     json!({ "target": { "kind": "Deployment", "name": kulta::DEPLOYMENT }, "patch": patch.to_string() })
 }
 
-/// Every namespace may ask the cluster's Prometheus. (JSON is YAML.)
+/// Every namespace may ask the cluster's Prometheus, also by HTTP. (JSON is YAML.)
 fn configuration(settings: &StageSettings) -> String {
     let provider = |address| json!({ PROVIDER: { "address": address, "namespaces": ["*"] } });
     let providers = settings.prometheus.as_deref().map_or_else(|| json!({}), provider);
-    json!({ "providers": providers }).to_string()
+    let origins: Vec<_> = settings.prometheus.iter().collect();
+    json!({ "providers": providers, "plugins": { "web": { "http": { "origins": origins } } } }).to_string()
 }
 
 /// Whether all of its pods are of the present template and available. (Its conditions may still be from before.)

@@ -180,6 +180,12 @@ pub fn http_route_resource() -> ApiResource {
     gateway_api("HTTPRoute", "httproutes")
 }
 
+/// The kind GRPCRoute.
+#[must_use]
+pub fn grpc_route_resource() -> ApiResource {
+    gateway_api("GRPCRoute", "grpcroutes")
+}
+
 fn gateway_api(kind: &str, plural: &str) -> ApiResource {
     ApiResource {
         group: names::GATEWAY_GROUP.to_owned(),

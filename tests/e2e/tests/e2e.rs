@@ -28,16 +28,21 @@ mod hostile;
 mod kubectl;
 mod live;
 mod lost_objects;
+mod managed;
+mod migrate;
 mod mounts;
 mod packaging;
 mod past;
 mod pod_template;
+mod pods;
+mod providers;
 mod references;
 mod routes;
 mod shop;
 mod sizes;
 mod template;
 mod tutorial;
+mod workload;
 
 use harness::{House, Scenario};
 
@@ -59,11 +64,19 @@ fn scenarios() -> Vec<Scenario> {
         scenario!(argo::field_that_kulta_does_not_have_is_refused_by_name),
         scenario!(past::history_is_told_to_those_who_may_see_the_rollout),
         scenario!(analysis::analysis_by_an_unknown_plugin_waits_and_names_those_there_are),
+        scenario!(providers::answer_of_a_server_promotes_a_version_or_takes_it_back),
+        scenario!(providers::server_that_is_not_allowed_is_refused_before_anything_begins),
+        scenario!(providers::job_waits_for_its_right_and_then_promotes_a_version_or_takes_it_back),
         scenario!(blue_green::preview_serves_the_new_version_until_all_users_are_switched),
         scenario!(blue_green::preview_of_one_pod_becomes_whole_before_users_come),
         scenario!(blue_green::abort_before_the_switch_is_met_by_no_user),
         scenario!(blue_green::version_that_fails_after_the_switch_is_taken_back),
         scenario!(blue_green::version_that_is_still_up_is_gone_back_to_at_once),
+        scenario!(migrate::rollout_of_argo_rollouts_becomes_one_of_kulta_with_its_pods),
+        scenario!(migrate::deployment_becomes_a_rollout_with_its_pods),
+        scenario!(migrate::deployment_on_its_way_is_not_touched),
+        scenario!(workload::deployment_gives_its_place_without_a_failed_request),
+        scenario!(workload::missing_deployment_is_named_and_waited_for),
         scenario!(bad_configuration::two_strategies_are_refused),
         scenario!(bad_configuration::no_strategy_is_refused),
         scenario!(bad_configuration::weight_above_100_is_refused),
@@ -99,6 +112,9 @@ fn scenarios() -> Vec<Scenario> {
         scenario!(pod_template::quota_that_refuses_the_replica_set_is_told_until_it_is_raised),
         scenario!(pod_template::quota_that_refuses_pods_is_told_until_it_is_raised),
         scenario!(pod_template::version_that_never_becomes_ready_exceeds_the_deadline_until_a_good_one_comes),
+        scenario!(pods::restart_waits_for_the_disruption_budget_and_then_replaces_every_pod),
+        scenario!(pods::pods_bear_the_labels_of_their_part_and_none_is_restarted_for_it),
+        scenario!(pods::new_version_is_kept_apart_from_the_stable_one_and_is_no_other_revision_for_it),
         scenario!(routes::every_route_of_a_rollout_gets_the_weights),
         scenario!(routes::only_the_two_weights_of_a_route_are_changed),
         scenario!(routes::route_and_services_of_the_same_names_elsewhere_are_untouched),
@@ -106,6 +122,12 @@ fn scenarios() -> Vec<Scenario> {
         scenario!(routes::two_rollouts_on_one_route_move_only_their_own_weights),
         scenario!(routes::parent_that_never_answers_is_named_after_the_deadline),
         scenario!(routes::route_that_the_gateway_rejects_holds_the_weight_until_it_is_mended),
+        scenario!(managed::testers_meet_the_new_version_and_nobody_else_does),
+        scenario!(managed::abort_takes_testers_back_without_a_failed_request),
+        scenario!(managed::managed_rule_that_gitops_takes_away_comes_again),
+        scenario!(managed::rule_of_somebody_with_such_a_name_is_told_and_left),
+        scenario!(managed::copy_of_the_requests_to_the_canary_disturbs_nobody),
+        scenario!(managed::grpc_route_gets_the_weights_and_the_managed_rules),
         scenario!(sizes::canary_without_routing_goes_through_its_steps_by_numbers_of_pods),
         scenario!(sizes::canary_scale_sizes_the_canary_apart_from_its_weight),
         scenario!(sizes::dynamic_stable_shrinks_as_traffic_leaves_and_grows_back_on_abort),

@@ -24,13 +24,13 @@ fn app(stage: &Stage) -> App {
 }
 
 /// The plugin, for somebody who works in the stage's namespace.
-struct Plugin<'s> {
+pub(crate) struct Plugin<'s> {
     stage: &'s Stage,
     program: std::path::PathBuf,
 }
 
 impl<'s> Plugin<'s> {
-    fn of(stage: &'s Stage) -> Result<Self> {
+    pub(crate) fn of(stage: &'s Stage) -> Result<Self> {
         let program = stage.settings().kubectl_plugin.clone();
         let program = program.context("there is no plugin for kubectl")?;
         Ok(Self { stage, program })
@@ -45,7 +45,7 @@ impl<'s> Plugin<'s> {
     }
 
     /// Runs a verb that must end with `code`, and returns what it has printed, and complained of.
-    async fn ends(&self, code: i32, arguments: &[&str]) -> Result<String> {
+    pub(crate) async fn ends(&self, code: i32, arguments: &[&str]) -> Result<String> {
         let output = self.command(arguments).output().await.context("kubectl-kulta")?;
         let said = said(&output);
         let ended = output.status.code();
@@ -53,7 +53,7 @@ impl<'s> Plugin<'s> {
         Ok(said)
     }
 
-    async fn does(&self, arguments: &[&str]) -> Result<String> {
+    pub(crate) async fn does(&self, arguments: &[&str]) -> Result<String> {
         self.ends(DONE, arguments).await
     }
 

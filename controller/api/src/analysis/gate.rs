@@ -10,8 +10,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::Measured;
 use super::parse::Field;
+use super::{Measured, Written};
 
 /// A gate: a plugin that says whether a rollout may go on. It is asked until it allows it or denies it for good.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -101,6 +101,7 @@ pub(crate) fn validate_one(gate: &Gate, path: &str, problems: &mut Vec<Problem>)
         metric: Meaning::gate(&gate.name, interval, deadline),
         plugin: plugin.clone(),
         configuration: Value::Object(gate.config.clone().unwrap_or_default()),
+        written: Written::Plugin,
         source: None,
         secrets: Vec::new(),
         conditions: Conditions::default(),

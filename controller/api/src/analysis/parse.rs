@@ -12,12 +12,11 @@ use kulta_core::analysis::metric::{
 };
 use kulta_core::analysis::verdict::NextStep;
 use kulta_core::spec::Problem;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::substitution::{Filling, Values};
 use super::{
-    AnalysisRunSpec, Arguments, Metric, Provider, SecretArgument, Source, StandIn, argument, prometheus,
-    rules,
+    AnalysisRunSpec, Arguments, Metric, SecretArgument, Source, StandIn, Written, argument, provider, rules,
 };
 use crate::duration;
 
@@ -37,15 +36,17 @@ pub struct Task {
     pub terminate: bool,
 }
 
-/// A metric or a gate, and the plugin that is asked.
+/// A metric or a gate, and the plugin that is asked; or a metric, and the Job that is run for it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measured {
     /// When, and how much of what is borne.
     pub metric: Meaning,
-    /// The name of the plugin.
+    /// The name of the plugin; of a Job it is `job`, which is none.
     pub plugin: String,
-    /// The plugin's configuration.
+    /// The plugin's configuration; of a Job what it is to be.
     pub configuration: Value,
+    /// How it is written.
+    pub written: Written,
     /// Whom the plugin asks, where that is not for its configuration to say: of `provider.prometheus`.
     pub source: Option<Source>,
     /// The Secrets of which a text is to stand in the configuration; until then there are stand-ins.
@@ -61,11 +62,14 @@ impl Measured {
     #[must_use]
     pub fn provider_path(&self) -> String {
         let Self {
-            path, plugin, source, ..
+            path,
+            plugin,
+            written,
+            ..
         } = self;
-        match source {
-            Some(_) => format!("{path}.provider.prometheus"),
-            None => format!("{path}.provider.plugin.{plugin}"),
+        match written {
+            Written::Prometheus | Written::Web | Written::Job => format!("{path}.provider.{plugin}"),
+            Written::Plugin => format!("{path}.provider.plugin.{plugin}"),
         }
     }
 }
@@ -290,20 +294,22 @@ fn meaning(metric: &Metric, field: &Field<'_>, problems: &mut Vec<Problem>) -> O
         inconclusive_limit: inconclusive_limit.unwrap_or(0),
         consecutive_error_limit: error_limit.unwrap_or(DEFAULT_CONSECUTIVE_ERROR_LIMIT),
         consecutive_success_limit: success_limit.and_then(NonZeroU32::new),
-        deadline: Some(deadline.unwrap_or(DEFAULT_MEASUREMENT_DEADLINE)),
+        deadline: deadline.or_else(|| usual_deadline(metric)),
         ..Meaning::once(&metric.name)
     };
     limits_fit(&meaning, metric.count.is_some(), field, problems);
-    let (plugin, configuration, source) = provider(metric, field, problems)?;
-    Some(Measured {
-        metric: meaning,
-        plugin,
-        configuration,
-        source,
-        secrets: Vec::new(),
-        conditions: conditions(metric),
-        path: field.path.to_owned(),
-    })
+    let conditions = conditions(metric);
+    let asked = provider::asked(metric.provider.as_ref(), &conditions, field, problems)?;
+    Some(asked.measured(meaning, conditions, field))
+}
+
+/// How long a Job may take is for its own spec to say.
+fn usual_deadline(metric: &Metric) -> Option<SignedDuration> {
+    let is_job = metric
+        .provider
+        .as_ref()
+        .is_some_and(|provider| provider.job.is_some());
+    (!is_job).then_some(DEFAULT_MEASUREMENT_DEADLINE)
 }
 
 /// An empty condition is none, as in Argo Rollouts. Whether it can be read is found out where it is evaluated.
@@ -337,47 +343,4 @@ fn limits_fit(metric: &Meaning, is_counted: bool, field: &Field<'_>, problems: &
         let message = format!("must be >= inconclusiveLimit ({limit}), is {count}");
         problems.push(field.problem("count", message));
     }
-}
-
-/// A plugin, its configuration, and whom it asks where that is not for the configuration to say.
-type Asked = (String, Value, Option<Source>);
-
-fn provider(metric: &Metric, field: &Field<'_>, problems: &mut Vec<Problem>) -> Option<Asked> {
-    match metric.provider.as_ref() {
-        Some(Provider {
-            prometheus: Some(_),
-            plugin: Some(_),
-        }) => {
-            let message = "must have exactly one of prometheus and plugin; take one out";
-            problems.push(field.problem("provider", message));
-            None
-        }
-        Some(Provider {
-            prometheus: Some(query),
-            plugin: None,
-        }) => {
-            let (configuration, source) = query.meaning(field, problems);
-            Some((prometheus::PLUGIN.to_owned(), configuration, Some(source)))
-        }
-        Some(Provider {
-            prometheus: None,
-            plugin: Some(plugins),
-        }) => plugin(plugins, field, problems),
-        Some(Provider {
-            prometheus: None,
-            plugin: None,
-        })
-        | None => plugin(&Map::new(), field, problems),
-    }
-}
-
-fn plugin(plugins: &Map<String, Value>, field: &Field<'_>, problems: &mut Vec<Problem>) -> Option<Asked> {
-    let mut plugins = plugins.into_iter();
-    let (Some((name, configuration)), None) = (plugins.next(), plugins.next()) else {
-        let message = "must have exactly one entry: the name of a plugin with its configuration, such as \
-                       `prometheus: {errorRate: ...}`";
-        problems.push(field.problem("provider.plugin", message));
-        return None;
-    };
-    Some((name.clone(), configuration.clone(), None))
 }

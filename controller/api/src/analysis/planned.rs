@@ -63,7 +63,11 @@ pub fn planned(spec: &Spec) -> Vec<Planned> {
             }
             // The path of a list of one is that of the step.
             Step::Gate(gates) => of_gates(gates, |_| format!("{path}.gate")),
-            Step::SetWeight(_) | Step::Pause(_) | Step::SetCanaryScale(_) => Vec::new(),
+            Step::SetWeight(_)
+            | Step::Pause(_)
+            | Step::SetCanaryScale(_)
+            | Step::SetHeaderRoute(_)
+            | Step::SetMirrorRoute(_) => Vec::new(),
         }
     });
     let strategy = if spec.blue_green().is_some() {

@@ -105,7 +105,7 @@ impl Prometheus {
 }
 
 /// Whether anything is meant: what Argo Rollouts writes out itself, such as `authentication: {sigv4: {}}`, means nothing.
-fn says_something(value: &Value) -> bool {
+pub(super) fn says_something(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => false,
         Value::Array(entries) => !entries.is_empty(),

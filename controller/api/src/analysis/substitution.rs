@@ -13,7 +13,14 @@ const OPEN: &str = "{{";
 const CLOSE: &str = "}}";
 
 /// Where in a metric a text of a Secret may stand: nowhere else is it kept from being shown.
-const FIELDS_FOR_SECRETS: [&str; 2] = [".provider.plugin.", ".provider.prometheus.query"];
+const FIELDS_FOR_SECRETS: [&str; 6] = [
+    ".provider.plugin.",
+    ".provider.prometheus.query",
+    ".provider.web.headers[",
+    ".provider.web.body",
+    ".provider.web.jsonBody",
+    ".provider.web.authentication.oauth2.client",
+];
 
 /// The values of arguments by their names.
 pub type Arguments = BTreeMap<String, String>;
@@ -138,7 +145,7 @@ impl Filling<'_> {
         {
             return Err(format!(
                 "the argument \"{name}\" comes from a Secret, and what it is could be read off here; use it in the \
-                 configuration of a plugin or in a query only"
+                 configuration of a plugin, in a query, or in headers and bodies only"
             ));
         }
         let stand_in = (self.stand_in)(self.metric, name);

@@ -4,11 +4,12 @@ use super::*;
 use jiff::SignedDuration;
 use kulta_core::analysis::metric::Metric as Meaning;
 use kulta_core::spec::Problem;
-use serde_json::json;
+use serde_json::{Value, json};
 
 mod merging;
 mod planned;
 mod prometheus;
+mod providers;
 
 /// What an AnalysisRun means, with stand-ins such as `<spec.metrics[0] token>`.
 fn parse(spec: &Value) -> Result<Task, Vec<Problem>> {
@@ -117,7 +118,7 @@ fn a_field_that_is_wrong_is_told_with_its_path() {
             "provider",
             json!({"datadog": {}}),
             "provider.datadog",
-            "unknown field",
+            "KULTA has no such provider",
         ),
     ];
     for (field, value, path, words) in cases {

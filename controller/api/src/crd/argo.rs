@@ -32,6 +32,14 @@ const STRICTER: [&str; 11] = [
 /// template, whose keys must be there.
 const AS_THEY_ARE: [&str; 2] = ["selector", "template"];
 
+/// Where in a status Argo Rollouts has fields that KULTA does not have.
+const WITH_FIELDS_OF_OTHERS: [&str; 4] = [
+    "/properties/status",
+    "/properties/status/properties/canary",
+    "/properties/status/properties/canary/properties/weights",
+    "/properties/status/properties/blueGreen",
+];
+
 /// Argo Rollouts' columns: what it names so is there, and nothing else.
 const ROLLOUT_COLUMNS: [&str; 5] = ["Desired", "Current", "Up-to-date", "Available", "Age"];
 
@@ -103,8 +111,12 @@ fn relaxed(schema: &JSONSchemaProps) -> Result<JSONSchemaProps, CrdError> {
     }
     if let Some(status) = schema.pointer_mut("/properties/status") {
         relax(status);
-        keep_unknown_fields(status);
         argo_status(status);
+    }
+    for fields in WITH_FIELDS_OF_OTHERS {
+        if let Some(status) = schema.pointer_mut(fields) {
+            keep_unknown_fields(status);
+        }
     }
     serde_json::from_value(schema).map_err(CrdError::Schema)
 }
@@ -144,10 +156,11 @@ fn keep_unknown_fields(schema: &mut Value) {
 
 /// What a status has otherwise there.
 fn argo_status(status: &mut Value) {
-    if let Some(generation) = status.pointer_mut("/properties/observedGeneration") {
-        *generation = json!({
-            "type": "string", "nullable": true, "description": "The generation that this status tells about.",
-        });
+    for field in ["observedGeneration", "workloadObservedGeneration"] {
+        if let Some(generation) = status.pointer_mut(&format!("/properties/{field}")) {
+            let description = generation.get("description").cloned();
+            *generation = json!({"type": "string", "nullable": true, "description": description});
+        }
     }
     let condition = "/properties/conditions/items/properties";
     if let Some(fields) = status.pointer_mut(condition).and_then(Value::as_object_mut) {

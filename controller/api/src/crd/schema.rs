@@ -80,14 +80,21 @@ pub(crate) fn run_status() -> Value {
 }
 
 /// A label selector that can't be changed: the ReplicaSets that exist were made with it.
-pub(crate) fn label_selector(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn label_selector(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = route_selector(generator);
+    schema.insert("x-kubernetes-map-type".to_owned(), json!("atomic"));
+    let message = "selector can't be changed; delete the Rollout with --cascade=orphan and create it again";
+    schema.insert(
+        "x-kubernetes-validations".to_owned(),
+        rule("self == oldSelf", message),
+    );
+    schema
+}
+
+/// A label selector of routes.
+pub(crate) fn route_selector(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
-        "x-kubernetes-map-type": "atomic",
-        "x-kubernetes-validations": [{
-            "rule": "self == oldSelf",
-            "message": "selector can't be changed; delete the Rollout with --cascade=orphan and create it again",
-        }],
         "properties": {
             "matchLabels": {"type": "object", "additionalProperties": {"type": "string"}},
             "matchExpressions": {

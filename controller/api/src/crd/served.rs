@@ -71,8 +71,9 @@ mod tests {
         status.as_object_mut().unwrap().remove(KEEPS_ALL);
         let fields = status["properties"].as_object_mut().unwrap();
         fields.remove("history");
-        let canary = fields["canary"]["properties"].as_object_mut().unwrap();
-        canary.remove("inForce");
+        let canary = fields["canary"].as_object_mut().unwrap();
+        canary.remove(KEEPS_ALL);
+        canary["properties"].as_object_mut().unwrap().remove("inForce");
 
         let pruned = pruned(Definition::Rollouts, Group::Argo, &theirs).unwrap();
 

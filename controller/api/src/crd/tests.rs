@@ -30,7 +30,7 @@ fn committed_definitions_are_the_generated_ones() {
 /// less memory for each of its open API documents.
 #[test]
 fn definition_is_small() {
-    const MAX_BYTES: usize = 110_000;
+    const MAX_BYTES: usize = 150_000;
 
     let length = Definition::Rollouts
         .yaml(Group::Kulta)
@@ -179,5 +179,23 @@ mod argo {
             let part = &schema["properties"][part];
             assert_eq!(part["x-kubernetes-preserve-unknown-fields"], json!(true));
         }
+    }
+}
+
+/// A field with a schema of its own counts as required where serde does not know that it can be left out.
+#[test]
+fn nothing_is_required_that_can_be_left_out() {
+    let definition = serde_json::to_value(Definition::Rollouts.generate(Group::Kulta).unwrap()).unwrap();
+    let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+    let canary = "/properties/spec/properties/strategy/properties/canary/properties";
+    let required = |pointer: &str| schema.pointer(pointer).unwrap().get("required").cloned();
+
+    assert_eq!(required("/properties/spec"), Some(json!(["strategy"])));
+    for optional in [
+        format!("{canary}/trafficRouting/properties/gatewayAPI"),
+        format!("{canary}/analysis/properties/metrics/items/properties/provider"),
+        "/properties/status".to_owned(),
+    ] {
+        assert_eq!(required(&optional), None, "{optional}");
     }
 }

@@ -3,7 +3,8 @@
 use jiff::SignedDuration;
 use kulta_core::spec::{BlueGreen as Meaning, Method, Problem, Promotion, PromotionAnalysis};
 
-use super::parse::natural;
+use super::amounts::{DEFAULT_AMOUNT, max_unavailable as max_unavailable_of};
+use super::parse::{Home, natural};
 use super::{BlueGreen, strategy};
 use crate::analysis::{self, Place, RolloutAnalysis};
 
@@ -14,7 +15,11 @@ const DEFAULT_SCALE_DOWN_DELAY_SECONDS: u32 = 30;
 const DEFAULT_ABORT_SCALE_DOWN_DELAY_SECONDS: u32 = 30;
 
 /// What `blue_green` means, and what is wrong with it.
-pub(super) fn validate(blue_green: &BlueGreen, problems: &mut Vec<Problem>) -> strategy::Meaning {
+pub(super) fn validate(
+    home: Home<'_>,
+    blue_green: &BlueGreen,
+    problems: &mut Vec<Problem>,
+) -> strategy::Meaning {
     refuse_unknown(blue_green, problems);
     let active_service = active_service(blue_green, problems);
     let analysis = |place, written: Option<&RolloutAnalysis>, field, problems: &mut Vec<Problem>| {
@@ -36,6 +41,9 @@ pub(super) fn validate(blue_green: &BlueGreen, problems: &mut Vec<Problem>) -> s
         blue_green.abort_scale_down_delay_seconds,
         "abortScaleDownDelaySeconds",
     );
+    let path = format!("{PATH}.maxUnavailable");
+    let max_unavailable = blue_green.max_unavailable.as_ref();
+    let max_unavailable = max_unavailable_of(home.group, max_unavailable, &path, problems);
     let promotion_gates = strategy::promotion_gates(blue_green.promotion_gates.as_deref(), PATH, problems);
     let method = active_service.map(|active_service| Meaning {
         active_service,
@@ -56,6 +64,7 @@ pub(super) fn validate(blue_green: &BlueGreen, problems: &mut Vec<Problem>) -> s
         background: None,
         promotion_gates,
         progress_threshold: None,
+        max_unavailable: max_unavailable.unwrap_or(DEFAULT_AMOUNT),
         method: method.map(Method::BlueGreen),
     }
 }
@@ -106,31 +115,9 @@ fn promotion_analysis(
 
 /// Fields of Argo Rollouts that mean nothing here: whoever relies on one is told.
 fn refuse_unknown(blue_green: &BlueGreen, problems: &mut Vec<Problem>) {
-    let metadata = "this version of KULTA does not write metadata of the strategy into pods; write it in spec.template, \
-                    or take it out";
-    let refused = [
-        ("activeMetadata", &blue_green.active_metadata, metadata),
-        ("previewMetadata", &blue_green.preview_metadata, metadata),
-        (
-            "antiAffinity",
-            &blue_green.anti_affinity,
-            "this version of KULTA does not keep versions apart on nodes; write an anti-affinity in spec.template, or take \
-             it out",
-        ),
-        (
-            "maxUnavailable",
-            &blue_green.max_unavailable,
-            "it bounds restarts of pods, which this version of KULTA does not do; take it out: an update never takes a pod \
-             of the active version",
-        ),
-        (
-            "trafficRouting",
-            &blue_green.traffic_routing,
-            "blueGreen switches the selector of activeService and no route; let the route name activeService, and take it \
-             out",
-        ),
-    ];
-    for (field, _, message) in refused.into_iter().filter(|(_, written, _)| written.is_some()) {
-        problems.push(Problem::new(format!("{PATH}.{field}"), message));
+    if blue_green.traffic_routing.is_some() {
+        let message = "blueGreen switches the selector of activeService and no route; let the route name activeService, \
+                       and take it out";
+        problems.push(Problem::new(format!("{PATH}.trafficRouting"), message));
     }
 }

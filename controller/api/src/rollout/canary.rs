@@ -1,19 +1,18 @@
 //! What `strategy.canary` means.
 
 use jiff::SignedDuration;
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use kulta_core::spec::{Amount, BackgroundAnalysis, Method, Problem, TrafficRouting};
+use kulta_core::spec::{Amount, BackgroundAnalysis, Method, Problem, Step, TrafficRouting};
 
+use super::amounts::{DEFAULT_AMOUNT, amount, max_unavailable};
 use super::parse::{Home, natural};
 use super::strategy::{self, Meaning};
-use super::{Canary, routes, steps};
+use super::{Canary, managed, routes, steps};
 use crate::Group;
 use crate::analysis::{self, Place};
 
 const PATH: &str = "spec.strategy.canary";
 
 // Defaults of Argo Rollouts.
-const DEFAULT_AMOUNT: Amount = Amount::Percent(25);
 const DEFAULT_SCALE_DOWN_DELAY: SignedDuration = SignedDuration::from_secs(30);
 const DEFAULT_ABORT_SCALE_DOWN_DELAY: SignedDuration = SignedDuration::from_secs(30);
 
@@ -32,7 +31,7 @@ pub(super) fn validate(home: Home<'_>, canary: &Canary, problems: &mut Vec<Probl
     // Checked with traffic routing as well: Argo Rollouts does so, and a wrong amount would wait there unseen.
     let amounts = amounts(home.group, canary, problems);
     let method = if canary.traffic_routing.is_some() {
-        routed(home, canary, stable_service, canary_service, problems).map(Method::Routed)
+        routed(home, canary, &steps, stable_service, canary_service, problems).map(Method::Routed)
     } else {
         refuse_routed_only(home.group, canary, problems);
         amounts.map(|(max_surge, max_unavailable)| Method::Basic {
@@ -47,6 +46,7 @@ pub(super) fn validate(home: Home<'_>, canary: &Canary, problems: &mut Vec<Probl
         background: background(canary, problems),
         promotion_gates: strategy::promotion_gates(canary.promotion_gates.as_deref(), PATH, problems),
         progress_threshold: progress_threshold(home.group, canary, problems),
+        max_unavailable: amounts.map_or(DEFAULT_AMOUNT, |(_, max_unavailable)| max_unavailable),
         method,
     }
 }
@@ -105,6 +105,7 @@ fn background(canary: &Canary, problems: &mut Vec<Problem>) -> Option<Background
 fn routed(
     home: Home<'_>,
     canary: &Canary,
+    steps: &[Step],
     stable_service: Option<String>,
     canary_service: Option<String>,
     problems: &mut Vec<Problem>,
@@ -120,6 +121,10 @@ fn routed(
         }
     }
     let routes = routes::validate(home.namespace, canary.traffic_routing.as_ref(), PATH, problems);
+    let routing_path = format!("{PATH}.trafficRouting");
+    let managed_routes = canary.traffic_routing.as_ref();
+    let managed_routes = managed_routes.map(|routing| managed::names(routing, &routing_path, problems));
+    managed::check_effect(home.group, steps, &routes.named, &routing_path, problems);
     let dynamic_stable_scale = canary.dynamic_stable_scale.unwrap_or(false);
     let (scale_down_delay, abort_scale_down_delay) = delays(canary, dynamic_stable_scale, problems);
     let min_pods = natural(
@@ -128,7 +133,10 @@ fn routed(
         problems,
     );
     Some(TrafficRouting {
-        routes,
+        routes: routes.named,
+        selectors: routes.selectors,
+        in_progress_label: routes.label,
+        managed_routes: managed_routes.unwrap_or_default(),
         stable_service: stable_service?,
         canary_service: canary_service?,
         scale_down_delay,
@@ -190,12 +198,14 @@ fn refuse_routed_only(group: Group, canary: &Canary, problems: &mut Vec<Problem>
 }
 
 fn amounts(group: Group, canary: &Canary, problems: &mut Vec<Problem>) -> Option<(Amount, Amount)> {
-    let max_surge = amount(group, canary.max_surge.as_ref(), "maxSurge", problems);
-    let max_unavailable = amount(group, canary.max_unavailable.as_ref(), "maxUnavailable", problems);
-    if matches!(max_unavailable, Some(Amount::Percent(percent)) if percent > 100) {
-        let message = "must not be greater than 100%; all pods are 100%";
-        problems.push(Problem::new(format!("{PATH}.maxUnavailable"), message));
-    }
+    let max_surge = amount(
+        group,
+        canary.max_surge.as_ref(),
+        &format!("{PATH}.maxSurge"),
+        problems,
+    );
+    let path = format!("{PATH}.maxUnavailable");
+    let max_unavailable = max_unavailable(group, canary.max_unavailable.as_ref(), &path, problems);
     let (max_surge, max_unavailable) = (max_surge?, max_unavailable?);
     if is_zero(max_surge) && is_zero(max_unavailable) {
         problems.push(Problem::new(
@@ -208,42 +218,4 @@ fn amounts(group: Group, canary: &Canary, problems: &mut Vec<Problem>) -> Option
 
 fn is_zero(amount: Amount) -> bool {
     matches!(amount, Amount::Pods(0) | Amount::Percent(0))
-}
-
-fn amount(
-    group: Group,
-    written: Option<&IntOrString>,
-    field: &str,
-    problems: &mut Vec<Problem>,
-) -> Option<Amount> {
-    let path = format!("{PATH}.{field}");
-    match written {
-        None => Some(DEFAULT_AMOUNT),
-        Some(IntOrString::Int(pods)) => natural(Some(*pods), &path, problems).map(Amount::Pods),
-        Some(IntOrString::String(text)) => {
-            let percent = percent(group, text);
-            if percent.is_none() {
-                let message = format!(
-                    "{text:?} is not a number of pods and not a percentage; write 25 for 25 pods or \"25%\" for a \
-                     quarter of replicas"
-                );
-                problems.push(Problem::new(path, message));
-            }
-            percent.map(Amount::Percent)
-        }
-    }
-}
-
-/// Argo Rollouts takes a text for a percentage, also without its sign.
-fn percent(group: Group, text: &str) -> Option<u32> {
-    let digits = match (text.strip_suffix('%'), group) {
-        (Some(digits), _) => digits,
-        (None, Group::Argo) => text,
-        (None, Group::Kulta) => return None,
-    };
-    if digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        digits.parse().ok()
-    } else {
-        None
-    }
 }

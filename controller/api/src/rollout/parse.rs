@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kulta_core::revision::steps_hash;
-use kulta_core::spec::{InvalidSpec, Method, Problem, Spec};
+use kulta_core::spec::{InvalidSpec, Method, Problem, Spec, Workload};
 use serde::Deserialize as _;
 use serde_json::Value;
 use serde_path_to_error::Segment;
 
 use super::step_hash::step_hash;
-use super::{RolloutSpec, strategy};
+use super::workload::{self, TakenFrom};
+use super::{RolloutSpec, WorkloadReference, pods, strategy};
 use crate::Group;
 use crate::names::HASH_LABEL;
 use crate::selector;
@@ -43,12 +44,26 @@ pub fn selector(spec: &Value) -> Option<LabelSelector> {
 /// Everything that is wrong with it, each with its full path and how to mend it. Where fields can't be read (unknown
 /// or of the wrong type), they alone are told: what they do to the others is not known yet.
 pub fn parse(group: Group, namespace: &str, spec: &Value) -> Result<Spec, InvalidSpec> {
+    parse_with(group, namespace, spec, TakenFrom::Missing)
+}
+
+/// The same, of a `spec` that may refer to a workload: with what there is of it.
+///
+/// # Errors
+/// As [`parse`], and when `spec` refers to a workload and there is none.
+pub fn parse_with(
+    group: Group,
+    namespace: &str,
+    spec: &Value,
+    workload: TakenFrom<'_>,
+) -> Result<Spec, InvalidSpec> {
     let (raw, unreadable) = decode(spec);
     let Some(raw) = raw else {
         return Err(unreadable.into());
     };
     let mut invalid = Vec::new();
-    let readable = validate(Home { group, namespace }, spec, &raw, &mut invalid);
+    let home = Home { group, namespace };
+    let readable = validate(home, spec, &raw, workload, &mut invalid);
     let problems = if unreadable.is_empty() {
         invalid
     } else {
@@ -65,11 +80,14 @@ pub fn parse(group: Group, namespace: &str, spec: &Value) -> Result<Spec, Invali
     }
 }
 
-/// A fault in the strategy does not change what the rest of the spec says. Anywhere else it may: the number of pods,
-/// or which pods they are.
+/// A fault in the strategy does not change what the rest of the spec says, and where a workload is missing its pods go on.
+/// Anywhere else it may: the number of pods, or which pods they are.
 fn leaves_the_rest_readable(problem: &Problem) -> bool {
-    problem.path.starts_with("spec.strategy.")
+    problem.path.starts_with("spec.strategy.") || problem.path == WORKLOAD_REFERENCE
 }
+
+/// Where the workload is named that a template is taken from.
+const WORKLOAD_REFERENCE: &str = "spec.workloadRef";
 
 /// Reads the fields. One that can't be read is told and left out, so that the next one is found as well. Nothing is
 /// read when one can't be left out.
@@ -127,15 +145,28 @@ pub(super) struct Home<'a> {
 }
 
 /// Returns None only where `problems` tells why.
-fn validate(home: Home<'_>, written: &Value, raw: &RolloutSpec, problems: &mut Vec<Problem>) -> Option<Spec> {
+fn validate(
+    home: Home<'_>,
+    written: &Value,
+    raw: &RolloutSpec,
+    workload: TakenFrom<'_>,
+    problems: &mut Vec<Problem>,
+) -> Option<Spec> {
     let replicas = natural(raw.replicas, "spec.replicas", problems).unwrap_or(DEFAULT_REPLICAS);
     let min_ready_seconds = natural(raw.min_ready_seconds, "spec.minReadySeconds", problems);
     let min_ready_seconds = min_ready_seconds.unwrap_or(DEFAULT_MIN_READY_SECONDS);
     let revision_history_limit = natural(raw.revision_history_limit, "spec.revisionHistoryLimit", problems);
     let progress_deadline = progress_deadline(raw, min_ready_seconds, problems);
-    let template_labels = template_labels(raw.template.as_ref(), problems);
-    let selector = validate_selector(raw.selector.as_ref(), template_labels.as_ref(), problems);
+    let taken = match &raw.workload_ref {
+        None => own_pods(raw, problems),
+        Some(reference) => pods_of_workload(home, raw, reference, workload, problems),
+    };
     let strategy = strategy::validate(home, raw.strategy.as_ref(), problems)?;
+    let found = match workload {
+        TakenFrom::Seen(found) if raw.workload_ref.is_some() => Some(found),
+        _ => None,
+    };
+    let pods = pods::rules(raw, found, strategy.max_unavailable, problems);
     let method = strategy.method?;
     let revision_history_limit = revision_history_limit.unwrap_or(DEFAULT_REVISION_HISTORY_LIMIT);
     check_limits(&method, revision_history_limit, problems);
@@ -143,10 +174,16 @@ fn validate(home: Home<'_>, written: &Value, raw: &RolloutSpec, problems: &mut V
         Method::BlueGreen(_) => String::new(),
         Method::Routed(_) | Method::Basic { .. } => hash_of_steps(home.group, written),
     };
+    let Pods {
+        selector,
+        labels,
+        workload,
+    } = taken?;
     Some(Spec {
         replicas,
-        selector: selector?,
-        template_labels: template_labels?,
+        selector,
+        template_labels: labels,
+        workload,
         min_ready_seconds,
         revision_history_limit,
         paused: raw.paused.unwrap_or(false),
@@ -159,6 +196,7 @@ fn validate(home: Home<'_>, written: &Value, raw: &RolloutSpec, problems: &mut V
         progress_threshold: strategy.progress_threshold,
         background: strategy.background,
         promotion_gates: strategy.promotion_gates,
+        pods,
     })
 }
 
@@ -221,10 +259,82 @@ fn progress_deadline(
     SignedDuration::from_secs(i64::from(seconds))
 }
 
+/// Which pods are the Rollout's, and where their template comes from.
+struct Pods {
+    selector: String,
+    labels: BTreeMap<String, String>,
+    workload: Option<Workload>,
+}
+
+fn own_pods(raw: &RolloutSpec, problems: &mut Vec<Problem>) -> Option<Pods> {
+    let labels = template_labels(raw.template.as_ref(), problems);
+    let labelled = labels
+        .as_ref()
+        .map(|labels| ("spec.template.metadata.labels", labels));
+    let selector = validate_selector(raw.selector.as_ref(), labelled, problems);
+    Some(Pods {
+        selector: selector?,
+        labels: labels?,
+        workload: None,
+    })
+}
+
+fn pods_of_workload(
+    home: Home<'_>,
+    raw: &RolloutSpec,
+    reference: &WorkloadReference,
+    found: TakenFrom<'_>,
+    problems: &mut Vec<Problem>,
+) -> Option<Pods> {
+    let path = WORKLOAD_REFERENCE;
+    let has_own = |template: &Value| !template.as_object().is_none_or(serde_json::Map::is_empty);
+    if raw.template.as_ref().is_some_and(has_own) {
+        problems.push(Problem::new(
+            "spec.template",
+            "template must be empty for workload reference rollout; take spec.template or spec.workloadRef out",
+        ));
+    }
+    let workload = workload::validate(home.group, reference, problems)?;
+    let own = raw.selector.as_ref();
+    let (selector, labels) = match found {
+        TakenFrom::Seen(found) => {
+            let taken = found.selector();
+            let selector = own.or(taken.as_ref());
+            let selector = validate_selector(selector, Some((path, &found.labels)), problems);
+            (selector?, found.labels.clone())
+        }
+        TakenFrom::Missing => {
+            let namespace = home.namespace;
+            let message = format!(
+                "{workload} not found in namespace {namespace:?}; create it, or write its name as it is"
+            );
+            problems.push(Problem::new(path, message));
+            unseen(own, problems)?
+        }
+        TakenFrom::Unknown => unseen(own, problems)?,
+    };
+    Some(Pods {
+        selector,
+        labels,
+        workload: Some(workload),
+    })
+}
+
 /// Over how many revisions going back asks nobody.
 fn rollback_window(raw: &RolloutSpec, problems: &mut Vec<Problem>) -> u32 {
     let written = raw.rollback_window.as_ref().and_then(|window| window.revisions);
     natural(written, "spec.rollbackWindow.revisions", problems).unwrap_or(0)
+}
+
+/// Selector and labels where nobody has seen the template.
+fn unseen(
+    own: Option<&LabelSelector>,
+    problems: &mut Vec<Problem>,
+) -> Option<(String, BTreeMap<String, String>)> {
+    let selector = own.map_or(Some(String::new()), |own| {
+        validate_selector(Some(own), None, problems)
+    });
+    Some((selector?, BTreeMap::new()))
 }
 
 fn template_labels(
@@ -259,7 +369,7 @@ fn template_labels(
 
 fn validate_selector(
     selector: Option<&LabelSelector>,
-    template_labels: Option<&BTreeMap<String, String>>,
+    labelled: Option<(&str, &BTreeMap<String, String>)>,
     problems: &mut Vec<Problem>,
 ) -> Option<String> {
     let path = "spec.selector";
@@ -280,9 +390,11 @@ fn validate_selector(
             "This rollout is selecting all pods. A non-empty selector is required. Write matchLabels with labels of \
              the pod template",
         ));
-    } else if template_labels.is_some_and(|labels| !selector::selector_matches(selector, labels)) {
+    } else if let Some((labelled, _)) =
+        labelled.filter(|(_, labels)| !selector::selector_matches(selector, labels))
+    {
         problems.push(Problem::new(
-            "spec.template.metadata.labels",
+            labelled,
             "`selector` does not match template `labels`; give the template the labels that spec.selector asks for",
         ));
     }

@@ -6,26 +6,25 @@ use kulta_core::spec::{CanaryScale, Gates, Problem, Step as Meaning, Weight};
 use serde_json::json;
 
 use super::parse::natural;
-use super::{Canary, SetCanaryScale, Step};
+use super::{Canary, PauseStep, SetCanaryScale, Step, managed};
 use crate::analysis::{self, Gate, Place, RolloutAnalysis};
 use crate::duration;
 
 /// The steps of `canary`, without those that `problems` tells about.
 pub(super) fn validate(canary: &Canary, canary_path: &str, problems: &mut Vec<Problem>) -> Vec<Meaning> {
-    let routed = canary.traffic_routing.is_some();
     let written = canary.steps.as_deref().unwrap_or_default().iter().zip(0_u32..);
     written
         .filter_map(|(step, number)| {
             let path = format!("{canary_path}.steps[{number}]");
-            step_meaning(step, number, routed, &path, problems)
+            step_meaning(canary, step, number, &path, problems)
         })
         .collect()
 }
 
 fn step_meaning(
+    canary: &Canary,
     step: &Step,
     number: u32,
-    routed: bool,
     path: &str,
     problems: &mut Vec<Problem>,
 ) -> Option<Meaning> {
@@ -35,50 +34,75 @@ fn step_meaning(
         set_canary_scale,
         analysis,
         gate,
+        set_header_route,
+        set_mirror_route,
     } = step;
+    if !is_one_step(step, path, problems) {
+        return None;
+    }
+    let place = managed::Place { canary, path };
+    if let Some(route) = set_header_route {
+        return place.header_route(route, problems);
+    }
+    if let Some(route) = set_mirror_route {
+        return place.mirror_route(route, problems);
+    }
     match (set_weight, pause, set_canary_scale, analysis, gate) {
-        (Some(percent), None, None, None, None) => {
+        (Some(percent), ..) => {
             weight(*percent, &format!("{path}.setWeight"), "SetWeight", problems).map(Meaning::SetWeight)
         }
-        (None, Some(pause), None, None, None) => {
-            let duration = pause.duration.as_ref().map(duration::parse).transpose();
-            let path = format!("{path}.pause.duration");
-            let told = duration.map_err(|message| problems.push(Problem::new(path, message)));
-            told.ok().map(Meaning::Pause)
-        }
-        (None, None, Some(scale), None, None) => {
+        (_, Some(pause), ..) => pause_for(pause, &format!("{path}.pause"), problems),
+        (_, _, Some(scale), ..) => {
             let path = format!("{path}.setCanaryScale");
-            if !routed {
-                let message =
-                    "SetCanaryScale requires TrafficRouting to be set; without it setWeight sizes the canary";
-                problems.push(Problem::new(&path, message));
-            }
-            canary_scale(scale, &path, problems).map(Meaning::SetCanaryScale)
+            let routed = canary.traffic_routing.is_some();
+            canary_scale(scale, routed, &path, problems).map(Meaning::SetCanaryScale)
         }
-        (None, None, None, Some(analysis), None) => {
+        (_, _, _, Some(analysis), _) => {
             let path = format!("{path}.analysis");
             begins_here(analysis, &path, problems);
             analysis::validate(Place::Step(number), analysis, &path, problems).map(Meaning::Analysis)
         }
-        (None, None, None, None, Some(gate)) => {
+        (.., gate) => {
+            let gate = gate.as_ref()?;
             analysis::validate_gate(gate, &format!("{path}.gate"), problems)?;
             Some(Meaning::Gate(gates_of(std::slice::from_ref(gate))))
         }
-        (None, None, None, None, None) => {
-            problems.push(Problem::new(
-                path,
-                "Step must have one of the following set: setWeight, setCanaryScale, analysis, gate or pause (`pause: \
-                 {}` waits until somebody resumes)",
-            ));
-            None
-        }
-        _ => {
-            let message = "Step must have only one of the following set: setWeight, setCanaryScale, analysis, gate or \
-                           pause; make one step of each";
-            problems.push(Problem::new(path, message));
-            None
-        }
     }
+}
+
+fn is_one_step(step: &Step, path: &str, problems: &mut Vec<Problem>) -> bool {
+    let Step {
+        set_weight,
+        pause,
+        set_canary_scale,
+        analysis,
+        gate,
+        set_header_route,
+        set_mirror_route,
+    } = step;
+    let written = [
+        set_weight.is_some(),
+        pause.is_some(),
+        set_canary_scale.is_some(),
+        analysis.is_some(),
+        gate.is_some(),
+        set_header_route.is_some(),
+        set_mirror_route.is_some(),
+    ];
+    match written.into_iter().filter(|is_written| *is_written).count() {
+        1 => return true,
+        0 => problems.push(Problem::new(
+            path,
+            "Step must have one of the following set: setWeight, setCanaryScale, setHeaderRoute, setMirrorRoute, \
+             analysis, gate or pause (`pause: {}` waits until somebody resumes)",
+        )),
+        _ => problems.push(Problem::new(
+            path,
+            "Step must have only one of the following set: setWeight, setCanaryScale, setHeaderRoute, setMirrorRoute, \
+             analysis, gate or pause; make one step of each",
+        )),
+    }
+    false
 }
 
 /// These gates, to be asked as they are.
@@ -99,7 +123,24 @@ fn begins_here(analysis: &RolloutAnalysis, path: &str, problems: &mut Vec<Proble
     }
 }
 
-fn canary_scale(scale: &SetCanaryScale, path: &str, problems: &mut Vec<Problem>) -> Option<CanaryScale> {
+fn pause_for(pause: &PauseStep, path: &str, problems: &mut Vec<Problem>) -> Option<Meaning> {
+    let duration = pause.duration.as_ref().map(duration::parse).transpose();
+    let path = format!("{path}.duration");
+    let told = duration.map_err(|message| problems.push(Problem::new(path, message)));
+    told.ok().map(Meaning::Pause)
+}
+
+fn canary_scale(
+    scale: &SetCanaryScale,
+    routed: bool,
+    path: &str,
+    problems: &mut Vec<Problem>,
+) -> Option<CanaryScale> {
+    if !routed {
+        let message =
+            "SetCanaryScale requires TrafficRouting to be set; without it setWeight sizes the canary";
+        problems.push(Problem::new(path, message));
+    }
     // `matchTrafficWeight: false` asks for nothing, as if it were not written.
     let match_traffic_weight = scale.match_traffic_weight.unwrap_or(false);
     match (scale.replicas, scale.weight, match_traffic_weight) {

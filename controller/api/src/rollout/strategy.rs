@@ -14,6 +14,8 @@ pub(super) struct Meaning {
     pub(super) background: Option<BackgroundAnalysis>,
     pub(super) promotion_gates: Option<Gates>,
     pub(super) progress_threshold: Option<Amount>,
+    /// Pods that may be missing while they are restarted.
+    pub(super) max_unavailable: Amount,
     /// None where the problems tell why.
     pub(super) method: Option<Method>,
 }
@@ -28,7 +30,7 @@ pub(super) fn validate(
     let blue_green = strategy.and_then(|strategy| strategy.blue_green.as_ref());
     let message = match (canary, blue_green) {
         (Some(canary), None) => return Some(canary::validate(home, canary, problems)),
-        (None, Some(blue_green)) => return Some(blue_green::validate(blue_green, problems)),
+        (None, Some(blue_green)) => return Some(blue_green::validate(home, blue_green, problems)),
         (Some(_), Some(_)) => "Multiple Strategies can not be listed; take blueGreen out, or canary",
         (None, None) => {
             "Rollout has missing field '.spec.strategy.canary or .spec.strategy.blueGreen'; write strategy.canary or \

@@ -3,7 +3,8 @@
 use jiff::SignedDuration;
 use kulta_core::revision::steps_hash;
 use kulta_core::spec::{
-    Amount, Analysis, CanaryScale, Method, Problem, RouteReference, Spec, Step as Meaning, Weight,
+    Amount, Analysis, CanaryScale, Method, Problem, Route, RouteKind, RouteReference, Spec, Step as Meaning,
+    Weight,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -14,7 +15,10 @@ use crate::Group;
 mod argo;
 mod blue_green;
 mod field_paths;
+mod managed;
+mod pods;
 mod refusals;
+mod workload;
 
 /// The least that is valid: a basic canary without steps.
 fn basic() -> Value {
@@ -111,11 +115,17 @@ mod defaults {
         let routing = spec.routing().expect("a routed canary");
         assert_eq!(
             routing.routes,
-            [RouteReference {
-                namespace: "shop".into(),
-                name: "web".into()
+            [Route {
+                reference: RouteReference {
+                    kind: RouteKind::Http,
+                    namespace: "shop".into(),
+                    name: "web".into()
+                },
+                path: "spec.strategy.canary.trafficRouting.gatewayAPI.httpRoutes[0]".into(),
+                takes_managed_rules: true,
             }]
         );
+        assert_eq!(routing.managed_routes, Vec::<String>::new());
         assert_eq!(routing.scale_down_delay, SignedDuration::from_secs(30));
         assert_eq!(
             routing.abort_scale_down_delay,
@@ -261,7 +271,7 @@ mod accepts {
             .expect("routing")
             .routes
             .iter()
-            .map(ToString::to_string)
+            .map(|route| route.reference.to_string())
             .collect();
         assert_eq!(routes, ["shop/web", "edge/web", "shop/admin"]);
     }
@@ -356,6 +366,7 @@ fn near_spec() -> impl Strategy<Value = Value> {
         "weight",
         "maxSurge",
         "maxUnavailable",
+        "restartAt",
         "blueGreen",
         "activeService",
         "previewReplicaCount",

@@ -28,6 +28,9 @@ pub struct CanaryStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::contest")]
     pub contest: Option<Contest>,
+    /// The managed routes that were last asked for, and those that are not gone yet.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub managed_routes: Vec<String>,
     /// The analysis that the step under way waits for.
     #[serde(
         skip_serializing_if = "Option::is_none",
@@ -132,6 +135,7 @@ impl CanaryStatus {
             in_force,
             verified,
             contest,
+            managed_routes,
         } = traffic.clone();
         let canary = Destination {
             weight: requested,
@@ -153,6 +157,7 @@ impl CanaryStatus {
             requested_at: Some(requested_at),
             in_force,
             contest,
+            managed_routes,
             ..Self::default()
         }
     }
@@ -166,6 +171,7 @@ impl CanaryStatus {
             in_force: self.in_force,
             verified: weights.verified,
             contest: self.contest,
+            managed_routes: self.managed_routes,
         })
     }
 }

@@ -37,6 +37,7 @@ fn routed() -> Status {
             in_force: Some(Weight::ZERO),
             verified: false,
             contest: None,
+            managed_routes: vec!["testers".to_owned()],
         }),
         ..Status::default()
     }
@@ -342,14 +343,18 @@ fn traffics() -> impl Strategy<Value = Traffic> {
         option::of(weights()),
         any::<bool>(),
         option::of(contests),
+        proptest::collection::vec(texts(), 0..3),
     )
-        .prop_map(|(requested, requested_at, in_force, verified, contest)| Traffic {
-            requested,
-            requested_at,
-            in_force,
-            verified,
-            contest,
-        })
+        .prop_map(
+            |(requested, requested_at, in_force, verified, contest, managed_routes)| Traffic {
+                requested,
+                requested_at,
+                in_force,
+                verified,
+                contest,
+                managed_routes,
+            },
+        )
 }
 
 fn conditions() -> impl Strategy<Value = Condition> {
@@ -509,7 +514,7 @@ prop_compose! {
         identities in identities(),
         phase in phases(),
         (abort, promote_full, controller_pause) in any::<(bool, bool, bool)>(),
-        aborted_at in option::of(times()),
+        (aborted_at, restarted_at) in (option::of(times()), option::of(times())),
         pause_conditions in proptest::collection::vec(pauses(), 0..3),
         (replicas, updated_replicas, ready_replicas, available_replicas) in any::<(u32, u32, u32, u32)>(),
         hpa_replicas in any::<u32>(),
@@ -525,7 +530,7 @@ prop_compose! {
         let Analyses { pre_promotion, post_promotion, .. } = of_switch.unwrap_or_default();
         let analyses = Analyses { pre_promotion, post_promotion, ..analyses };
         Status {
-            phase, abort, promote_full, controller_pause, aborted_at, pause_conditions, replicas, updated_replicas,
+            phase, abort, promote_full, controller_pause, aborted_at, restarted_at, pause_conditions, replicas, updated_replicas,
             ready_replicas, available_replicas, hpa_replicas, traffic, blue_green, analyses, last_progress_time, furthest, duration, conditions, history, ..identities
         }
     }

@@ -67,6 +67,7 @@ async fn call(
         previous: question.previous.clone(),
         state: question.state.clone(),
         metrics,
+        http: None,
         grants,
         limits: question.limits.clone(),
         redaction: Redaction::default(),

@@ -18,7 +18,7 @@ use super::output::Output;
 /// A plugin's name has so many bytes at most, as the controller reads it (`controller/operator`).
 pub(super) const NAME_BYTES: usize = 63;
 /// The plugins that come with KULTA: the controller takes no other one by these names.
-const BUNDLED: [&str; 3] = ["prometheus", "schedule", "sequential"];
+const BUNDLED: [&str; 4] = ["prometheus", "schedule", "sequential", "web"];
 /// What Cargo would take for something else: the crates of the template, and those of the standard library.
 const TAKEN: [&str; 8] = [
     "alloc",

@@ -23,7 +23,7 @@ fn a_new_metric_is_a_plugin() {
         "my-ratio",
         &[],
         "metric-analysis",
-        &["kulta:analysis/metrics@1.0.0"],
+        &["kulta:analysis/metrics@1.1.0"],
     );
 }
 

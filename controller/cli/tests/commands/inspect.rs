@@ -24,7 +24,7 @@ fn it_tells_what_a_plugin_is() {
     assert_eq!(fact(&out, "name"), "schedule");
     assert_eq!(fact(&out, "worlds"), "promotion-gate");
     assert!(
-        fact(&out, "imports").contains("kulta:analysis/clock@1.0.0"),
+        fact(&out, "imports").contains("kulta:analysis/clock@1.1.0"),
         "{out}"
     );
     assert!(!fact(&out, "imports").contains("metrics"), "{out}");

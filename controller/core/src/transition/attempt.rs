@@ -5,7 +5,8 @@
 
 use super::Facts;
 use crate::history::{Cause, Fact, FactKind};
-use crate::status::{Phase, Status};
+use crate::restart;
+use crate::status::{Condition, ConditionType, Phase, Status, Truth};
 
 /// The number of the attempt that is open after the facts of `history`.
 pub(super) fn open(history: &[Fact]) -> Option<u64> {
@@ -34,7 +35,7 @@ pub(super) fn end(facts: &mut Facts<'_>, old: &Status, new: &Status) {
         if is_home(new) {
             restored(facts, new.current_pod_hash.clone());
         }
-    } else if new.fully_promoted() && new.phase == Phase::Healthy {
+    } else if new.fully_promoted() && is_whole(facts, new) {
         // What was begun in this decision is among its own facts; the rest is in the history.
         let begins = facts.list.iter().any(|fact| fact.kind.begins_chain());
         let of_attempt = old
@@ -50,6 +51,18 @@ pub(super) fn end(facts: &mut Facts<'_>, old: &Status, new: &Status) {
             facts.push_with_origin(FactKind::Published, Cause::Controller);
             facts.push_with_origin(FactKind::Finished, Cause::Controller);
         }
+    }
+}
+
+/// Whether there is nothing left to do. A restart, which may be days ahead, is no part of an attempt.
+fn is_whole(facts: &Facts<'_>, new: &Status) -> bool {
+    let spec = facts.observed.spec.as_ref();
+    let restarts = || spec.is_ok_and(|spec| restart::is_pending(spec, new));
+    let is_healthy = |condition: &Condition| condition.status == Truth::True;
+    match new.phase {
+        Phase::Healthy => true,
+        Phase::Progressing => restarts() && new.condition(ConditionType::Healthy).is_some_and(is_healthy),
+        Phase::Paused | Phase::Degraded => false,
     }
 }
 

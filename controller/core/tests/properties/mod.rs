@@ -50,6 +50,13 @@ fn traffic_leaves_before_pods_do() {
 }
 
 #[test]
+fn managed_rules_follow_the_steps_and_go_before_the_pods_and_no_other_rule_is_touched() {
+    check(110_000..110_000 + RUNS, Perils::ALL, || {
+        vec![Box::new(rules::OwnRules)]
+    });
+}
+
+#[test]
 fn all_users_are_switched_only_to_whole_versions_and_back_to_those_with_pods() {
     check(100_000..100_000 + RUNS, Perils::ALL, || {
         vec![Box::new(rules::SafeSwitch)]
@@ -60,6 +67,13 @@ fn all_users_are_switched_only_to_whole_versions_and_back_to_those_with_pods() {
 fn the_history_is_complete_ordered_and_bounded() {
     check(50_000..50_000 + RUNS, Perils::ALL, || {
         vec![Box::new(rules::History::default())]
+    });
+}
+
+#[test]
+fn restarts_take_only_old_pods_and_never_more_than_can_be_spared() {
+    check(110_000..110_000 + RUNS, Perils::ALL, || {
+        vec![Box::new(rules::Restarts)]
     });
 }
 

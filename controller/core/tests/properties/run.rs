@@ -15,6 +15,8 @@ const MOST_HELP: usize = 24;
 const ROUNDS_PER_STEP: u32 = 8;
 /// One up, one available, one down, for the canary and for the version it replaces.
 const ROUNDS_PER_POD: u32 = 6;
+/// One evicted, one made, one ready, for each pod of two versions.
+const ROUNDS_PER_RESTARTED_POD: u32 = 6;
 /// Creation, promotion, repointing, scale-down of old revisions and their deletion.
 const ROUNDS_AT_BOTH_ENDS: u32 = 40;
 
@@ -102,6 +104,10 @@ pub(crate) fn happen(world: &mut World, event: &Event) {
         Event::Meanwhile(action) => world.controller.meanwhile = Some(action.clone()),
         Event::Clock(error) => world.cluster.clock_error = *error,
         Event::Quota(pods) => world.cluster.environment.pod_quota = *pods,
+        Event::Budget(pods) => world.cluster.environment.budget = *pods,
+        Event::HidePods(hidden) => {
+            world.cluster.environment.hides_pods = hidden.then(|| "pods is forbidden".to_owned());
+        }
         Event::RefuseRoutes(refused) => {
             world.cluster.environment.route_refusal = refused.then(|| "admission webhook denied".to_owned());
         }
@@ -119,9 +125,10 @@ fn finish(world: &mut World) -> Result<(), String> {
     }
     for _ in 0..MOST_HELP {
         let before = world.controller.rounds;
+        let restarted = if world.is_restarted() { 0 } else { pods(world) };
         world.settle()?;
         let rounds = world.controller.rounds - before;
-        let most = most_rounds(world);
+        let most = most_rounds(world) + ROUNDS_PER_RESTARTED_POD * restarted;
         if rounds > most {
             return Err(format!(
                 "{rounds} plans with an effect until rest; {most} at most are expected"
@@ -144,6 +151,12 @@ fn finish(world: &mut World) -> Result<(), String> {
 fn most_rounds(world: &World) -> u32 {
     let spec = &world.cluster.rollout.spec;
     ROUNDS_PER_STEP * spec.step_count() + ROUNDS_PER_POD * pods_moved(spec) + ROUNDS_AT_BOTH_ENDS
+}
+
+/// The pods that there are, and that are wanted.
+fn pods(world: &World) -> u32 {
+    let sets = world.cluster.replica_sets.iter();
+    sets.map(|one| one.spec_replicas).sum::<u32>() + world.cluster.rollout.spec.replicas
 }
 
 /// The pods that come on the way of the steps, back and forth, if the numbers of pods are the split.
@@ -177,6 +190,7 @@ fn at_rest(world: &World) -> Result<(), String> {
         status.observed_generation == Some(world.cluster.rollout.generation),
         "the generation is not observed",
     )?;
+    pods_at_rest(world)?;
     if status.phase == Phase::Healthy || status.abort {
         require(
             stable_size == spec.replicas,
@@ -185,6 +199,10 @@ fn at_rest(world: &World) -> Result<(), String> {
         require(
             world.weights().iter().all(|weight| *weight == 0),
             "the canary has a weight",
+        )?;
+        require(
+            nothing_is_left(world),
+            "a route has a rule or a label of the controller's own",
         )?;
         let in_force =
             |traffic: &kulta_core::status::Traffic| traffic.verified && traffic.requested.percent() == 0;
@@ -201,16 +219,36 @@ fn at_rest(world: &World) -> Result<(), String> {
             "the stable Service does not select the stable revision",
         )?;
     }
-    let kept = [&status.stable_hash, &status.current_pod_hash];
-    let old = world
-        .cluster
-        .replica_sets
-        .iter()
-        .filter(|other| !kept.contains(&&Some(other.hash.clone())));
-    let old_pods: u32 = old.map(|other| other.spec_replicas).sum();
-    require(old_pods == 0, "old revisions still have pods")?;
+    require(old_pods(world) == 0, "old revisions still have pods")?;
     let idle = status.phase != Phase::Healthy || world.controller.wake_at.is_none();
     require(idle, "a Healthy Rollout keeps the controller awake")
+}
+
+/// Wanted pods of revisions that are neither stable nor current.
+fn old_pods(world: &World) -> u32 {
+    let status = world.status();
+    let kept = [&status.stable_hash, &status.current_pod_hash];
+    let replica_sets = world.cluster.replica_sets.iter();
+    let old = replica_sets.filter(|other| !kept.contains(&&Some(other.hash.clone())));
+    old.map(|other| other.spec_replicas).sum()
+}
+
+fn nothing_is_left(world: &World) -> bool {
+    world.managed_rules().is_empty() && !world.is_labelled()
+}
+
+/// Pods bear what belongs to their part, and a restart has come to its end.
+fn pods_at_rest(world: &World) -> Result<(), String> {
+    let status = world.status();
+    let is_held = status.phase == Phase::Degraded && !status.abort;
+    if let Some(wrong) = world.wrong_metadata().filter(|_| !is_held) {
+        return Err(format!("at rest, but {wrong}"));
+    }
+    if world.is_restarted() {
+        Ok(())
+    } else {
+        Err("at rest, but a restart has not come to its end".to_owned())
+    }
 }
 
 /// Leaves out events as long as the schedule still fails.

@@ -4,13 +4,14 @@ use fastrand::Rng;
 use jiff::SignedDuration;
 use kulta_core::analysis::run::AnalysisPhase;
 use kulta_core::spec::{
-    Amount, BackgroundAnalysis, CanaryScale, Method, Promotion, PromotionAnalysis, Step, Weight,
+    Amount, BackgroundAnalysis, CanaryScale, Method, PodMetadata, Promotion, PromotionAnalysis, Step, Weight,
 };
 
 use crate::simulation::analysis::Opinion;
 use crate::simulation::builder::{
-    RolloutBuilder, analyse, analysis, backend, basic, blue_green, gate, gates, pause, pause_for,
-    promotion_analysis, route, routed, weight,
+    MANAGED_ROUTES, RolloutBuilder, analyse, analysis, backend, basic, blue_green, gate, gates, header_route,
+    in_progress, mirror_route, named, no_header_route, pause, pause_for, promotion_analysis, role, route,
+    routed, weight,
 };
 use crate::simulation::cluster::{CANARY, STABLE};
 use crate::simulation::controller::Faults;
@@ -59,6 +60,10 @@ pub(crate) enum Event {
     Clock(i64),
     /// The namespace admits so many pods from now on.
     Quota(u32),
+    /// A disruption budget keeps so many pods from now on.
+    Budget(u32),
+    /// Pods can't be listed, or again.
+    HidePods(bool),
     /// Writes of routes are refused, or accepted again.
     RefuseRoutes(bool),
 }
@@ -163,7 +168,7 @@ impl Schedule {
 pub(crate) fn random_steps(random: &mut Rng, routed: bool) -> Vec<Step> {
     let count = random.usize(0..7);
     (0..count)
-        .map(|_| match random.u8(0..if routed { 14 } else { 11 }) {
+        .map(|_| match random.u8(0..if routed { 17 } else { 11 }) {
             0..=5 => weight(random.u32(0..=20) * 5),
             6 => pause(),
             7 | 8 => pause_for(random.i64(0..20)),
@@ -173,13 +178,29 @@ pub(crate) fn random_steps(random: &mut Rng, routed: bool) -> Vec<Step> {
             12 => Step::SetCanaryScale(CanaryScale::Weight(
                 Weight::new(random.u32(0..=100)).expect("a percentage"),
             )),
-            _ => Step::SetCanaryScale(CanaryScale::MatchTrafficWeight),
+            13 => Step::SetCanaryScale(CanaryScale::MatchTrafficWeight),
+            14 => header_route(managed_route(random), if random.bool() { "alice" } else { "bob" }),
+            15 => no_header_route(managed_route(random)),
+            _ => mirror_route(managed_route(random)),
         })
         .collect()
 }
 
+fn managed_route(random: &mut Rng) -> &'static str {
+    MANAGED_ROUTES[random.usize(0..MANAGED_ROUTES.len())]
+}
+
 fn replicas(random: &mut Rng) -> u32 {
     *random.choice(&[0, 1, 1, 2, 3, 5, 10, 10]).expect("not empty")
+}
+
+/// Labels and annotations of pods, often none.
+fn metadata(random: &mut Rng) -> PodMetadata {
+    match random.u8(0..4) {
+        0 => role("new"),
+        1 => role("stable"),
+        _ => PodMetadata::default(),
+    }
 }
 
 fn random_strategy(random: &mut Rng) -> Strategy {
@@ -198,6 +219,8 @@ fn random_rollout(random: &mut Rng, strategy: Strategy, perils: Perils, seed: u6
     };
     builder = builder.replicas(replicas(random)).spec(|spec| {
         spec.promotion_gates = (random.u8(0..4) == 0).then(|| gates("1"));
+        spec.pods.new_metadata = metadata(random);
+        spec.pods.stable_metadata = metadata(random);
         spec.min_ready_seconds = *random.choice(&[0, 0, 3]).expect("not empty");
         spec.revision_history_limit = random.u32(0..4);
         spec.progress_deadline = SignedDuration::from_secs(random.i64(30..600));
@@ -284,7 +307,11 @@ fn random_basic(random: &mut Rng) -> RolloutBuilder {
 fn random_routed(random: &mut Rng, perils: Perils) -> RolloutBuilder {
     let routes = random.usize(1..3);
     let mut builder = routed().routing(|routing| {
-        routing.routes = (0..routes).map(route).collect();
+        routing.routes = (0..routes).map(named).collect();
+        for route in &mut routing.routes {
+            route.takes_managed_rules = random.u8(0..4) > 0;
+        }
+        routing.in_progress_label = random.bool().then(in_progress);
         routing.scale_down_delay = SignedDuration::from_secs(*random.choice(&[0, 5, 30]).expect("not empty"));
         routing.abort_scale_down_delay = random
             .choice([Some(5), Some(30), None])
@@ -391,7 +418,7 @@ fn push_event(random: &mut Rng, perils: Perils, rollout: &RolloutBuilder, events
     let soon = random.u64(0..12);
     let is_routed = rollout.spec.routing().is_some();
     let user = Event::User;
-    match random.u8(0..21) {
+    match random.u8(0..23) {
         9 | 12..=14 | 17 if is_routed => push_route_event(random, perils, rollout, events),
         10 if perils.bad_versions => {
             events.push((wait, Event::Quota(random.u32(0..20))));
@@ -407,6 +434,7 @@ fn push_event(random: &mut Rng, perils: Perils, rollout: &RolloutBuilder, events
             events.push((soon, user(ordinary(random, rollout))));
             events.push((soon, user(UserAction::CreateAnalysisTemplate)));
         }
+        21 | 22 => push_restart(random, perils, rollout, events),
         11 if perils.clock => events.push((wait, Event::Clock(random.i64(-20..5)))),
         15 if perils.losses && !perils.clock => events.push((wait, user(UserAction::WipeStatus))),
         16 if perils.losses => {
@@ -431,6 +459,25 @@ fn push_event(random: &mut Rng, perils: Perils, rollout: &RolloutBuilder, events
         8 if perils.faults => events.push((wait, Event::Meanwhile(ordinary(random, rollout)))),
         _ => events.push((wait, user(ordinary(random, rollout)))),
     }
+}
+
+/// A restart, now or soon, and what may stand in its way.
+fn push_restart(random: &mut Rng, perils: Perils, rollout: &RolloutBuilder, events: &mut Vec<(u64, Event)>) {
+    let (wait, soon) = (random.u64(0..25), random.u64(0..12));
+    if perils.bad_versions && random.bool() {
+        events.push((wait, Event::Budget(random.u32(0..12))));
+    }
+    if perils.faults && random.u8(0..4) == 0 {
+        events.push((0, Event::HidePods(true)));
+        events.push((soon, Event::HidePods(false)));
+    }
+    events.push((
+        soon,
+        Event::User(UserAction::Restart(
+            *random.choice(&[0, 0, 9]).expect("not empty"),
+        )),
+    ));
+    events.push((soon, Event::User(ordinary(random, rollout))));
 }
 
 fn push_route_event(
@@ -459,6 +506,9 @@ fn push_route_event(
                 events.push((random.u64(0..6), user(forced)));
             }
         }
+        3 if perils.foreign_writes && random.bool() => {
+            events.push((wait, user(UserAction::ApplyRoute(some_route))));
+        }
         3 if perils.foreign_writes => events.push((wait, user(UserAction::EditRoute(some_route)))),
         4 if perils.foreign_writes => events.push((wait, user(UserAction::ReplaceParents(some_route)))),
         _ => events.push((wait, user(ordinary(random, rollout)))),
@@ -470,6 +520,7 @@ fn ordinary(random: &mut Rng, rollout: &RolloutBuilder) -> UserAction {
     let is_routed = rollout.spec.routing().is_some();
 
     match random.u8(0..13) {
+        12 => UserAction::SetMetadata(metadata(random), metadata(random)),
         0..=2 => UserAction::SetTemplate(Template::of(random.u32(1..=VERSIONS))),
         3 => UserAction::SetTemplate(Template::spelt(random.u32(1..=VERSIONS), 1)),
         4 if rollout.spec.blue_green().is_none() => UserAction::SetSteps(random_steps(random, is_routed)),

@@ -11,12 +11,16 @@ mod deploy;
 mod duration;
 mod gate;
 mod history;
+mod managed;
+mod pod_metadata;
+mod restart;
 mod rollback;
 mod scale;
 mod steps;
 mod strategy;
 mod threshold;
 mod traffic;
+mod workload;
 
 use kulta_core::analysis::run::AnalysisPhase;
 use kulta_core::status::{ConditionType, Phase, Reason, Truth};

@@ -45,6 +45,26 @@ impl World {
 }
 
 #[test]
+fn a_version_that_was_given_up_goes_through_all_steps() {
+    let mut world = routed().steps(steps()).window(3).deployed();
+    world.applies(2);
+    world.rests();
+    world.user(&UserAction::Abort);
+    world.rests();
+    world.applies(3);
+    world.rests();
+    world.user(&UserAction::PromoteFull);
+    world.rests();
+
+    world.applies(2);
+    world.rests();
+
+    assert_eq!(world.phase(), Phase::Paused, "{}", world.describe());
+    assert_eq!(world.step(), Some(1));
+    assert_eq!(world.skipped(), None);
+}
+
+#[test]
 fn a_version_within_the_window_is_gone_back_to_without_steps_pauses_analyses_and_gates() {
     for rollout in [routed(), basic(1, 1)] {
         let mut world = rollout

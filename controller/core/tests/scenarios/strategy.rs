@@ -4,7 +4,9 @@ use kulta_core::spec::{Method, Step};
 use kulta_core::status::{ConditionType, Phase, Truth};
 
 use super::hash;
-use crate::simulation::builder::{RolloutBuilder, basic, blue_green, pause, routed, weight};
+use crate::simulation::builder::{
+    RolloutBuilder, basic, blue_green, canary_pods, header_route, pause, routed, weight,
+};
 use crate::simulation::cluster::{ACTIVE, CANARY, STABLE};
 use crate::simulation::user::UserAction;
 use crate::simulation::world::World;
@@ -162,4 +164,20 @@ fn a_blue_green_rollout_becomes_a_canary_with_steps() {
         (world.selects(ACTIVE), world.pods(2)),
         (Some(hash(1).as_str()), 2)
     );
+}
+
+#[test]
+fn a_rule_of_the_controllers_own_holds_another_strategy_as_a_weight_does() {
+    let steps = [canary_pods(2), header_route("testers", "alice"), pause()];
+    for other in [blue_green_with(STABLE, CANARY), canary_with(STABLE, CANARY)] {
+        let mut world = routed().steps(steps.clone()).paused_at_version_2();
+
+        world.changes_to(other);
+        world.rests();
+
+        let held = (world.phase(), world.managed_rules(), world.pods(2));
+        assert_eq!(held, (Phase::Degraded, vec!["testers"], 2));
+        let message = &world.status().message;
+        assert!(message.contains("managed routes [\"testers\"]"), "{message}");
+    }
 }

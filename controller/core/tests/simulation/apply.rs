@@ -2,14 +2,13 @@
 
 use kulta_core::analysis::run::AnalysisPhase;
 use kulta_core::observed::{ApplyFailure, FailureKind};
-use kulta_core::plan::{Action, WeightChange};
+use kulta_core::plan::{Action, LabelChange, RuleChange, WeightChange};
 use kulta_core::revision::TemplateDigest;
 use kulta_core::spec::RouteReference;
 
 use super::analysis::AnalysisRun;
 use super::cluster::{Cluster, ROLLOUT};
 use super::replica_set::{Darkness, ReplicaSet};
-use super::route::Author;
 use super::service::Selection;
 use super::template::Admission;
 
@@ -51,6 +50,8 @@ impl Cluster {
                 revision,
                 min_ready_seconds,
                 desired_replicas,
+                metadata,
+                apart_from,
             } => {
                 let mut new = ReplicaSet::new(
                     name.clone(),
@@ -61,6 +62,8 @@ impl Cluster {
                 new.revision = *revision;
                 new.min_ready_seconds = *min_ready_seconds;
                 new.desired_replicas = Some(*desired_replicas);
+                new.made_with(metadata);
+                new.apart_from.clone_from(apart_from);
                 self.create(new, digest)
             }
             Action::RecordRevision {
@@ -74,8 +77,12 @@ impl Cluster {
                 replica_set.digest = Some(digest.clone());
                 Ok(())
             }
-            Action::AnnotateRollout { revision } => {
-                self.rollout.revision = Some(*revision);
+            Action::AnnotateRollout {
+                revision,
+                workload_generation,
+            } => {
+                self.rollout.revision = revision.or(self.rollout.revision);
+                self.rollout.workload_generation = workload_generation.or(self.rollout.workload_generation);
                 self.rollout.resource_version = self.changed();
                 Ok(())
             }
@@ -94,6 +101,27 @@ impl Cluster {
                 replica_set.spec_replicas = *to;
                 replica_set.min_ready_seconds = *min_ready_seconds;
                 replica_set.desired_replicas = Some(*desired_replicas);
+                Ok(())
+            }
+            Action::ScaleDeployment {
+                name: _,
+                resource_version,
+                from,
+                to,
+            } => {
+                let changed = self.changed();
+                let workload = self
+                    .workload
+                    .as_mut()
+                    .ok_or(Refusal::Conflict("no workload".to_owned()))?;
+                require(
+                    workload.resource_version.to_string() == *resource_version,
+                    "the workload has changed",
+                )?;
+                require(workload.replicas == Some(*from), "the size has changed")?;
+                workload.replicas = Some(*to);
+                workload.generation += 1;
+                workload.resource_version = changed;
                 Ok(())
             }
             Action::SetScaleDownDeadline {
@@ -153,7 +181,32 @@ impl Cluster {
                 route,
                 generation,
                 changes,
-            } => self.set_weights(route, *generation, changes),
+                rules,
+                label,
+            } => self.set_weights(route, *generation, (changes, rules, label.as_ref())),
+            Action::InjectMetadata {
+                name,
+                resource_version,
+                former,
+                metadata,
+            } => {
+                self.write_replica_set(name, resource_version)?
+                    .inject(former, metadata);
+                Ok(())
+            }
+            Action::SpreadMetadata {
+                name,
+                uid: _,
+                hash: _,
+                resource_version,
+                former,
+                metadata,
+            } => {
+                self.write_replica_set(name, resource_version)?
+                    .spread(former, metadata);
+                Ok(())
+            }
+            Action::EvictPod { name: _, uid } => self.evict(uid).ok_or_else(|| conflict("no such pod")),
         }
     }
 
@@ -270,7 +323,7 @@ impl Cluster {
         &mut self,
         reference: &RouteReference,
         generation: i64,
-        changes: &[WeightChange],
+        (changes, rules, label): (&[WeightChange], &[RuleChange], Option<&LabelChange>),
     ) -> Result<(), Refusal> {
         let spared = self
             .environment
@@ -306,10 +359,11 @@ impl Cluster {
             )?;
             backend.weight = Some(*to);
         }
-        route.rules_manager = Some(kulta_core::FIELD_MANAGER.to_owned());
-        if backends != route.backends() {
-            route.write(tick, Author::Controller, backends);
+        route.relabel(label).map_err(conflict)?;
+        if !changes.is_empty() || !rules.is_empty() {
+            route.rules_manager = Some(kulta_core::FIELD_MANAGER.to_owned());
         }
+        route.change(tick, backends, rules).map_err(conflict)?;
         self.changed();
         Ok(())
     }

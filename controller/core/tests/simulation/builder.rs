@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use kulta_core::observed::BackendView;
 use kulta_core::spec::{
-    Amount, Analysis, BackgroundAnalysis, BlueGreen, CanaryScale, Gates, Method, Promotion,
-    PromotionAnalysis, RouteReference, Spec, Step, TrafficRouting, Weight,
+    Amount, Analysis, BackgroundAnalysis, BlueGreen, CanaryScale, Gates, HeaderMatch, HeaderRoute, Method,
+    MirrorRoute, PodMetadata, PodRules, Promotion, PromotionAnalysis, RequestMatch, Route as NamedRoute,
+    RouteKind, RouteLabel, RouteReference, Spec, Step, TextMatch, TrafficRouting, Weight,
 };
 
 use super::cluster::{ACTIVE, CANARY, Cluster, NAMESPACE, PREVIEW, STABLE};
@@ -69,18 +70,80 @@ pub(crate) fn gate() -> Step {
     Step::Gate(gates("1"))
 }
 
+/// A label, and an annotation, with this value.
+pub(crate) fn role(value: &str) -> PodMetadata {
+    PodMetadata {
+        labels: BTreeMap::from([("role".to_owned(), value.to_owned())]),
+        annotations: BTreeMap::from([(format!("only-of-{value}"), value.to_owned())]),
+    }
+}
+
 /// The step `setCanaryScale` with a number of pods.
 pub(crate) fn canary_pods(replicas: u32) -> Step {
     Step::SetCanaryScale(CanaryScale::Replicas(replicas))
 }
 
+/// The step `setHeaderRoute`: requests whose header `x-tester` has this value.
+pub(crate) fn header_route(name: &str, value: &str) -> Step {
+    let value = TextMatch::Exact(value.to_owned());
+    let name = name.to_owned();
+    let matches = vec![HeaderMatch {
+        name: "x-tester".to_owned(),
+        value,
+    }];
+    Step::SetHeaderRoute(HeaderRoute { name, matches })
+}
+
+/// The step `setHeaderRoute` that takes the route away.
+pub(crate) fn no_header_route(name: &str) -> Step {
+    let name = name.to_owned();
+    let matches = Vec::new();
+    Step::SetHeaderRoute(HeaderRoute { name, matches })
+}
+
+/// The step `setMirrorRoute`: a copy of all `GET`s.
+pub(crate) fn mirror_route(name: &str) -> Step {
+    let name = name.to_owned();
+    let matches = vec![RequestMatch {
+        method: Some("GET".to_owned()),
+        path: None,
+        headers: Vec::new(),
+    }];
+    Step::SetMirrorRoute(MirrorRoute {
+        name,
+        matches,
+        percentage: None,
+    })
+}
+
 /// The name of the route number `index`.
 pub(crate) fn route(index: usize) -> RouteReference {
     RouteReference {
+        kind: RouteKind::ALL[index % 2],
         namespace: NAMESPACE.to_owned(),
         name: format!("web-{index}"),
     }
 }
+
+/// The same as the spec names it; it takes managed rules.
+pub(crate) fn named(index: usize) -> NamedRoute {
+    NamedRoute {
+        reference: route(index),
+        path: format!("spec.strategy.canary.trafficRouting.gatewayAPI.httpRoutes[{index}]"),
+        takes_managed_rules: true,
+    }
+}
+
+/// The label of a route under way.
+pub(crate) fn in_progress() -> RouteLabel {
+    RouteLabel {
+        key: "example.com/rollout".to_owned(),
+        value: "in-progress".to_owned(),
+    }
+}
+
+/// The managed routes of every routed canary of these tests.
+pub(crate) const MANAGED_ROUTES: [&str; 2] = ["testers", "shadow"];
 
 /// A backendRef to a Service of the Rollout's namespace.
 pub(crate) fn backend(rule: usize, index: usize, name: &str, weight: Option<u32>) -> BackendView {
@@ -98,7 +161,10 @@ pub(crate) fn backend(rule: usize, index: usize, name: &str, weight: Option<u32>
 /// A canary with 10 pods, no steps and one route through one gateway.
 pub(crate) fn routed() -> RolloutBuilder {
     let routing = TrafficRouting {
-        routes: vec![route(0)],
+        routes: vec![named(0)],
+        selectors: Vec::new(),
+        in_progress_label: None,
+        managed_routes: MANAGED_ROUTES.map(str::to_owned).to_vec(),
         stable_service: STABLE.to_owned(),
         canary_service: CANARY.to_owned(),
         scale_down_delay: SignedDuration::from_secs(30),
@@ -123,6 +189,8 @@ pub(crate) fn routed() -> RolloutBuilder {
             method: Method::Routed(routing),
             background: None,
             promotion_gates: None,
+            workload: None,
+            pods: PodRules::default(),
         },
         backends: vec![backend(0, 0, STABLE, Some(100)), backend(0, 1, CANARY, Some(0))],
         gateways: vec![vec![Gateway::new("infra/edge")]],
@@ -235,6 +303,14 @@ impl RolloutBuilder {
         self
     }
 
+    /// Pods of the new and of the stable version bear a label that says so.
+    pub(crate) fn with_roles(self) -> Self {
+        self.spec(|spec| {
+            spec.pods.new_metadata = role("new");
+            spec.pods.stable_metadata = role("stable");
+        })
+    }
+
     /// Changes the rest of the spec.
     pub(crate) fn spec(mut self, change: impl FnOnce(&mut Spec)) -> Self {
         change(&mut self.spec);
@@ -253,7 +329,7 @@ impl RolloutBuilder {
             vec![Gateway::new("infra/edge")],
             vec![Gateway::new("infra/inner")],
         ];
-        self.routing(|routing| routing.routes = vec![route(0), route(1)])
+        self.routing(|routing| routing.routes = vec![named(0), named(1)])
     }
 
     /// The backendRefs of every route.

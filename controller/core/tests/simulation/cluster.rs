@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use kulta_core::history::Fact;
-use kulta_core::observed::{Settings, Sinks};
+use kulta_core::observed::{Settings, Sinks, WorkloadView};
 use kulta_core::plan::Plan;
 use kulta_core::spec::{Method, Problem, RouteReference, Spec};
 use kulta_core::status::Status;
@@ -38,6 +38,7 @@ pub(crate) struct Rollout {
     pub(crate) resource_version: u64,
     pub(crate) generation: i64,
     pub(crate) revision: Option<u64>,
+    pub(crate) workload_generation: Option<i64>,
     pub(crate) spec: Spec,
     pub(crate) problems: Vec<Problem>,
     pub(crate) analysis_problems: Vec<Problem>,
@@ -45,6 +46,24 @@ pub(crate) struct Rollout {
     pub(crate) awaits_plugins: bool,
     pub(crate) template: Template,
     pub(crate) status: Status,
+}
+
+/// A workload that a Rollout takes its template from.
+#[derive(Debug, Clone)]
+pub(crate) struct Workload {
+    pub(crate) resource_version: u64,
+    pub(crate) generation: i64,
+    pub(crate) replicas: Option<u32>,
+}
+
+impl Workload {
+    pub(crate) fn view(&self) -> WorkloadView {
+        WorkloadView {
+            resource_version: self.resource_version.to_string(),
+            generation: self.generation,
+            replicas: self.replicas,
+        }
+    }
 }
 
 /// What the cluster does to the objects in it.
@@ -56,6 +75,10 @@ pub(crate) struct Environment {
     pub(crate) endpoint_lag: u64,
     /// The most pods that the namespace's quota admits.
     pub(crate) pod_quota: u32,
+    /// Pods of all revisions that a disruption budget keeps available.
+    pub(crate) budget: u32,
+    /// Why pods can't be listed, if so.
+    pub(crate) hides_pods: Option<String>,
     /// Why writes of routes fail, if they do.
     pub(crate) route_refusal: Option<String>,
     /// The only route whose writes fail; None: all.
@@ -72,6 +95,8 @@ pub(crate) struct Cluster {
     /// Seconds by which the controller's clock is off.
     pub(crate) clock_error: i64,
     pub(crate) rollout: Rollout,
+    /// The workload that the template is taken from.
+    pub(crate) workload: Option<Workload>,
     pub(crate) replica_sets: Vec<ReplicaSet>,
     pub(crate) analysis_runs: Vec<AnalysisRun>,
     pub(crate) services: BTreeMap<String, Service>,
@@ -104,6 +129,7 @@ impl Cluster {
                 resource_version: 1,
                 generation: 1,
                 revision: None,
+                workload_generation: None,
                 spec,
                 problems: Vec::new(),
                 analysis_problems: Vec::new(),
@@ -112,6 +138,7 @@ impl Cluster {
                 template,
                 status: Status::default(),
             },
+            workload: None,
             replica_sets: Vec::new(),
             analysis_runs: Vec::new(),
             services: BTreeMap::new(),
@@ -120,6 +147,8 @@ impl Cluster {
                 behaviours: BTreeMap::new(),
                 endpoint_lag: 0,
                 pod_quota: NO_QUOTA,
+                budget: 0,
+                hides_pods: None,
                 route_refusal: None,
                 refused_route: None,
             },
@@ -192,6 +221,20 @@ impl Cluster {
     /// Available pods of all revisions.
     pub(crate) fn available(&self) -> u32 {
         self.replica_sets.iter().map(ReplicaSet::available).sum()
+    }
+
+    /// Evicts a pod, if the disruption budget allows it; one that it keeps is no error.
+    pub(crate) fn evict(&mut self, uid: &str) -> Option<()> {
+        let tick = self.tick;
+        let serving: u32 = self.replica_sets.iter().map(ReplicaSet::ready).sum();
+        let budget = self.environment.budget;
+        if budget > 0 && serving <= budget {
+            return Some(());
+        }
+        let mut all = self.replica_sets.iter_mut();
+        all.find_map(|replica_set| replica_set.evict(uid, tick))?;
+        self.changed();
+        Some(())
     }
 
     /// Lets one second pass for everything but the controller.

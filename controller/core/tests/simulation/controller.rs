@@ -231,7 +231,7 @@ fn carry_out(
             Ok(()) => {}
             Err(Refusal::Conflict(what)) => return Outcome::Conflict(what),
             Err(Refusal::Failure(failure)) => {
-                let essential = |failure: &ApplyFailure| failure.kind != FailureKind::Cleanup;
+                let essential = |failure: &ApplyFailure| failure.kind.holds_up();
                 let first = failed.take();
                 failed = first
                     .filter(|first| essential(first) || !essential(&failure))
@@ -264,6 +264,9 @@ fn carry_out(
 fn kind_of(action: &Action) -> FailureKind {
     match action {
         Action::TerminateAnalysisRun { .. } | Action::DeleteAnalysisRun { .. } => FailureKind::Cleanup,
+        Action::InjectMetadata { .. } | Action::SpreadMetadata { .. } | Action::EvictPod { .. } => {
+            FailureKind::Pods
+        }
         _ => FailureKind::Other,
     }
 }

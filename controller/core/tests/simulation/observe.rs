@@ -2,14 +2,16 @@
 
 use kulta_core::history::Origin;
 use kulta_core::observed::{
-    AnalysisRunView, ApplyFailure, Observed, Presence, ReplicaSetView, RolloutView, RouteView, ServiceView,
-    TemplateCheck, TemplateView,
+    AnalysisRunView, ApplyFailure, Observed, Pods, Presence, ReplicaSetView, RolloutView, RouteView,
+    ServiceView, TemplateCheck, TemplateView,
 };
+use kulta_core::restart;
 use kulta_core::revision::replica_set_name;
 use kulta_core::spec::{InvalidSpec, RouteReference, Spec};
 
 use super::analysis::AnalysisRun;
-use super::cluster::{Cluster, NAMESPACE, ROLLOUT};
+use super::cluster::{Cluster, NAMESPACE, ROLLOUT, Workload};
+use super::replica_set::ReplicaSet;
 use super::template::{Admission, image};
 
 /// What the caches of the controller hold, each from its own watch.
@@ -28,11 +30,7 @@ impl Cluster {
         let services = self.services.iter().filter(|(_, service)| service.exists());
         let routes = self.routes.iter().filter(|(_, route)| route.exists);
         Caches {
-            replica_sets: self
-                .replica_sets
-                .iter()
-                .map(super::replica_set::ReplicaSet::view)
-                .collect(),
+            replica_sets: self.replica_sets.iter().map(ReplicaSet::view).collect(),
             analysis_runs: self.analysis_runs.iter().map(AnalysisRun::view).collect(),
             services: services
                 .map(|(name, service)| (name.clone(), service.view(endpoints)))
@@ -62,7 +60,7 @@ impl Cluster {
             .routing()
             .map(|routing| routing.routes.clone())
             .unwrap_or_default();
-        let routes = wanted.into_iter().map(|reference| {
+        let routes = wanted.into_iter().map(|route| route.reference).map(|reference| {
             let found = routes.iter().find(|(other, _)| *other == reference);
             let presence = found.map_or(Presence::Missing, |(_, view)| Presence::Present(view.clone()));
             (reference, presence)
@@ -73,6 +71,7 @@ impl Cluster {
                 name: ROLLOUT.to_owned(),
                 generation: self.rollout.generation,
                 revision: self.rollout.revision,
+                workload_generation: self.rollout.workload_generation,
                 origin: Origin::default(),
             },
             spec: self.spec_as_read(),
@@ -81,7 +80,9 @@ impl Cluster {
             awaits_plugins: self.rollout.awaits_plugins,
             status: self.rollout.status.clone(),
             template: self.template_view(&replica_sets),
+            workload: self.workload.as_ref().map(Workload::view),
             replica_sets,
+            pods: self.pods_view(),
             stable_service: service(stable),
             canary_service: service(canary),
             routes: routes.collect(),
@@ -92,6 +93,19 @@ impl Cluster {
             sinks: self.sinks.clone(),
             settings: self.settings,
         }
+    }
+
+    /// Pods are listed while a restart is due, and never out of date.
+    fn pods_view(&self) -> Pods {
+        let is_due = restart::is_due(&self.rollout.spec, &self.rollout.status, self.controller_time());
+        if !is_due {
+            return Pods::NotListed;
+        }
+        if let Some(message) = self.environment.hides_pods.clone() {
+            return Pods::Unknown { message };
+        }
+        let owned = self.replica_sets.iter().filter(|replica_set| replica_set.owned);
+        Pods::Listed(owned.flat_map(ReplicaSet::pod_views).collect())
     }
 
     fn spec_as_read(&self) -> Result<Spec, InvalidSpec> {

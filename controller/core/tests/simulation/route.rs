@@ -1,6 +1,11 @@
 //! Routes, the gateways that report on them, and the data planes behind the gateways.
 
-use kulta_core::observed::{BackendView, ParentReport, RouteView, Verdict};
+use kulta_core::observed::{BackendView, ParentReport, RouteView, RuleView, Verdict};
+use kulta_core::plan::{LabelChange, RuleChange};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+use super::cluster::NAMESPACE;
 
 /// Once a gateway has accepted a generation, its data plane follows within so many ticks.
 const PROGRAMMED_AFTER_ACCEPTANCE: u64 = 2;
@@ -21,6 +26,8 @@ struct Generation {
     written: u64,
     author: Author,
     backends: Vec<BackendView>,
+    /// What the rules have besides their backendRefs.
+    rules: Vec<Map<String, Value>>,
 }
 
 /// What a gateway says of a route.
@@ -71,23 +78,30 @@ pub(crate) struct Route {
     /// Reports of parents that the route no longer names.
     pub(crate) leftovers: Vec<ParentReport>,
     pub(crate) rules_manager: Option<String>,
+    pub(crate) labels: BTreeMap<String, String>,
+    /// How often they were written.
+    label_writes: u32,
     pub(crate) exists: bool,
 }
 
 impl Route {
     /// A route as its user first wrote it.
     pub(crate) fn new(backends: Vec<BackendView>, gateways: Vec<Gateway>) -> Self {
+        let last = backends.iter().map(|backend| backend.rule).max();
         let first = Generation {
             number: 1,
             written: 0,
             author: Author::Foreign,
             backends,
+            rules: (0..=last.unwrap_or(0)).map(rule).collect(),
         };
         Self {
             generations: vec![first],
             gateways,
             leftovers: Vec::new(),
             rules_manager: Some("kubectl".to_owned()),
+            labels: BTreeMap::new(),
+            label_writes: 0,
             exists: true,
         }
     }
@@ -108,13 +122,142 @@ impl Route {
 
     /// Writes the spec again.
     pub(crate) fn write(&mut self, tick: u64, author: Author, backends: Vec<BackendView>) {
+        let rules = self.latest().rules.clone();
+        self.write_all(tick, author, backends, rules);
+    }
+
+    fn write_all(
+        &mut self,
+        tick: u64,
+        author: Author,
+        backends: Vec<BackendView>,
+        rules: Vec<Map<String, Value>>,
+    ) {
         let number = self.generation() + 1;
         self.generations.push(Generation {
             number,
             written: tick,
             author,
             backends,
+            rules,
         });
+    }
+
+    /// Writes the weights of `backends`, and then changes rules: the reason why not, if that can't be.
+    pub(crate) fn change(
+        &mut self,
+        tick: u64,
+        mut backends: Vec<BackendView>,
+        changes: &[RuleChange],
+    ) -> Result<(), &'static str> {
+        let mut rules = self.latest().rules.clone();
+        for change in changes {
+            match change {
+                RuleChange::Add { index, rule } => {
+                    if *index > rules.len() {
+                        return Err("no such place for a rule");
+                    }
+                    for backend in backends.iter_mut().filter(|backend| backend.rule >= *index) {
+                        backend.rule += 1;
+                    }
+                    rules.insert(*index, rest_of(rule));
+                    backends.extend(backends_of(rule, *index));
+                }
+                RuleChange::Replace { index, name, rule } => {
+                    called(&rules, *index, name)?;
+                    backends.retain(|backend| backend.rule != *index);
+                    rules[*index] = rest_of(rule);
+                    backends.extend(backends_of(rule, *index));
+                }
+                RuleChange::Remove { index, name } => {
+                    called(&rules, *index, name)?;
+                    rules.remove(*index);
+                    backends.retain(|backend| backend.rule != *index);
+                    for backend in backends.iter_mut().filter(|backend| backend.rule > *index) {
+                        backend.rule -= 1;
+                    }
+                }
+            }
+        }
+        backends.sort_by_key(|backend| (backend.rule, backend.index));
+        if backends != self.backends() || rules != self.latest().rules {
+            self.write_all(tick, Author::Controller, backends, rules);
+        }
+        Ok(())
+    }
+
+    fn resource_version(&self) -> String {
+        format!("{}.{}", self.generation(), self.label_writes)
+    }
+
+    /// Changes a label: the reason why not, if that can't be.
+    pub(crate) fn relabel(&mut self, change: Option<&LabelChange>) -> Result<(), &'static str> {
+        match change {
+            None => return Ok(()),
+            Some(LabelChange::Set { label, first }) => {
+                let version = self.resource_version();
+                let is_first = self.labels.is_empty();
+                if is_first != first.is_some() || first.as_ref().is_some_and(|first| *first != version) {
+                    return Err("the labels have changed");
+                }
+                self.labels.insert(label.key.clone(), label.value.clone());
+            }
+            Some(LabelChange::Remove(label)) => {
+                if self.labels.get(&label.key) != Some(&label.value) {
+                    return Err("the label has changed");
+                }
+                self.labels.remove(&label.key);
+            }
+        }
+        self.label_writes += 1;
+        Ok(())
+    }
+
+    /// The rules, with their backendRefs.
+    pub(crate) fn rules(&self) -> Vec<Value> {
+        let rules = self.latest().rules.iter().enumerate();
+        rules
+            .map(|(index, rest)| {
+                let backends = self.backends().iter().filter(|backend| backend.rule == index);
+                let mut whole = rest.clone();
+                whole.insert("backendRefs".to_owned(), backends.map(written).collect());
+                whole.into()
+            })
+            .collect()
+    }
+
+    /// The names of the rules that have one.
+    pub(crate) fn rule_names(&self) -> Vec<&str> {
+        let rules = self.latest().rules.iter();
+        rules.filter_map(|rule| rule.get("name")?.as_str()).collect()
+    }
+
+    /// Somebody changes one rule, backendRefs excepted.
+    pub(crate) fn edit_rule(
+        &mut self,
+        tick: u64,
+        index: usize,
+        change: impl FnOnce(&mut Map<String, Value>),
+    ) {
+        let mut rules = self.latest().rules.clone();
+        change(&mut rules[index]);
+        let backends = self.backends().to_vec();
+        self.write_all(tick, Author::Foreign, backends, rules);
+        self.rules_manager = Some("kubectl-edit".to_owned());
+    }
+
+    /// A GitOps manager applies the route as it was first written, without weights.
+    pub(crate) fn apply_first(&mut self, tick: u64, manager: &str) {
+        let Generation { backends, rules, .. } = self.generations[0].clone();
+        let backends = backends.into_iter().map(|backend| BackendView {
+            weight: None,
+            ..backend
+        });
+        let backends: Vec<_> = backends.collect();
+        if backends != self.backends() || rules != self.latest().rules {
+            self.write_all(tick, Author::Foreign, backends, rules);
+            self.rules_manager = Some(manager.to_owned());
+        }
     }
 
     /// Writes the spec again without touching who is to be held responsible for its weights.
@@ -123,8 +266,12 @@ impl Route {
         self.write(tick, author, backends);
     }
 
-    /// Deletes the route and writes it again as its user first did; the gateways stay.
-    pub(crate) fn create_again(&mut self, backends: Vec<BackendView>) {
+    /// Deletes the route and writes it again as its user first did, without weights; the gateways stay.
+    pub(crate) fn create_again(&mut self) {
+        let mut backends = self.generations[0].backends.clone();
+        for backend in &mut backends {
+            backend.weight = None;
+        }
         let mut gateways = std::mem::take(&mut self.gateways);
         for gateway in &mut gateways {
             (gateway.reported, gateway.serves) = (None, 0);
@@ -179,12 +326,28 @@ impl Route {
             })
     }
 
+    fn rule_views(&self) -> Vec<RuleView> {
+        let seen = self
+            .rules()
+            .into_iter()
+            .enumerate()
+            .map(|(index, rule)| RuleView {
+                index,
+                name: rule["name"].as_str().map(str::to_owned),
+                body: rule.to_string().into(),
+            });
+        seen.collect()
+    }
+
     /// What the controller sees of it.
     pub(crate) fn view(&self) -> RouteView {
         let reports = self.gateways.iter().filter_map(Gateway::report);
         RouteView {
             generation: self.generation(),
+            resource_version: self.resource_version(),
+            labels: self.labels.clone(),
             backends: self.backends().to_vec(),
+            rules: self.rule_views(),
             parents: self.gateways.iter().map(|gateway| gateway.name.clone()).collect(),
             reports: reports.chain(self.leftovers.iter().cloned()).collect(),
             rules_manager: self.rules_manager.clone(),
@@ -227,4 +390,51 @@ impl Gateway {
             }),
         })
     }
+}
+
+/// A rule as its user first wrote it.
+fn rule(number: usize) -> Map<String, Value> {
+    let path = json!({"type": "PathPrefix", "value": format!("/{number}")});
+    Map::from_iter([("matches".to_owned(), json!([{"path": path}]))])
+}
+
+fn rest_of(rule: &Value) -> Map<String, Value> {
+    let mut rest = rule.as_object().cloned().expect("a rule");
+    rest.remove("backendRefs");
+    rest
+}
+
+fn called(rules: &[Map<String, Value>], index: usize, name: &str) -> Result<(), &'static str> {
+    let found = rules.get(index).and_then(|rule| rule.get("name")?.as_str());
+    if found == Some(name) {
+        Ok(())
+    } else {
+        Err("the rule has changed")
+    }
+}
+
+fn written(backend: &BackendView) -> Value {
+    let mut written = json!({
+        "group": "", "kind": "Service", "name": backend.name, "namespace": backend.namespace, "port": backend.port,
+    });
+    if let Some(weight) = backend.weight {
+        written["weight"] = weight.into();
+    }
+    written
+}
+
+fn backends_of(rule: &Value, index: usize) -> Vec<BackendView> {
+    let refs = rule["backendRefs"].as_array().expect("backendRefs").iter();
+    let number = |value: &Value| value.as_u64().map(|number| u32::try_from(number).expect("small"));
+    refs.enumerate()
+        .map(|(position, written)| BackendView {
+            rule: index,
+            index: position,
+            is_service: written["kind"] == "Service",
+            namespace: written["namespace"].as_str().unwrap_or(NAMESPACE).to_owned(),
+            name: written["name"].as_str().expect("a name").to_owned(),
+            port: number(&written["port"]).map(|port| u16::try_from(port).expect("a port")),
+            weight: number(&written["weight"]),
+        })
+        .collect()
 }

@@ -1,7 +1,10 @@
 //! What users and other controllers do to the objects of a Rollout.
 
+use jiff::SignedDuration;
 use kulta_core::revision::steps_hash;
-use kulta_core::spec::{BackgroundAnalysis, Gates, Method, Problem, RouteReference, Step};
+use kulta_core::spec::{
+    Amount, BackgroundAnalysis, Gates, Method, PodMetadata, Problem, Restart, RouteReference, Step,
+};
 use kulta_core::status::Status;
 use serde_json::json;
 
@@ -39,6 +42,10 @@ pub(crate) enum UserAction {
     CreateAnalysisTemplate,
     /// Set `spec.paused`.
     Pause(bool),
+    /// Apply other labels and annotations of the new and the stable version.
+    SetMetadata(PodMetadata, PodMetadata),
+    /// `kubectl argo rollouts restart`, in so many seconds.
+    Restart(i64),
     /// Lose the status, as a restore from a backup does.
     WipeStatus,
     /// Delete the ReplicaSet of the current revision (`true`) or of the stable one.
@@ -68,6 +75,8 @@ pub(crate) enum UserAction {
     CreateRoute(RouteReference),
     /// A GitOps manager applies the route with its own weights of stable and canary (None: not written).
     ForceWeights(RouteReference, Option<u32>, Option<u32>),
+    /// A GitOps manager applies the route as it was first written: without weights, and without managed rules.
+    ApplyRoute(RouteReference),
     /// Somebody adds a rule at the end of the route (by changing what is not ours).
     EditRoute(RouteReference),
     /// The route moves to another gateway; the report of the old one is left over.
@@ -96,6 +105,8 @@ impl UserAction {
                 | Self::SpoilSpec
                 | Self::MendSpec
                 | Self::Pause(_)
+                | Self::Restart(_)
+                | Self::SetMetadata(..)
         )
     }
 }
@@ -119,6 +130,11 @@ impl Cluster {
             UserAction::DeleteAnalysisTemplate => self.rollout.analysis_problems = vec![missing_template()],
             UserAction::CreateAnalysisTemplate => self.rollout.analysis_problems.clear(),
             UserAction::Pause(paused) => self.rollout.spec.paused = *paused,
+            UserAction::Restart(seconds) => self.ask_for_restart(*seconds),
+            UserAction::SetMetadata(new, stable) => {
+                self.rollout.spec.pods.new_metadata.clone_from(new);
+                self.rollout.spec.pods.stable_metadata.clone_from(stable);
+            }
             UserAction::Abort
             | UserAction::Retry
             | UserAction::Resume
@@ -136,6 +152,7 @@ impl Cluster {
             UserAction::DeleteRoute(route)
             | UserAction::CreateRoute(route)
             | UserAction::ForceWeights(route, ..)
+            | UserAction::ApplyRoute(route)
             | UserAction::EditRoute(route)
             | UserAction::ReplaceParents(route) => self.user_writes_route(route, action),
         }
@@ -153,6 +170,15 @@ impl Cluster {
             Method::Routed(_) | Method::Basic { .. } => identity_of(steps),
         };
         spec.steps = steps.to_vec();
+    }
+
+    fn ask_for_restart(&mut self, seconds: i64) {
+        let max_unavailable = match self.rollout.spec.method {
+            Method::Basic { max_unavailable, .. } => max_unavailable,
+            Method::Routed(_) | Method::BlueGreen(_) => Amount::Percent(25),
+        };
+        let at = self.time() + SignedDuration::from_secs(seconds);
+        self.rollout.spec.pods.restart = Some(Restart { at, max_unavailable });
     }
 
     fn user_writes_status(&mut self, action: &UserAction) {
@@ -234,12 +260,8 @@ impl Cluster {
         let mut backends = route.backends().to_vec();
         match action {
             UserAction::DeleteRoute(_) => route.exists = false,
-            UserAction::CreateRoute(_) if !route.exists => {
-                for backend in &mut backends {
-                    backend.weight = None;
-                }
-                route.create_again(backends);
-            }
+            UserAction::CreateRoute(_) if !route.exists => route.create_again(),
+            UserAction::ApplyRoute(_) => route.apply_first(tick, GITOPS),
             UserAction::ForceWeights(_, stable_weight, canary_weight) => {
                 for backend in &mut backends {
                     if is_service(backend, &stable) {

@@ -1,7 +1,7 @@
 //! The cluster, the controller and those who look on, moved through time together.
 
 use kulta_core::analysis::run::AnalysisPhase;
-use kulta_core::spec::RouteReference;
+use kulta_core::spec::{PodMetadata, RouteReference};
 use kulta_core::status::{Phase, Status};
 
 use super::analysis::Opinion;
@@ -130,6 +130,8 @@ impl World {
             self.cluster.behave(version, healthy);
         }
         self.cluster.environment.pod_quota = u32::MAX;
+        self.cluster.environment.budget = 0;
+        self.cluster.environment.hides_pods = None;
         self.cluster.environment.route_refusal = None;
         self.cluster.environment.refused_route = None;
         self.cluster.clock_error = 0;
@@ -198,6 +200,18 @@ impl World {
         canaries.map(|backend| backend.weight.unwrap_or(1)).collect()
     }
 
+    /// The names of the controller's own rules in all routes.
+    pub(crate) fn managed_rules(&self) -> Vec<&str> {
+        let routes = self.cluster.routes.values().filter(|route| route.exists);
+        routes.flat_map(super::route::Route::rule_names).collect()
+    }
+
+    /// Whether a route has a label.
+    pub(crate) fn is_labelled(&self) -> bool {
+        let mut routes = self.cluster.routes.values().filter(|route| route.exists);
+        routes.any(|route| !route.labels.is_empty())
+    }
+
     /// What a Service selects.
     pub(crate) fn selects(&self, service: &str) -> Option<&str> {
         self.cluster
@@ -219,7 +233,7 @@ impl World {
         let (stable, canary) = self.cluster.rollout.spec.services();
         format!(
             "{:?} {:?}, step {:?}, current {:?}, stable {:?}, abort {}, (version, spec, available) {sizes:?}, weights \
-             {:?}, services {:?} {:?}",
+             {:?}, rules {:?}, services {:?} {:?}, restarted {}",
             status.phase,
             status.message,
             status.current_step_index,
@@ -227,9 +241,39 @@ impl World {
             status.stable_hash,
             status.abort,
             self.weights(),
+            self.managed_rules(),
             stable.and_then(|service| self.selects(service)),
             canary.and_then(|service| self.selects(service)),
+            self.is_restarted(),
         )
+    }
+
+    /// What is wrong with the labels and annotations of the pods, if anything: those of each version are the ones of its
+    /// part, and nothing is left of others.
+    pub(crate) fn wrong_metadata(&self) -> Option<String> {
+        let (status, rules) = (self.status(), &self.cluster.rollout.spec.pods);
+        self.cluster.replica_sets.iter().find_map(|one| {
+            let wanted = if status.stable_hash.as_ref() == Some(&one.hash) {
+                rules.stable_metadata.clone()
+            } else if status.current_pod_hash.as_ref() == Some(&one.hash) {
+                rules.new_metadata.clone()
+            } else {
+                PodMetadata::default()
+            };
+            let pods = one.pods.iter().map(|pod| &pod.metadata);
+            let wrong = pods
+                .chain([&one.metadata])
+                .find(|metadata| **metadata != wanted)?;
+            Some(format!("{}: {wrong:?} instead of {wanted:?}", one.name))
+        })
+    }
+
+    /// Whether all pods are younger than the restart that was asked for last, and the status says so.
+    pub(crate) fn is_restarted(&self) -> bool {
+        let Some(restart) = self.cluster.rollout.spec.pods.restart else {
+            return true;
+        };
+        self.status().restarted_at == Some(restart.at)
     }
 
     /// The state in a line, for messages of failed tests.
@@ -252,7 +296,7 @@ impl World {
         let (stable, canary) = self.cluster.rollout.spec.services();
         format!(
             "t={} phase {:?} {:?}, step {:?} of {}, current {:?}, stable {:?}, abort {}, sizes {sizes:?}, weights {:?}, \
-             analyses {:?}, stable service -> {:?}, canary service -> {:?}, traffic {:?}, wake at {:?}",
+             rules {:?}, analyses {:?}, stable service -> {:?}, canary service -> {:?}, traffic {:?}, restarted {}, wake at {:?}",
             self.cluster.tick,
             status.phase,
             status.message,
@@ -262,10 +306,12 @@ impl World {
             status.stable_hash,
             status.abort,
             self.weights(),
+            self.managed_rules(),
             status.analyses,
             stable.and_then(|service| self.selects(service)),
             canary.and_then(|service| self.selects(service)),
             status.traffic,
+            self.is_restarted(),
             self.controller.wake_at,
         )
     }

@@ -6,7 +6,8 @@ use kulta_api::Group;
 use kulta_api::analysis::template::TemplateSpec;
 use kulta_api::analysis::{self, Place, Reference, TemplateReference};
 use kulta_api::rollout;
-use kulta_core::spec::{Method, Problem, Spec};
+use kulta_api::rollout::workload::TakenFrom;
+use kulta_core::spec::{Method, Problem, RouteKind, Spec, Step, TrafficRouting};
 use serde_json::{Value, json};
 
 use super::templates::Library;
@@ -81,8 +82,16 @@ pub(super) fn check(document: &Document, library: &Library<'_>) -> Checked {
 
 fn rollout(document: &Document, library: &Library<'_>, finding: &mut Finding) {
     let namespace = document.namespace().unwrap_or(DEFAULT_NAMESPACE);
-    match rollout::parse(document.group().unwrap_or_default(), namespace, document.spec()) {
-        Ok(spec) => finding.summary = summary(&spec),
+    let group = document.group().unwrap_or_default();
+    match rollout::parse_with(group, namespace, document.spec(), TakenFrom::Unknown) {
+        Ok(spec) => {
+            finding.summary = summary(&spec);
+            if let Some(workload) = &spec.workload {
+                let note = format!("the pod template of {workload} was not looked at");
+                finding.notes.push(note);
+            }
+            finding.notes.extend(unheeded(&spec).map(str::to_owned));
+        }
         Err(invalid) => finding.problems.extend(invalid.problems),
     }
     for reference in analysis::references(&document.value) {
@@ -205,7 +214,7 @@ fn summary(spec: &Spec) -> String {
         parts.push(counted(spec.steps.len(), "step"));
     }
     parts.push(match &spec.method {
-        Method::Routed(routing) => format!("traffic by {}", counted(routing.routes.len(), "HTTPRoute")),
+        Method::Routed(routing) => format!("traffic by {}", routes(routing)),
         Method::Basic { .. } => "traffic by numbers of pods".to_owned(),
         Method::BlueGreen(blue_green) => {
             format!("all traffic at once by Service {}", blue_green.active_service)
@@ -218,6 +227,35 @@ fn summary(spec: &Spec) -> String {
         parts.push("promotion gates".to_owned());
     }
     parts.join(", ")
+}
+
+fn routes(routing: &TrafficRouting) -> String {
+    let kinds = RouteKind::ALL.into_iter().filter_map(|kind| {
+        let routes = routing.routes.iter();
+        let count = routes.filter(|route| route.reference.kind == kind).count();
+        (count > 0).then(|| counted(count, kind.as_str()))
+    });
+    let selected = routing
+        .selectors
+        .iter()
+        .map(|(kind, _)| format!("{kind}s by labels"));
+    kinds.chain(selected).collect::<Vec<_>>().join(" and ")
+}
+
+/// What a Rollout for Argo Rollouts asks for and its plugin does not do, either.
+fn unheeded(spec: &Spec) -> Option<&'static str> {
+    let takes = |kind: Option<RouteKind>| {
+        let mut routes = spec.routing().into_iter().flat_map(|routing| &routing.routes);
+        routes.any(|route| route.takes_managed_rules && kind.is_none_or(|kind| route.reference.kind == kind))
+    };
+    let mut steps = spec.steps.iter();
+    let is_unheeded = steps.any(|step| match step {
+        Step::SetHeaderRoute(_) => !takes(None),
+        Step::SetMirrorRoute(_) => !takes(Some(RouteKind::Http)),
+        _ => false,
+    });
+    is_unheeded
+        .then_some("a step sets a managed route and does nothing: write useHeaderRoutes: true at a route")
 }
 
 pub(super) fn counted(count: usize, what: &str) -> String {

@@ -53,6 +53,23 @@ fn problems(report: &Report) -> Vec<String> {
 }
 
 #[test]
+fn the_template_of_a_workload_is_not_judged_and_that_is_said() {
+    let text = ROLLOUT.replace(
+        "  template:\n    metadata: {labels: {app: web}}\n    spec: {containers: [{name: web, image: web:1}]}\n",
+        "  workloadRef: {apiVersion: apps/v1, kind: Deployment, name: web}\n",
+    );
+
+    let report = of(text);
+
+    assert!(report.is_good(), "{report:?}");
+    let notes = &report.objects[0].notes;
+    assert_eq!(
+        *notes,
+        ["the pod template of Deployment \"web\" was not looked at"]
+    );
+}
+
+#[test]
 fn a_good_rollout_works_and_is_told_in_a_few_words() {
     let report = of(ROLLOUT);
 
@@ -87,6 +104,37 @@ fn a_rollout_of_argo_works_where_its_group_is_served() {
     );
 }
 
+/// The Rollout of Argo Rollouts with its plugin told so.
+fn plugged(configuration: &str) -> String {
+    let rollout = ROLLOUT.replace("kulta.io", "argoproj.io");
+    let steps = "steps: [{setHeaderRoute: {name: testers, match: [{headerName: x-a, headerValue: {exact: b}}]}}]\n      \
+                 stableService: stable\n      canaryService: canary\n      trafficRouting: {managedRoutes: [{name: testers}], \
+                 plugins: {argoproj-labs/gatewayAPI: ";
+    let rollout = rollout.replace("steps: [{setWeight: 20}, {pause: {}}]", steps);
+    format!("{}{configuration}}}}}\n", rollout.trim_end_matches('\n'))
+}
+
+#[test]
+fn routes_of_each_kind_and_selectors_of_them_are_counted() {
+    let report = of(plugged(
+        "{httpRoute: a, httpRoutes: [{name: b}], grpcRoute: c, grpcRouteSelector: {matchLabels: {app: web}}}",
+    ));
+
+    assert!(report.is_good(), "{report:?}");
+    assert_eq!(
+        report.objects[0].summary,
+        "canary, 1 step, traffic by 2 HTTPRoutes and 1 GRPCRoute and GRPCRoutes by labels"
+    );
+}
+
+#[test]
+fn a_header_route_that_no_route_would_follow_is_noted_for_argo_rollouts() {
+    let notes = |configuration: &str| of(plugged(configuration)).objects[0].notes.clone();
+
+    assert!(notes("{httpRoutes: [{name: a}]}")[0].contains("useHeaderRoutes: true"));
+    assert_eq!(notes("{httpRoute: a}").len(), 1);
+}
+
 #[test]
 fn blue_green_works_and_is_summed_up() {
     let report = of(with_blue_green("activeService: web"));
@@ -100,12 +148,10 @@ fn blue_green_works_and_is_summed_up() {
 
 #[test]
 fn a_field_of_argo_that_kulta_lacks_is_refused_with_its_path() {
-    let told = problems(&of(with_blue_green(
-        "activeService: web, activeMetadata: {labels: {role: active}}",
-    )));
+    let told = problems(&of(with_blue_green("activeService: web, trafficRouting: {}")));
 
     assert!(
-        told[0].starts_with("spec.strategy.blueGreen.activeMetadata: "),
+        told[0].starts_with("spec.strategy.blueGreen.trafficRouting: "),
         "{told:?}"
     );
 }

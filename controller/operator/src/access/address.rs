@@ -11,6 +11,8 @@ const CLUSTER: &str = "cluster";
 /// What the cluster's DNS adds to the names of Services, the longest first. Other domains of a cluster are not known
 /// here: `.svc` works with every one.
 const SERVICE_SUFFIXES: [&str; 2] = [".svc.cluster.local", ".svc"];
+/// What stands behind the namespace in a name of a Service, whatever the domain of the cluster is.
+const SERVICE_MARK: &str = ".svc";
 /// A label of a DNS name is no longer.
 const LABEL_BYTES: usize = 63;
 
@@ -103,6 +105,34 @@ impl Address {
     pub fn is_same_host(&self, other: &Self) -> bool {
         let name = |address: &Self| service(&address.host).unwrap_or_else(|| address.host.clone());
         name(self) == name(other)
+    }
+
+    /// The same without a path.
+    #[must_use]
+    pub fn origin(&self) -> Self {
+        Self {
+            path: String::new(),
+            ..self.clone()
+        }
+    }
+
+    /// The namespace that the host lies in, if it can be taken for the name of a Service or a pod: in any domain of the
+    /// cluster, and also without `svc`, which resolvers add. Rather one too many than one too few: what is kept from others
+    /// because of it is only a name.
+    #[must_use]
+    pub fn namespace(&self) -> Option<&str> {
+        let host = self.host.strip_suffix('.').unwrap_or(&self.host);
+        let (name, rest) = host.split_once('.')?;
+        let inner = format!("{SERVICE_MARK}.");
+        let before = host
+            .strip_suffix(SERVICE_MARK)
+            .or_else(|| host.split_once(&inner).map(|(before, _)| before));
+        let namespace = match before {
+            Some(before) => before.rsplit_once('.')?.1,
+            // `name.namespace`, or `pod.name.namespace`.
+            None => rest.split_once('.').map_or(rest, |(_, last)| last),
+        };
+        (is_label(namespace) && !name.is_empty()).then_some(namespace)
     }
 
     /// The same address if it is one of a Service within the cluster, and in a way that can't be taken for another: to a
@@ -246,6 +276,36 @@ mod tests {
             "http://prometheus-0.prometheus.monitoring.svc:9090",
         ] {
             assert!(!address(other).is_same(&configured), "{other}");
+        }
+    }
+
+    #[test]
+    fn the_namespace_of_a_host_is_known_however_it_is_written() {
+        let cases = [
+            ("http://prometheus.monitoring:9090", Some("monitoring")),
+            ("http://prometheus.monitoring.svc", Some("monitoring")),
+            (
+                "http://prometheus.monitoring.svc.cluster.local",
+                Some("monitoring"),
+            ),
+            (
+                "http://prometheus.monitoring.svc.cluster.local.",
+                Some("monitoring"),
+            ),
+            ("http://prometheus.monitoring.svc.example.com", Some("monitoring")),
+            ("http://prometheus-0.prometheus.monitoring", Some("monitoring")),
+            (
+                "http://prometheus-0.prometheus.monitoring.svc",
+                Some("monitoring"),
+            ),
+            ("http://prometheus", None),
+            ("http://prometheus.eu.example.com", None),
+            ("http://10.0.0.1:9090", None),
+            ("http://[::1]", None),
+            ("http://a.svc", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(address(text).namespace(), expected, "{text}");
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -19,6 +20,7 @@ use kulta_core::text::with_causes;
 use kulta_plugin_host::{Finished, Request};
 
 use super::engine::{AnalysisEngine, Run};
+use super::jobs::{Jobs, is_job};
 use super::plugins::InService;
 use super::providers::secrets::SecretTexts;
 use super::providers::{DEFAULT_PROVIDER, ForNamespace};
@@ -62,6 +64,14 @@ pub(super) struct Answers {
     pub(super) postponed: bool,
 }
 
+impl Answers {
+    /// What came of one call; None: it is to be made again.
+    fn add(&mut self, call: Option<Taken>) {
+        self.postponed |= call.is_none();
+        self.taken.extend(call);
+    }
+}
+
 impl Asking<'_> {
     /// What is wrong with the configuration of the plugins: found out before anything is measured. A metric on trial
     /// ends nothing: what is wrong with it comes out when it is measured.
@@ -74,8 +84,12 @@ impl Asking<'_> {
                 Ok(version) => version,
                 Err(message) => return Some(Problem::new(path, message)),
             };
-            if let Some(message) = self.providers(measured, version).refusal() {
+            let providers = self.providers(measured, version);
+            if let Some(message) = providers.refusal() {
                 return Some(Problem::new(format!("{path}.address"), message));
+            }
+            if let Some((field, message)) = providers.refuses_url_of(measured) {
+                return Some(Problem::new(format!("{path}.{field}"), message));
             }
             let InService { plugin, limits, .. } = version;
             let configuration = measured.configuration.to_string();
@@ -90,6 +104,23 @@ impl Asking<'_> {
             Some(Problem::new(path, with_causes(&failure)))
         });
         join_all(checks).await.into_iter().flatten().collect()
+    }
+
+    /// The Jobs of the AnalysisRun.
+    fn jobs(&self) -> Jobs<'_> {
+        self.engine.jobs(self.key, self.run)
+    }
+
+    /// Which Jobs the API server would refuse: found out before anything is measured, too.
+    pub(super) async fn check_jobs(&self, measured: &[Measured]) -> Vec<Problem> {
+        let in_force = measured
+            .iter()
+            .filter(|measured| is_job(measured) && !measured.metric.dry_run);
+        let mut problems = Vec::new();
+        for measured in in_force {
+            problems.extend(self.jobs().check(measured).await);
+        }
+        problems
     }
 
     /// Which conditions can't be read: found out before anything is measured, too.
@@ -112,7 +143,8 @@ impl Asking<'_> {
     }
 
     /// Measures these metrics, all at the same time as far as there are places, those first that have waited longest. What
-    /// is not measured by the time that all `is_decided` is waited for no longer: it counts as postponed.
+    /// is not measured by the time that all `is_decided` is waited for no longer: it counts as postponed. Only Jobs are
+    /// waited for to the end of what is asked about them, as the API server may be creating them.
     pub(super) async fn measure(
         &self,
         due: impl Iterator<Item = &Measured>,
@@ -121,20 +153,39 @@ impl Asking<'_> {
         let mut due: Vec<&Measured> = due.collect();
         due.sort_by_key(|measured| self.last_measured(measured));
         let most = due.len().max(1);
-        let mut calls = Vec::with_capacity(most);
+        let decided = AtomicBool::new(false);
+        let (mut jobs, mut calls) = (Vec::new(), Vec::with_capacity(most));
         for measured in due {
-            calls.push(self.measured(measured));
-        }
-        let mut calls = pin!(stream::iter(calls).buffer_unordered(most));
-        let mut answers = Answers::default();
-        while let Some(call) = calls.next().await {
-            answers.postponed |= call.is_none();
-            answers.taken.extend(call);
-            if is_decided(&answers.taken) {
-                break;
+            if is_job(measured) {
+                jobs.push(self.job(measured, &decided));
+            } else {
+                calls.push(self.measured(measured));
             }
         }
+        let mut jobs = pin!(stream::iter(jobs).buffer_unordered(most));
+        let mut calls = pin!(stream::iter(calls).buffer_unordered(most));
+        let mut answers = Answers::default();
+        {
+            let mut either = stream::select(jobs.as_mut(), calls.as_mut());
+            while let Some(call) = either.next().await {
+                answers.add(call);
+                if is_decided(&answers.taken) {
+                    decided.store(true, Ordering::Relaxed);
+                    break;
+                }
+            }
+        }
+        while let Some(job) = jobs.next().await {
+            answers.add(job);
+        }
         answers
+    }
+
+    /// None: the API server has no time now, or none is to be begun any more.
+    async fn job(&self, measured: &Measured, is_decided: &AtomicBool) -> Option<Taken> {
+        let jobs = self.jobs();
+        let finding = jobs.measure(measured, self.result(measured), self.now, is_decided);
+        Some(self.taken(measured, finding.await?))
     }
 
     /// None: there was no room for it, or its plugin is being loaded.
@@ -246,6 +297,7 @@ impl Asking<'_> {
     /// Whom the plugin asks: where the metric itself says it, nobody else.
     fn providers(&self, measured: &Measured, version: &InService) -> ForNamespace {
         let providers = self.engine.providers.for_namespace(&self.key.namespace);
+        let providers = providers.with_servers(&measured.plugin, &version.servers);
         match &measured.source {
             Some(source) => providers.only(source, &version.grants),
             None => providers,
@@ -281,6 +333,7 @@ impl Asking<'_> {
             state: result.and_then(|result| result.state.clone()),
             redaction: secrets.redaction().clone(),
             metrics: Arc::<ForNamespace>::clone(providers),
+            http: Some(Arc::<ForNamespace>::clone(providers)),
             grants: match measured.source {
                 Some(_) => BTreeSet::from([DEFAULT_PROVIDER.to_owned()]),
                 None => version.grants.clone(),

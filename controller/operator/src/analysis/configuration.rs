@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use thiserror::Error;
 
-pub use self::plugin::{Grants, PluginSettings};
+pub use self::plugin::{Grants, PluginSettings, Servers};
 pub use self::provider::Provider;
 use super::plugins::{is_bundled, is_name};
 use crate::access::Allowed;
@@ -114,6 +114,7 @@ impl Configuration {
                 ));
             }
         }
+        problems.extend(settings.http.problems(name));
         problems
     }
 

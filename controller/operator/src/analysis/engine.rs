@@ -25,6 +25,7 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::asking::{Answers, Asking, NO_ROOM};
+use super::jobs::{self, Jobs};
 use super::plugins::Plugins;
 use super::providers::Providers;
 use super::revisions::{self, Chosen};
@@ -142,24 +143,50 @@ impl AnalysisEngine {
             return Ok(None);
         }
         let live = read::object::<AnalysisRun>(&self.client, key).await?;
-        let Some(run) = live.and_then(|live| Run::under_way(live, key.group)) else {
+        let Some(run) = live.and_then(|live| Run::of(live, key.group)) else {
             return Ok(None);
         };
         let stand_in = |metric: &str, argument: &str| secrets::stand_in(&run.uid, metric, argument);
-        let progress = match parse(&run.spec, &stand_in) {
+        let task = parse(&run.spec, &stand_in);
+        let jobs = match &task {
+            Ok(task) => jobs::names(&task.measured),
+            Err(_) => jobs::names_left(&run.spec, &run.status),
+        };
+        if run.status.phase.completed() {
+            // Those that were left when it was written down.
+            self.jobs(key, &run).end_left(&jobs, &run.status).await?;
+            return Ok(None);
+        }
+        let progress = match task {
             Ok(task) => self.advance(key, &run, &task).await?,
             Err(problems) => invalid(&run.status, &problems),
         };
-        if progress.status == run.status {
-            return Ok(progress.wake_at);
+        let (status, wake_at) = self.written(key, &run, progress).await?;
+        // Not before: how they ended would be lost with a status that is not written.
+        self.jobs(key, &run).end_left(&jobs, &status).await?;
+        Ok(wake_at)
+    }
+
+    /// Writes down how far it has come. What is known then, and when to look again.
+    async fn written(
+        &self,
+        key: &ObjectKey,
+        run: &Run,
+        progress: Progress,
+    ) -> Result<(RunStatus, Option<Timestamp>), EngineError> {
+        let Progress { status, wake_at } = progress;
+        if status == run.status {
+            return Ok((status, wake_at));
         }
-        match self.write(key, &run, &progress.status).await {
+        match self.write(key, run, &status).await {
             Err(refused) if refused.is_too_large() => {
-                let ended = too_large(&progress.status, &refused.message(), Timestamp::now());
-                self.write(key, &run, &ended).await?;
-                Ok(None)
+                let ended = too_large(&status, &refused.message(), Timestamp::now());
+                self.write(key, run, &ended).await?;
+                // With the measurements, which tell what is left.
+                let phase = ended.phase;
+                Ok((RunStatus { phase, ..status }, None))
             }
-            written => Ok(written.map(|()| progress.wake_at)?),
+            written => Ok(written.map(|()| (status, wake_at))?),
         }
     }
 
@@ -218,6 +245,19 @@ impl AnalysisEngine {
         Ok(progress)
     }
 
+    /// The Jobs of an AnalysisRun.
+    pub(super) fn jobs<'run>(&'run self, key: &'run ObjectKey, run: &'run Run) -> Jobs<'run> {
+        Jobs::of(self.writer(key.group), key, &run.uid)
+    }
+
+    fn writer(&self, group: Group) -> Writer<'_> {
+        Writer {
+            client: &self.client,
+            permission: &self.permission,
+            group,
+        }
+    }
+
     async fn write(&self, key: &ObjectKey, run: &Run, status: &RunStatus) -> Result<(), WriteError> {
         let target = Target {
             kind: Kind::AnalysisRun,
@@ -226,12 +266,7 @@ impl AnalysisEngine {
         // Texts, numbers, and lists and maps of them: nothing in it can fail to be written.
         let written = serde_json::to_value(status).unwrap_or_default();
         let request = replace_status(target, &run.resource_version, written);
-        let writer = Writer {
-            client: &self.client,
-            permission: &self.permission,
-            group: key.group,
-        };
-        write::send(writer, request).await?;
+        write::send(self.writer(key.group), request).await?;
         if status.phase != run.status.phase {
             tracing::info!(
                 phase = status.phase.as_str(),
@@ -247,17 +282,14 @@ impl AnalysisEngine {
 }
 
 impl Run {
-    /// The run, unless it is complete or being deleted.
-    fn under_way(live: DynamicObject, group: Group) -> Option<Self> {
+    /// The run, unless it is being deleted.
+    fn of(live: DynamicObject, group: Group) -> Option<Self> {
         if live.metadata.deletion_timestamp.is_some() {
             return None;
         }
         // A status that can't be read counts as lost: the analysis begins anew.
         let status = live.data.get("status").cloned().unwrap_or_default();
         let status: RunStatus = serde_json::from_value(status).unwrap_or_default();
-        if status.phase.completed() {
-            return None;
-        }
         let rollout = kulta_api::rollout::api_resource(group);
         let owners = live.metadata.owner_references.into_iter().flatten();
         let owner = owners
@@ -296,6 +328,7 @@ impl Asking<'_> {
             return Some(held(self.run, &told(&loading), LOADING_RETRY, self.now));
         }
         let mut problems = self.check(&task.measured).await;
+        problems.extend(self.check_jobs(&task.measured).await);
         problems.extend(self.check_conditions(&task.measured).await);
         problems.extend(self.secrets.problems(in_force()));
         let is_held = !problems.is_empty();

@@ -5,6 +5,7 @@
 mod asking;
 pub mod configuration;
 pub mod engine;
+mod jobs;
 pub(crate) mod manifest;
 mod past;
 pub mod plugin_checks;
@@ -15,6 +16,7 @@ mod prometheus;
 pub mod providers;
 mod reload;
 mod revisions;
+mod rights;
 mod secrets;
 pub mod shares;
 mod subject;

@@ -29,6 +29,7 @@ use tokio::time::{Instant, timeout};
 use self::answers::{Answer, Answers};
 use self::question::{Key, Question, Refusal, Topic};
 use super::Instruments;
+use super::jobs::is_job;
 use super::plugins::{InService, Plugins, ServiceState};
 use super::providers::Providers;
 use super::shares::{Place, Shares};
@@ -195,6 +196,7 @@ impl PluginChecks {
     fn note(&self, key: &ObjectKey, planned: &[Planned]) {
         let names: BTreeSet<_> = planned
             .iter()
+            .filter(|planned| !is_job(&planned.measured))
             .map(|planned| planned.measured.plugin.clone())
             .collect();
         let mut rollouts = self.rollouts.lock();
@@ -226,6 +228,8 @@ impl PluginChecks {
         let mut seen = Seen::default();
         // A metric on trial ends nothing: what is wrong with it comes out when it is measured.
         let ending = planned.iter().filter(|planned| !planned.measured.metric.dry_run);
+        // What is wrong with a Job, the API server tells the analysis that is to run it.
+        let ending = ending.filter(|planned| !is_job(&planned.measured));
         for planned in ending.take(MOST_ASKED) {
             if let Ok(version) = self.plugins.get(&planned.measured.plugin, namespace, None) {
                 let refused = question::misused(planned, &version)
@@ -256,6 +260,14 @@ impl PluginChecks {
 
     /// What is wrong with the address that a metric has for its plugin to ask.
     fn may_not_be_asked(&self, namespace: &str, planned: &Planned, version: &InService) -> Option<Problem> {
+        let name = &planned.measured.plugin;
+        let servers = self
+            .providers
+            .for_namespace(namespace)
+            .with_servers(name, &version.servers);
+        if let Some((field, message)) = servers.refuses_url_of(&planned.measured) {
+            return Some(planned.problem(format!("{}.{field}", planned.configuration_path()), message));
+        }
         let source = planned.measured.source.as_ref()?;
         // Without one it is for whoever operates KULTA, and for the analysis to tell.
         let address = source.address.as_ref()?;

@@ -228,7 +228,7 @@ impl PluginLoader {
         if self.plugins.serve_again(name, digest) {
             return Ok(());
         }
-        let loaded = self.host.load(name, &delivery, &settings.limits).await;
+        let loaded = self.host.load(name, &delivery, &settings.limits(name)).await;
         let plugin = loaded?;
         tell(name, &plugin, settings.providers.as_deref().unwrap_or_default());
         if !self.plugins.install(name, plugin) {

@@ -22,11 +22,11 @@ use tokio::time::{Instant, sleep};
 
 pub use self::state::ServiceState;
 use self::version::Versions;
-use super::configuration::{Configuration, PluginSettings};
+use super::configuration::{Configuration, PluginSettings, Servers};
 use crate::metrics::plugins::PluginStates;
 
 /// The plugins that come with the controller, by the names that metrics and gates use; built by `cargo xtask plugins`.
-const BUNDLED: [(&str, &[u8]); 3] = [
+const BUNDLED: [(&str, &[u8]); 4] = [
     (
         "prometheus",
         include_bytes!("../../../../plugins/dist/prometheus.wasm"),
@@ -39,7 +39,10 @@ const BUNDLED: [(&str, &[u8]); 3] = [
         "sequential",
         include_bytes!("../../../../plugins/dist/sequential.wasm"),
     ),
+    (WEB, include_bytes!("../../../../plugins/dist/web.wasm")),
 ];
+/// The plugin that measures `provider.web`.
+pub const WEB: &str = kulta_api::analysis::WEB_PLUGIN;
 
 /// How soon a bundled plugin that could not be loaded is tried again, the first time and at most.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
@@ -75,6 +78,8 @@ pub struct InService {
     pub grants: BTreeSet<String>,
     /// What one call may use.
     pub limits: Limits,
+    /// The servers that it may ask by HTTP.
+    pub servers: Servers,
     /// It sees the texts of arguments that come from Secrets.
     pub secret_args: bool,
 }
@@ -186,7 +191,7 @@ impl Plugins {
 
     async fn load_one(&self, host: &Host, name: &str, bytes: &[u8]) -> Result<(), BundledError> {
         let delivery = Delivery::read(bytes)?;
-        let limits = self.settings(name).limits;
+        let limits = self.settings(name).limits(name);
         let plugin = host.load_bundled(name, &delivery, &limits).await?;
         self.install(name, plugin);
         Ok(())
@@ -234,12 +239,14 @@ impl Plugins {
 
     /// A version, with what the operator lets a plugin of this name use.
     fn granted(&self, name: &str, plugin: Plugin) -> InService {
+        let settings = self.settings(name);
+        let limits = settings.limits(name);
         let PluginSettings {
             providers,
-            limits,
+            http: servers,
             grants: trusted,
             ..
-        } = self.settings(name);
+        } = settings;
         let grants = match providers {
             Some(listed) => listed.into_iter().collect(),
             None if is_bundled(name) => self.operator.read().providers.clone(),
@@ -249,6 +256,7 @@ impl Plugins {
             plugin,
             grants,
             limits,
+            servers,
             secret_args: trusted.secret_args,
         }
     }

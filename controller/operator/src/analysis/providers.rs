@@ -3,6 +3,7 @@
 mod request;
 mod scope;
 pub mod secrets;
+mod servers;
 mod setup;
 
 use std::borrow::Cow;
@@ -18,7 +19,7 @@ use parking_lot::{Mutex, RwLock};
 
 use self::secrets::{SecretTexts, hidden_in_error};
 use self::setup::{Known, Setup};
-use super::configuration::Configuration;
+use super::configuration::{Configuration, Servers};
 use super::prometheus;
 use super::shares::Place;
 use crate::access::{Address, Credentials};
@@ -43,6 +44,8 @@ pub struct ForNamespace {
     namespace: String,
     named: Option<Named>,
     secrets: SecretTexts,
+    /// The name of the plugin, and the servers that it may ask.
+    servers: (String, Servers),
     places: Mutex<Places>,
 }
 
@@ -85,6 +88,7 @@ impl Providers {
             namespace: namespace.to_owned(),
             named: None,
             secrets: SecretTexts::default(),
+            servers: <(String, Servers)>::default(),
             places: Mutex::default(),
         }
     }
@@ -109,6 +113,13 @@ impl ForNamespace {
     #[must_use]
     pub fn with_secrets(self, secrets: SecretTexts) -> Self {
         Self { secrets, ..self }
+    }
+
+    /// The same for the plugin of this name, which may ask these servers.
+    #[must_use]
+    pub fn with_servers(self, plugin: &str, servers: &Servers) -> Self {
+        let servers = (plugin.to_owned(), servers.clone());
+        Self { servers, ..self }
     }
 
     /// Why the Prometheus that the metric names can't be asked: what is wrong with the address.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use kulta_api::analysis::Measured;
 use kulta_core::analysis::run::{MetricResult, RunStatus};
 
+use super::jobs::is_job;
 use super::plugins::{InService, Plugins, Unavailable};
 use crate::events::{Notice, Reason};
 
@@ -21,7 +22,7 @@ impl Chosen {
         status: &mut RunStatus,
     ) -> Self {
         let mut chosen = BTreeMap::new();
-        for Measured { metric, plugin, .. } in measured {
+        for Measured { metric, plugin, .. } in measured.iter().filter(|measured| !is_job(measured)) {
             let Some(result) = incomplete(status, &metric.name) else {
                 continue;
             };

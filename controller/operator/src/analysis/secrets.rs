@@ -17,6 +17,7 @@ use kulta_plugin_host::{Digest, SHORTEST_SECRET};
 use serde::Deserialize;
 
 use super::providers::secrets::{STAND_IN_BEGINS, STAND_IN_DIGITS, SecretTexts};
+use super::rights::Subject;
 use crate::observe::ReadError;
 use crate::observe::read::within_limit;
 
@@ -26,8 +27,6 @@ const LONGEST_TEXT: usize = 4 << 10;
 const LONGEST_ROLE: usize = 253;
 /// What messages name as the controller where the API server does not say who was refused: as it is installed.
 const USUAL_USER: &str = "system:serviceaccount:kulta-system:kulta-controller";
-/// How the API server calls the service account of a namespace.
-const SERVICE_ACCOUNT: &str = "system:serviceaccount:";
 /// What the API server answers where a right is missing, and where there is no such object.
 const FORBIDDEN: u16 = 403;
 const NOT_FOUND: u16 = 404;
@@ -148,20 +147,8 @@ fn text_of(held: &Held, key: &str) -> Result<String, String> {
 
 /// What to do about a refusal. The API server says who was refused.
 fn forbidden(namespace: &str, name: &str, said: &str) -> String {
-    let user = said
-        .split_once("User \"")
-        .and_then(|(_, rest)| rest.split_once('"'));
-    let user = user.map_or(USUAL_USER, |(user, _)| user);
-    let (who, flag) = match user
-        .strip_prefix(SERVICE_ACCOUNT)
-        .and_then(|rest| rest.split_once(':'))
-    {
-        Some((of, account)) => (
-            format!("the ServiceAccount {account:?} of namespace {of:?}"),
-            format!("--serviceaccount={of}:{account}"),
-        ),
-        None => (format!("the User {user:?}"), format!("--user={user}")),
-    };
+    let who = Subject::of(said).unwrap_or_else(|| Subject::called(USUAL_USER));
+    let flag = who.flag();
     let role = format!("kulta-secret-{name}");
     let role = role
         .get(..LONGEST_ROLE)

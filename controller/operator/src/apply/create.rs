@@ -5,7 +5,7 @@ use kube::core::PartialObjectMeta;
 
 use super::request::Requests;
 use super::write::{self, WriteError};
-use super::{ApplyError, failed, live, live_rollout};
+use super::{ApplyError, failed, live, live_rollout, live_rollout_with_template};
 use crate::analysis::manifest::NewAnalysisRun;
 use crate::context::{Context, Sighting};
 use crate::expectations::Write;
@@ -19,7 +19,7 @@ pub(super) async fn create_replica_set(
     new: &NewReplicaSet,
 ) -> Result<Write, ApplyError> {
     let action = ActionKind::CreateReplicaSet;
-    let live = live_rollout(context, rollout, action).await?;
+    let live = live_rollout_with_template(context, rollout, action).await?;
     let manifest = replica_set::manifest(&live, new).map_err(ApplyError::Manifest)?;
     let request = Requests {
         rollout: &rollout.key,

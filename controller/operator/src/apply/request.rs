@@ -3,13 +3,15 @@
 //! Every request has its precondition in itself. Objects that KULTA alone shapes are changed by a merge patch under
 //! their resourceVersion; a route, which others edit at the same time, by a JSON patch that tests what it stands on.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use json_patch::jsonptr::{PointerBuf, Token};
-use json_patch::{AddOperation, Patch, PatchOperation, ReplaceOperation, TestOperation};
-use kulta_api::names;
-use kulta_core::plan::WeightChange;
+use json_patch::{AddOperation, Patch, PatchOperation, RemoveOperation, ReplaceOperation, TestOperation};
+use kulta_api::{injected, names};
+use kulta_core::plan::{LabelChange, RuleChange, WeightChange};
 use kulta_core::revision::TemplateDigest;
-use kulta_core::spec::RouteReference;
+use kulta_core::spec::{PodMetadata, RouteLabel, RouteReference, WorkloadKind};
 use serde_json::{Value, json};
 
 use crate::expectations::Kind;
@@ -37,8 +39,9 @@ impl std::fmt::Display for Target {
             Kind::Rollout => "Rollout",
             Kind::ReplicaSet => "ReplicaSet",
             Kind::Service => "Service",
-            Kind::HttpRoute => "HTTPRoute",
+            Kind::Route(kind) => kind.as_str(),
             Kind::AnalysisRun => "AnalysisRun",
+            Kind::Workload(kind) => return write!(formatter, "{kind} {}", self.key),
         };
         write!(formatter, "{kind} {}", self.key)
     }
@@ -53,6 +56,8 @@ pub(crate) enum Operation {
     Merge(Value),
     /// PATCH with `test` operations in it.
     Test(Patch),
+    /// The same, refused where the object's definition lacks a field of it: what is known by a name must not lose it.
+    TestStrictly(Patch),
     /// The same on the status subresource.
     TestStatus(Patch),
     /// DELETE of exactly this object at this version.
@@ -62,7 +67,12 @@ pub(crate) enum Operation {
 impl Operation {
     /// Whether an answer 422 without causes means that a `test` did not hold.
     pub(crate) fn tests(&self) -> bool {
-        matches!(self, Self::Test(_) | Self::TestStatus(_))
+        matches!(self, Self::Test(_) | Self::TestStrictly(_) | Self::TestStatus(_))
+    }
+
+    /// Whether unknown fields are refused.
+    pub(crate) fn is_strict(&self) -> bool {
+        matches!(self, Self::TestStrictly(_))
     }
 }
 
@@ -147,12 +157,32 @@ impl Requests<'_> {
         }
     }
 
-    /// Notes the revision on the Rollout.
-    pub(crate) fn annotate_rollout(self, resource_version: &str, revision: u64) -> Request {
-        let annotations = json!({names::REVISION_ANNOTATION: revision.to_string()});
+    /// Notes the revision on the Rollout, and the generation of its workload.
+    pub(crate) fn annotate_rollout(
+        self,
+        resource_version: &str,
+        revision: Option<u64>,
+        workload_generation: Option<i64>,
+    ) -> Request {
+        let revision = revision.map(|revision| (names::REVISION_ANNOTATION, revision.to_string()));
+        let generation =
+            workload_generation.map(|number| (names::WORKLOAD_GENERATION_ANNOTATION, number.to_string()));
+        let annotations: BTreeMap<_, _> = revision.into_iter().chain(generation).collect();
         Request {
             target: self.rollout(),
-            operation: Operation::Merge(annotated(resource_version, &annotations)),
+            operation: Operation::Merge(annotated(resource_version, &json!(annotations))),
+        }
+    }
+
+    /// Changes the size of the Deployment that the template is taken from.
+    pub(crate) fn scale_deployment(self, name: &str, resource_version: &str, replicas: u32) -> Request {
+        let patch = json!({
+            "metadata": {"resourceVersion": resource_version},
+            "spec": {"replicas": replicas},
+        });
+        Request {
+            target: self.target(Kind::Workload(WorkloadKind::Deployment), name),
+            operation: Operation::Merge(patch),
         }
     }
 
@@ -186,6 +216,42 @@ impl Requests<'_> {
         // In a merge patch null takes the key away, and is no error where there is none.
         let deadline = deadline.map(|deadline| deadline.to_string());
         let annotations = json!({names::SCALE_DOWN_DEADLINE_ANNOTATION: deadline});
+        Request {
+            target: self.replica_set(name),
+            operation: Operation::Merge(annotated(resource_version, &annotations)),
+        }
+    }
+
+    /// Puts `metadata` into the template of a ReplicaSet in the place of `former`, and notes what may be in its pods until
+    /// all have it.
+    pub(crate) fn inject_metadata(
+        self,
+        name: &str,
+        resource_version: &str,
+        former: &PodMetadata,
+        metadata: &PodMetadata,
+    ) -> Request {
+        let annotations = json!({
+            names::INJECTED_METADATA_ANNOTATION: injected::annotation(former),
+            names::INJECTING_METADATA_ANNOTATION: injected::text(metadata),
+        });
+        let (labels, of_pods) = injected::replacement(former, metadata);
+        let patch = json!({
+            "metadata": {"resourceVersion": resource_version, "annotations": annotations},
+            "spec": {"template": {"metadata": {"labels": labels, "annotations": of_pods}}},
+        });
+        Request {
+            target: self.replica_set(name),
+            operation: Operation::Merge(patch),
+        }
+    }
+
+    /// Notes that all pods of a ReplicaSet have `metadata`, and nothing else.
+    pub(crate) fn note_metadata(self, name: &str, resource_version: &str, metadata: &PodMetadata) -> Request {
+        let annotations = json!({
+            names::INJECTED_METADATA_ANNOTATION: injected::annotation(metadata),
+            names::INJECTING_METADATA_ANNOTATION: null,
+        });
         Request {
             target: self.replica_set(name),
             operation: Operation::Merge(annotated(resource_version, &annotations)),
@@ -253,7 +319,7 @@ impl Requests<'_> {
     fn target(self, kind: Kind, name: &str) -> Target {
         let key = match kind {
             Kind::Rollout | Kind::AnalysisRun => self.rollout.beside(name),
-            Kind::ReplicaSet | Kind::Service | Kind::HttpRoute => {
+            Kind::ReplicaSet | Kind::Service | Kind::Route(_) | Kind::Workload(_) => {
                 ObjectKey::new(&self.rollout.namespace, name)
             }
         };
@@ -277,48 +343,97 @@ pub(crate) fn replace_status(target: Target, resource_version: &str, status: Val
     Request { target, operation }
 }
 
-/// Changes weights of a route, and nothing else. Its namespace need not be the Rollout's.
-pub(crate) fn set_route_weights(
+/// Changes weights, managed rules and the label of a route, and nothing else. Its namespace need not be the Rollout's.
+pub(crate) fn change_route(
     route: &RouteReference,
     generation: i64,
     changes: &[WeightChange],
+    rules: &[RuleChange],
+    label: Option<&LabelChange>,
 ) -> Request {
     let target = Target {
-        kind: Kind::HttpRoute,
+        kind: Kind::Route(route.kind),
         key: route.into(),
     };
     let mut operations = vec![test(["metadata", "generation"], generation.into())];
-    for WeightChange {
+    operations.extend(changes.iter().flat_map(change_weight));
+    operations.extend(rules.iter().flat_map(change_rule));
+    operations.extend(label.into_iter().flat_map(change_label));
+    let patch = Patch(operations);
+    let operation = if rules.is_empty() {
+        Operation::Test(patch)
+    } else {
+        Operation::TestStrictly(patch)
+    };
+    Request { target, operation }
+}
+
+fn change_weight(change: &WeightChange) -> Vec<PatchOperation> {
+    let WeightChange {
         rule,
         index,
         name,
         from,
         to,
-    } in changes
-    {
-        let (rule, index) = (rule.to_string(), index.to_string());
-        let field = |field| {
-            [
-                "spec",
-                "rules",
-                rule.as_str(),
-                "backendRefs",
-                index.as_str(),
-                field,
+    } = change;
+    let (rule, index) = (rule.to_string(), index.to_string());
+    let field = |field| {
+        [
+            "spec",
+            "rules",
+            rule.as_str(),
+            "backendRefs",
+            index.as_str(),
+            field,
+        ]
+    };
+    let mut operations = vec![test(field("name"), name.as_str().into())];
+    match from {
+        Some(from) => {
+            operations.push(test(field("weight"), (*from).into()));
+            operations.push(replace(field("weight"), (*to).into()));
+        }
+        None => operations.push(add(field("weight"), (*to).into())),
+    }
+    operations
+}
+
+/// Never the whole list of rules: only one of them, which is known by its name.
+fn change_rule(change: &RuleChange) -> Vec<PatchOperation> {
+    let is_called = |index: &str, name: &str| test(["spec", "rules", index, "name"], name.into());
+    match change {
+        RuleChange::Add { index, rule } => {
+            vec![add(["spec", "rules", index.to_string().as_str()], rule.clone())]
+        }
+        RuleChange::Replace { index, name, rule } => {
+            let index = index.to_string();
+            vec![
+                is_called(&index, name),
+                replace(["spec", "rules", &index], rule.clone()),
             ]
-        };
-        operations.push(test(field("name"), name.as_str().into()));
-        match from {
-            Some(from) => {
-                operations.push(test(field("weight"), (*from).into()));
-                operations.push(replace(field("weight"), (*to).into()));
-            }
-            None => operations.push(add(field("weight"), (*to).into())),
+        }
+        RuleChange::Remove { index, name } => {
+            let index = index.to_string();
+            vec![is_called(&index, name), remove(["spec", "rules", &index])]
         }
     }
-    Request {
-        target,
-        operation: Operation::Test(Patch(operations)),
+}
+
+fn change_label(change: &LabelChange) -> Vec<PatchOperation> {
+    let field = |label: &RouteLabel| ["metadata".to_owned(), "labels".to_owned(), label.key.clone()];
+    match change {
+        LabelChange::Set { label, first: None } => vec![add(field(label), label.value.as_str().into())],
+        LabelChange::Set {
+            label,
+            first: Some(resource_version),
+        } => vec![
+            test(["metadata", "resourceVersion"], resource_version.as_str().into()),
+            add(["metadata", "labels"], json!({ &label.key: label.value })),
+        ],
+        LabelChange::Remove(label) => vec![
+            test(field(label), label.value.as_str().into()),
+            remove(field(label)),
+        ],
     }
 }
 
@@ -344,6 +459,12 @@ fn replace<'token>(path: impl IntoIterator<Item: Into<Token<'token>>>, value: Va
     PatchOperation::Replace(ReplaceOperation {
         path: PointerBuf::from_tokens(path),
         value,
+    })
+}
+
+fn remove<'token>(path: impl IntoIterator<Item: Into<Token<'token>>>) -> PatchOperation {
+    PatchOperation::Remove(RemoveOperation {
+        path: PointerBuf::from_tokens(path),
     })
 }
 

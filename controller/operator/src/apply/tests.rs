@@ -1,5 +1,7 @@
-use kulta_core::plan::WeightChange;
-use kulta_core::spec::RouteReference;
+use std::collections::BTreeMap;
+
+use kulta_core::plan::{RuleChange, WeightChange};
+use kulta_core::spec::{PodMetadata, RouteKind, RouteReference};
 use serde_json::json;
 
 use super::*;
@@ -13,6 +15,8 @@ const DELETE_OLD: &str = "DELETE /apis/apps/v1/namespaces/shop/replicasets/web-o
 const PATCH_SERVICE: &str = "PATCH /api/v1/namespaces/shop/services/web-canary?&fieldManager=kulta";
 const PATCH_ROUTE: &str =
     "PATCH /apis/gateway.networking.k8s.io/v1/namespaces/edge/httproutes/web?&fieldManager=kulta";
+const PATCH_ROUTE_STRICTLY: &str = "PATCH /apis/gateway.networking.k8s.io/v1/namespaces/edge/httproutes/web?\
+    &fieldManager=kulta&fieldValidation=Strict";
 
 fn scale(from: u32, to: u32) -> Action {
     Action::ScaleReplicaSet {
@@ -38,6 +42,7 @@ fn point() -> Action {
 fn split() -> Action {
     Action::SetRouteWeights {
         route: RouteReference {
+            kind: RouteKind::Http,
             namespace: "edge".to_owned(),
             name: "web".to_owned(),
         },
@@ -49,6 +54,28 @@ fn split() -> Action {
             from: Some(0),
             to: 25,
         }],
+        rules: Vec::new(),
+        label: None,
+    }
+}
+
+/// A rule that the API server refuses to keep without its name.
+fn managed() -> Action {
+    let Action::SetRouteWeights {
+        route, generation, ..
+    } = split()
+    else {
+        panic!("weights of a route");
+    };
+    Action::SetRouteWeights {
+        route,
+        generation,
+        changes: Vec::new(),
+        rules: vec![RuleChange::Add {
+            index: 0,
+            rule: json!({"name": "testers"}),
+        }],
+        label: None,
     }
 }
 
@@ -212,6 +239,13 @@ async fn answers_are_told_apart_by_what_to_do_next() {
         ),
         ("an invalid weight", split(), PATCH_ROUTE, invalid(), false),
         (
+            "a rule whose name the definition lacks",
+            managed(),
+            PATCH_ROUTE_STRICTLY,
+            invalid(),
+            false,
+        ),
+        (
             "a merge patch without causes",
             scale(4, 2),
             PATCH_OLD,
@@ -250,6 +284,204 @@ async fn a_busy_api_server_is_nothing_to_complain_about_in_the_status() {
         let ended = applied(vec![point()], vec![expect(PATCH_SERVICE, busy)]).await;
 
         assert_eq!(ended.outcome.unwrap_err().failure(), None, "{code}");
+    }
+}
+
+const PODS: &str =
+    "GET /api/v1/namespaces/shop/pods?&labelSelector=rollouts-pod-template-hash+in+%28old%29&limit=100";
+
+fn role(value: &str) -> PodMetadata {
+    PodMetadata {
+        labels: BTreeMap::from([("role".to_owned(), value.to_owned())]),
+        annotations: BTreeMap::from([(format!("only-of-{value}"), value.to_owned())]),
+    }
+}
+
+/// The metadata of a pod of web-old with these labels.
+fn pod(
+    name: &str,
+    owner: &str,
+    labels: &serde_json::Value,
+    annotations: &serde_json::Value,
+) -> serde_json::Value {
+    json!({
+        "metadata": {
+            "name": name, "uid": format!("uid-{name}"), "labels": labels, "annotations": annotations,
+            "ownerReferences": [{
+                "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-old", "uid": owner, "controller": true,
+            }],
+        },
+    })
+}
+
+fn patch_pod(name: &str) -> String {
+    format!("PATCH /api/v1/namespaces/shop/pods/{name}?&fieldManager=kulta")
+}
+
+fn spread() -> Action {
+    Action::SpreadMetadata {
+        name: "web-old".to_owned(),
+        uid: "uid-old".to_owned(),
+        hash: "old".to_owned(),
+        resource_version: "40".to_owned(),
+        former: role("canary"),
+        metadata: role("stable"),
+    }
+}
+
+#[tokio::test]
+async fn other_labels_come_into_the_template_with_a_note_of_what_may_be_in_pods() {
+    let inject = Action::InjectMetadata {
+        name: "web-old".to_owned(),
+        resource_version: "40".to_owned(),
+        former: role("canary"),
+        metadata: role("stable"),
+    };
+    let body = json!({
+        "metadata": {"resourceVersion": "40", "annotations": {
+            "rollout.argoproj.io/ephemeral-metadata":
+                r#"{"labels":{"role":"canary"},"annotations":{"only-of-canary":"canary"}}"#,
+            "kulta.io/ephemeral-metadata-under-way":
+                r#"{"labels":{"role":"stable"},"annotations":{"only-of-stable":"stable"}}"#,
+        }},
+        "spec": {"template": {"metadata": {
+            "labels": {"role": "stable"}, "annotations": {"only-of-canary": null, "only-of-stable": "stable"},
+        }}},
+    });
+
+    let ended = applied(
+        vec![inject],
+        vec![expect(PATCH_OLD, Reply::written("41")).with_body(body)],
+    )
+    .await;
+
+    ended.outcome.unwrap();
+}
+
+#[tokio::test]
+async fn other_labels_come_into_the_own_pods_that_lack_them_and_are_noted_last() {
+    let done = pod(
+        "b",
+        "uid-old",
+        &json!({"role": "stable"}),
+        &json!({"only-of-stable": "stable"}),
+    );
+    let pods = json!({"items": [
+        pod("a", "uid-old", &json!({"app": "web", "role": "canary"}), &json!({"only-of-canary": "canary"})),
+        done,
+        pod("c", "uid-of-another", &json!({}), &json!({})),
+        pod("d", "uid-old", &json!({"app": "web"}), &json!(null)),
+    ]});
+    let a = json!({"metadata": {
+        "uid": "uid-a",
+        "labels": {"role": "stable"},
+        "annotations": {"only-of-canary": null, "only-of-stable": "stable"},
+    }});
+    let noted = json!({"metadata": {"resourceVersion": "40", "annotations": {
+        "rollout.argoproj.io/ephemeral-metadata":
+            r#"{"labels":{"role":"stable"},"annotations":{"only-of-stable":"stable"}}"#,
+        "kulta.io/ephemeral-metadata-under-way": null,
+    }}});
+    let gone = Reply::failure(404, "NotFound", "not found", &[]);
+
+    let ended = applied(
+        vec![spread()],
+        vec![
+            expect(PODS, Reply::With(200, pods)),
+            expect(&patch_pod("a"), Reply::written("8")).with_body(a),
+            expect(&patch_pod("d"), gone),
+            expect(PATCH_OLD, Reply::written("41")).with_body(noted),
+        ],
+    )
+    .await;
+
+    ended.outcome.unwrap();
+}
+
+#[tokio::test]
+async fn pods_that_may_not_be_written_are_not_noted_and_hold_nothing_up() {
+    let pods = json!({"items": [pod("a", "uid-old", &json!({}), &json!({}))]});
+    let refused = Reply::failure(403, "Forbidden", "pods is forbidden", &[]);
+
+    let ended = applied(
+        vec![spread()],
+        vec![
+            expect(PODS, Reply::With(200, pods)),
+            expect(&patch_pod("a"), refused),
+        ],
+    )
+    .await;
+
+    let failure = ended.outcome.unwrap_err().failure().unwrap();
+    assert_eq!(
+        (failure.kind, failure.message.as_str()),
+        (FailureKind::Pods, "pods is forbidden")
+    );
+}
+
+const EVICT: &str = "POST /api/v1/namespaces/shop/pods/web-old-a/eviction";
+
+fn evict(name: &str) -> Action {
+    Action::EvictPod {
+        name: name.to_owned(),
+        uid: format!("uid-{name}"),
+    }
+}
+
+#[tokio::test]
+async fn a_pod_is_evicted_if_it_is_still_the_one_that_was_seen() {
+    let body = json!({
+        "apiVersion": "policy/v1", "kind": "Eviction",
+        "metadata": {"namespace": "shop", "name": "web-old-a"},
+        "deleteOptions": {"preconditions": {"uid": "uid-web-old-a"}},
+    });
+    let done = Reply::With(201, json!({"kind": "Status", "status": "Success"}));
+
+    let ended = applied(
+        vec![evict("web-old-a")],
+        vec![expect(EVICT, done).with_body(body)],
+    )
+    .await;
+
+    ended.outcome.unwrap();
+    let written = r#"kulta_writes_total{action="EvictPod",result="written"} 1"#;
+    assert!(ended.metrics.contains(written));
+}
+
+#[tokio::test]
+async fn a_disruption_budget_is_no_failure_and_ends_the_evictions_of_the_plan() {
+    let kept = Reply::failure(429, "TooManyRequests", "Cannot evict pod", &["DisruptionBudget"]);
+
+    let ended = applied(
+        vec![evict("web-old-a"), evict("web-old-b")],
+        vec![expect(EVICT, kept)],
+    )
+    .await;
+
+    ended.outcome.unwrap();
+    let kept = r#"kulta_writes_total{action="EvictPod",result="kept"} 1"#;
+    assert!(ended.metrics.contains(kept));
+}
+
+#[tokio::test]
+async fn an_eviction_that_is_refused_is_a_failure_of_the_restart_alone() {
+    let refused = Reply::failure(403, "Forbidden", "pods/eviction is forbidden", &[]);
+
+    let ended = applied(vec![evict("web-old-a")], vec![expect(EVICT, refused)]).await;
+
+    let failure = ended.outcome.unwrap_err().failure().unwrap();
+    assert_eq!(failure.kind, FailureKind::Pods);
+    assert_eq!(failure.message, "pods/eviction is forbidden");
+}
+
+#[tokio::test]
+async fn a_pod_that_is_gone_or_another_is_looked_at_again() {
+    for (code, reason) in [(404, "NotFound"), (409, "Conflict")] {
+        let reply = Reply::failure(code, reason, "no", &[]);
+
+        let ended = applied(vec![evict("web-old-a")], vec![expect(EVICT, reply)]).await;
+
+        assert!(ended.outcome.unwrap_err().is_conflict(), "{code}");
     }
 }
 
@@ -298,7 +530,10 @@ async fn a_write_without_an_answer_ends_in_time() {
 #[tokio::test]
 async fn annotating_the_rollout_tells_the_report_its_new_version() {
     let ended = applied(
-        vec![Action::AnnotateRollout { revision: 2 }],
+        vec![Action::AnnotateRollout {
+            revision: Some(2),
+            workload_generation: None,
+        }],
         vec![expect(PATCH_ROLLOUT, Reply::written("51"))],
     )
     .await;

@@ -3,31 +3,38 @@
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::ReplicaSet;
-use k8s_openapi::api::core::v1::Service;
-use kube::api::{DeleteParams, DynamicObject, GetParams, Patch, PatchParams, PostParams, Preconditions};
+use k8s_openapi::api::core::v1::{Pod, Service};
+use kube::api::{
+    DeleteParams, DynamicObject, GetParams, Patch, PatchParams, PostParams, Preconditions,
+    ValidationDirective,
+};
 use kube::core::response::Status;
 use kube::{Client, Resource as _};
 use kulta_api::names::FIELD_MANAGER;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::{Value, json};
 use thiserror::Error;
 
 use super::request::{Operation, Request, Target};
 use crate::expectations::{Kind, Outcome, Write};
+use crate::key::ObjectKey;
 use crate::lease;
 use crate::permission::Writer;
-use crate::watch::{AnalysisRun, HttpRoute, Projection as _};
+use crate::watch::{AnalysisRun, Projection as _, route, workload};
 
 /// The API server answers a write in milliseconds. Longer than this it is overloaded or out of reach; the write is
 /// then taken for lost, and its precondition keeps a late one from doing harm.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(4);
+pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_secs(4);
 
 // A write that was begun with a lease has its answer, or is given up, before others may take the lease.
 const _: () = assert!(WRITE_TIMEOUT.as_secs() < lease::MARGIN.as_secs());
 
 /// Answers of an API server that has no time now: too many requests, unavailable, gateway timeout. (500 is not among
 /// them: it is also the answer where an admission webhook is broken, and somebody must see that.)
-const BUSY: [u16; 3] = [429, 503, 504];
+const BUSY: [u16; 3] = [TOO_MANY_REQUESTS, 503, 504];
+/// The answer to too many requests, and to an eviction that a disruption budget does not allow.
+pub(super) const TOO_MANY_REQUESTS: u16 = 429;
 
 /// The answer to a request that is too large by itself.
 const TOO_LARGE: u16 = 413;
@@ -158,6 +165,7 @@ pub(crate) async fn send(writer: Writer<'_>, request: Request) -> Result<Write, 
     let name = target.key.name.as_str();
     let patching = PatchParams {
         field_manager: Some(FIELD_MANAGER.to_owned()),
+        field_validation: operation.is_strict().then_some(ValidationDirective::Strict),
         ..PatchParams::default()
     };
     let built = match operation {
@@ -170,7 +178,9 @@ pub(crate) async fn send(writer: Writer<'_>, request: Request) -> Result<Write, 
         }
         // Of the answer only metadata is wanted, and not the pod template of a ReplicaSet.
         Operation::Merge(patch) => collection.patch_metadata(name, &patching, &Patch::Merge(patch)),
-        Operation::Test(patch) => collection.patch_metadata(name, &patching, &Patch::<()>::Json(patch)),
+        Operation::Test(patch) | Operation::TestStrictly(patch) => {
+            collection.patch_metadata(name, &patching, &Patch::<()>::Json(patch))
+        }
         Operation::TestStatus(patch) => {
             collection.patch_subresource("status", name, &patching, &Patch::<()>::Json(patch))
         }
@@ -214,6 +224,48 @@ async fn delete(
     })
 }
 
+/// Evicts a pod, if it is still this one.
+pub(super) async fn evict(writer: Writer<'_>, pod: &ObjectKey, uid: &str) -> Result<(), WriteError> {
+    let object = format!("Pod {pod}");
+    if !writer.may_write() {
+        return Err(WriteError::NotHeld { object });
+    }
+    // Not by the client's own request: that names the options otherwise than the API server reads them, and the
+    // precondition would be lost.
+    let eviction = json!({
+        "apiVersion": "policy/v1",
+        "kind": "Eviction",
+        "metadata": {"namespace": pod.namespace, "name": pod.name},
+        "deleteOptions": {"preconditions": {"uid": uid}},
+    });
+    let url = Pod::url_path(&(), Some(&pod.namespace));
+    let built = http::Request::post(format!("{url}/{}/eviction", pod.name))
+        .header(http::header::CONTENT_TYPE, "application/json")
+        .body(eviction.to_string().into_bytes())
+        .map_err(kube::core::request::Error::BuildRequest);
+    let IgnoredAny = exchange(writer.client, &object, false, built).await?;
+    Ok(())
+}
+
+/// Changes a pod by a merge patch, which has its UID in it.
+pub(super) async fn patch_pod(writer: Writer<'_>, pod: &ObjectKey, patch: Value) -> Result<(), WriteError> {
+    let object = format!("Pod {pod}");
+    if !writer.may_write() {
+        return Err(WriteError::NotHeld { object });
+    }
+    let patching = PatchParams {
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
+    let built = kube::core::Request::new(Pod::url_path(&(), Some(&pod.namespace))).patch_metadata(
+        &pod.name,
+        &patching,
+        &Patch::Merge(patch),
+    );
+    let IgnoredAny = exchange(writer.client, &object, false, built).await?;
+    Ok(())
+}
+
 /// Reads an object as it is now: where a decision stands on more than the caches hold.
 pub(crate) async fn read<T: DeserializeOwned>(client: &Client, target: &Target) -> Result<T, WriteError> {
     let built = collection(target).get(&target.key.name, &GetParams::default());
@@ -231,7 +283,7 @@ pub(crate) async fn read_metadata<T: DeserializeOwned>(
 
 async fn exchange<T: DeserializeOwned>(
     client: &Client,
-    target: &Target,
+    target: &impl std::fmt::Display,
     tests: bool,
     request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
 ) -> Result<T, WriteError> {
@@ -277,7 +329,8 @@ fn collection(target: &Target) -> kube::core::Request {
         Kind::Rollout => DynamicObject::url_path(&kulta_api::rollout::api_resource(group), namespace),
         Kind::ReplicaSet => ReplicaSet::url_path(&(), namespace),
         Kind::Service => Service::url_path(&(), namespace),
-        Kind::HttpRoute => DynamicObject::url_path(&HttpRoute::api_resource(group), namespace),
+        Kind::Route(kind) => DynamicObject::url_path(&route::api_resource(kind), namespace),
         Kind::AnalysisRun => DynamicObject::url_path(&AnalysisRun::api_resource(group), namespace),
+        Kind::Workload(kind) => DynamicObject::url_path(&workload::api_resource(kind), namespace),
     })
 }

@@ -28,15 +28,18 @@ pub(super) struct Room {
     pub(super) unheard_bytes: usize,
     /// So many of them.
     pub(super) ends: usize,
+    /// So many bytes of their names.
+    pub(super) end_bytes: usize,
 }
 
 impl Room {
     /// A ConfigMap may have a megabyte, and shares it between what was not told and the names of the Rollouts that there are.
-    /// Half of it is some 1,500 facts. Ends take no room of their own beside the names; more of them pile up only where a
+    /// Half of it is some 1,500 facts. An end takes some 100 bytes, up to 400 where names are long; many pile up only where a
     /// sink is down for very long, and each of them waits in memory, too.
     pub(super) const BOUND: Self = Self {
         unheard_bytes: 512 << 10,
         ends: 5_000,
+        end_bytes: 192 << 10,
     };
 }
 
@@ -172,7 +175,7 @@ impl Inventory {
         let known = &self.known;
         let is_gone = |uid: &String| known.get(uid).is_some_and(|entry| entry.gone.is_some());
         self.unheard.retain(|uid, _| is_gone(uid));
-        let mut forgone = self.forget_ends(room.ends);
+        let mut forgone = self.forget_ends(room);
         let mut bytes: usize = self.unheard.values().map(|kept| kept.text.len()).sum();
         if bytes <= room.unheard_bytes {
             return forgone;
@@ -200,16 +203,22 @@ impl Inventory {
         forgone
     }
 
-    fn forget_ends(&mut self, most: usize) -> Vec<Forgone> {
-        let number = self.known.values().filter(|entry| entry.gone.is_some()).count();
-        if number <= most {
-            return Vec::new();
-        }
-        let forgone = self.longest_gone().into_iter().take(number - most);
-        let forgone: Vec<Forgone> = forgone.map(|uid| Forgone { uid, first: None }).collect();
-        for Forgone { uid, .. } in &forgone {
-            self.known.remove(uid);
-            self.unheard.remove(uid);
+    fn forget_ends(&mut self, room: Room) -> Vec<Forgone> {
+        let gone = self.known.iter().filter(|(_, entry)| entry.gone.is_some());
+        let sizes: BTreeMap<String, usize> = gone
+            .map(|(uid, entry)| (uid.clone(), uid.len() + entry.to_string().len()))
+            .collect();
+        let (mut number, mut bytes) = (sizes.len(), sizes.values().sum::<usize>());
+        let mut forgone = Vec::new();
+        for uid in self.longest_gone() {
+            if number <= room.ends && bytes <= room.end_bytes {
+                break;
+            }
+            number -= 1;
+            bytes -= sizes.get(&uid).copied().unwrap_or_default();
+            self.known.remove(&uid);
+            self.unheard.remove(&uid);
+            forgone.push(Forgone { uid, first: None });
         }
         forgone
     }

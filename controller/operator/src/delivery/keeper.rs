@@ -164,7 +164,7 @@ impl Keeper {
                 self.outbox.gone(&gone, unheard, Some(&set_up_anew));
             }
         }
-        inventory.forget(|uid| self.outbox.is_leaving(uid));
+        self.outbox.while_told(|is_leaving| inventory.forget(is_leaving));
     }
 
     /// Those that are newly found to be gone; what they had to tell at their end is offered, and kept where a sink has not

@@ -170,10 +170,13 @@ impl Outbox {
         !self.0.lanes.read().is_empty()
     }
 
-    /// Whether a sink has not heard yet that the Rollout is gone.
-    fn is_leaving(&self, uid: &str) -> bool {
+    /// Gives `forget` whether a sink has not heard yet that a Rollout is gone. Not while a sink that was set up anew is still
+    /// to be told of those that are: no sink waits to hear of them then, and yet one has to.
+    fn while_told(&self, forget: impl FnOnce(&dyn Fn(&str) -> bool)) {
         let lanes = self.0.lanes.read();
-        lanes.values().any(|running| running.lane.is_leaving(uid))
+        if self.0.set_up_anew.lock().is_empty() {
+            forget(&|uid| lanes.values().any(|running| running.lane.is_leaving(uid)));
+        }
     }
 
     /// What the sinks have not heard of a Rollout that is gone and was offered to them with this status.

@@ -1,7 +1,7 @@
 use kulta_core::history::Cause;
 use kulta_core::observed::ApplyFailure;
 use kulta_core::revision::TemplateDigest;
-use kulta_core::spec::RouteReference;
+use kulta_core::spec::{RouteKind, RouteReference};
 use kulta_core::status::{BlueGreenState, Traffic};
 
 use super::*;
@@ -25,6 +25,8 @@ fn create() -> Action {
         revision: 2,
         min_ready_seconds: 0,
         desired_replicas: 4,
+        metadata: kulta_core::spec::PodMetadata::default(),
+        apart_from: None,
     }
 }
 
@@ -63,7 +65,10 @@ fn actions_are_told_in_argos_words() {
             "Created ReplicaSet web-new (revision 2)",
         ),
         (
-            Action::AnnotateRollout { revision: 2 },
+            Action::AnnotateRollout {
+                revision: Some(2),
+                workload_generation: None,
+            },
             "RolloutUpdated",
             "Rollout updated to revision 2",
         ),
@@ -97,6 +102,7 @@ fn actions_are_told_in_argos_words() {
 #[test]
 fn actions_that_keep_the_books_are_not_told() {
     let route = RouteReference {
+        kind: RouteKind::Http,
         namespace: "edge".to_owned(),
         name: "web".to_owned(),
     };
@@ -106,6 +112,8 @@ fn actions_that_keep_the_books_are_not_told() {
             route,
             generation: 1,
             changes: Vec::new(),
+            rules: Vec::new(),
+            label: None,
         },
         Action::SetScaleDownDeadline {
             name: "web-old".to_owned(),
@@ -254,6 +262,7 @@ fn a_weight_that_is_asked_for_again_is_not_told() {
         in_force: None,
         verified: false,
         contest: None,
+        managed_routes: Vec::new(),
     });
     let again = Fact {
         weight: Some(weight),

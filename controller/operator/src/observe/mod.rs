@@ -5,6 +5,7 @@ pub mod analysis_templates;
 mod dry_run;
 mod freshness;
 mod neighbourhood;
+mod pods;
 pub(crate) mod read;
 pub mod template;
 
@@ -33,6 +34,9 @@ pub enum ObserveError {
         /// The object.
         object: ObjectKey,
     },
+    /// The kind of workload that it takes its template from was not listed yet.
+    #[error("the workloads of the kind that it refers to are not listed yet")]
+    Unlisted,
     /// The Rollout is not what the cache shows.
     #[error("the Rollout has changed meanwhile")]
     Changed,
@@ -54,7 +58,8 @@ impl ObserveError {
         match self {
             Self::Stale { .. } | Self::Changed => Retry::Stale,
             Self::Terminating => Retry::Terminating,
-            Self::Manifest(_) | Self::Read(_) => Retry::Error,
+            // Its list asks for a new decision when it is there.
+            Self::Unlisted | Self::Manifest(_) | Self::Read(_) => Retry::Error,
         }
     }
 }
@@ -64,8 +69,7 @@ impl ObserveError {
 /// # Errors
 /// When the caches are not recent enough, or the API server can't be asked what they do not hold.
 pub async fn observe(context: &Context, key: &ObjectKey) -> Result<Option<Sighting>, ObserveError> {
-    freshness::confirm(context, key).await?;
-    let Some(seen) = context.caches.read(|tables| Neighbourhood::of(tables, key)) else {
+    let Some(seen) = neighbourhood(context, key).await? else {
         return Ok(None);
     };
     let rollout = Arc::clone(&seen.rollout);
@@ -80,6 +84,8 @@ pub async fn observe(context: &Context, key: &ObjectKey) -> Result<Option<Sighti
         Some(_) => Checked::default(),
     };
     let check = template_check(context, key, &rollout, &seen).await?;
+    let workable = spec.as_ref().ok().filter(|_| seen.overlaps_with.is_none());
+    let pods = pods::of(context, key, &rollout, workable, &seen.replica_sets).await;
     let observed = Observed {
         rollout: rollout.view.clone(),
         spec,
@@ -87,12 +93,10 @@ pub async fn observe(context: &Context, key: &ObjectKey) -> Result<Option<Sighti
         plugin_problems: checked.problems,
         awaits_plugins: checked.is_awaited,
         status: rollout.status.clone(),
-        template: TemplateView {
-            digest: rollout.digest.clone(),
-            image: rollout.image.clone(),
-            check,
-        },
+        template: template_view(&rollout, check),
+        workload: rollout.workload_view().cloned(),
         replica_sets: seen.replica_sets,
+        pods,
         stable_service: seen.stable_service,
         canary_service: seen.canary_service,
         routes: seen.routes,
@@ -108,7 +112,26 @@ pub async fn observe(context: &Context, key: &ObjectKey) -> Result<Option<Sighti
         uid: rollout.uid.clone(),
         resource_version: rollout.resource_version.clone(),
         observed,
+        foreign_status: rollout.foreign_status.clone(),
     }))
+}
+
+/// What the caches have around the Rollout, if that is not older than what was written last.
+async fn neighbourhood(context: &Context, key: &ObjectKey) -> Result<Option<Neighbourhood>, ObserveError> {
+    freshness::confirm(context, key).await?;
+    let seen = context.caches.read(|tables| Neighbourhood::of(tables, key));
+    if seen.as_ref().is_some_and(|seen| seen.workloads_unlisted) {
+        return Err(ObserveError::Unlisted);
+    }
+    Ok(seen)
+}
+
+fn template_view(rollout: &Rollout, check: TemplateCheck) -> TemplateView {
+    TemplateView {
+        digest: rollout.digest.clone(),
+        image: rollout.image.clone(),
+        check,
+    }
 }
 
 /// What is known of the pod template.
@@ -139,7 +162,9 @@ async fn template_check(
 /// refused.
 fn begins(rollout: &Rollout) -> Option<i64> {
     let (status, generation) = (&rollout.status, rollout.view.generation);
+    let workload = rollout.workload_view().map(|workload| workload.generation);
     let is_dealt_with = status.observed_generation == Some(generation)
+        && status.workload_observed_generation == workload
         && status.condition(ConditionType::InvalidSpec).is_none();
     (!is_dealt_with).then_some(generation)
 }

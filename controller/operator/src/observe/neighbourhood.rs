@@ -24,6 +24,9 @@ pub(super) struct Neighbourhood {
     pub(super) analysis_runs: Vec<AnalysisRunView>,
     pub(super) analysis_names_taken: BTreeSet<String>,
     pub(super) overlaps_with: Option<String>,
+    /// It, or another one of the namespace whose pods it may share, takes its template from a workload of a kind that was not
+    /// listed yet.
+    pub(super) workloads_unlisted: bool,
 }
 
 impl Neighbourhood {
@@ -35,17 +38,13 @@ impl Neighbourhood {
         let service = |name: &str| service(tables, &ObjectKey::new(&key.namespace, name), &replica_sets);
         let (stable, canary) = spec.map_or((None, None), |spec| spec.services());
         let (stable_service, canary_service) = (stable.map(service), canary.map(service));
-        let routes = spec
-            .and_then(|spec| spec.routing())
-            .map_or(&[][..], |routing| &routing.routes);
-        let routes = routes
-            .iter()
-            .map(|reference| (reference.clone(), route(tables, reference)))
-            .collect();
+        let routes = routes(tables, key, &rollout);
         let overlaps_with = oldest_that_overlaps(tables, key, &rollout);
         let analysis_runs = analysis_runs(tables, key, &rollout);
         let analysis_names_taken = analysis_names_taken(tables, key, &rollout);
         let templates = analyses::templates(tables, &rollout);
+        let mut others = tables.rollouts_in(&key.namespace).map(|(_, other)| other);
+        let workloads_unlisted = others.any(|other| is_unlisted(tables, other));
         Some(Self {
             rollout,
             templates,
@@ -56,8 +55,15 @@ impl Neighbourhood {
             analysis_runs,
             analysis_names_taken,
             overlaps_with,
+            workloads_unlisted,
         })
     }
+}
+
+/// Whether it is not known yet what a Rollout takes its template from.
+fn is_unlisted(tables: &Tables, rollout: &Rollout) -> bool {
+    let taken = rollout.takes();
+    taken.is_some_and(|workload| !tables.workloads.is_listed(workload.kind))
 }
 
 /// The ReplicaSets that the Rollout owns, and those it may adopt.
@@ -187,11 +193,27 @@ fn ready_pods(tables: &Tables, service: &ObjectKey) -> BTreeMap<String, u32> {
     ready
 }
 
+/// The routes that the Rollout names, and then those that its selectors find.
+fn routes(tables: &Tables, key: &ObjectKey, rollout: &Rollout) -> Vec<(RouteReference, Presence<RouteView>)> {
+    let Some(routing) = rollout.readable_spec().and_then(|spec| spec.routing()) else {
+        return Vec::new();
+    };
+    let named = routing.routes.iter().map(|named| named.reference.clone());
+    let found = tables.selected_routes(&key.namespace, rollout).into_iter();
+    let found = found.filter(|reference| routing.route(reference).is_none());
+    named
+        .chain(found)
+        .map(|reference| {
+            let seen = route(tables, &reference);
+            (reference, seen)
+        })
+        .collect()
+}
+
 fn route(tables: &Tables, reference: &RouteReference) -> Presence<RouteView> {
     tables
-        .routes
-        .get(&reference.into())
-        .map_or(Presence::Missing, |route| Presence::Present(route.view.clone()))
+        .route(reference)
+        .map_or(Presence::Missing, |route| Presence::Present(route.clone()))
 }
 
 /// The oldest of the Rollouts that were there before this one and whose pods could be taken for its own.
@@ -217,7 +239,7 @@ mod tests {
 
     use super::*;
     use crate::watch::samples::{key, put};
-    use crate::watch::{Caches, EndpointSlice, HttpRoute, Service, samples};
+    use crate::watch::{Caches, EndpointSlice, GrpcRoute, HttpRoute, Service, samples};
 
     fn caches() -> Caches {
         let caches = Caches::default();
@@ -264,6 +286,48 @@ mod tests {
         );
         assert_eq!(seen.routes.len(), 1);
         assert_eq!(seen.routes[0].1, Presence::Missing);
+    }
+
+    #[test]
+    fn routes_of_both_kinds_are_found_by_name_and_by_their_labels_each_once() {
+        let caches = Caches::default();
+        let mut rollout = samples::rollout("web");
+        let labels = json!({"matchLabels": {"app": "web"}});
+        rollout["spec"]["strategy"]["canary"]["trafficRouting"]["gatewayAPI"] = json!({
+            "httpRoutes": [{"name": "web"}], "grpcRoutes": [{"name": "web"}],
+            "httpRouteSelector": labels, "grpcRouteSelector": labels,
+        });
+        put::<Rollout>(&caches, &rollout);
+        for name in ["web", "more", "other"] {
+            let mut route = samples::route(name);
+            if name != "other" {
+                route["metadata"]["labels"] = json!({"app": "web"});
+            }
+            put::<HttpRoute>(&caches, &route);
+        }
+        let mut grpc = samples::route("buy");
+        grpc["metadata"]["labels"] = json!({"app": "web"});
+        put::<GrpcRoute>(&caches, &grpc);
+
+        let routes = of(&caches, "web").routes;
+
+        let seen: Vec<_> = routes
+            .iter()
+            .map(|(reference, seen)| {
+                (
+                    reference.kind.as_str(),
+                    reference.name.as_str(),
+                    seen.present().is_some(),
+                )
+            })
+            .collect();
+        let expected = [
+            ("HTTPRoute", "web", true),
+            ("GRPCRoute", "web", false),
+            ("HTTPRoute", "more", true),
+            ("GRPCRoute", "buy", true),
+        ];
+        assert_eq!(seen, expected);
     }
 
     #[test]

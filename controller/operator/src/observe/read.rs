@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use kube::api::{Api, ApiResource, DynamicObject};
 use kube::{Client, Error};
+use kulta_core::spec::WorkloadKind;
+use serde_json::Value;
 use thiserror::Error;
 
 use crate::expectations::{Kind, Version};
 use crate::key::ObjectKey;
-use crate::watch::{AnalysisRun, HttpRoute, Projection, ReplicaSet, Rollout, Service};
+use crate::watch::{AnalysisRun, Projection, ReplicaSet, Rollout, Service, route, workload};
 
 /// The API server answers in milliseconds. Longer than this it is overloaded or out of reach.
 pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(10);
@@ -40,6 +42,17 @@ pub(crate) async fn object<P: Projection>(
     within_limit(api(client, key, &P::api_resource(key.group)).get_opt(&key.name)).await
 }
 
+/// A workload as it is now; None when there is none.
+pub(super) async fn workload_object(
+    client: &Client,
+    kind: WorkloadKind,
+    key: &ObjectKey,
+) -> Result<Option<Value>, ReadError> {
+    let api = api(client, key, &workload::api_resource(kind));
+    let found = within_limit(api.get_opt(&key.name)).await?;
+    Ok(found.map(|object| object.data))
+}
+
 /// The version of an object now; None when there is none.
 pub(super) async fn version(
     client: &Client,
@@ -50,8 +63,9 @@ pub(super) async fn version(
         Kind::Rollout => Rollout::api_resource(key.group),
         Kind::ReplicaSet => ReplicaSet::api_resource(key.group),
         Kind::Service => Service::api_resource(key.group),
-        Kind::HttpRoute => HttpRoute::api_resource(key.group),
+        Kind::Route(kind) => route::api_resource(kind),
         Kind::AnalysisRun => AnalysisRun::api_resource(key.group),
+        Kind::Workload(kind) => workload::api_resource(kind),
     };
     let found = within_limit(api(client, key, &resource).get_metadata_opt(&key.name)).await?;
     Ok(found.map(|object| Version {

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use kube::api::DynamicObject;
+use kulta_api::rollout::workload::inline;
 use kulta_core::observed::{ReplicaSetView, TemplateCheck};
 use kulta_core::revision::{TemplateDigest, replica_set_name};
-use kulta_core::spec::Spec;
+use kulta_core::spec::{PodMetadata, Spec, Workload};
 use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -80,6 +81,9 @@ impl Question<'_> {
             revision: 0,
             min_ready_seconds: self.spec.min_ready_seconds,
             desired_replicas: self.spec.replicas,
+            // No part of the template that is asked about.
+            metadata: PodMetadata::default(),
+            apart_from: None,
         }
     }
 }
@@ -165,12 +169,7 @@ pub(super) async fn check(context: &Context, question: Question<'_>) -> Result<T
 }
 
 async fn ask(context: &Context, question: Question<'_>) -> Result<TemplateCheck, ObserveError> {
-    let owner = read::object::<Rollout>(&context.client, question.key)
-        .await?
-        .ok_or(ObserveError::Changed)?;
-    if owner.metadata.uid.as_ref() != Some(&question.rollout.uid) {
-        return Err(ObserveError::Changed);
-    }
+    let owner = owner(context, question).await?;
     let manifest =
         replica_set::manifest(&owner, &question.new_replica_set()).map_err(|error| match error {
             ManifestError::TemplateChanged { .. } => ObserveError::Changed,
@@ -180,6 +179,24 @@ async fn ask(context: &Context, question: Question<'_>) -> Result<TemplateCheck,
         Ok(defaulted) => Ok(compare(context, question, defaulted).await?),
         Err(error) => verdict(error),
     }
+}
+
+/// The Rollout as it is now, with the template of the workload that it takes it from, if it does.
+async fn owner(context: &Context, question: Question<'_>) -> Result<DynamicObject, ObserveError> {
+    let mut owner = read::object::<Rollout>(&context.client, question.key)
+        .await?
+        .ok_or(ObserveError::Changed)?;
+    if owner.metadata.uid.as_ref() != Some(&question.rollout.uid) {
+        return Err(ObserveError::Changed);
+    }
+    if let (Some(Workload { kind, name, .. }), Some(spec)) =
+        (&question.spec.workload, owner.data.get_mut("spec"))
+    {
+        let key = ObjectKey::new(&question.key.namespace, name);
+        let found = read::workload_object(&context.client, *kind, &key).await?;
+        inline(spec, *kind, &found.ok_or(ObserveError::Changed)?);
+    }
+    Ok(owner)
 }
 
 fn verdict(error: DryRunError) -> Result<TemplateCheck, ObserveError> {
@@ -220,12 +237,12 @@ async fn compare(
     name_check(context, question).await
 }
 
-/// The template of a ReplicaSet without its hash label.
+/// The template of a ReplicaSet without what is no part of a revision.
 fn comparable(replica_set: DynamicObject) -> Option<Value> {
     let mut spec = replica_set.data;
-    Some(replica_set::unlabelled(
-        spec.pointer_mut("/spec/template")?.take(),
-    ))
+    let template = spec.pointer_mut("/spec/template")?.take();
+    let annotations = replica_set.metadata.annotations.as_ref();
+    Some(replica_set::as_written(template, annotations))
 }
 
 /// Whether the name of the ReplicaSet to create is free.

@@ -176,6 +176,39 @@ mod argo {
     }
 
     #[tokio::test]
+    async fn what_only_argo_rollouts_knows_stays_in_the_status() {
+        let theirs = json!({"canary": {"stablePingPong": "ping"}});
+        let rollout = Sighting {
+            key: argo_key("web"),
+            foreign_status: theirs.clone(),
+            ..sighting()
+        };
+        let plan = promoted();
+        let shape = WriteContext {
+            group: Group::Argo,
+            generation: 3,
+            stable_service: Some("web-stable"),
+            canary_service: Some("web-canary"),
+        };
+        let written = status::write(&Group::Argo.kept(&plan.status), &shape);
+        let body = json!([
+            {"op": "test", "path": "/metadata/resourceVersion", "value": "50"},
+            {"op": "add", "path": "/status", "value": status::with_foreign(written, &theirs)},
+        ]);
+        let exchanges = vec![expect(PATCH_STATUS, Reply::written("51")).with_body(body)];
+
+        let ended = scenario(exchanges, async |context| {
+            let context = Context {
+                permission: Permission::with_argo(Claim::held()),
+                ..context.clone()
+            };
+            report(&context, &rollout, &plan, &Applied::default()).await
+        });
+
+        ended.await.outcome.unwrap();
+    }
+
+    #[tokio::test]
     async fn a_status_is_not_written_without_the_lease_and_nothing_is_wrong() {
         let error = reported(Claim::default(), promoted(), Vec::new())
             .await

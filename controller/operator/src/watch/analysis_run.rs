@@ -23,6 +23,8 @@ pub struct AnalysisRun {
     pub ownership: Ownership,
     /// It is being deleted: it counts as gone.
     pub deleting: bool,
+    /// Some metric is measured by Jobs: they may be left to be ended when it is complete.
+    pub has_jobs: bool,
 }
 
 #[derive(Deserialize)]
@@ -90,6 +92,12 @@ fn readable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<WrittenStatus,
     Ok(WrittenStatus::deserialize(status).unwrap_or_default())
 }
 
+fn has_jobs(object: &Value) -> bool {
+    let metrics = object.pointer("/spec/metrics").and_then(Value::as_array);
+    let mut metrics = metrics.into_iter().flatten();
+    metrics.any(|metric| metric.pointer("/provider/job").is_some())
+}
+
 impl Projection for AnalysisRun {
     fn api_resource(group: Group) -> ApiResource {
         kulta_api::analysis::api_resource(group)
@@ -103,6 +111,7 @@ impl Projection for AnalysisRun {
         } = Written::deserialize(object)?;
         Ok(Self {
             deleting: metadata.is_being_deleted(),
+            has_jobs: has_jobs(object),
             ownership: ownership(&metadata.owner_references),
             view: AnalysisRunView {
                 created: metadata.creation_timestamp,

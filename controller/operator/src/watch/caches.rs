@@ -3,14 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kulta_api::Group;
 use kulta_api::analysis::{MOST_TEMPLATES, TemplateReference};
+use kulta_api::selector::selector_matches;
+use kulta_core::observed::RouteView;
+use kulta_core::spec::{RouteKind, RouteReference, WorkloadKind};
 use parking_lot::RwLock;
+use tokio::sync::watch;
 
 use super::relation::{Cached, Change, Relations};
+use super::workloads::Workloads;
 use super::{
-    AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, EndpointSlice, HttpRoute, ReplicaSet, Rollout,
-    Service, analysis_template,
+    AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, EndpointSlice, GrpcRoute, HttpRoute, ReplicaSet,
+    Rollout, Route, Service, analysis_template, route,
 };
 use crate::expectations::{Kind, Version};
 use crate::key::ObjectKey;
@@ -38,7 +44,11 @@ pub struct Tables {
     /// ClusterAnalysisTemplates, whose keys have no namespace.
     pub cluster_analysis_templates: Table<ClusterAnalysisTemplate>,
     /// `HTTPRoute`s.
-    pub routes: Table<HttpRoute>,
+    pub http_routes: Table<HttpRoute>,
+    /// `GRPCRoute`s.
+    pub grpc_routes: Table<GrpcRoute>,
+    /// The workloads that Rollouts take their templates from.
+    pub workloads: Workloads,
     /// Which of them belong together.
     pub relations: Relations,
 }
@@ -131,6 +141,37 @@ impl Tables {
             .filter_map(|key| self.rollouts.get_key_value(&key))
     }
 
+    /// A route; None when it is not there.
+    #[must_use]
+    pub fn route(&self, reference: &RouteReference) -> Option<&RouteView> {
+        let key = reference.into();
+        match reference.kind {
+            RouteKind::Http => self.http_routes.get(&key).map(|route| &route.view),
+            RouteKind::Grpc => self.grpc_routes.get(&key).map(|route| &route.view),
+        }
+    }
+
+    /// The routes that the selectors of a Rollout find in its `namespace` or theirs, each once.
+    #[must_use]
+    pub fn selected_routes(&self, namespace: &str, rollout: &Rollout) -> BTreeSet<RouteReference> {
+        let selectors = rollout.route_selectors.iter();
+        selectors
+            .flat_map(|selecting| {
+                let namespace = selecting.namespace.as_deref().unwrap_or(namespace);
+                let found = match selecting.kind {
+                    RouteKind::Http => selected(&self.http_routes, namespace, &selecting.selector),
+                    RouteKind::Grpc => selected(&self.grpc_routes, namespace, &selecting.selector),
+                };
+                let reference = |name| RouteReference {
+                    kind: selecting.kind,
+                    namespace: namespace.to_owned(),
+                    name,
+                };
+                found.into_iter().map(reference)
+            })
+            .collect()
+    }
+
     /// The version of an object; None when it is not there.
     #[must_use]
     pub fn version(&self, kind: Kind, key: &ObjectKey) -> Option<Version> {
@@ -151,10 +192,18 @@ impl Tables {
                 .analysis_runs
                 .get(key)
                 .map(|run| (&run.view.uid, &run.view.resource_version)),
-            Kind::HttpRoute => self
-                .routes
+            Kind::Route(RouteKind::Http) => self
+                .http_routes
                 .get(key)
-                .map(|route| (&route.uid, &route.resource_version)),
+                .map(|route| (&route.uid, &route.view.resource_version)),
+            Kind::Route(RouteKind::Grpc) => self
+                .grpc_routes
+                .get(key)
+                .map(|route| (&route.uid, &route.view.resource_version)),
+            Kind::Workload(kind) => self
+                .workloads
+                .get(kind, key)
+                .map(|seen| (&seen.uid, &seen.view.resource_version)),
         }?;
         Some(Version {
             uid: uid.clone(),
@@ -162,7 +211,13 @@ impl Tables {
         })
     }
 
-    fn replace<P: Cached>(&mut self, key: &ObjectKey, after: Option<&Arc<P>>) -> BTreeSet<ObjectKey> {
+    pub(super) fn replace<P: Cached>(
+        &mut self,
+        key: &ObjectKey,
+        after: Option<&Arc<P>>,
+    ) -> BTreeSet<ObjectKey> {
+        let after = after.map(|after| after.completed(key, self));
+        let after = after.as_ref();
         let before = match after {
             Some(after) => P::table(self).insert(key.clone(), Arc::clone(after)),
             None => P::table(self).remove(key),
@@ -183,8 +238,23 @@ impl Tables {
             after.relate(key, &mut self.relations, true);
         }
         concerned.extend(P::concerns(change(), key, self));
+        concerned.extend(P::spread(key, self));
         concerned
     }
+}
+
+/// The names of the routes of a namespace that a selector finds.
+fn selected<K: route::Kind>(
+    table: &Table<Route<K>>,
+    namespace: &str,
+    selector: &LabelSelector,
+) -> Vec<String> {
+    let first = ObjectKey::new(namespace, "");
+    let there = table
+        .range(first..)
+        .take_while(|(key, _)| key.namespace == namespace);
+    let found = there.filter(|(_, route)| selector_matches(selector, &route.view.labels));
+    found.map(|(key, _)| key.name.clone()).collect()
 }
 
 /// The tables, shared between the feeds that fill them and the reconciles that read them.
@@ -214,9 +284,12 @@ impl Caches {
             .filter(|key| key.group == group && !listed.contains(key))
             .cloned()
             .collect();
-        gone.iter()
+        let mut concerned: BTreeSet<_> = gone
+            .iter()
             .flat_map(|key| tables.replace::<P>(key, None))
-            .collect()
+            .collect();
+        concerned.extend(P::listed(&mut tables));
+        concerned
     }
 
     /// The version of an object as last seen; None when it is not there.
@@ -228,6 +301,12 @@ impl Caches {
     /// Rollouts that are gone since the last call, as they were last seen.
     pub fn take_departed(&self) -> Vec<(ObjectKey, Arc<Rollout>)> {
         std::mem::take(&mut self.tables.write().departed)
+    }
+
+    /// Becomes true when some Rollout takes its template from a workload of this kind.
+    #[must_use]
+    pub fn wanted(&self, kind: WorkloadKind) -> watch::Receiver<bool> {
+        self.tables.write().workloads.wanted(kind)
     }
 
     /// A Rollout as last seen.

@@ -19,9 +19,10 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::endpoint_slice::SERVICE_NAME_LABEL;
+use super::workloads::Kept;
 use super::{
-    AnalysisRun, AnalysisTemplate, Cached, Caches, ClusterAnalysisTemplate, EndpointSlice, HttpRoute,
-    ReplicaSet, Rollout, Service, Watched,
+    AnalysisRun, AnalysisTemplate, Cached, Caches, ClusterAnalysisTemplate, Deployments, EndpointSlice,
+    GrpcRoute, HttpRoute, PodTemplates, ReplicaSet, ReplicaSets, Rollout, Service, Watched, Workload,
 };
 use crate::key::ObjectKey;
 use crate::queue::Requests;
@@ -32,7 +33,7 @@ const PAGE_SIZE: u32 = 100;
 const LOOK_FOR_KINDS_EVERY: Duration = Duration::from_secs(15);
 /// The kinds that have to be listed before anything is decided: all of them; and before anything of `argoproj.io` is: those
 /// that it has, too.
-const KINDS: usize = 8;
+const KINDS: usize = 9;
 const ARGO_KINDS: usize = 4;
 /// Objects of `argoproj.io` that carry it belong to a controller of Argo Rollouts with an instance id, which holds a lease of
 /// its own. One without an id works on those without it, and so does KULTA.
@@ -79,7 +80,11 @@ impl Feeds {
                 .follow::<EndpointSlice>(every().labels(SERVICE_NAME_LABEL)),
         );
         self.follow_templates(&mut tasks, Group::Kulta);
-        tasks.spawn(self.follow_if_served::<HttpRoute>(Group::Kulta, every()));
+        tasks.spawn(self.clone().follow_when_wanted::<Deployments>());
+        tasks.spawn(self.clone().follow_when_wanted::<ReplicaSets>());
+        tasks.spawn(self.clone().follow_when_wanted::<PodTemplates>());
+        tasks.spawn(self.clone().follow_if_served::<HttpRoute>(Group::Kulta, every()));
+        tasks.spawn(self.follow_if_served::<GrpcRoute>(Group::Kulta, every()));
         tasks
     }
 
@@ -129,6 +134,24 @@ impl Feeds {
                     tracing::warn!(api_version, kind, error, "can't find out whether it is installed");
                 }
             }
+            tokio::time::sleep(LOOK_FOR_KINDS_EVERY).await;
+        }
+    }
+
+    /// Follows a kind of workloads from the moment on when some Rollout takes its template from one: in most clusters none
+    /// does, and there may be thousands of Deployments.
+    async fn follow_when_wanted<K: Kept>(self) {
+        let mut wanted = self.caches.wanted(K::KIND);
+        // An error: the caches are gone, and with them everybody who could want it.
+        if wanted.wait_for(|wanted| *wanted).await.is_err() {
+            return;
+        }
+        let mut intake = self.intake::<Workload<K>>(Group::Kulta);
+        // Nothing else waits for it.
+        intake.synced = None;
+        loop {
+            let ended = self.follow_until_gone(&mut intake, every()).await;
+            tracing::warn!(kind = %K::KIND, error = ended, "workloads can't be followed");
             tokio::time::sleep(LOOK_FOR_KINDS_EVERY).await;
         }
     }

@@ -8,26 +8,29 @@ pub(crate) mod analysis_template;
 mod caches;
 mod endpoint_slice;
 pub mod feed;
-mod http_route;
 mod metadata;
 mod ownership;
 mod projection;
 mod relation;
 mod replica_set;
 mod rollout;
+pub(crate) mod route;
 mod service;
+pub mod workload;
+mod workloads;
 
 pub use analysis_run::AnalysisRun;
 pub use analysis_template::{AnalysisTemplate, ClusterAnalysisTemplate, TemplateSeen};
 pub use caches::{Caches, Table, Tables};
 pub use endpoint_slice::{EndpointSlice, pod_prefix};
-pub use http_route::HttpRoute;
 pub use ownership::Ownership;
 pub use projection::{Projection, Undecodable, Watched};
 pub use relation::{Cached, Change, Relations};
 pub use replica_set::ReplicaSet;
 pub use rollout::Rollout;
+pub use route::{GrpcRoute, HttpRoute, Route};
 pub use service::Service;
+pub use workload::{Deployments, PodTemplates, ReplicaSets, Workload};
 
 #[cfg(test)]
 pub(crate) mod samples;

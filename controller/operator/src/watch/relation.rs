@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use kulta_api::Group;
 use kulta_api::analysis::Reference;
+use kulta_core::spec::{RouteKind, RouteReference, WorkloadKind};
 
 use super::analysis_template::TemplateSeen;
 use super::caches::{Table, Tables};
 use super::{
-    AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, EndpointSlice, HttpRoute, Ownership, Projection,
-    ReplicaSet, Rollout, Service, analysis_template,
+    AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, EndpointSlice, GrpcRoute, HttpRoute, Ownership,
+    Projection, ReplicaSet, Rollout, Route, Service, analysis_template, route,
 };
 use crate::key::ObjectKey;
 
@@ -22,7 +23,9 @@ pub struct Relations {
     /// Rollouts by the Services they name.
     rollouts_by_service: Many<ObjectKey>,
     /// Rollouts by the routes they name.
-    rollouts_by_route: Many<ObjectKey>,
+    rollouts_by_route: Many<RouteReference>,
+    /// Rollouts that look for routes of a kind in a namespace.
+    rollouts_by_route_namespace: Many<(RouteKind, String)>,
     /// Services by the Rollout that this controller has pointed them for, which may be gone: by its namespace and name, for
     /// a Service does not tell its group.
     services_by_owner: Many<ObjectKey>,
@@ -40,6 +43,8 @@ pub struct Relations {
     orphans_by_namespace: Many<String>,
     /// `EndpointSlice`s by Service.
     slices_by_service: Many<ObjectKey>,
+    /// Rollouts by the workloads that they take their templates from.
+    rollouts_by_workload: Many<(WorkloadKind, ObjectKey)>,
 }
 
 impl Relations {
@@ -100,6 +105,24 @@ impl Relations {
         self.orphans_by_namespace.of(namespace)
     }
 
+    /// The Rollouts that take their template from this workload.
+    pub fn rollouts_taking(
+        &self,
+        kind: WorkloadKind,
+        workload: &ObjectKey,
+    ) -> impl Iterator<Item = &ObjectKey> {
+        let takers = self.rollouts_by_workload.0.get(&(kind, workload.clone()));
+        takers.into_iter().flatten()
+    }
+
+    /// The Rollouts that take their template from some workload of this kind.
+    pub fn rollouts_taking_any(&self, kind: WorkloadKind) -> impl Iterator<Item = &ObjectKey> {
+        let by_workload = self.rollouts_by_workload.0.iter();
+        by_workload
+            .filter(move |((of, _), _)| *of == kind)
+            .flat_map(|(_, takers)| takers)
+    }
+
     /// The `EndpointSlice`s of a Service.
     pub fn slices_of(&self, service: &ObjectKey) -> impl Iterator<Item = &ObjectKey> {
         self.slices_by_service.of(service)
@@ -151,6 +174,22 @@ pub trait Cached: Projection {
     /// Another version of the object has taken the place of this one, or another object, or none.
     fn replaced(self: &Arc<Self>, _key: &ObjectKey, _after: Option<&Self>, _tables: &mut Tables) {}
 
+    /// The object with what it takes of others.
+    #[must_use]
+    fn completed(self: &Arc<Self>, _key: &ObjectKey, _tables: &mut Tables) -> Arc<Self> {
+        Arc::clone(self)
+    }
+
+    /// The object has changed: brings in line what was put together from it. Answers the Rollouts to decide on.
+    fn spread(_key: &ObjectKey, _tables: &mut Tables) -> BTreeSet<ObjectKey> {
+        BTreeSet::new()
+    }
+
+    /// All objects of the kind were listed. Answers the Rollouts to decide on.
+    fn listed(_tables: &mut Tables) -> BTreeSet<ObjectKey> {
+        BTreeSet::new()
+    }
+
     /// Whether the object itself has work to be done, besides the Rollouts that it concerns.
     fn has_work(&self) -> bool {
         false
@@ -183,17 +222,36 @@ impl Cached for Rollout {
         }
     }
 
+    fn completed(self: &Arc<Self>, key: &ObjectKey, tables: &mut Tables) -> Arc<Self> {
+        let Some(workload) = self.takes() else {
+            return Arc::clone(self);
+        };
+        tables.workloads.want(workload.kind);
+        let named = ObjectKey::new(&key.namespace, &workload.name);
+        Arc::new(self.with_workload(tables.workloads.get(workload.kind, &named)))
+    }
+
     fn relate(&self, key: &ObjectKey, relations: &mut Relations, related: bool) {
         for template in self.references.iter().flat_map(Reference::templates) {
             let template = analysis_template::key(key.group, &key.namespace, template);
             relations.rollouts_by_template.set(template, key, related);
+        }
+        if let Some(workload) = self.takes() {
+            let named = (workload.kind, ObjectKey::new(&key.namespace, &workload.name));
+            relations.rollouts_by_workload.set(named, key, related);
+        }
+        for selecting in &self.route_selectors {
+            let namespace = selecting.namespace.as_ref().unwrap_or(&key.namespace);
+            let place = (selecting.kind, namespace.clone());
+            relations.rollouts_by_route_namespace.set(place, key, related);
         }
         let Some(spec) = self.readable_spec() else { return };
         for service in services(self, key) {
             relations.rollouts_by_service.set(service, key, related);
         }
         for route in spec.routing().into_iter().flat_map(|routing| &routing.routes) {
-            relations.rollouts_by_route.set(route.into(), key, related);
+            let reference = route.reference.clone();
+            relations.rollouts_by_route.set(reference, key, related);
         }
     }
 
@@ -288,7 +346,8 @@ impl Cached for AnalysisRun {
     }
 
     fn has_work(&self) -> bool {
-        !self.deleting && !self.view.phase.completed()
+        // Whoever wrote down its end may have had no time to end its Jobs.
+        !self.deleting && (self.has_jobs || !self.view.phase.completed())
     }
 }
 
@@ -386,12 +445,49 @@ impl Cached for EndpointSlice {
 
 impl Cached for HttpRoute {
     fn table(tables: &mut Tables) -> &mut Table<Self> {
-        &mut tables.routes
+        &mut tables.http_routes
     }
 
     fn relate(&self, _: &ObjectKey, _: &mut Relations, _: bool) {}
 
-    fn concerns(_: Change<'_, Self>, key: &ObjectKey, tables: &Tables) -> BTreeSet<ObjectKey> {
-        tables.relations.rollouts_by_route.of(key).cloned().collect()
+    fn concerns(change: Change<'_, Self>, key: &ObjectKey, tables: &Tables) -> BTreeSet<ObjectKey> {
+        with_route(&change, key, tables)
     }
+}
+
+impl Cached for GrpcRoute {
+    fn table(tables: &mut Tables) -> &mut Table<Self> {
+        &mut tables.grpc_routes
+    }
+
+    fn relate(&self, _: &ObjectKey, _: &mut Relations, _: bool) {}
+
+    fn concerns(change: Change<'_, Self>, key: &ObjectKey, tables: &Tables) -> BTreeSet<ObjectKey> {
+        with_route(&change, key, tables)
+    }
+}
+
+/// The Rollouts that name a route, or whose labels find it now or did before.
+fn with_route<K: route::Kind>(
+    change: &Change<'_, Route<K>>,
+    key: &ObjectKey,
+    tables: &Tables,
+) -> BTreeSet<ObjectKey> {
+    let reference = RouteReference {
+        kind: K::KIND,
+        namespace: key.namespace.clone(),
+        name: key.name.clone(),
+    };
+    let relations = &tables.relations;
+    let naming = relations.rollouts_by_route.of(&reference);
+    let place = (K::KIND, key.namespace.clone());
+    let looking = relations.rollouts_by_route_namespace.of(&place);
+    let finding = looking.filter(|rollout| {
+        let seen = tables.rollouts.get(rollout);
+        let mut labels = change.versions().map(|route| &route.view.labels);
+        seen.is_some_and(|seen| {
+            labels.any(|labels| seen.selects_route(&rollout.namespace, &reference, labels))
+        })
+    });
+    naming.chain(finding).cloned().collect()
 }

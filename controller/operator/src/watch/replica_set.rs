@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use kube::core::ApiResource;
 use kulta_api::Group;
+use kulta_api::injected::{injected, injecting, own_keys};
 use kulta_api::names::{
     DESIRED_REPLICAS_ANNOTATION, HASH_LABEL, REVISION_ANNOTATION, SCALE_DOWN_DEADLINE_ANNOTATION,
     TEMPLATE_DIGEST_ANNOTATION,
@@ -53,6 +54,7 @@ struct WrittenStatus {
     replicas: u32,
     ready_replicas: u32,
     available_replicas: u32,
+    observed_generation: i64,
     conditions: Vec<WrittenCondition>,
 }
 
@@ -105,6 +107,10 @@ impl Projection for ReplicaSet {
                 desired_replicas: metadata.annotation(DESIRED_REPLICAS_ANNOTATION),
                 failure,
                 image: object.pointer("/spec/template").and_then(image),
+                own_keys: own_keys(object.pointer("/spec/template"), &metadata.annotations),
+                injected: injected(&metadata.annotations),
+                injecting: injecting(&metadata.annotations),
+                is_observed: status.observed_generation >= metadata.generation,
                 name: metadata.name,
                 uid: metadata.uid,
                 resource_version: metadata.resource_version,
@@ -116,6 +122,8 @@ impl Projection for ReplicaSet {
 
 #[cfg(test)]
 mod tests {
+    use kulta_api::names::{INJECTED_METADATA_ANNOTATION, INJECTING_METADATA_ANNOTATION};
+
     use super::*;
     use crate::watch::samples;
     use serde_json::json;
@@ -150,6 +158,22 @@ mod tests {
                 uid: "uid-web".to_owned()
             }
         );
+    }
+
+    #[test]
+    fn what_was_put_into_its_pods_is_read_and_whether_its_controller_has_seen_it() {
+        let mut object = samples::replica_set("web", "abc");
+        object["metadata"]["annotations"] = json!({
+            INJECTED_METADATA_ANNOTATION: r#"{"labels":{"role":"canary"}}"#,
+            INJECTING_METADATA_ANNOTATION: "{}",
+        });
+        let view = ReplicaSet::project(&object).unwrap().view;
+        assert_eq!(view.injected.labels["role"], "canary");
+        assert_eq!(view.injecting, Some(kulta_core::spec::PodMetadata::default()));
+        assert!(view.is_observed);
+
+        object["metadata"]["generation"] = json!(3);
+        assert!(!ReplicaSet::project(&object).unwrap().view.is_observed);
     }
 
     #[test]

@@ -1,16 +1,22 @@
 //! What is kept of a Rollout: its template as a digest only.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::core::{ApiResource, Selector, SelectorExt as _};
 use kulta_api::Group;
 use kulta_api::analysis::{Reference, references};
-use kulta_api::names::{FIELD_MANAGER, REVISION_ANNOTATION};
+use kulta_api::names::{FIELD_MANAGER, REVISION_ANNOTATION, WORKLOAD_GENERATION_ANNOTATION};
 use kulta_api::origin::{image, origin};
-use kulta_core::observed::RolloutView;
+use kulta_api::rollout::workload::{TakenFrom, workload};
+use kulta_api::rollout::{RouteSelector, parse_with};
+use kulta_api::selector::selector_matches;
+use kulta_api::status::foreign;
+use kulta_core::observed::{RolloutView, WorkloadView};
 use kulta_core::revision::TemplateDigest;
-use kulta_core::spec::{InvalidSpec, Spec};
+use kulta_core::spec::{InvalidSpec, RouteReference, Spec, Workload};
 use kulta_core::status::Status;
 use kulta_core::text::with_causes;
 use serde::Deserialize;
@@ -18,9 +24,10 @@ use serde_json::Value;
 
 use super::metadata::Metadata;
 use super::projection::{Projection, Undecodable};
+use super::workload::WorkloadSeen;
 
 /// A Rollout without its template.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Rollout {
     /// Its API group.
     pub group: Group,
@@ -44,10 +51,28 @@ pub struct Rollout {
     pub image: Option<String>,
     /// Its label selector; None when there is none that can be read.
     pub selector: Option<Selector>,
+    /// The workload that it takes its template from, if it does.
+    pub taking: Option<Taking>,
+    /// How it looks for routes.
+    pub route_selectors: Vec<RouteSelector>,
     /// Its status.
     pub status: Status,
+    /// What another controller keeps in its status, and this one does not know. Null for those of the own group: there all
+    /// of a status is KULTA's.
+    pub foreign_status: Value,
     /// Nothing of it was ever written by this controller: its status is another one's.
     pub is_foreign: bool,
+}
+
+/// A Rollout that takes its template from a workload.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Taking {
+    /// Which one.
+    pub workload: Workload,
+    /// What was seen of it; None: it is not there.
+    pub seen: Option<WorkloadView>,
+    /// The Rollout's spec as written: it has a meaning together with the workload only.
+    spec: Arc<Value>,
 }
 
 #[derive(Deserialize)]
@@ -71,8 +96,12 @@ impl Projection for Rollout {
         let group = Group::of(&api_version).unwrap_or_default();
         let spec = object.get("spec").unwrap_or(&Value::Null);
         let template = kulta_api::rollout::template(spec).unwrap_or(&Value::Null);
-        let selector =
-            kulta_api::rollout::selector(spec).and_then(|selector| Selector::try_from(selector).ok());
+        let selector = kulta_api::rollout::selector(spec).and_then(readable);
+        let taking = workload(group, spec).map(|workload| Taking {
+            workload,
+            seen: None,
+            spec: Arc::new(spec.clone()),
+        });
         Ok(Self {
             group,
             deleting: metadata.is_being_deleted(),
@@ -81,7 +110,13 @@ impl Projection for Rollout {
             digest: TemplateDigest::of(template),
             image: image(template),
             selector,
+            taking,
+            route_selectors: kulta_api::rollout::route_selectors(spec),
             status: status(object, &metadata),
+            foreign_status: match group {
+                Group::Kulta => Value::Null,
+                Group::Argo => object.get("status").map(foreign).unwrap_or_default(),
+            },
             is_foreign: metadata
                 .managed_fields
                 .iter()
@@ -90,6 +125,7 @@ impl Projection for Rollout {
             view: RolloutView {
                 generation: metadata.generation,
                 revision: metadata.annotation(REVISION_ANNOTATION),
+                workload_generation: metadata.annotation(WORKLOAD_GENERATION_ANNOTATION),
                 origin: origin(&metadata.annotations),
                 namespace: metadata.namespace,
                 name: metadata.name,
@@ -117,7 +153,71 @@ fn status(object: &Value, metadata: &Metadata) -> Status {
     })
 }
 
+fn readable(selector: LabelSelector) -> Option<Selector> {
+    Selector::try_from(selector).ok()
+}
+
 impl Rollout {
+    /// The workload that it takes its template from, if it does.
+    #[must_use]
+    pub fn takes(&self) -> Option<&Workload> {
+        self.taking.as_ref().map(|taking| &taking.workload)
+    }
+
+    /// What was seen of that workload.
+    #[must_use]
+    pub fn workload_view(&self) -> Option<&WorkloadView> {
+        self.taking.as_ref()?.seen.as_ref()
+    }
+
+    /// The same with what `seen` has to give: as if template and selector were written in it.
+    pub(super) fn with_workload(&self, seen: Option<&WorkloadSeen>) -> Self {
+        let mut completed = self.clone();
+        let Some(taking) = &mut completed.taking else {
+            return completed;
+        };
+        taking.seen = seen.map(|seen| seen.view.clone());
+        let template = seen.map(|seen| &seen.template);
+        let taken = template.map_or(TakenFrom::Missing, TakenFrom::Seen);
+        completed.spec = parse_with(self.group, &self.view.namespace, &taking.spec, taken);
+        let selector = kulta_api::rollout::selector(&taking.spec).or_else(|| template?.selector());
+        // One whose workload is gone still has its pods: whoever selects them, too, is told.
+        completed.selector = selector.and_then(readable).or_else(|| self.selector.clone());
+        completed.keep_known_selector();
+        if let Some(seen) = seen {
+            completed.digest = seen.digest.clone();
+            completed.image.clone_from(&seen.image);
+        }
+        completed
+    }
+
+    /// Whether it, in `own_namespace`, looks for routes such as `route` with these labels.
+    #[must_use]
+    pub fn selects_route(
+        &self,
+        own_namespace: &str,
+        route: &RouteReference,
+        labels: &BTreeMap<String, String>,
+    ) -> bool {
+        self.route_selectors.iter().any(|selecting| {
+            selecting.kind == route.kind
+                && selecting.namespace.as_deref().unwrap_or(own_namespace) == route.namespace
+                && selector_matches(&selecting.selector, labels)
+        })
+    }
+
+    /// The autoscaler goes on counting by what was last known, where the workload with the selector is gone.
+    fn keep_known_selector(&mut self) {
+        let readable = self
+            .spec
+            .as_mut()
+            .err()
+            .and_then(|invalid| invalid.readable.as_mut());
+        if let Some(spec) = readable.filter(|spec| spec.selector.is_empty()) {
+            spec.selector.clone_from(&self.status.selector);
+        }
+    }
+
     /// Whether its selector selects `labels`.
     #[must_use]
     pub fn selects(&self, labels: &BTreeMap<String, String>) -> bool {
@@ -126,15 +226,25 @@ impl Rollout {
             .is_some_and(|selector| selector.matches(labels))
     }
 
-    /// Whether one's pods could be taken for the other's. Only Rollouts that can be worked with count.
+    /// Whether one's pods could be taken for the other's. Only Rollouts that can be worked with count, and those whose
+    /// workload is gone, as far as they were known.
     #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {
-        match (&self.spec, &other.spec) {
-            (Ok(own), Ok(others)) => {
-                self.selects(&others.template_labels) || other.selects(&own.template_labels)
-            }
-            _ => false,
-        }
+        let selects = |one: &Self, labels: Option<&BTreeMap<String, String>>| {
+            labels.is_some_and(|labels| one.selects(labels))
+        };
+        self.has_pods_of_its_own()
+            && other.has_pods_of_its_own()
+            && (selects(self, other.known_labels()) || selects(other, self.known_labels()))
+    }
+
+    /// It can be worked with, or only its workload is gone.
+    fn has_pods_of_its_own(&self) -> bool {
+        self.spec.is_ok() || self.taking.is_some()
+    }
+
+    fn known_labels(&self) -> Option<&BTreeMap<String, String>> {
+        self.spec.as_ref().ok().map(|spec| &spec.template_labels)
     }
 
     /// Its spec as far as it could be read.

@@ -127,7 +127,9 @@ pub enum InspectError {
         import: String,
     },
     /// The plugin wants something that is not there.
-    #[error("it imports {import}: only metrics, log, clock, history and types of kulta:analysis@1 are there")]
+    #[error(
+        "it imports {import}: only metrics, http, log, clock, history and types of kulta:analysis@1 are there"
+    )]
     UnknownImport {
         /// What it wants.
         import: String,

@@ -11,7 +11,7 @@ const PACKAGE: &str = "kulta:analysis";
 /// Its major version. Plugins of every version in it are served, as far as they import what is there.
 const MAJOR: &str = "1";
 /// What can be imported.
-const IMPORTS: [&str; 5] = ["types", "metrics", "log", "clock", "history"];
+const IMPORTS: [&str; 6] = ["types", "metrics", "http", "log", "clock", "history"];
 
 /// The parts of a name.
 struct Name<'a> {

@@ -4,8 +4,16 @@ use wit_component::semver_check;
 use wit_parser::{PackageId, Resolve};
 
 const WORKING: &str = include_str!("../../../../plugin-sdk/wit/analysis.wit");
+/// The first version, which everything later has to fit.
 const RELEASED: &str = include_str!("../../../../plugin-sdk/wit/released/1.0.0/analysis.wit");
-const RELEASED_VERSION: &str = "1.0.0";
+/// Every version that was released, with the name of its folder.
+const ALL_RELEASED: [(&str, &str); 2] = [
+    ("1.0.0", RELEASED),
+    (
+        "1.1.0",
+        include_str!("../../../../plugin-sdk/wit/released/1.1.0/analysis.wit"),
+    ),
+];
 
 fn version(resolve: &Resolve, package: PackageId) -> String {
     resolve.packages[package]
@@ -37,20 +45,26 @@ fn check(released: &str, working: &str, world: &str) -> Result<(), String> {
 }
 
 #[test]
-fn the_released_copy_is_of_the_version_that_its_folder_names() {
-    let mut resolve = Resolve::default();
-    let package = resolve.push_str("analysis.wit", RELEASED).unwrap();
-    assert_eq!(version(&resolve, package), RELEASED_VERSION);
+fn each_released_copy_is_of_the_version_that_its_folder_names() {
+    for (folder, text) in ALL_RELEASED {
+        let mut resolve = Resolve::default();
+        let package = resolve.push_str("analysis.wit", text).unwrap();
+        assert_eq!(version(&resolve, package), folder);
+    }
 }
 
 #[test]
 fn plugins_that_measure_fit_the_interface_still() {
-    assert_eq!(check(RELEASED, WORKING, "metric-analysis"), Ok(()));
+    for (version, released) in ALL_RELEASED {
+        assert_eq!(check(released, WORKING, "metric-analysis"), Ok(()), "{version}");
+    }
 }
 
 #[test]
 fn plugins_that_decide_fit_the_interface_still() {
-    assert_eq!(check(RELEASED, WORKING, "promotion-gate"), Ok(()));
+    for (version, released) in ALL_RELEASED {
+        assert_eq!(check(released, WORKING, "promotion-gate"), Ok(()), "{version}");
+    }
 }
 
 #[test]

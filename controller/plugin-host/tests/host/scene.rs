@@ -78,6 +78,7 @@ pub(crate) fn request() -> Request {
         previous: Vec::new(),
         state: None,
         metrics: Arc::new(Counting::default()),
+        http: None,
         grants: ["prometheus".to_owned()].into(),
         limits: Limits::default(),
         redaction: Redaction::default(),

@@ -132,7 +132,7 @@ fn a_metric_has_one_provider() {
     assert_refused(
         &both,
         "spec.metrics[0].provider",
-        "exactly one of prometheus and plugin",
+        "exactly one of prometheus, web, job and plugin",
     );
 }
 

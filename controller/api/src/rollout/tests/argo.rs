@@ -12,7 +12,8 @@ fn routes_of(spec: &Value) -> Vec<String> {
     let Method::Routed(routing) = accepted(spec).method else {
         panic!("no traffic routing");
     };
-    routing.routes.iter().map(ToString::to_string).collect()
+    let routes = routing.routes.iter();
+    routes.map(|route| route.reference.to_string()).collect()
 }
 
 fn told(group: Group, spec: &Value) -> Vec<Problem> {
@@ -61,15 +62,115 @@ fn routes_are_named_in_one_place_only() {
 
 #[test]
 fn what_the_plugin_can_and_kulta_can_not_is_refused_by_name() {
-    for field in [
-        "grpcRoute",
-        "tcpRoutes",
-        "httpRouteSelector",
-        "inProgressLabelKey",
-    ] {
+    for field in ["tcpRoute", "tcpRoutes", "tlsRoutes", "tlsRouteSelector"] {
         let problems = told(Group::Argo, &plugged(&json!({"httpRoute": "web", field: "x"})));
         assert_eq!(problems.len(), 1, "{problems:?}");
         assert_eq!(problems[0].path, format!("{PLUGIN}.{field}"));
+    }
+}
+
+fn routing_of(configuration: &Value) -> kulta_core::spec::TrafficRouting {
+    let Method::Routed(routing) = accepted(&plugged(configuration)).method else {
+        panic!("no traffic routing");
+    };
+    routing
+}
+
+#[test]
+fn routes_under_way_have_the_plugins_label_unless_it_is_another_or_none() {
+    let label = |configuration: Value| {
+        let label = routing_of(&configuration).in_progress_label;
+        label.map(|label| format!("{}={}", label.key, label.value))
+    };
+    let of_the_plugin = "rollouts.argoproj.io/gatewayapi-canary=in-progress";
+    assert_eq!(label(json!({"httpRoute": "web"})).as_deref(), Some(of_the_plugin));
+    let other = json!({"httpRoute": "web", "inProgressLabelKey": "a", "inProgressLabelValue": "b"});
+    assert_eq!(label(other).as_deref(), Some("a=b"));
+    let none = json!({"httpRoute": "web", "disableInProgressLabel": true});
+    assert_eq!(label(none), None);
+    assert_eq!(accepted(&routed()).routing().unwrap().in_progress_label, None);
+}
+
+#[test]
+fn what_can_not_be_a_label_is_told() {
+    for (field, value) in [
+        ("inProgressLabelKey", "a b"),
+        ("inProgressLabelKey", "Example.com/a"),
+        ("inProgressLabelValue", "-"),
+    ] {
+        let problems = told(Group::Argo, &plugged(&json!({"httpRoute": "web", field: value})));
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert_eq!(problems[0].path, format!("{PLUGIN}.{field}"));
+    }
+}
+
+#[test]
+fn routes_of_another_namespace_get_no_label_that_means_something_else() {
+    let problems = |namespace: &str, more: Value| {
+        let mut configuration = json!({"httpRoute": "web", "namespace": namespace});
+        let fields = configuration.as_object_mut().unwrap();
+        fields.extend(more.as_object().cloned().unwrap());
+        told(Group::Argo, &plugged(&configuration))
+    };
+    let key = |key: &str| json!({"inProgressLabelKey": key});
+
+    for foreign in ["team", "example.com/exposed", "gateway.networking.k8s.io/gateway"] {
+        let told = problems("edge", key(foreign));
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert_eq!(told[0].path, format!("{PLUGIN}.inProgressLabelKey"));
+        assert!(told[0].message.contains("\"edge\""), "{told:?}");
+    }
+    for (namespace, more) in [
+        ("edge", json!({})),
+        ("edge", key("kulta.io/canary")),
+        ("edge", key("rollouts.argoproj.io/mine")),
+        (
+            "edge",
+            json!({"inProgressLabelKey": "team", "disableInProgressLabel": true}),
+        ),
+        ("", key("team")),
+    ] {
+        assert_eq!(problems(namespace, more.clone()).len(), 0, "{namespace} {more}");
+    }
+}
+
+#[test]
+fn a_selector_finds_routes_that_need_no_name() {
+    let configuration = json!({
+        "httpRouteSelector": {"matchLabels": {"app": "web"}}, "grpcRouteSelector": {"matchLabels": {"app": "api"}},
+        "namespace": "edge",
+    });
+    let spec = plugged(&configuration);
+
+    let routing = routing_of(&configuration);
+    let selectors = crate::rollout::route_selectors(&spec);
+
+    assert_eq!(routing.routes, []);
+    let paths: Vec<_> = routing.selectors.iter().map(|(_, path)| path.as_str()).collect();
+    assert_eq!(
+        paths,
+        [
+            format!("{PLUGIN}.httpRouteSelector"),
+            format!("{PLUGIN}.grpcRouteSelector")
+        ]
+    );
+    let labels = |index: usize| selectors[index].selector.match_labels.clone().unwrap()["app"].clone();
+    assert_eq!((labels(0), labels(1)), ("web".to_owned(), "api".to_owned()));
+    assert_eq!(selectors[0].namespace.as_deref(), Some("edge"));
+}
+
+#[test]
+fn a_selector_that_can_not_be_meant_is_told() {
+    for (selector, path) in [
+        (json!({}), "httpRouteSelector"),
+        (
+            json!({"matchExpressions": [{"key": "a", "operator": "Is"}]}),
+            "httpRouteSelector.matchExpressions[0]",
+        ),
+    ] {
+        let problems = told(Group::Argo, &plugged(&json!({"httpRouteSelector": selector})));
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert_eq!(problems[0].path, format!("{PLUGIN}.{path}"));
     }
 }
 
@@ -90,19 +191,9 @@ fn a_negative_threshold_is_none_and_one_above_100_percent_is_all_pods() {
 #[test]
 fn fields_of_argo_rollouts_that_kulta_does_not_have_are_refused_by_name() {
     let cases = [
-        ("/workloadRef", "spec.workloadRef"),
-        ("/restartAt", "spec.restartAt"),
-        (
-            "/strategy/canary/canaryMetadata",
-            "spec.strategy.canary.canaryMetadata",
-        ),
         (
             "/strategy/canary/trafficRouting/istio",
             "spec.strategy.canary.trafficRouting.istio",
-        ),
-        (
-            "/strategy/canary/trafficRouting/managedRoutes",
-            "spec.strategy.canary.trafficRouting.managedRoutes",
         ),
         (
             "/strategy/canary/trafficRouting/plugins/example~1router",

@@ -190,18 +190,6 @@ fn a_limit_of_old_versions_above_those_that_are_kept_is_refused() {
 
 #[test]
 fn fields_that_mean_nothing_here_are_refused_with_a_way_out() {
-    assert_field_refused(
-        "activeMetadata",
-        json!({"labels": {"role": "active"}}),
-        "write it in spec.template",
-    );
-    assert_field_refused("previewMetadata", json!({}), "write it in spec.template");
-    assert_field_refused(
-        "antiAffinity",
-        json!({}),
-        "write an anti-affinity in spec.template",
-    );
-    assert_field_refused("maxUnavailable", json!(1), "take it out");
     assert_field_refused("trafficRouting", json!({}), "let the route name activeService");
 }
 

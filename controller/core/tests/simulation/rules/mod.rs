@@ -6,7 +6,9 @@ mod availability;
 mod blue_green;
 mod duration;
 mod history;
+mod managed;
 mod progress;
+mod restart;
 mod traffic;
 
 use jiff::Timestamp;
@@ -19,7 +21,9 @@ pub(crate) use availability::{Availability, TrafficBeforePods};
 pub(crate) use blue_green::SafeSwitch;
 pub(crate) use duration::Durations;
 pub(crate) use history::History;
+pub(crate) use managed::OwnRules;
 pub(crate) use progress::{Determinism, OneStepAtATime};
+pub(crate) use restart::Restarts;
 pub(crate) use traffic::{NoTrafficLost, WeightWithinSteps};
 
 use super::cluster::{CANARY, Cluster, STABLE};
@@ -35,7 +39,9 @@ pub(crate) fn all() -> Vec<Box<dyn Witness>> {
         Box::new(Evidence),
         Box::new(Availability),
         Box::new(TrafficBeforePods),
+        Box::new(OwnRules),
         Box::new(SafeSwitch),
+        Box::new(Restarts),
         Box::new(History::default()),
         Box::new(Durations),
         Box::new(NoTrafficLost::default()),
@@ -77,6 +83,8 @@ fn written(observed: &Observed, plan: &Plan) -> Result<Vec<(RouteView, RouteView
             route,
             generation: _,
             changes,
+            rules: _,
+            label: _,
         } = action
         else {
             continue;

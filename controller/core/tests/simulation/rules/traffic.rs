@@ -45,7 +45,7 @@ fn rises(before: &RouteView, after: &RouteView, observed: &Observed, spec: &Spec
 }
 
 /// Whether a parent that the route names rejects it as it is now.
-fn is_rejected(route: &RouteView) -> bool {
+pub(super) fn is_rejected(route: &RouteView) -> bool {
     let current = |verdict: &Verdict| verdict.observed_generation >= route.generation && !verdict.holds;
     let reports = route.reports.iter();
     let mut named = reports.filter(|report| route.parents.contains(&report.parent));
@@ -56,7 +56,7 @@ fn is_rejected(route: &RouteView) -> bool {
 }
 
 /// The highest weight that the status before the plan allows.
-fn allowed_weight(observed: &Observed, spec: &Spec) -> u32 {
+pub(super) fn allowed_weight(observed: &Observed, spec: &Spec) -> u32 {
     let status = &observed.status;
     if status.fully_promoted() || status.stable_hash.is_none() {
         return 0;
@@ -77,12 +77,12 @@ fn allowed_weight(observed: &Observed, spec: &Spec) -> u32 {
     let reached = status.current_step_index.map_or(0, |index| index as usize + 1);
     let weights = spec.steps.iter().take(reached).rev().find_map(|step| match step {
         Step::SetWeight(weight) => Some(weight.percent()),
-        Step::Pause(_) | Step::SetCanaryScale(_) | Step::Analysis(_) | Step::Gate(_) => None,
+        _ => None,
     });
     weights.unwrap_or(0)
 }
 
-fn canary_is_ready(observed: &Observed) -> bool {
+pub(super) fn canary_is_ready(observed: &Observed) -> bool {
     let service = observed.canary_service.as_ref().and_then(Presence::present);
     let current = observed.status.current_pod_hash.as_ref();
     service.zip(current).is_some_and(|(service, current)| {

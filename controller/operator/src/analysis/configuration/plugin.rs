@@ -1,6 +1,7 @@
 //! What the operator says of one plugin: which versions of it, for whom, and what it may use.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use kulta_plugin_host::Digest;
 use kulta_plugin_host::limits::{Limit, Limits};
@@ -8,6 +9,8 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use super::EVERY_NAMESPACE;
+use crate::access::{Allowed, Problems};
+use crate::analysis::plugins::WEB;
 
 /// What the operator says of one plugin. What is not said of a plugin of a ConfigMap is: any version, for every
 /// namespace, without a provider, within the usual limits.
@@ -21,11 +24,23 @@ pub struct PluginSettings {
     pub providers: Option<Vec<String>>,
     /// The namespaces whose analyses may use it; `*`, the default: every one. None may where the list is empty.
     pub namespaces: Vec<String>,
-    /// What one call may use.
+    /// What one call may use. None: what is usual for it.
     #[serde(deserialize_with = "limits")]
-    pub limits: Limits,
+    pub limits: Option<Limits>,
+    /// The servers that it may ask by HTTP.
+    pub http: Servers,
     /// What it is trusted with.
     pub grants: Grants,
+}
+
+/// The servers that a plugin may ask by HTTP. Default: none.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Servers {
+    /// `http://HOST:PORT` or `https://HOST:PORT`, each with all its paths; `cluster`: every Service of the cluster.
+    pub origins: Vec<Allowed>,
+    /// A file with the certificates (PEM) of the authorities that theirs may be signed by. Default: the system's.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// What the operator trusts one plugin with. Default: nothing.
@@ -42,7 +57,8 @@ impl Default for PluginSettings {
             sha256: None,
             providers: None,
             namespaces: vec![EVERY_NAMESPACE.to_owned()],
-            limits: Limits::default(),
+            limits: None,
+            http: Servers::default(),
             grants: Grants::default(),
         }
     }
@@ -55,12 +71,42 @@ impl PluginSettings {
         super::lists(&self.namespaces, namespace)
     }
 
+    /// What one call of the plugin of this name may use. The bundled one that asks servers has a whole minute, of which its
+    /// configurations take ten seconds where nothing else is written.
+    #[must_use]
+    pub fn limits(&self, name: &str) -> Limits {
+        let usual = Limits::default();
+        let limit = Limit::CallMillis;
+        let usual = match usual.clone().with(limit, limit.maximum()) {
+            Ok(longer) if name == WEB => longer,
+            _ => usual,
+        };
+        self.limits.clone().unwrap_or(usual)
+    }
+
     /// Whether this version may be taken into service.
     #[must_use]
     pub fn expects(&self, digest: Digest) -> bool {
         self.sha256
             .as_ref()
             .is_none_or(|expected| expected.contains(&digest))
+    }
+}
+
+impl Servers {
+    /// What is wrong with them although every field makes sense by itself.
+    pub(super) fn problems(&self, plugin: &str) -> Vec<String> {
+        let mut problems = Problems::of(format!("plugins.{plugin}.http"));
+        for (index, origin) in self.origins.iter().enumerate() {
+            if matches!(origin, Allowed::Exactly(address) if *address != address.origin()) {
+                problems.add(
+                    &format!("origins[{index}]"),
+                    "has a path: a plugin may ask for every path of an origin, or for none; take it out",
+                );
+            }
+        }
+        problems.paths([("caFile", &self.ca_file)]);
+        problems.list
     }
 }
 
@@ -74,7 +120,7 @@ fn digests<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Dige
     Ok(Some(list))
 }
 
-fn limits<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Limits, D::Error> {
+fn limits<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Limits>, D::Error> {
     let amounts = BTreeMap::<String, u64>::deserialize(deserializer)?;
     amounts
         .into_iter()
@@ -89,4 +135,5 @@ fn limits<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Limits, D::Error
             })?;
             limits.with(limit, amount).map_err(D::Error::custom)
         })
+        .map(Some)
 }

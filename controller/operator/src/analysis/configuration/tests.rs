@@ -215,12 +215,10 @@ fn a_plugin_has_expected_digests_grants_namespaces_and_limits() {
     assert!(plugin.expects(Digest::of(b"")) && !plugin.expects(Digest::of(b"another")));
     assert_eq!(plugin.providers, Some(vec!["prometheus".to_owned()]));
     assert!(plugin.serves("shop") && !plugin.serves("bank"));
-    assert_eq!(plugin.limits.amount(Limit::Fuel), 1000);
-    assert_eq!(plugin.limits.amount(Limit::MemoryBytes), 1 << 20);
-    assert_eq!(
-        plugin.limits.amount(Limit::Queries),
-        Limit::Queries.default_amount()
-    );
+    let limits = plugin.limits("error_ratio");
+    assert_eq!(limits.amount(Limit::Fuel), 1000);
+    assert_eq!(limits.amount(Limit::MemoryBytes), 1 << 20);
+    assert_eq!(limits.amount(Limit::Queries), Limit::Queries.default_amount());
 }
 
 #[test]
@@ -229,7 +227,11 @@ fn of_a_plugin_that_nothing_is_said_of_any_version_serves_every_namespace_withou
 
     assert_eq!(plugin, PluginSettings::default());
     assert!(plugin.expects(Digest::of(b"any")) && plugin.serves("shop"));
-    assert_eq!((plugin.providers, plugin.limits), (None, Limits::default()));
+    assert_eq!(
+        (&plugin.providers, plugin.limits("error-ratio")),
+        (&None, Limits::default())
+    );
+    assert_eq!(plugin.http, Servers::default());
 }
 
 #[test]
@@ -288,7 +290,29 @@ fn what_does_not_fit_together_is_refused_with_path_and_remedy() {
 fn a_bundled_plugin_can_be_limited() {
     let plugin = plugin("plugins: {prometheus: {namespaces: [shop], limits: {callMillis: 20000}}}");
 
-    assert_eq!(plugin.limits.amount(Limit::CallMillis), 20_000);
+    assert_eq!(plugin.limits("prometheus").amount(Limit::CallMillis), 20_000);
+}
+
+#[test]
+fn the_servers_that_a_plugin_may_ask_are_origins() {
+    let text = "plugins: {web: {http: {origins: [cluster, 'https://api.example.com'], caFile: /ca.crt}}}";
+    let address = Address::parse("https://api.example.com").unwrap();
+
+    let web = plugin(text);
+
+    assert_eq!(web.http.origins, [Allowed::Cluster, Allowed::Exactly(address)]);
+    assert_eq!(web.limits("web").amount(Limit::CallMillis), 60_000);
+    assert_eq!(web.limits("another").amount(Limit::CallMillis), 10_000);
+    let wrong = text
+        .replace("example.com", "example.com/v1")
+        .replace("/ca.crt", "ca.crt");
+    let problems = Configuration::parse(&wrong).unwrap().problems();
+    assert!(
+        problems.len() == 2
+            && problems[0].starts_with("plugins.web.http.origins[1]: has a path")
+            && problems[1].starts_with("plugins.web.http.caFile: must be a path from the root"),
+        "{problems:?}"
+    );
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What becomes of AnalysisRuns that no plugin has to measure; measuring itself is tested on a real cluster.
 
+mod jobs;
 mod secrets;
 
 use serde_json::json;
@@ -49,7 +50,7 @@ async fn advanced_by(
     engine: impl AsyncFnOnce(&Context) -> AnalysisEngine,
 ) -> (Progress, String) {
     let ended = scenario(exchanges, async |context| {
-        let run = Run::under_way(serde_json::from_value(run).unwrap(), Group::Kulta).unwrap();
+        let run = Run::of(serde_json::from_value(run).unwrap(), Group::Kulta).unwrap();
         let task = parse(&run.spec, &stand_in(&run.uid)).unwrap();
         let engine = engine(context).await;
         engine.advance(&key("web-abc-2"), &run, &task).await.unwrap()
@@ -468,7 +469,7 @@ async fn another_version_than_it_began_with_is_told() {
 fn the_rollout_and_the_revision_are_read_from_the_object() {
     let live = serde_json::from_value(run()).unwrap();
 
-    let run = Run::under_way(live, Group::Kulta).unwrap();
+    let run = Run::of(live, Group::Kulta).unwrap();
 
     assert_eq!(
         (run.owner.as_deref(), run.hash.as_deref()),
@@ -481,7 +482,7 @@ fn a_status_that_can_not_be_read_counts_as_lost() {
     let mut spoilt = run();
     spoilt["status"] = json!({"phase": "Dreaming"});
 
-    let run = Run::under_way(serde_json::from_value(spoilt).unwrap(), Group::Kulta).unwrap();
+    let run = Run::of(serde_json::from_value(spoilt).unwrap(), Group::Kulta).unwrap();
 
     assert_eq!(run.status, RunStatus::default());
 }

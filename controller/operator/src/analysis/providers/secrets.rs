@@ -1,16 +1,21 @@
 //! The texts of Secrets in one call of a plugin: put into its queries, and taken out of what comes back.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kulta_plugin_host::Redaction;
+use kulta_plugin_host::http::RequestError;
 use kulta_plugin_host::metrics::{Answer, Data, QueryError};
 use serde_json::Value;
 
 /// How the stand-in for a text of a Secret begins.
 pub const STAND_IN_BEGINS: &str = "kulta-secret-";
+/// What is said of a stand-in that a plugin has kept.
+const OF_ANOTHER_CALL: &str =
+    "it has what stood for a text of a Secret in another call: it counts in its own only";
 /// So many digits follow.
 pub const STAND_IN_DIGITS: usize = 32;
 
@@ -36,6 +41,15 @@ impl SecretTexts {
     #[must_use]
     pub fn redaction(&self) -> &Redaction {
         &self.redaction
+    }
+
+    /// What must not be told of an answer to a request with these credentials, be they of a Secret or not.
+    pub(super) fn redaction_with(&self, credentials: &[String]) -> Redaction {
+        if credentials.is_empty() {
+            return self.redaction.clone();
+        }
+        let texts = self.texts.iter().map(|(_, text)| text).chain(credentials);
+        Redaction::of(texts.flat_map(|text| forms(text)))
     }
 
     /// `configuration` with the texts themselves.
@@ -69,17 +83,47 @@ impl SecretTexts {
                 continue;
             }
             let known = self.texts.iter().find(|(stand_in, _)| rest.starts_with(stand_in));
-            let known = known.ok_or_else(|| {
-                QueryError::Denied(
-                    "the query has what stood for a text of a Secret in another call: it counts in its own only"
-                        .to_owned(),
-                )
-            })?;
+            let known = known.ok_or_else(|| QueryError::Denied(OF_ANOTHER_CALL.to_owned()))?;
             if !wanted.contains(known) {
                 wanted.push(known.clone());
             }
         }
         Ok(wanted)
+    }
+
+    /// `text` with the texts that it has to get, each as `written` has it: once, so that no text is read as what stands for
+    /// another one.
+    pub(super) fn filled_in(
+        &self,
+        text: &str,
+        written: impl Fn(&str) -> Cow<'_, str>,
+    ) -> Result<String, RequestError> {
+        let mut filled = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some((before, begun)) = rest
+            .find(STAND_IN_BEGINS)
+            .and_then(|at| rest.split_at_checked(at))
+        {
+            filled.push_str(before);
+            let known = self
+                .texts
+                .iter()
+                .find(|(stand_in, _)| begun.starts_with(stand_in));
+            let taken = match known {
+                Some((stand_in, secret)) => {
+                    filled.push_str(&written(secret));
+                    stand_in.len()
+                }
+                None if is_stand_in(begun) => return Err(RequestError::Denied(OF_ANOTHER_CALL.to_owned())),
+                None => {
+                    filled.push_str(STAND_IN_BEGINS);
+                    STAND_IN_BEGINS.len()
+                }
+            };
+            rest = begun.get(taken..).unwrap_or_default();
+        }
+        filled.push_str(rest);
+        Ok(filled)
     }
 
     /// An answer without the texts, should a provider have sent them back.
@@ -126,13 +170,15 @@ pub(super) fn hidden_in_error(redaction: &Redaction, error: QueryError) -> Query
     }
 }
 
-/// A text as it is, and as others write it: without the line end, in quotes, in a form, in base64.
-fn forms(text: &str) -> [String; 5] {
+/// A text as it is, and as others write it: without the line end, in quotes (some servers write a slash with a backslash
+/// there), in a form, in base64.
+fn forms(text: &str) -> [String; 6] {
     let quoted = Value::from(text).to_string();
     let quoted = quoted.trim_matches('"').to_owned();
     [
         text.to_owned(),
         text.trim().to_owned(),
+        quoted.replace('/', "\\/"),
         quoted,
         form_urlencoded::byte_serialize(text.as_bytes()).collect(),
         STANDARD.encode(text),

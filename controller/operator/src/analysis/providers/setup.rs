@@ -1,6 +1,7 @@
 //! Which Prometheus is asked: the providers of one operator's configuration, and what else it allows.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::{Arc, Weak};
 
 use kulta_api::analysis::Source;
@@ -8,7 +9,7 @@ use parking_lot::Mutex;
 
 use super::DEFAULT_PROVIDER;
 use crate::access::{Access, Address, Allowed, Connection};
-use crate::analysis::configuration::{Configuration, Provider};
+use crate::analysis::configuration::{Configuration, Provider, Servers};
 use crate::analysis::shares::Shares;
 
 /// Queries of one provider at the same time: one that is slow must not be overrun, nor starve the others.
@@ -32,6 +33,15 @@ pub(super) struct Setup {
     allowed: Vec<Allowed>,
     /// Those at allowed addresses, by address, as long as they are being asked.
     elsewhere: Mutex<BTreeMap<String, Weak<Known>>>,
+}
+
+/// Why an address is not allowed.
+#[derive(Debug)]
+pub(super) enum NotAllowed {
+    /// It is not listed.
+    Unlisted,
+    /// All Services of the cluster are listed, and this one is in the namespace of a provider.
+    BesideProvider { namespace: String, provider: String },
 }
 
 impl Known {
@@ -123,34 +133,80 @@ impl Setup {
         ))
     }
 
+    /// The server of a plugin that may ask `servers`.
+    pub(super) fn server(&self, origin: &Address, servers: &Servers) -> Result<Arc<Known>, NotAllowed> {
+        let mut provider = Provider::plain(self.allowed(origin, &servers.origins)?);
+        if provider.address.is_https() {
+            provider.ca_file.clone_from(&servers.ca_file);
+        }
+        // No address of a Prometheus has a space in it.
+        let key = format!("{} {:?}", provider.address, provider.ca_file);
+        Ok(self.at_hand(key, provider))
+    }
+
     /// The Prometheus at an address that is allowed although no provider has it.
     fn elsewhere(&self, address: &Address) -> Result<Arc<Known>, String> {
-        let allowed = self.allowed.iter().find_map(|allowed| match allowed {
-            Allowed::Exactly(exactly) => exactly.is_same(address).then(|| exactly.clone()),
-            // The rules of a provider are not evaded by another path or port.
-            Allowed::Cluster if self.is_host_of_provider(address) => None,
-            Allowed::Cluster => address.within_cluster(),
-        });
-        let address = allowed.ok_or_else(|| {
+        let address = self.allowed(address, &self.allowed).map_err(|why| {
             format!(
-                "\"{address}\" may not be asked: write that of a provider, take it out to ask the provider \
+                "\"{address}\" may not be asked{why}: write that of a provider, take it out to ask the provider \
                  {DEFAULT_PROVIDER:?}, or have it added to `allowedAddresses` of the operator's configuration"
             )
         })?;
-        let mut elsewhere = self.elsewhere.lock();
-        elsewhere.retain(|_, known| known.strong_count() > 0);
-        let key = address.to_string();
-        if let Some(known) = elsewhere.get(&key).and_then(Weak::upgrade) {
-            return Ok(known);
-        }
-        let known = Arc::new(Known::new(Provider::plain(address)));
-        elsewhere.insert(key, Arc::downgrade(&known));
-        Ok(known)
+        Ok(self.at_hand(address.to_string(), Provider::plain(address)))
     }
 
-    fn is_host_of_provider(&self, address: &Address) -> bool {
-        self.known
-            .values()
-            .any(|known| known.provider.address.is_same_host(address))
+    /// The address as it is asked, if it is in this list.
+    fn allowed(&self, address: &Address, list: &[Allowed]) -> Result<Address, NotAllowed> {
+        let mut exactly = list.iter().filter_map(|allowed| match allowed {
+            Allowed::Exactly(exactly) => Some(exactly),
+            Allowed::Cluster => None,
+        });
+        if let Some(exactly) = exactly.find(|exactly| exactly.is_same(address)) {
+            return Ok(exactly.clone());
+        }
+        let within = address.within_cluster();
+        let within = within.filter(|_| list.contains(&Allowed::Cluster));
+        let within = within.ok_or(NotAllowed::Unlisted)?;
+        match self.provider_beside(&within) {
+            Some(refused) => Err(refused),
+            None => Ok(within),
+        }
+    }
+
+    /// The provider whose namespace the address lies in: its rules are not to be evaded by another path or port, nor by
+    /// another name of the same pods, such as that of another Service or of one of them.
+    fn provider_beside(&self, address: &Address) -> Option<NotAllowed> {
+        let namespace = address.namespace()?;
+        let is_beside = |known: &Known| known.provider.address.namespace() == Some(namespace);
+        let (provider, _) = self.known.iter().find(|(_, known)| is_beside(known))?;
+        Some(NotAllowed::BesideProvider {
+            namespace: namespace.to_owned(),
+            provider: provider.clone(),
+        })
+    }
+
+    /// What is kept of it under this key, as long as it is being asked.
+    fn at_hand(&self, key: String, provider: Provider) -> Arc<Known> {
+        let mut elsewhere = self.elsewhere.lock();
+        elsewhere.retain(|_, known| known.strong_count() > 0);
+        if let Some(known) = elsewhere.get(&key).and_then(Weak::upgrade) {
+            return known;
+        }
+        let known = Arc::new(Known::new(provider));
+        elsewhere.insert(key, Arc::downgrade(&known));
+        known
+    }
+}
+
+/// What goes behind "may not be asked".
+impl fmt::Display for NotAllowed {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unlisted => Ok(()),
+            Self::BesideProvider { namespace, provider } => write!(
+                formatter,
+                ", as `cluster` is not for the namespace {namespace:?} of the provider {provider:?}"
+            ),
+        }
     }
 }

@@ -20,6 +20,7 @@ mod answers;
 mod credentials;
 mod places;
 mod secrets;
+mod servers;
 mod sources;
 
 pub(in crate::analysis) const UP: &str =

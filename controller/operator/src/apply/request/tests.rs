@@ -1,4 +1,5 @@
 use kulta_api::Group;
+use kulta_core::spec::RouteKind;
 use serde_json::json;
 
 use super::*;
@@ -12,11 +13,16 @@ fn with<T>(build: impl FnOnce(Requests<'_>) -> T) -> T {
 
 /// The request for the route edge/web.
 fn weights(generation: i64, changes: &[WeightChange]) -> Request {
+    changed(generation, changes, &[])
+}
+
+fn changed(generation: i64, changes: &[WeightChange], rules: &[RuleChange]) -> Request {
     let route = RouteReference {
+        kind: RouteKind::Http,
         namespace: "edge".to_owned(),
         name: "web".to_owned(),
     };
-    set_route_weights(&route, generation, changes)
+    change_route(&route, generation, changes, rules, None)
 }
 
 fn change(index: usize, name: &str, from: Option<u32>, to: u32) -> WeightChange {
@@ -38,14 +44,18 @@ fn merge(request: &Request) -> &Value {
 
 fn operations(request: &Request) -> Value {
     match &request.operation {
-        Operation::Test(patch) | Operation::TestStatus(patch) => serde_json::to_value(patch).unwrap(),
+        Operation::Test(patch) | Operation::TestStrictly(patch) | Operation::TestStatus(patch) => {
+            serde_json::to_value(patch).unwrap()
+        }
         other => panic!("no JSON patch: {other:?}"),
     }
 }
 
 fn apply_to(route: &mut Value, request: &Request) -> Result<(), json_patch::PatchError> {
     match &request.operation {
-        Operation::Test(patch) | Operation::TestStatus(patch) => json_patch::patch(route, patch),
+        Operation::Test(patch) | Operation::TestStrictly(patch) | Operation::TestStatus(patch) => {
+            json_patch::patch(route, patch)
+        }
         other => panic!("no JSON patch: {other:?}"),
     }
 }
@@ -72,6 +82,109 @@ const SCALE: Scale = Scale {
     min_ready_seconds: 5,
     desired_replicas: 10,
 };
+
+#[test]
+fn one_rule_is_put_in_changed_or_taken_out_by_its_index_and_name() {
+    let name = || "testers".to_owned();
+    let with_testers = |rule: &Value| {
+        let mut route = route();
+        route["spec"]["rules"]
+            .as_array_mut()
+            .unwrap()
+            .insert(0, rule.clone());
+        route
+    };
+    let (first, second) = (
+        json!({"name": "testers", "a": 1}),
+        json!({"name": "testers", "a": 2}),
+    );
+    let add = RuleChange::Add {
+        index: 0,
+        rule: first.clone(),
+    };
+    let replace = RuleChange::Replace {
+        index: 0,
+        name: name(),
+        rule: second.clone(),
+    };
+    let remove = RuleChange::Remove {
+        index: 0,
+        name: name(),
+    };
+    for (before, change, after) in [
+        (route(), add, with_testers(&first)),
+        (with_testers(&first), replace, with_testers(&second)),
+        (with_testers(&second), remove, route()),
+    ] {
+        let mut patched = before;
+        let request = changed(7, &[], &[change]);
+        apply_to(&mut patched, &request).unwrap();
+        assert_eq!(patched, after);
+        assert!(matches!(request.operation, Operation::TestStrictly(_)));
+    }
+}
+
+#[test]
+fn a_label_comes_beside_others_or_as_the_first_one_and_goes_alone() {
+    let label = || RouteLabel {
+        key: "example.com/rollout".to_owned(),
+        value: "in-progress".to_owned(),
+    };
+    let labelled = |labels: Option<Value>| {
+        let mut route = route();
+        route["metadata"]["resourceVersion"] = json!("70");
+        if let Some(labels) = labels {
+            route["metadata"]["labels"] = labels;
+        }
+        route
+    };
+    let first = LabelChange::Set {
+        label: label(),
+        first: Some("70".to_owned()),
+    };
+    let next = LabelChange::Set {
+        label: label(),
+        first: None,
+    };
+    let own = json!({"example.com/rollout": "in-progress"});
+    let both = json!({"a": "b", "example.com/rollout": "in-progress"});
+    for (before, change, after) in [
+        (None, first, Some(own)),
+        (Some(json!({"a": "b"})), next, Some(both.clone())),
+        (Some(both), LabelChange::Remove(label()), Some(json!({"a": "b"}))),
+    ] {
+        let mut patched = labelled(before);
+        let reference = RouteReference {
+            kind: RouteKind::Grpc,
+            namespace: "edge".to_owned(),
+            name: "web".to_owned(),
+        };
+        let request = change_route(&reference, 7, &[], &[], Some(&change));
+        apply_to(&mut patched, &request).unwrap();
+        assert_eq!(patched, labelled(after));
+        assert_eq!(request.target.to_string(), "GRPCRoute edge/web");
+    }
+}
+
+#[test]
+fn another_rule_than_the_named_one_is_neither_changed_nor_taken_out() {
+    let name = || "testers".to_owned();
+    for change in [
+        RuleChange::Replace {
+            index: 0,
+            name: name(),
+            rule: json!({}),
+        },
+        RuleChange::Remove {
+            index: 0,
+            name: name(),
+        },
+    ] {
+        let mut patched = route();
+        let request = changed(7, &[], &[change]);
+        assert!(apply_to(&mut patched, &request).is_err());
+    }
+}
 
 #[test]
 fn weights_are_the_only_fields_of_a_route_that_change() {
@@ -200,7 +313,7 @@ fn a_deadline_is_written_in_utc_or_taken_away() {
 fn revisions_are_noted_as_text() {
     let digest = TemplateDigest::stored("d1gest");
     let recorded = with(|requests| requests.record_revision("web-abc", "12", 4, Some("1,2"), &digest));
-    let annotated = with(|requests| requests.annotate_rollout("13", 4));
+    let annotated = with(|requests| requests.annotate_rollout("13", Some(4), None));
 
     assert_eq!(
         merge(&recorded)["metadata"],

@@ -1,7 +1,7 @@
 //! Actions that read the live objects before they write: creation, adoption, a new number for an old ReplicaSet.
 
 use kulta_core::revision::TemplateDigest;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{PATCH_OLD, applied};
 use crate::apply::*;
@@ -20,6 +20,8 @@ fn create() -> Action {
         revision: 2,
         min_ready_seconds: 5,
         desired_replicas: 4,
+        metadata: kulta_core::spec::PodMetadata::default(),
+        apart_from: None,
     }
 }
 

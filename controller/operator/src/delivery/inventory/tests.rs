@@ -221,6 +221,21 @@ fn where_there_is_no_room_the_facts_of_those_that_went_first_are_forgotten() {
 }
 
 #[test]
+fn no_more_names_of_ends_are_kept_than_there_is_room_for() {
+    let mut inventory = with_unheard(&["first", "second"]);
+    let room = Room {
+        end_bytes: 50,
+        ..Room::BOUND
+    };
+
+    let forgone = inventory.fit(room);
+
+    let uid = "first".to_owned();
+    assert_eq!(forgone, [Forgone { uid, first: None }]);
+    assert_eq!(inventory.leaving().len(), 1);
+}
+
+#[test]
 fn no_more_ends_are_kept_than_there_is_room_for() {
     let mut inventory = with_unheard(&["first", "second"]);
     let room = Room {

@@ -117,6 +117,8 @@ async fn the_dry_run_uses_a_name_of_its_own_and_the_whole_template() {
         revision: 0,
         min_ready_seconds: 0,
         desired_replicas: 3,
+        metadata: kulta_core::spec::PodMetadata::default(),
+        apart_from: None,
     };
     let manifest = replica_set::manifest(&rollout, &new).unwrap();
     let exchanges = vec![
@@ -157,6 +159,32 @@ async fn a_name_that_is_being_freed_is_waited_for() {
         matches!(ended.outcome, Ok(TemplateCheck::Unknown { .. })),
         "{:?}",
         ended.outcome
+    );
+}
+
+#[tokio::test]
+async fn what_was_put_in_besides_the_template_makes_no_other_revision() {
+    let mut stored = defaulted("web-old", "old", "main");
+    let template = &mut stored["spec"]["template"];
+    template["metadata"]["labels"]["role"] = json!("canary");
+    template["metadata"]["annotations"] = json!({"role": "canary"});
+    let preferred = kulta_core::spec::AntiAffinity::Preferred(1);
+    kulta_api::injected::keep_apart(template, "shop", "before", preferred);
+    stored["metadata"]["annotations"] = json!({
+        "rollout.argoproj.io/ephemeral-metadata": r#"{"labels":{"role":"canary"},"annotations":{"role":"canary"}}"#,
+    });
+    let exchanges = vec![live(), accepted(), expect(&read("web-old"), found(stored))];
+    let ended = scenario(exchanges, async |context| {
+        with_web(context);
+        put::<ReplicaSet>(&context.caches, &samples::replica_set("web", "old"));
+        checked(context).await
+    })
+    .await;
+    assert_eq!(
+        ended.outcome,
+        Ok(TemplateCheck::Equal {
+            replica_set: "web-old".to_owned()
+        })
     );
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use kulta_api::Group;
 use kulta_api::names::{FIELD_MANAGER, HASH_LABEL, TEMPLATE_DIGEST_ANNOTATION};
-use kulta_api::status::{WriteContext, write};
+use kulta_api::status::{WriteContext, foreign, with_foreign, write};
 use kulta_core::decide;
 use kulta_core::plan::{Action, Plan};
 use serde_json::{Value, json};
@@ -121,6 +121,7 @@ impl World {
             canary_service,
         };
         let status = write(&Group::Argo.kept(&plan.status), &shape);
+        let status = with_foreign(status, &rollout.foreign_status);
         let rollout = self.get("Rollout", name);
         rollout["status"] = status;
         rollout["metadata"]["managedFields"] = json!([{"manager": FIELD_MANAGER}]);
@@ -191,6 +192,11 @@ async fn goes_on(state: &str) {
             "{state}{pointer}"
         );
     }
+    assert_eq!(
+        foreign(&after),
+        foreign(&before),
+        "{state}: what only Argo Rollouts knows"
+    );
 }
 
 #[tokio::test]

@@ -91,6 +91,24 @@ fn services_and_routes_concern_the_rollouts_that_name_them() {
     assert_eq!(take::<Service>(&caches, "web-stable"), ["web"]);
 }
 
+#[test]
+fn a_route_concerns_those_whose_labels_find_it_or_found_it() {
+    let caches = Caches::default();
+    let mut rollout = samples::rollout("web");
+    let selector = json!({"matchLabels": {"app": "web"}});
+    rollout["spec"]["strategy"]["canary"]["trafficRouting"]["gatewayAPI"] =
+        json!({"grpcRouteSelector": selector});
+    put::<Rollout>(&caches, &rollout);
+    let mut route = samples::route("buy");
+    assert!(put::<GrpcRoute>(&caches, &route).is_empty());
+
+    route["metadata"]["labels"] = json!({"app": "web"});
+    assert_eq!(put::<GrpcRoute>(&caches, &route), ["web"]);
+    assert!(put::<HttpRoute>(&caches, &route).is_empty());
+    route["metadata"]["labels"] = json!({});
+    assert_eq!(put::<GrpcRoute>(&caches, &route), ["web"]);
+}
+
 /// The Rollout `web`, with an analysis by the template `errors`.
 fn judged() -> Caches {
     let caches = caches();
@@ -271,7 +289,7 @@ fn a_service_concerns_the_rollout_of_whichever_group_that_it_was_pointed_for() {
 }
 
 #[test]
-fn what_is_to_do_in_a_group_are_its_rollouts_and_the_analyses_under_way() {
+fn what_is_to_do_in_a_group_are_its_rollouts_and_the_analyses_under_way_or_with_jobs() {
     let caches = caches();
     put::<Rollout>(&caches, &samples::argo(samples::rollout("web")));
     put::<AnalysisRun>(&caches, &samples::argo(samples::analysis_run("web", "web-abc-2")));
@@ -279,6 +297,9 @@ fn what_is_to_do_in_a_group_are_its_rollouts_and_the_analyses_under_way() {
     done["status"] = json!({"phase": "Successful"});
     put::<AnalysisRun>(&caches, &done);
     put::<AnalysisRun>(&caches, &samples::analysis_run("web", "web-abc-2"));
+    done["metadata"]["name"] = json!("web-abc-3");
+    done["spec"]["metrics"][0]["provider"] = json!({"job": {}});
+    put::<AnalysisRun>(&caches, &done);
 
     let to_do = caches.read(|tables| tables.to_do_in(Group::Argo));
 
@@ -286,7 +307,7 @@ fn what_is_to_do_in_a_group_are_its_rollouts_and_the_analyses_under_way() {
         to_do,
         (
             vec![samples::argo_key("web")],
-            vec![samples::argo_key("web-abc-2")]
+            vec![samples::argo_key("web-abc-2"), samples::argo_key("web-abc-3")]
         )
     );
 }

@@ -60,7 +60,7 @@ fn a_secret_in_a_condition_is_refused_with_its_path() {
         &[("a", template)],
         ".templates[0]",
         "AnalysisTemplate \"a\": spec.metrics[0].successCondition: the argument \"x\" comes from a Secret, and what it \
-         is could be read off here; use it in the configuration of a plugin or in a query only",
+         is could be read off here; use it in the configuration of a plugin, in a query, or in headers and bodies only",
     );
 }
 

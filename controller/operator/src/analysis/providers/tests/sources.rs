@@ -181,6 +181,28 @@ async fn the_rules_of_a_provider_are_not_evaded_by_another_way_to_write_its_addr
 }
 
 #[tokio::test]
+async fn the_rules_of_a_provider_are_not_evaded_by_another_name_of_its_pods() {
+    let address = Address::parse("http://prometheus.monitoring:9090").unwrap();
+    let listed = Address::parse("http://pushgateway.monitoring:9091").unwrap();
+    let allowed = vec![Allowed::Cluster, Allowed::Exactly(listed.clone())];
+    let providers = allowing(allowed, &[("main", for_shop(address))]);
+
+    for beside in [
+        "http://prometheus-operated.monitoring:9090",
+        "http://prometheus-0.prometheus-operated.monitoring.svc:9090",
+        "http://prometheus-0.prometheus.monitoring.svc.cluster.local:9090",
+    ] {
+        let words = "may not be asked, as `cluster` is not for the namespace \"monitoring\" of the provider \"main\":";
+        assert_refused(&providers, "bank", &at(beside), words);
+    }
+    assert_eq!(refusal(&providers, "bank", &source(&listed)), None);
+    assert_eq!(
+        refusal(&providers, "bank", &at("http://prometheus.bank:9090")),
+        None
+    );
+}
+
+#[tokio::test]
 async fn a_metric_can_ask_for_an_earlier_end_and_no_later_one() {
     let (address, _) = server(Answered::Never).await;
     let patient = Source {

@@ -1,10 +1,14 @@
-//! What is kept of an `HTTPRoute`: its split, what gateways say of it, and who last wrote its rules.
+//! What is kept of a route: its split, what gateways say of it, and who last wrote its rules.
+
+use std::fmt::Debug;
+use std::marker::PhantomData;
 
 use jiff::Timestamp;
 use kube::core::ApiResource;
 use kulta_api::Group;
 use kulta_api::names::FIELD_MANAGER;
-use kulta_core::observed::{BackendView, ParentReport, RouteView, Verdict};
+use kulta_core::observed::{BackendView, ParentReport, RouteView, RuleView, Verdict};
+use kulta_core::spec::RouteKind;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -12,22 +16,60 @@ use super::metadata::{ManagedFields, Metadata};
 use super::projection::{Projection, Undecodable};
 
 /// The API group of routes.
-pub(super) const GROUP: &str = "gateway.networking.k8s.io";
-/// The version of routes: the oldest with all that is needed, served by every release since 1.0.
-pub(super) const VERSION: &str = "v1";
-/// The kind of routes.
-pub(super) const KIND: &str = "HTTPRoute";
-const PLURAL: &str = "httproutes";
+const GROUP: &str = "gateway.networking.k8s.io";
+/// The version of routes: the oldest with all that is needed, served by every release since 1.0 (1.1 for `GRPCRoute`).
+const VERSION: &str = "v1";
+
+/// A kind of route that is watched.
+pub trait Kind: Debug + PartialEq + Send + Sync + 'static {
+    /// Which one.
+    const KIND: RouteKind;
+}
+
+/// `HTTPRoute`s.
+#[derive(Debug, PartialEq)]
+pub struct Http;
+
+impl Kind for Http {
+    const KIND: RouteKind = RouteKind::Http;
+}
+
+/// `GRPCRoute`s.
+#[derive(Debug, PartialEq)]
+pub struct Grpc;
+
+impl Kind for Grpc {
+    const KIND: RouteKind = RouteKind::Grpc;
+}
 
 /// An `HTTPRoute`.
+pub type HttpRoute = Route<Http>;
+/// A `GRPCRoute`.
+pub type GrpcRoute = Route<Grpc>;
+
+/// A route.
 #[derive(Debug, PartialEq)]
-pub struct HttpRoute {
+pub struct Route<K> {
     /// `metadata.uid`
     pub uid: String,
-    /// `metadata.resourceVersion`
-    pub resource_version: String,
     /// What decisions see of it.
     pub view: RouteView,
+    kind: PhantomData<K>,
+}
+
+/// The resource of the routes of a kind, for a client.
+pub(crate) fn api_resource(kind: RouteKind) -> ApiResource {
+    let plural = match kind {
+        RouteKind::Http => "httproutes",
+        RouteKind::Grpc => "grpcroutes",
+    };
+    ApiResource {
+        group: GROUP.to_owned(),
+        version: VERSION.to_owned(),
+        api_version: format!("{GROUP}/{VERSION}"),
+        kind: kind.as_str().to_owned(),
+        plural: plural.to_owned(),
+    }
 }
 
 #[derive(Deserialize)]
@@ -148,15 +190,9 @@ impl WrittenBackend {
     }
 }
 
-impl Projection for HttpRoute {
+impl<K: Kind> Projection for Route<K> {
     fn api_resource(_: Group) -> ApiResource {
-        ApiResource {
-            group: GROUP.to_owned(),
-            version: VERSION.to_owned(),
-            api_version: format!("{GROUP}/{VERSION}"),
-            kind: KIND.to_owned(),
-            plural: PLURAL.to_owned(),
-        }
+        api_resource(K::KIND)
     }
 
     fn project(object: &Value) -> Result<Self, Undecodable> {
@@ -178,7 +214,10 @@ impl Projection for HttpRoute {
         });
         let view = RouteView {
             generation: metadata.generation,
+            resource_version: metadata.resource_version,
+            labels: metadata.labels,
             backends: backends.collect(),
+            rules: rules_to_look_at(object),
             parents: spec
                 .parent_refs
                 .iter()
@@ -189,10 +228,35 @@ impl Projection for HttpRoute {
         };
         Ok(Self {
             uid: metadata.uid,
-            resource_version: metadata.resource_version,
             view,
+            kind: PhantomData,
         })
     }
+}
+
+/// The rules, if managed ones are made from one of them, or may be among them: what the others are for counts then, too.
+/// Most routes have none.
+fn rules_to_look_at(object: &Value) -> Vec<RuleView> {
+    let rules = object.pointer("/spec/rules").and_then(Value::as_array);
+    let rules = rules.map_or(&[][..], Vec::as_slice);
+    let matters = |rule: &Value| {
+        let backends = rule.get("backendRefs").and_then(Value::as_array);
+        let splits = backends.is_some_and(|backends| backends.len() > 1);
+        splits || name_of(rule).is_some()
+    };
+    if !rules.iter().any(matters) {
+        return Vec::new();
+    }
+    let views = rules.iter().enumerate().map(|(index, rule)| RuleView {
+        index,
+        name: name_of(rule),
+        body: rule.to_string().into(),
+    });
+    views.collect()
+}
+
+fn name_of(rule: &Value) -> Option<String> {
+    rule.get("name").and_then(Value::as_str).map(str::to_owned)
 }
 
 /// Who last wrote `spec.rules`. The times are whole seconds: of two within one, it is not KULTA that is named, because
@@ -257,6 +321,29 @@ mod tests {
         ];
         assert_eq!(seen, expected);
         assert_eq!(backends[0].port, Some(80));
+    }
+
+    #[test]
+    fn beside_rules_that_split_or_have_a_name_everything_is_kept() {
+        let mut object = samples::route("web");
+        let two = json!([{"name": "web-stable"}, {"name": "web-canary"}]);
+        object["spec"]["rules"] = json!([
+            {"backendRefs": [{"name": "other"}]},
+            {"backendRefs": two, "unknown": {"kept": true}},
+            {"name": "testers", "backendRefs": [{"name": "web-canary"}]},
+        ]);
+
+        let rules = view(&object).rules;
+
+        let seen: Vec<_> = rules
+            .iter()
+            .map(|rule| (rule.index, rule.name.as_deref()))
+            .collect();
+        assert_eq!(seen, [(0, None), (1, None), (2, Some("testers"))]);
+        let body: Value = serde_json::from_str(&rules[1].body).unwrap();
+        assert_eq!(body, object["spec"]["rules"][1]);
+        object["spec"]["rules"] = json!([{"backendRefs": [{"name": "other"}]}]);
+        assert!(view(&object).rules.is_empty());
     }
 
     #[test]

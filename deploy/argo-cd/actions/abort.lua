@@ -1,0 +1,3 @@
+-- Gives the traffic back to the stable version.
+obj.status.abort = true
+return obj

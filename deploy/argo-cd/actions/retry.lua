@@ -1,0 +1,3 @@
+-- Tries an aborted version again.
+obj.status.abort = nil
+return obj
