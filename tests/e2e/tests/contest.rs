@@ -20,7 +20,9 @@ const GITOPS_MANAGER: &str = "argocd-controller";
 /// How often it applies what its repository says.
 const GITOPS_PERIOD: Duration = Duration::from_secs(5);
 /// How often a colleague edits the route: slower than a gateway accepts, faster than a step.
-const EDIT_PERIOD: Duration = Duration::from_millis(400);
+/// Beside other scenarios the gateway needs up to half a second to answer for a generation: with less between two edits it may
+/// never answer for the one that there is.
+const EDIT_PERIOD: Duration = Duration::from_secs(1);
 /// Where the canary's weight is in the route.
 const CANARY_WEIGHT: &str = "/spec/rules/0/backendRefs/1/weight";
 
