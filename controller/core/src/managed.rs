@@ -208,13 +208,15 @@ fn is_named_after(rule: &str, name: &str) -> bool {
 }
 
 impl Managed<'_> {
-    /// What there is to do about the controller's own rules in `route`. `before`: the managed routes that were asked for.
+    /// What there is to do about the controller's own rules in `route`, whose `pairs` are the rules that name both Services.
+    /// `before`: the managed routes that were asked for.
     pub(crate) fn changes(
         &self,
         namespace: &str,
         routing: &TrafficRouting,
         before: &[String],
         (reference, route): (&RouteReference, &RouteView),
+        pairs: &[Pair<'_>],
         weight: Weight,
     ) -> RuleChanges {
         let named = routing.route(reference);
@@ -232,8 +234,7 @@ impl Managed<'_> {
             before,
             takes_rules,
         };
-        let pairs = owner.pairs(route);
-        let Rules { mut own, sources, .. } = owner.rules(reference, route, &pairs);
+        let Rules { mut own, sources, .. } = owner.rules(reference, route, pairs);
         for (index, _, body) in &mut own {
             let pair = pairs.iter().find(|pair| pair.rule == *index);
             rule::weigh(body, pair, weight);

@@ -140,7 +140,8 @@ pub async fn rollout(
     if migration.dry_run {
         return printed(&new, out);
     }
-    replaced(&to, &from.objects(Kind::Rollout), ("Rollout", &old), &new, out).await?;
+    let_go(&to, &from.objects(Kind::Rollout), ("Rollout", &old), &new, out).await?;
+    created(&to, &new, out).await?;
     healthy(&to, migration, out).await
 }
 
@@ -225,18 +226,6 @@ async fn accepted(to: &Cluster, name: &str, new: &Value) -> Result<DynamicObject
         return Err(MigrateError::AlreadyThere { name, group }.into());
     }
     to.create(Kind::Rollout, new, true).await
-}
-
-/// The pods go on without an owner while one object takes the place of the other.
-async fn replaced(
-    to: &Cluster,
-    objects: &Api<DynamicObject>,
-    (kind, old): (&'static str, &DynamicObject),
-    new: &Value,
-    out: &mut Output<'_>,
-) -> Result<(), VerbError> {
-    let_go(to, objects, (kind, old), new, out).await?;
-    created(to, new, out).await
 }
 
 /// Deletes the old object and leaves all that it owns. What is to come is printed before: whatever happens then, it can be

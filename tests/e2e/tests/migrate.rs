@@ -9,13 +9,13 @@ use kube::ResourceExt as _;
 use kube::api::{ListParams, PostParams};
 use kulta_core::status::Phase;
 use kulta_e2e::app::names;
-use kulta_e2e::{App, Stage, Traffic, Version};
+use kulta_e2e::{App, Stage, Version};
 use serde_json::json;
 
 use crate::kubectl::Plugin;
-use crate::live::{HALF_WAY, Live, RATE, half_way, shop, v2};
+use crate::live::{HALF_WAY, Live, half_way, shop, v2};
 use crate::shop::NAME;
-use crate::workload::{PODS, deployed};
+use crate::workload::{PODS, deployed_live};
 
 async fn pods(stage: &Stage) -> Result<BTreeSet<String>> {
     let of_app = ListParams::default().labels(&format!("{}={NAME}", names::APP_LABEL));
@@ -50,15 +50,7 @@ pub(crate) async fn deployment_becomes_a_rollout_with_its_pods(stage: &Stage) ->
         .replicas(PODS)
         .steps(half_way())
         .canary_field("scaleDownDelaySeconds", 1);
-    app.deploy_surroundings(stage).await?;
-    deployed(stage).await?;
-    let rollout = app.handle(stage);
-    let traffic = Traffic::start(stage, rollout.host(), RATE).await?;
-    let live = Live {
-        app,
-        rollout,
-        traffic,
-    };
+    let (live, _) = deployed_live(stage, app).await?;
     let before = pods(stage).await?;
     let mut manifest = live.app.rollout();
     if let Some(spec) = manifest["spec"].as_object_mut() {

@@ -37,7 +37,7 @@ pub(crate) fn deployment(version: &Version) -> Value {
 }
 
 /// A Deployment all of whose pods are there.
-pub(crate) async fn deployed(stage: &Stage) -> Result<Api<Deployment>> {
+async fn deployed(stage: &Stage) -> Result<Api<Deployment>> {
     let deployments = stage.api::<Deployment>();
     let manifest = serde_json::from_value(deployment(&Version::v1(&stage.settings().app)))?;
     deployments.create(&PostParams::default(), &manifest).await?;
@@ -55,8 +55,8 @@ pub(crate) async fn deployed(stage: &Stage) -> Result<Api<Deployment>> {
     Ok(deployments)
 }
 
-pub(crate) async fn deployment_gives_its_place_without_a_failed_request(stage: &Stage) -> Result<()> {
-    let app = taking(named(stage, NAME).steps(half_way()), "onsuccess");
+/// The application under load, served by a Deployment: its Rollout is still to be made.
+pub(crate) async fn deployed_live(stage: &Stage, app: App) -> Result<(Live, Api<Deployment>)> {
     app.deploy_surroundings(stage).await?;
     let deployments = deployed(stage).await?;
     let rollout = app.handle(stage);
@@ -66,6 +66,12 @@ pub(crate) async fn deployment_gives_its_place_without_a_failed_request(stage: &
         rollout,
         traffic,
     };
+    Ok((live, deployments))
+}
+
+pub(crate) async fn deployment_gives_its_place_without_a_failed_request(stage: &Stage) -> Result<()> {
+    let app = taking(named(stage, NAME).steps(half_way()), "onsuccess");
+    let (live, deployments) = deployed_live(stage, app).await?;
     live.serve(1).await?;
 
     stage.create(&live.app.rollout()).await?;

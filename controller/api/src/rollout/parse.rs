@@ -298,8 +298,7 @@ fn pods_of_workload(
     let own = raw.selector.as_ref();
     let (selector, labels) = match found {
         TakenFrom::Seen(found) => {
-            let taken = found.selector();
-            let selector = own.or(taken.as_ref());
+            let selector = own.or(found.selector.as_ref());
             let selector = validate_selector(selector, Some((path, &found.labels)), problems);
             (selector?, found.labels.clone())
         }

@@ -98,8 +98,8 @@ impl Owned {
             .template
             .as_ref()
             .and_then(|template| template.get("metadata"));
-        let of_workload = taken.and_then(WorkloadTemplate::selector);
-        let selector = raw.selector.as_ref().or(of_workload.as_ref());
+        let of_workload = taken.and_then(|taken| taken.selector.as_ref());
+        let selector = raw.selector.as_ref().or(of_workload);
         Self {
             metadata: taken.map_or_else(|| own.cloned(), |taken| Some(taken.metadata())),
             selector: selector

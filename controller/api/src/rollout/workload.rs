@@ -11,14 +11,14 @@ use super::WorkloadReference;
 use crate::Group;
 
 /// What a Rollout takes of the workload that it refers to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct WorkloadTemplate {
     /// The labels of its pod template.
     pub labels: BTreeMap<String, String>,
     /// The annotations of its pod template.
     pub annotations: BTreeMap<String, String>,
     /// Its selector, for a Rollout that has none of its own. A `PodTemplate` has none.
-    pub selector: Option<SelectorText>,
+    pub selector: Option<LabelSelector>,
 }
 
 /// Where a Rollout with a `workloadRef` has its pod template from.
@@ -32,19 +32,10 @@ pub enum TakenFrom<'a> {
     Unknown,
 }
 
-/// A label selector as written: compared as a whole.
-pub type SelectorText = Value;
-
 impl WorkloadTemplate {
     /// The metadata of its pod template.
     pub(super) fn metadata(&self) -> Value {
         json!({"labels": self.labels, "annotations": self.annotations})
-    }
-
-    /// The selector, if there is one that can be read.
-    #[must_use]
-    pub fn selector(&self) -> Option<LabelSelector> {
-        LabelSelector::deserialize(self.selector.as_ref()?).ok()
     }
 }
 

@@ -74,6 +74,7 @@ impl<'a> Aim<'a> {
             self.routing,
             self.before,
             (reference, route),
+            pairs,
             self.weight,
         );
         let changes = pairs.iter().flat_map(|pair| super::changes(pair, self.weight));

@@ -67,8 +67,11 @@ impl Pods {
         let mark = mark(digest);
         let patch = self.patch(&mark, digest);
         cluster.merge(Kind::ReplicaSet, &self.name(), &patch).await?;
-        let selector = self.current.data.pointer("/spec/selector");
-        let selector = kulta_api::rollout::selector(&json!({"selector": selector}));
+        let selector = self
+            .current
+            .data
+            .get("spec")
+            .and_then(kulta_api::rollout::selector);
         let selector = selector.as_ref().and_then(kulta_api::selector::selector_text);
         for pod in cluster.list(Kind::Pod, &selector.unwrap_or_default()).await? {
             let pod = pod.metadata.name.unwrap_or_default();

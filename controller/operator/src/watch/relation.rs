@@ -51,7 +51,7 @@ impl Relations {
     /// The Services that this controller has pointed for a Rollout of the name of `owner`.
     pub fn services_of(&self, owner: &ObjectKey) -> impl Iterator<Item = &ObjectKey> {
         let owner = ObjectKey::new(&owner.namespace, &owner.name);
-        self.services_by_owner.0.get(&owner).into_iter().flatten()
+        self.services_by_owner.of(&owner)
     }
 
     /// The Rollouts that name a Service.
@@ -111,8 +111,7 @@ impl Relations {
         kind: WorkloadKind,
         workload: &ObjectKey,
     ) -> impl Iterator<Item = &ObjectKey> {
-        let takers = self.rollouts_by_workload.0.get(&(kind, workload.clone()));
-        takers.into_iter().flatten()
+        self.rollouts_by_workload.of(&(kind, workload.clone()))
     }
 
     /// The Rollouts that take their template from some workload of this kind.
@@ -140,7 +139,11 @@ impl<One> Default for Many<One> {
 }
 
 impl<One: Ord> Many<One> {
-    fn of<Name>(&self, one: &Name) -> impl Iterator<Item = &ObjectKey>
+    /// What is found outlives the name by which it was looked for.
+    fn of<'many, Name>(
+        &'many self,
+        one: &Name,
+    ) -> impl Iterator<Item = &'many ObjectKey> + use<'many, One, Name>
     where
         One: std::borrow::Borrow<Name>,
         Name: Ord + ?Sized,

@@ -180,7 +180,7 @@ impl Rollout {
         let template = seen.map(|seen| &seen.template);
         let taken = template.map_or(TakenFrom::Missing, TakenFrom::Seen);
         completed.spec = parse_with(self.group, &self.view.namespace, &taking.spec, taken);
-        let selector = kulta_api::rollout::selector(&taking.spec).or_else(|| template?.selector());
+        let selector = kulta_api::rollout::selector(&taking.spec).or_else(|| template?.selector.clone());
         // One whose workload is gone still has its pods: whoever selects them, too, is told.
         completed.selector = selector.and_then(readable).or_else(|| self.selector.clone());
         completed.keep_known_selector();

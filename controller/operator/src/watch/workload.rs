@@ -7,6 +7,7 @@ use std::marker::PhantomData;
 use kube::core::ApiResource;
 use kulta_api::Group;
 use kulta_api::origin::image;
+use kulta_api::rollout::selector;
 use kulta_api::rollout::workload::{WorkloadTemplate, template_of};
 use kulta_core::observed::WorkloadView;
 use kulta_core::revision::TemplateDigest;
@@ -126,7 +127,7 @@ impl WorkloadSeen {
             template: WorkloadTemplate {
                 labels: labels.unwrap_or_default(),
                 annotations: annotations.unwrap_or_default(),
-                selector: object.pointer("/spec/selector").cloned(),
+                selector: object.get("spec").and_then(selector),
             },
         })
     }

@@ -24,7 +24,7 @@ fn found() -> WorkloadTemplate {
     WorkloadTemplate {
         labels: BTreeMap::from([("app".to_owned(), "web".to_owned())]),
         annotations: BTreeMap::from([("team".to_owned(), "shop".to_owned())]),
-        selector: Some(json!({"matchLabels": {"app": "web"}})),
+        selector: serde_json::from_value(json!({"matchLabels": {"app": "web"}})).unwrap(),
     }
 }
 
