@@ -49,7 +49,7 @@ pub(crate) const WALLS: [&str; 8] = [
 ];
 
 pub(crate) const CGROUPS: &str = "/sys/fs/cgroup";
-const KEEPER_WITHIN: Duration = Duration::from_secs(10);
+const KEEPER_WITHIN: Duration = Duration::from_mins(1);
 
 /// A running sandbox.
 #[derive(Clone, Debug)]

@@ -61,15 +61,17 @@ pub(crate) const SCRAPE_INTERVAL: &str = "2s";
 /// What the servers say they are: without it they call themselves v0.0.0-master and clients see a wrong skew.
 pub(crate) const KUBERNETES_VERSION_SYMBOLS: &str = "k8s.io/component-base/version";
 
-/// From a start to being healthy; generous, because the machine may be busy with a build.
-pub(crate) const HEALTHY_WITHIN: Duration = Duration::from_secs(90);
+// The limits are generous, because the machine may be busy with a build, and nothing but a failure waits for their end.
+
+/// From a start to being healthy.
+pub(crate) const HEALTHY_WITHIN: Duration = Duration::from_mins(4);
 /// One call of `kubectl wait`, which is repeated until [`HEALTHY_WITHIN`] is over.
 pub(crate) const KUBECTL_WAIT: Duration = Duration::from_secs(10);
 /// From being started to being seen in the list of processes.
-pub(crate) const STARTED_WITHIN: Duration = Duration::from_secs(15);
+pub(crate) const STARTED_WITHIN: Duration = Duration::from_mins(1);
 /// From SIGTERM to SIGKILL: the API server waits for its watchers, who do not mean to go.
 pub(crate) const STOPPED_WITHIN: Duration = Duration::from_secs(5);
 /// How long the kernel may take to bury everything once the first process is gone.
-pub(crate) const BURIED_WITHIN: Duration = Duration::from_secs(30);
-/// One request of a health check.
-pub(crate) const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
+pub(crate) const BURIED_WITHIN: Duration = Duration::from_secs(90);
+/// One request of a check.
+pub(crate) const PROBE_TIMEOUT: Duration = Duration::from_secs(15);

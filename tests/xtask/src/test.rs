@@ -4,8 +4,12 @@
 //! itself waits for programs that come up most of the time, and goes on beside the unit tests; what counts failed requests
 //! has the machine for itself.
 
+use std::collections::VecDeque;
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
-use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitCode, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
@@ -21,6 +25,8 @@ use crate::{build, cargo};
 const CLUSTER: &str = "test";
 /// Scenarios wait for pods most of the time, so more of them than processors play side by side.
 const SIDE_BY_SIDE: &str = "3";
+/// So many lines of what has failed beside the rest are told again: an error with its causes, and what came before it.
+const LAST_WORDS: usize = 40;
 /// Of so many requests, over a promotion and an abort, none may fail.
 const REQUESTS: &str = "100000";
 
@@ -163,28 +169,55 @@ fn itself(arguments: &[&str]) -> Command {
     command
 }
 
-/// A command of this program that goes on beside others; ended when it is dropped.
+/// A command of this program that goes on beside others; ended when it is dropped. What it tells is passed on as it comes, and
+/// its last words once more if it fails: by then they are far up.
 struct Background {
     name: &'static str,
     child: Child,
     interrupt: Interrupt,
+    last: Arc<Mutex<VecDeque<String>>>,
 }
 
 impl Background {
     fn start(name: &'static str, arguments: &[&str], interrupt: &Interrupt) -> Result<Self> {
         // A group of its own: what it started itself is ended with it.
-        let child = itself(arguments).process_group(0).spawn()?;
+        let mut command = itself(arguments);
+        let mut child = command.process_group(0).stderr(Stdio::piped()).spawn()?;
+        let last = Arc::<Mutex<_>>::default();
+        if let Some(told) = child.stderr.take() {
+            let last = Arc::clone(&last);
+            // Not waited for: what the child has left running may hold the pipe.
+            thread::spawn(move || pass_on(told, &last));
+        }
         Ok(Self {
             name,
             child,
             interrupt: interrupt.clone(),
+            last,
         })
     }
 
     fn finish(mut self) -> Result<()> {
         let status = self.interrupt.wait(&mut self.child)?;
         self.interrupt.check()?;
+        if !status.success() {
+            complain(&format!("== {} has failed; its last words:", self.name));
+            let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+            last.iter().for_each(|line| complain(line));
+        }
         succeeded(self.name, status)
+    }
+}
+
+/// Passes on what a child tells, line by line, and keeps the last of them.
+fn pass_on(told: ChildStderr, last: &Mutex<VecDeque<String>>) {
+    for line in BufReader::new(told).lines().map_while(Result::ok) {
+        complain(&line);
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.len() == LAST_WORDS {
+            last.pop_front();
+        }
+        last.push_back(line);
     }
 }
 
