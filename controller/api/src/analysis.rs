@@ -31,6 +31,7 @@ mod web;
 pub use argument::{
     Argument, FieldReference, PodTemplateHash, RolloutArgument, SecretReference, TemplateValueFrom, ValueFrom,
 };
+pub(crate) use field::{check as check_field, read as field_of};
 pub use gate::{Gate, Next};
 pub(crate) use gate::{validate as validate_gates, validate_one as validate_gate};
 pub use job::{Job, JobMetadata};
@@ -40,8 +41,8 @@ pub use planned::{Planned, is_known, planned};
 pub use prometheus::{Prometheus, Source};
 pub use provider::{Provider, Written};
 pub use reference::{Reference, references};
-pub(crate) use resolve::validate;
 pub use resolve::{Place, Resolution};
+pub(crate) use resolve::{of_experiment, validate};
 pub use rules::{DryRun, MeasurementRetention};
 pub use substitution::{Arguments, SecretArgument, StandIn};
 pub use template::TemplateReference;
@@ -93,6 +94,28 @@ pub struct AnalysisRunSpec {
     /// Ends the analysis: what was measured until then counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub terminate: Option<bool>,
+    /// How long it stays once it is complete. Default: for as long as its Rollout keeps it, or for ever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ttl_strategy: Option<TtlStrategy>,
+}
+
+/// How long an analysis stays once it is complete.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+pub struct TtlStrategy {
+    /// Seconds, whatever became of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub seconds_after_completion: Option<i32>,
+    /// Seconds where it has failed, instead of those.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub seconds_after_failure: Option<i32>,
+    /// Seconds where it was successful, instead of those.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub seconds_after_success: Option<i32>,
 }
 
 /// One metric.

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::analysis::{self, template as template_kinds};
+use crate::experiment as experiment_kind;
 use crate::rollout::{KIND, PLURAL, RolloutSpec};
 use crate::status::RolloutStatus;
 use crate::{Group, VERSION};
@@ -17,6 +18,7 @@ use crate::{Group, VERSION};
 mod analysis_run;
 mod analysis_template;
 mod argo;
+mod experiment;
 pub(crate) mod schema;
 mod served;
 mod structural;
@@ -37,15 +39,18 @@ pub enum Definition {
     AnalysisTemplates,
     /// `clusteranalysistemplates`
     ClusterAnalysisTemplates,
+    /// `experiments`
+    Experiments,
 }
 
 impl Definition {
     /// All of them.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::Rollouts,
         Self::AnalysisRuns,
         Self::AnalysisTemplates,
         Self::ClusterAnalysisTemplates,
+        Self::Experiments,
     ];
 
     /// The name of the resource in URLs.
@@ -56,6 +61,7 @@ impl Definition {
             Self::AnalysisRuns => analysis::PLURAL,
             Self::AnalysisTemplates => template_kinds::PLURAL,
             Self::ClusterAnalysisTemplates => template_kinds::CLUSTER_PLURAL,
+            Self::Experiments => experiment_kind::PLURAL,
         }
     }
 
@@ -67,6 +73,7 @@ impl Definition {
             Self::AnalysisRuns => analysis::KIND,
             Self::AnalysisTemplates => template_kinds::KIND,
             Self::ClusterAnalysisTemplates => template_kinds::CLUSTER_KIND,
+            Self::Experiments => experiment_kind::KIND,
         }
     }
 
@@ -101,6 +108,7 @@ impl Definition {
             Self::AnalysisRuns => analysis_run::definition(),
             Self::AnalysisTemplates => analysis_template::definition(false),
             Self::ClusterAnalysisTemplates => analysis_template::definition(true),
+            Self::Experiments => experiment::definition(),
         };
         match group {
             Group::Kulta => own,
@@ -169,6 +177,25 @@ fn rollout() -> Result<CustomResourceDefinition, CrdError> {
     })
 }
 
+/// Where analyses are written that are told of at `strategy.canary.analysis`: once is enough, and a definition has a bound.
+const TOLD_ELSEWHERE: [&str; 3] = [
+    "/properties/strategy/properties/canary/properties/steps/items/properties/analysis/properties",
+    "/properties/strategy/properties/blueGreen/properties/prePromotionAnalysis/properties",
+    "/properties/strategy/properties/blueGreen/properties/postPromotionAnalysis/properties",
+];
+
+/// The schema of the spec, nothing of it told twice.
+fn spec_schema() -> Value {
+    let mut spec = structural::of_spec::<RolloutSpec>();
+    for fields in TOLD_ELSEWHERE {
+        let fields = spec.pointer_mut(fields).and_then(Value::as_object_mut);
+        for (_, field) in fields.into_iter().flatten() {
+            structural::take_inner_descriptions(field);
+        }
+    }
+    spec
+}
+
 fn open_api_schema() -> Result<JSONSchemaProps, CrdError> {
     let schema = json!({
         "type": "object",
@@ -179,7 +206,7 @@ fn open_api_schema() -> Result<JSONSchemaProps, CrdError> {
             "apiVersion": {"type": "string"},
             "kind": {"type": "string"},
             "metadata": {"type": "object"},
-            "spec": structural::of_spec::<RolloutSpec>(),
+            "spec": spec_schema(),
             "status": structural::of_status::<RolloutStatus>(),
         },
     });

@@ -57,7 +57,7 @@ impl Group {
         }
     }
 
-    /// Whether the status of an AnalysisRun is a subresource; where it is not, it is a field as any other. (That of a
+    /// Whether the status of an AnalysisRun or an Experiment is a subresource; where it is not, it is a field as any other. (That of a
     /// Rollout is one in both groups.)
     #[must_use]
     pub const fn has_analysis_status_subresource(self) -> bool {

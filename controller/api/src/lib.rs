@@ -6,6 +6,7 @@
 pub mod analysis;
 pub mod crd;
 mod duration;
+pub mod experiment;
 mod group;
 pub mod injected;
 pub mod names;

@@ -28,6 +28,9 @@ pub const INJECTED_METADATA_ANNOTATION: &str = "rollout.argoproj.io/ephemeral-me
 /// Annotation of ReplicaSets, while not all of their pods have them: those that are put in their place, as JSON.
 pub const INJECTING_METADATA_ANNOTATION: &str = "kulta.io/ephemeral-metadata-under-way";
 
+/// Label of Rollouts and AnalysisRuns: the id of the controller that works on them; those without belong to the one without.
+pub const INSTANCE_ID_LABEL: &str = "argo-rollouts.argoproj.io/controller-instance-id";
+
 /// Annotation of Services: the Rollout that sets their selector.
 pub const MANAGED_BY_ANNOTATION: &str = "argo-rollouts.argoproj.io/managed-by-rollouts";
 
@@ -42,6 +45,11 @@ pub const STEP_INDEX_LABEL: &str = "step-index";
 
 /// Annotation of an AnalysisRun that a Rollout has made: a word for what of the Rollout it was begun with.
 pub const ANALYSIS_DEFINITION_ANNOTATION: &str = "kulta.io/analysis-definition";
+
+/// Annotation of ReplicaSets and Services of an Experiment: its name.
+pub const EXPERIMENT_NAME_ANNOTATION: &str = "experiment.argoproj.io/name";
+/// Annotation of the same: of which of its templates they are.
+pub const EXPERIMENT_TEMPLATE_ANNOTATION: &str = "experiment.argoproj.io/template-name";
 
 /// Annotations of a Rollout that tell which commit its template is made of, the better known second.
 pub const COMMIT_ANNOTATIONS: [&str; 2] = ["kulta.io/git-commit", "org.opencontainers.image.revision"];

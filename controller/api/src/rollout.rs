@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::Group;
 use crate::analysis::{Gate, RolloutAnalysis};
 use crate::crd::schema;
+use crate::experiment::ExperimentStep;
 
 mod amounts;
 mod blue_green;
@@ -29,12 +30,13 @@ mod strategy;
 mod tests;
 pub mod workload;
 
+pub(crate) use parse::natural;
 pub use parse::{parse, parse_with, selector, template};
 pub use pod_fields::{AntiAffinity, Metadata, PreferredAntiAffinity, RequiredAntiAffinity};
 pub use routes::{RouteSelector, route_selectors};
 pub use routing::{
-    GatewayApi, GatewayApiPlugin, HeaderMatch, ManagedRoute, NamedRoute, PluginRoute, RouteMatch,
-    SetHeaderRoute, SetMirrorRoute, StringMatch,
+    ConnectionRoute, GatewayApi, GatewayApiPlugin, HeaderMatch, ManagedRoute, NamedRoute, PluginRoute,
+    RouteMatch, SetHeaderRoute, SetMirrorRoute, StringMatch,
 };
 
 /// The kind.
@@ -93,6 +95,9 @@ pub struct RolloutSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::time")]
     pub restart_at: Option<String>,
+    /// How many analyses that are complete are kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub analysis: Option<RunHistory>,
     /// How a new version replaces the old one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(required)]
@@ -117,6 +122,21 @@ pub struct WorkloadReference {
     /// when the Rollout is healthy) or progressively. Default: never.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scale_down: Option<String>,
+}
+
+/// How many analyses that are complete are kept.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+pub struct RunHistory {
+    /// Of those that were successful. Default: 5.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub successful_run_history_limit: Option<i32>,
+    /// Of the others. Default: 5.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub unsuccessful_run_history_limit: Option<i32>,
 }
 
 /// How far back a version is gone back to at once.
@@ -152,7 +172,7 @@ pub struct Strategy {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
 pub struct BlueGreen {
-    /// The Service that all users ask: it selects one version at a time.
+    /// The Service that all users ask, or are sent to by routes while no new version is tried out.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(required)]
     pub active_service: Option<String>,
@@ -205,16 +225,22 @@ pub struct BlueGreen {
     /// Keeps pods of a new version off the nodes of the stable one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub anti_affinity: Option<AntiAffinity>,
-    /// Known so that it can be refused with a reason; no part of the schema.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(skip)]
-    pub traffic_routing: Option<Value>,
+    /// Sends all users to either Service by the weights of routes, and not by the selector of activeService.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::blue_green_routing")]
+    pub traffic_routing: Option<TrafficRouting>,
 }
 
 /// The canary strategy.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+#[schemars(extend("x-kubernetes-validations" = schema::rule(
+    "!has(self.steps) || self.steps.all(step, [has(step.setWeight) ? step.setWeight : 0, \
+     has(step.setCanaryScale) && has(step.setCanaryScale.weight) ? step.setCanaryScale.weight : 0].all(weight, weight <= \
+     (has(self.trafficRouting) && has(self.trafficRouting.maxTrafficWeight) ? self.trafficRouting.maxTrafficWeight : 100)))",
+    "weights of steps are at most 100, or trafficRouting.maxTrafficWeight where that is written",
+)))]
 pub struct Canary {
     /// The Service that selects the pods of the new version.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -249,6 +275,10 @@ pub struct Canary {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub scale_down_delay_seconds: Option<i32>,
+    /// No more old versions than these stay up for that time; with traffic routing only. Default: any number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub scale_down_delay_revision_limit: Option<i32>,
     /// Seconds that canary pods stay up after an abort, 0: for ever; with traffic routing only. Default: 30.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
@@ -299,9 +329,9 @@ pub struct TrafficRouting {
     /// The same as manifests for Argo Rollouts ask for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plugins: Option<RouterPlugins>,
-    /// Known so that any whole but 100 can be refused with a reason; no part of the schema.
+    /// What all traffic is: weights of steps and routes are parts of it. Default: 100.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(skip)]
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub max_traffic_weight: Option<i32>,
     /// Names for rules of the controller's own in routes, those that come first in a route first.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -325,15 +355,16 @@ pub struct RouterPlugins {
 #[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
 #[schemars(extend("x-kubernetes-validations" = schema::rule(
     "(has(self.setWeight) ? 1 : 0) + (has(self.pause) ? 1 : 0) + (has(self.setCanaryScale) ? 1 : 0) \
-     + (has(self.analysis) ? 1 : 0) + (has(self.gate) ? 1 : 0) + (has(self.setHeaderRoute) ? 1 : 0) \
-     + (has(self.setMirrorRoute) ? 1 : 0) == 1",
-    "a step has exactly one of setWeight, pause, setCanaryScale, setHeaderRoute, setMirrorRoute, analysis and gate: look for \
-     a misspelt one or a second one",
+     + (has(self.analysis) ? 1 : 0) + (has(self.experiment) ? 1 : 0) + (has(self.gate) ? 1 : 0) \
+     + (has(self.setHeaderRoute) ? 1 : 0) + (has(self.setMirrorRoute) ? 1 : 0) == 1",
+    "a step has exactly one of setWeight, pause, setCanaryScale, setHeaderRoute, setMirrorRoute, analysis, experiment and \
+     gate: look for a misspelt one or a second one",
 )))]
 pub struct Step {
-    /// Percent of traffic (of pods, without traffic routing) for the new version.
+    /// Percent of traffic (of pods, without traffic routing) for the new version; parts of maxTrafficWeight, where that is
+    /// written.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0, max = 100))]
+    #[schemars(range(min = 0, max = 1_000_000))]
     pub set_weight: Option<i32>,
     /// Waits for a time, or without a duration until somebody resumes.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -344,6 +375,9 @@ pub struct Step {
     /// Goes on when this analysis is successful.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub analysis: Option<RolloutAnalysis>,
+    /// Goes on when this experiment is successful.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub experiment: Option<ExperimentStep>,
     /// Goes on when this gate allows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gate: Option<Gate>,
@@ -380,9 +414,9 @@ pub struct SetCanaryScale {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub replicas: Option<i32>,
-    /// So many percent of replicas.
+    /// As many as this weight needs.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0, max = 100))]
+    #[schemars(range(min = 0, max = 1_000_000))]
     pub weight: Option<i32>,
     /// As many as the weight asks for again.
     #[serde(skip_serializing_if = "Option::is_none")]

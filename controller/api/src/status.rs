@@ -4,6 +4,7 @@
 //! leave out or set to null is read as "not set".
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use jiff::Timestamp;
 use kulta_core::history::Fact;
@@ -11,7 +12,7 @@ use kulta_core::status::{
     Condition, ConditionType, Furthest, PauseCondition, PauseReason, Phase, RolloutDuration, Status,
 };
 use schemars::JsonSchema;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use thiserror::Error;
@@ -38,6 +39,15 @@ pub struct StatusError {
     /// What is wrong with it.
     #[source]
     pub source: serde_json::Error,
+}
+
+impl StatusError {
+    fn of(path: &str, message: impl Display) -> Self {
+        Self {
+            path: path.to_owned(),
+            source: serde_json::Error::custom(message),
+        }
+    }
 }
 
 /// What the written status tells besides the decision's own.
@@ -67,7 +77,7 @@ pub fn read(status: &Value) -> Result<Status, StatusError> {
         path: error.path().to_string(),
         source: error.into_inner(),
     })?;
-    Ok(written.into_core())
+    written.into_core()
 }
 
 /// The status as written into the Rollout.
@@ -146,7 +156,7 @@ pub struct RolloutStatus {
     /// The selector as text, for the horizontal autoscaler.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub selector: String,
-    /// The split of traffic.
+    /// The split of traffic, of blue-green as well.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub canary: Option<CanaryStatus>,
     /// How far a blue-green rollout is.
@@ -270,11 +280,12 @@ impl RolloutStatus {
         }
     }
 
-    fn into_core(mut self) -> Status {
+    fn into_core(mut self) -> Result<Status, StatusError> {
         let analyses = self.canary.as_mut().map(CanaryStatus::take_analyses);
-        let mut analyses = analyses.unwrap_or_default();
+        let mut analyses = analyses.transpose()?.unwrap_or_default();
         let blue_green = self.blue_green.map(|written| written.into_core(&mut analyses));
-        Status {
+        let traffic = self.canary.map(CanaryStatus::into_core).transpose()?;
+        Ok(Status {
             analyses,
             blue_green,
             observed_generation: self.observed_generation,
@@ -301,7 +312,7 @@ impl RolloutStatus {
             available_replicas: self.available_replicas,
             hpa_replicas: self.hpa_replicas,
             selector: self.selector,
-            traffic: self.canary.and_then(CanaryStatus::into_core),
+            traffic: traffic.flatten(),
             restarted_at: self.restarted_at,
             last_progress_time: self.last_progress_time,
             furthest: self.furthest,
@@ -309,7 +320,7 @@ impl RolloutStatus {
             conditions: self.conditions.into_iter().map(|entry| entry.condition).collect(),
             history: self.history,
             delivered: self.delivered,
-        }
+        })
     }
 }
 

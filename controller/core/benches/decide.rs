@@ -16,7 +16,10 @@ use kulta_core::observed::{
     Settings, Sinks, TemplateCheck, TemplateView, Verdict,
 };
 use kulta_core::revision::TemplateDigest;
-use kulta_core::spec::{Method, Route, RouteKind, RouteReference, Spec, Step, TrafficRouting, Weight};
+use kulta_core::spec::{
+    Method, Route, RouteKind, RouteReference, RoutedCanary, RunHistory, Spec, Step, TrafficRouting, Weight,
+    Whole,
+};
 use kulta_core::status::{Status, Traffic};
 
 const REVISIONS: u64 = 10;
@@ -76,6 +79,7 @@ fn spec() -> Spec {
         template_labels: BTreeMap::from([("app".to_owned(), "web".to_owned())]),
         min_ready_seconds: 0,
         revision_history_limit: 10,
+        run_history: RunHistory::default(),
         paused: false,
         progress_deadline: SignedDuration::from_mins(10),
         progress_deadline_abort: false,
@@ -86,20 +90,24 @@ fn spec() -> Spec {
         background: None,
         promotion_gates: None,
         workload: None,
-        method: Method::Routed(TrafficRouting {
-            routes: vec![Route {
-                reference: route,
-                path: String::new(),
-                takes_managed_rules: true,
-            }],
-            selectors: Vec::new(),
-            in_progress_label: None,
-            managed_routes: Vec::new(),
-            stable_service: "stable".to_owned(),
-            canary_service: "canary".to_owned(),
+        method: Method::Routed(RoutedCanary {
+            routing: TrafficRouting {
+                routes: vec![Route {
+                    reference: route,
+                    path: String::new(),
+                    takes_managed_rules: true,
+                }],
+                selectors: Vec::new(),
+                in_progress_label: None,
+                managed_routes: Vec::new(),
+                whole: Whole::HUNDRED,
+                stable_service: "stable".to_owned(),
+                canary_service: "canary".to_owned(),
+            },
             scale_down_delay: SignedDuration::from_secs(30),
             abort_scale_down_delay: Some(SignedDuration::from_secs(30)),
             dynamic_stable_scale: false,
+            scale_down_delay_revision_limit: None,
             min_pods_per_replica_set: 0,
         }),
     }

@@ -5,19 +5,16 @@
 
 use crate::analysis::run::AnalysisPhase;
 use crate::draft::Draft;
-use crate::observed::AnalysisRunView;
+use crate::observed::{AnalysisRunView, Judge};
 use crate::plan::{Action, Purpose};
 use crate::revisions::Revisions;
-use crate::spec::Spec;
+use crate::spec::{RunHistory, Spec, Step};
 use crate::status::{Analyses, AnalysisReference, PauseCondition, PauseReason, Status};
-use crate::{blue_green, gates, intent};
+use crate::{blue_green, gates, intent, run_name};
 
 use self::begin::{begin, is_of_another, name_of};
 
 mod begin;
-
-/// So many completed analyses are kept of those that were successful, and of the others: as in Argo Rollouts.
-const KEPT: usize = 5;
 
 /// Whether the step that waits for an analysis may be left.
 pub(crate) fn step_is_passed(status: &Status) -> bool {
@@ -28,8 +25,12 @@ pub(crate) fn step_is_passed(status: &Status) -> bool {
 /// Why the rollout was aborted, if an analysis brought it about. The words are those of Argo Rollouts.
 pub(crate) fn verdict_against(status: &Status) -> Option<String> {
     let analyses = &status.analyses;
+    let of_step = match analyses.step.as_ref().map(|step| step.judge) {
+        Some(Judge::Experiment) => "Experiment analysis phase is error/failed",
+        Some(Judge::AnalysisRun) | None => "Step-based analysis phase error/failed",
+    };
     let kinds = [
-        ("Step-based analysis phase error/failed", &analyses.step),
+        (of_step, &analyses.step),
         ("Background analysis phase error/failed", &analyses.background),
         ("Promotion gate denied", &analyses.gate),
         (
@@ -64,6 +65,7 @@ pub(crate) fn waited_for(status: &Status, spec: &Spec) -> Option<String> {
         .as_ref()
         .filter(|reference| is_held(reference.phase, &reference.message));
     let (what, reference) = match (awaited, gate, background) {
+        (Some(awaited), ..) if awaited.judge == Judge::Experiment => ("experiment", awaited),
         (Some(awaited), ..) => ("analysis", awaited),
         (None, Some(gate), _) => ("gates", gate),
         (None, None, Some(background)) => ("analysis", background),
@@ -112,7 +114,7 @@ pub(crate) fn heed(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>
 pub(crate) fn heed_failures(draft: &mut Draft<'_>) {
     let observed = &draft.observed.analysis_runs;
     for reference in draft.status.analyses.references_mut() {
-        if let Some(run) = find(observed, &reference.name) {
+        if let Some(run) = find(observed, reference) {
             reference.phase = run.phase;
             reference.message.clone_from(&run.message);
         }
@@ -132,13 +134,17 @@ fn forget_others(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) 
         return;
     }
     let index = draft.status.current_step_index.unwrap_or(0);
-    let base = |purpose| name_of(draft, spec, revisions, purpose, 0);
-    let (step, gate) = (base(Purpose::Step(index)), base(Purpose::Gate(index)));
+    let of_step = match spec.step(index) {
+        Some(Step::Experiment(_)) => Purpose::Experiment(index),
+        _ => Purpose::Step(index),
+    };
+    let of_gate = Purpose::Gate(index);
+    let [step, gate] = [of_step, of_gate].map(|purpose| name_of(draft, spec, revisions, purpose, 0));
     let is_cleared = blue_green::is_cleared(&draft.status);
     let observed = &draft.observed.analysis_runs;
     let analyses = &mut draft.status.analyses;
     let is_of_another = |reference: &mut AnalysisReference, purpose| {
-        let run = find(observed, &reference.name);
+        let run = find(observed, reference);
         run.is_some_and(|run| is_of_another(run, spec, purpose))
     };
     analyses
@@ -156,16 +162,10 @@ fn forget_others(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) 
         .take_if(|reference| post_promotion.is_none() || is_of_another(reference, Purpose::PostPromotion));
     analyses
         .step
-        .take_if(|reference| !is_attempt(&reference.name, &step));
+        .take_if(|reference| !run_name::is_attempt(&reference.name, &step, of_step));
     analyses
         .gate
-        .take_if(|reference| !is_attempt(&reference.name, &gate));
-}
-
-/// Whether `name` is that of some attempt of the analysis whose first one is `base`.
-fn is_attempt(name: &str, base: &str) -> bool {
-    let rest = name.strip_prefix(base);
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        .take_if(|reference| !run_name::is_attempt(&reference.name, &gate, of_gate));
 }
 
 /// Forgets analyses in doubt, whose pause the user has taken away: others are begun. True: there were any.
@@ -189,15 +189,18 @@ fn pause_in_doubt(draft: &mut Draft<'_>) {
     let start_time = draft.now;
     let status = &mut draft.status;
     let held = status.is_held_by_analysis();
-    let mut doubt = false;
+    let mut doubt = None;
     for reference in status.analyses.references_mut() {
         if reference.phase == AnalysisPhase::Inconclusive {
             reference.paused = true;
-            doubt = true;
+            doubt = doubt.max(Some(reference.judge));
         }
     }
-    if doubt && !held {
-        let reason = PauseReason::InconclusiveAnalysisRun;
+    if let Some(judge) = doubt.filter(|_| !held) {
+        let reason = match judge {
+            Judge::AnalysisRun => PauseReason::InconclusiveAnalysisRun,
+            Judge::Experiment => PauseReason::InconclusiveExperiment,
+        };
         status
             .pause_conditions
             .push(PauseCondition { reason, start_time });
@@ -215,25 +218,30 @@ pub(crate) fn keep(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>
         draft.status.analyses.forget();
     }
     let observed = draft.observed;
-    let referred: Vec<String> = draft
-        .status
-        .analyses
-        .references()
-        .map(|reference| reference.name.clone())
-        .collect();
-    let wanted = |run: &AnalysisRunView| under_way && referred.contains(&run.name);
+    let referred: Vec<AnalysisReference> = draft.status.analyses.references().cloned().collect();
+    let is_referred = |run: &AnalysisRunView| referred.iter().any(|reference| is(run, reference));
+    let wanted = |run: &AnalysisRunView| under_way && is_referred(run);
     let superfluous = observed
         .analysis_runs
         .iter()
         .filter(|run| !(run.phase.completed() || run.terminate || wanted(run)));
     for run in superfluous {
         draft.act(Action::TerminateAnalysisRun {
+            judge: run.judge,
             name: run.name.clone(),
             resource_version: run.resource_version.clone(),
         });
     }
-    for run in old_runs(&observed.analysis_runs, &referred) {
+    let is_over = |run: &&AnalysisRunView| run.phase.completed() && !is_referred(run);
+    let is_left_behind = |run: &&AnalysisRunView| {
+        let is_of_it = |hash: &String| revisions.all().iter().any(|one| one.hash == *hash);
+        run.hash.as_ref().is_some_and(|hash| !is_of_it(hash))
+    };
+    let completed = observed.analysis_runs.iter().filter(is_over);
+    let (left_behind, others): (Vec<_>, Vec<_>) = completed.partition(is_left_behind);
+    for run in left_behind.into_iter().chain(old_runs(others, spec.run_history)) {
         draft.act(Action::DeleteAnalysisRun {
+            judge: run.judge,
             name: run.name.clone(),
             uid: run.uid.clone(),
             resource_version: run.resource_version.clone(),
@@ -249,7 +257,7 @@ pub(crate) fn is_missing(draft: &Draft<'_>, spec: &Spec) -> bool {
         return false;
     };
     let is_there = |reference: &AnalysisReference| {
-        let run = find(&draft.observed.analysis_runs, &reference.name);
+        let run = find(&draft.observed.analysis_runs, reference);
         reference.phase.completed() || run.is_some_and(|run| !is_held(run.phase, &run.message))
     };
     let is_due = status.current_step_index.unwrap_or(0) >= background.starting_step;
@@ -262,23 +270,40 @@ fn is_under_way(draft: &Draft<'_>, revisions: &Revisions<'_>) -> bool {
     !status.abort && !status.promote_full && !status.fully_promoted() && !revisions.stable_is_current()
 }
 
-fn find<'runs>(runs: &'runs [AnalysisRunView], name: &str) -> Option<&'runs AnalysisRunView> {
-    runs.iter().find(|run| run.name == name)
+fn find<'runs>(
+    runs: &'runs [AnalysisRunView],
+    reference: &AnalysisReference,
+) -> Option<&'runs AnalysisRunView> {
+    runs.iter().find(|run| is(run, reference))
 }
 
-/// Completed analyses beyond the number to keep, oldest first; of the successful and of the others apart.
-fn old_runs<'runs>(
-    runs: &'runs [AnalysisRunView],
-    referred: &[String],
-) -> impl Iterator<Item = &'runs AnalysisRunView> {
-    let completed = runs
-        .iter()
-        .filter(|run| run.phase.completed() && !referred.contains(&run.name));
+fn is(run: &AnalysisRunView, reference: &AnalysisReference) -> bool {
+    run.judge == reference.judge && run.name == reference.name
+}
+
+/// Of these completed analyses and experiments those beyond the number to keep, oldest first; of each of the two kinds, and of
+/// the successful and of the others, apart.
+fn old_runs(completed: Vec<&AnalysisRunView>, kept: RunHistory) -> impl Iterator<Item = &AnalysisRunView> {
+    let completed = completed.into_iter();
+    let (runs, experiments): (Vec<_>, Vec<_>) = completed.partition(|run| run.judge.is_analysis_run());
+    let kinds = [runs, experiments].into_iter();
+    kinds.flat_map(move |of_kind| beyond_the_kept(of_kind, kept))
+}
+
+fn beyond_the_kept(
+    completed: Vec<&AnalysisRunView>,
+    kept: RunHistory,
+) -> impl Iterator<Item = &AnalysisRunView> {
+    let completed = completed.into_iter();
     let (mut successful, mut others): (Vec<_>, Vec<_>) =
         completed.partition(|run| run.phase == AnalysisPhase::Successful);
-    for kind in [&mut successful, &mut others] {
+    for (kind, kept) in [
+        (&mut successful, kept.successful),
+        (&mut others, kept.unsuccessful),
+    ] {
         kind.sort_by(|one, other| (one.created, &one.name).cmp(&(other.created, &other.name)));
-        kind.truncate(kind.len().saturating_sub(KEPT));
+        let kept = usize::try_from(kept).unwrap_or(usize::MAX);
+        kind.truncate(kind.len().saturating_sub(kept));
     }
     successful.into_iter().chain(others)
 }

@@ -14,6 +14,7 @@ pub mod metric;
 pub mod run;
 #[cfg(test)]
 mod tests;
+pub mod time_to_live;
 pub mod verdict;
 
 pub use advance::{Progress, Taken, advance};

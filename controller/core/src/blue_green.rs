@@ -1,9 +1,11 @@
-//! Blue-green: the new version comes up whole beside the old one, and the active Service sends all users to either.
+//! Blue-green: the new version comes up whole beside the old one, and all users are sent to either at once: by the selector
+//! of the active Service, or by the weights of routes.
 //!
 //! The way there: the new version is ready, its analysis before the switch is successful, the pause is over (the
-//! checkpoint), the gates allow it, all of its pods are there, the active Service selects it, its endpoints are seen
-//! there, its analysis after the switch is successful. Only then it is the stable one. Until then the old version keeps
-//! all of its pods, so that the way back is one write.
+//! checkpoint), the gates allow it, all of its pods are there, the active Service selects it (or the routes send everybody
+//! to the preview Service, and gateways have accepted that), its endpoints are seen there, its analysis after the switch is
+//! successful. Only then it is the stable one. Until then the old version keeps all of its pods, so that the way back is
+//! one write.
 
 use crate::analyses;
 use crate::draft::Draft;
@@ -11,10 +13,11 @@ use crate::gates;
 use crate::intent::clear_pauses;
 use crate::observed::{Observed, Presence, ReplicaSetView, ServiceView};
 use crate::revisions::Revisions;
-use crate::spec::{BlueGreen, Promotion, Spec};
-use crate::status::{BlueGreenState, PauseReason, Status};
+use crate::spec::{BlueGreen, Promotion, Spec, Weight};
+use crate::status::{BlueGreenState, PauseReason, Status, Traffic};
 use crate::step::{self, Reached};
 
+mod routes;
 mod sizes;
 mod switch;
 
@@ -27,22 +30,38 @@ pub(crate) enum Due {
     PostPromotion,
 }
 
-/// Notes what the Services select, and which revisions of old can still be gone back to.
+/// Notes where users are, and which revisions of old can still be gone back to.
 pub(crate) fn note(draft: &mut Draft<'_>, spec: &Spec) {
     if spec.blue_green().is_none() {
         draft.status.blue_green = None;
         return;
     }
+    note_users(draft, spec);
     let observed = draft.observed;
-    let selected = |service: Option<&ServiceView>| service.and_then(|service| service.selects.clone());
     let has_pods = |hash: &String| {
         let mut found = observed.replica_sets.iter();
         found.any(|replica_set| replica_set.hash == *hash && replica_set.spec_replicas > 0)
     };
     let state = draft.status.blue_green.get_or_insert_default();
-    state.active_selector = selected(active(observed));
-    state.preview_selector = selected(preview(observed));
     state.formerly_stable.retain(has_pods);
+}
+
+/// Notes what the Services select: users meet what the active one does, or, once a weight is in force that sends all of them to
+/// the preview Service and until it is taken back, what that one does.
+fn note_users(draft: &mut Draft<'_>, spec: &Spec) {
+    let selected = |service: Option<&ServiceView>| service.and_then(|service| service.selects.clone());
+    let by_preview = selected(preview(draft.observed));
+    let traffic = draft.status.traffic.as_ref();
+    let is_full =
+        |traffic: &Traffic| traffic.requested == Weight::FULL && traffic.in_force == Some(Weight::FULL);
+    let is_sent_there = spec.routing().is_some() && traffic.is_some_and(is_full);
+    let state = draft.status.blue_green.get_or_insert_default();
+    state.active_selector = if is_sent_there {
+        by_preview.clone()
+    } else {
+        selected(active(draft.observed))
+    };
+    state.preview_selector = by_preview;
 }
 
 /// Begins with another revision. One that was trusted before and is still up is gone back to without questions.
@@ -51,7 +70,8 @@ pub(crate) fn begin(draft: &mut Draft<'_>) {
     let now = draft.now;
     let is_up = |replica_set: &ReplicaSetView| {
         let deadline = replica_set.scale_down_deadline;
-        replica_set.spec_replicas > 0 && deadline.is_some_and(|deadline| deadline > now)
+        // Until it has one, its pods were not even free to go.
+        replica_set.spec_replicas > 0 && deadline.is_none_or(|deadline| deadline > now)
     };
     let current = draft.status.current_pod_hash.clone();
     let mut found = draft.observed.replica_sets.iter();
@@ -63,7 +83,7 @@ pub(crate) fn begin(draft: &mut Draft<'_>) {
 }
 
 /// Begins again with the same revision where all users were with it and are not any more, though nobody gave it up: it has lost
-/// its pods, or somebody has directed the Service elsewhere. What was found and allowed before says nothing of what it does when
+/// its pods, or somebody has directed a Service elsewhere. What was found and allowed before says nothing of what it does when
 /// they come again.
 pub(crate) fn note_retreat(draft: &mut Draft<'_>) {
     let (before, now) = (&draft.observed.status, &draft.status);
@@ -84,13 +104,16 @@ pub(crate) fn begin_anew(status: &mut Status) {
     }
 }
 
-/// Brings Services and sizes in line with the status, and says what of it has been reached.
+/// Brings traffic, Services and sizes in line with the status, and says what of it has been reached.
 pub(crate) fn reconcile(
     draft: &mut Draft<'_>,
     spec: &Spec,
     blue_green: &BlueGreen,
     revisions: &Revisions<'_>,
 ) -> Reached {
+    if let Some(routing) = &blue_green.routing {
+        routes::reconcile(draft, spec, routing, revisions);
+    }
     switch::point_services(draft, spec, blue_green, revisions);
     sizes::resize(draft, spec, blue_green, revisions);
     sizes::drain_others(draft, spec, blue_green, revisions);
@@ -185,9 +208,13 @@ fn may_take_over(draft: &Draft<'_>, spec: &Spec) -> bool {
     is_unquestioned(status) || is_cleared(status) && !gates::hold(status, spec)
 }
 
-/// Whether the new version serves all users: its endpoints are seen behind the active Service.
+/// Whether the new version serves all users: its endpoints are seen behind the Service that they are sent to.
 fn has_taken_over(draft: &Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) -> bool {
-    active(draft.observed).is_some_and(|active| shows(active, &revisions.current_hash, spec.replicas))
+    let asked = match spec.routing() {
+        None => active(draft.observed),
+        Some(_) => preview(draft.observed).filter(|_| routes::is_in_force(&draft.status, Weight::FULL)),
+    };
+    asked.is_some_and(|asked| shows(asked, &revisions.current_hash, spec.replicas))
 }
 
 /// Whether the new version has as many pods as it is to have, and the preview Service serves them.
@@ -246,7 +273,7 @@ fn state(status: &Status) -> Option<&BlueGreenState> {
     status.blue_green.as_ref()
 }
 
-/// The Service that all users ask.
+/// The Service that all users ask, or that their routes send them to before the switch and after the promotion.
 fn active(observed: &Observed) -> Option<&ServiceView> {
     observed.stable_service.as_ref().and_then(Presence::present)
 }

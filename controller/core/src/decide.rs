@@ -108,7 +108,7 @@ fn proceed(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>, proble
     blue_green::note_retreat(draft);
     gates::note_consent(&mut draft.status, spec);
     let reached = match &spec.method {
-        Method::Routed(routing) => routed::reconcile(draft, spec, routing, revisions),
+        Method::Routed(canary) => routed::reconcile(draft, spec, canary, revisions),
         Method::Basic { .. } => basic::reconcile(draft, spec, revisions),
         Method::BlueGreen(blue_green) => blue_green::reconcile(draft, spec, blue_green, revisions),
     };

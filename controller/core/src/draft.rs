@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::observed::{Observed, PodView};
+use crate::observed::{Judge, Observed, PodView};
 use crate::plan::{Action, Plan};
 use crate::status::Status;
 use crate::{outbox, transition};
@@ -119,6 +119,7 @@ impl Action {
             | Self::SetScaleDownDeadline { .. }
             | Self::DeleteReplicaSet { .. }
             | Self::CreateAnalysisRun { .. }
+            | Self::CreateExperiment { .. }
             | Self::TerminateAnalysisRun { .. }
             | Self::DeleteAnalysisRun { .. }
             | Self::InjectMetadata { .. }
@@ -131,9 +132,11 @@ impl Action {
     fn object(&self) -> String {
         match self {
             Self::AnnotateRollout { .. } => "rollout".to_owned(),
-            Self::CreateAnalysisRun { name, .. }
-            | Self::TerminateAnalysisRun { name, .. }
-            | Self::DeleteAnalysisRun { name, .. } => format!("analysisrun {name}"),
+            Self::CreateAnalysisRun { name, .. } => format!("{} {name}", Judge::AnalysisRun.as_str()),
+            Self::CreateExperiment { name, .. } => format!("{} {name}", Judge::Experiment.as_str()),
+            Self::TerminateAnalysisRun { judge, name, .. } | Self::DeleteAnalysisRun { judge, name, .. } => {
+                format!("{} {name}", judge.as_str())
+            }
             Self::ScaleDeployment { name, .. } => format!("deployment {name}"),
             Self::PointService { name, .. } => format!("service {name}"),
             Self::SetRouteWeights { route, .. } => format!("{} {route}", route.kind),

@@ -80,14 +80,15 @@ pub(crate) fn question(status: &Status, spec: &Spec) -> Option<NextStep> {
     if spec.blue_green().is_some() {
         return blue_green::awaits_gates(status).then_some(SWITCH);
     }
+    let (from, to) = (consented(status, spec), weight::next(status, spec));
     let next = NextStep {
-        from_weight: consented(status, spec).percent(),
-        to_weight: weight::next(status, spec).percent(),
+        from_weight: from.percent(),
+        to_weight: to.percent(),
         is_last: status
             .current_step_index
             .is_none_or(|index| index >= spec.step_count()),
     };
-    (next.is_last || next.to_weight > next.from_weight).then_some(next)
+    (next.is_last || to > from).then_some(next)
 }
 
 /// What the gate of the step `index` is asked: about the next weight after it.

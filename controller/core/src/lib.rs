@@ -13,6 +13,7 @@ mod condition;
 mod decide;
 mod draft;
 mod duration;
+pub mod experiment;
 mod gates;
 pub mod history;
 mod intent;

@@ -221,7 +221,8 @@ impl Managed<'_> {
     ) -> RuleChanges {
         let named = routing.route(reference);
         let takes_rules = named.is_some_and(|named| named.takes_managed_rules);
-        let none_there = route.rules.iter().all(|rule| rule.name.is_none());
+        // What a rule is called that sends whole connections is nobody's business but its author's.
+        let none_there = !reference.kind.has_matches() || route.rules.iter().all(|rule| rule.name.is_none());
         if none_there && (self.asked.is_empty() || !takes_rules) {
             return RuleChanges {
                 complete: true,
@@ -381,7 +382,10 @@ pub(crate) fn remembered<'a>(
     routes: impl Iterator<Item = (&'a RouteReference, &'a RouteView)> + Clone,
 ) -> Vec<String> {
     let is_there = |name: &&String| {
-        routes.clone().any(|(reference, route)| {
+        let mut with_matches = routes
+            .clone()
+            .filter(|(reference, _)| reference.kind.has_matches());
+        with_matches.any(|(reference, route)| {
             let named = |rule: &&RuleView| {
                 rule.name
                     .as_deref()

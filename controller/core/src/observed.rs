@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::analysis::run::AnalysisPhase;
 use crate::history::{Evidence, Origin};
@@ -50,9 +51,9 @@ pub struct Observed {
     pub canary_service: Option<Presence<ServiceView>>,
     /// The routes the spec names, in its order.
     pub routes: Vec<(RouteReference, Presence<RouteView>)>,
-    /// The analyses that the Rollout owns.
+    /// The analyses and experiments that the Rollout owns.
     pub analysis_runs: Vec<AnalysisRunView>,
-    /// Names that analyses of the Rollout could have and that are not to be had: of `AnalysisRun`s that are somebody
+    /// Names that analyses and experiments of the Rollout could have and that are not to be had: of those that are somebody
     /// else's or nobody's, and of those that are being deleted.
     pub analysis_names_taken: BTreeSet<String>,
     /// An older Rollout whose selector overlaps with this one's.
@@ -237,9 +238,37 @@ impl ReplicaSetView {
     }
 }
 
-/// An `AnalysisRun`, without what it measures.
+/// What judges a version.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Judge {
+    /// An `AnalysisRun`.
+    #[default]
+    AnalysisRun,
+    /// An Experiment.
+    Experiment,
+}
+
+impl Judge {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+    pub(crate) const fn is_analysis_run(&self) -> bool {
+        matches!(self, Self::AnalysisRun)
+    }
+
+    /// The kind.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AnalysisRun => "AnalysisRun",
+            Self::Experiment => "Experiment",
+        }
+    }
+}
+
+/// An `AnalysisRun`, without what it measures, or an Experiment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnalysisRunView {
+    /// Which of the two.
+    pub judge: Judge,
     /// Its name.
     pub name: String,
     /// Its UID: precondition of writes.
@@ -248,6 +277,8 @@ pub struct AnalysisRunView {
     pub resource_version: String,
     /// Creation time.
     pub created: Timestamp,
+    /// The hash label: the revision that it judges.
+    pub hash: Option<String>,
     /// Annotation with what it was begun with, in a word; None when somebody else made it.
     pub definition: Option<String>,
     /// `spec.terminate`: it was told to end.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::history::Fact;
+use crate::observed::Judge;
 use crate::revision::TemplateDigest;
 use crate::spec::{AntiAffinity, PodMetadata, RouteLabel, RouteReference};
 use crate::status::Status;
@@ -147,15 +148,36 @@ pub enum Action {
         /// Its spec.
         spec: serde_json::Value,
     },
-    /// Tell an analysis to end.
+    /// Begin an experiment.
+    CreateExperiment {
+        /// Its name.
+        name: String,
+        /// The index of its step.
+        step: u32,
+        /// What the step says of it.
+        experiment: serde_json::Value,
+        /// Where the pods of the stable version are made.
+        stable: Version,
+        /// The same of the new version, which it judges.
+        canary: Version,
+        /// The number of the new version.
+        revision: u64,
+        /// What it is begun with, in a word.
+        definition: String,
+    },
+    /// Tell an analysis or an experiment to end.
     TerminateAnalysisRun {
+        /// What it is.
+        judge: Judge,
         /// Its name.
         name: String,
         /// Precondition.
         resource_version: String,
     },
-    /// Delete an old analysis.
+    /// Delete an old analysis or experiment.
     DeleteAnalysisRun {
+        /// What it is.
+        judge: Judge,
         /// Its name.
         name: String,
         /// Precondition.
@@ -211,6 +233,15 @@ pub enum Action {
     },
 }
 
+/// A version, where the template of its pods is to be found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// Its hash.
+    pub hash: String,
+    /// The name of its ReplicaSet.
+    pub replica_set: String,
+}
+
 /// A revision that another one is kept apart from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApartFrom {
@@ -227,6 +258,8 @@ pub enum Purpose {
     Background,
     /// The step of this index waits for it.
     Step(u32),
+    /// It is the experiment of the step of this index.
+    Experiment(u32),
     /// The promotion gates are asked about the step of this index.
     Gate(u32),
     /// A blue-green switch waits for it.

@@ -56,7 +56,8 @@ pub(crate) fn note(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>
 fn weight_in_force(status: &Status) -> Weight {
     let traffic = status.traffic.as_ref();
     let in_force = traffic.and_then(|traffic| traffic.in_force);
-    in_force.or_else(|| status.switched_share()).unwrap_or_default()
+    let share = in_force.or_else(|| status.switched_share()).unwrap_or_default();
+    share.in_percent()
 }
 
 fn checkpoint(status: &Status) -> bool {

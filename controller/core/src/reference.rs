@@ -3,14 +3,26 @@
 use crate::managed;
 use crate::observed::{BackendView, Observed, Presence, RouteView, ServiceView};
 use crate::service::{Misfit, misfit};
-use crate::spec::{Problem, RouteReference, Spec, TrafficRouting, Weight};
+use crate::spec::{Problem, RouteKind, RouteReference, Spec, TrafficRouting, Weight};
 use crate::status::Status;
 
-/// Where routes are named.
-const ROUTES: &str = "spec.strategy.canary.trafficRouting";
+/// Where a strategy says how it is done.
+const STRATEGY: &str = "spec.strategy";
 /// A rollout without a route would send nobody anywhere.
 const NOTHING_SELECTED: &str =
     "selects no route, and none is named; give the label to a route with a rule that names both Services";
+
+/// What to do where a cluster does not know a kind of routes.
+fn definitions(kind: RouteKind) -> String {
+    let channel = match kind {
+        RouteKind::Http | RouteKind::Grpc => "the standard channel",
+        RouteKind::Tls => "the standard channel from release 1.5 on, in the experimental one before",
+        RouteKind::Tcp => "the experimental channel",
+    };
+    format!(
+        "where the cluster does not know the kind {kind}, install the definitions of the Gateway API first: it is in {channel}"
+    )
+}
 
 /// Everything wrong with what the spec refers to.
 pub(crate) fn problems(observed: &Observed, spec: &Spec) -> Vec<Problem> {
@@ -56,14 +68,15 @@ pub(crate) fn split_left_behind(status: &Status, spec: &Spec) -> Option<Problem>
     let (what, by_hand) = match (weight > Weight::ZERO, traffic.managed_routes.as_slice()) {
         (false, []) => return None,
         (true, []) => (
-            format!("{weight} % of the traffic"),
+            format!("{} % of the traffic", weight.percent()),
             "set that weight to 0".to_owned(),
         ),
         (has_weight, names) => {
             let rules = format!("rules of the managed routes {names:?}");
             let removed = format!("taken the {rules} out");
             if has_weight {
-                let what = format!("{weight} % of the traffic, and what the {rules} say,");
+                let percent = weight.percent();
+                let what = format!("{percent} % of the traffic, and what the {rules} say,");
                 (what, format!("set that weight to 0 and {removed}"))
             } else {
                 (format!("what the {rules} say"), removed)
@@ -71,28 +84,30 @@ pub(crate) fn split_left_behind(status: &Status, spec: &Spec) -> Option<Problem>
         }
     };
     let message = format!(
-        "the routes of the strategy before still send {what} to its canary Service, and this strategy does not name \
-         them; go back to strategy.canary.trafficRouting as it was, abort the rollout or let it end, and change the \
-         strategy then. If the routes are gone, or you have {by_hand} by hand: kubectl patch --subresource=status \
-         --type=merge -p '{{\"status\":{{\"canary\":null}}}}'"
+        "the routes of the strategy before still send {what} to the Service of its new version, and this strategy does not \
+         name them; go back to trafficRouting as it was, abort the rollout or let it end, and change the strategy then. If \
+         the routes are gone, or you have {by_hand} by hand: kubectl patch --subresource=status --type=merge -p '{{\"status\":{{\"canary\":null}}}}'"
     );
-    Some(Problem::new("spec.strategy", message))
+    Some(Problem::new(STRATEGY, message))
 }
 
 fn check_routes(observed: &Observed, spec: &Spec, routing: &TrafficRouting) -> Vec<Problem> {
     let mut problems = Vec::new();
     if observed.routes.is_empty() {
-        let paths = routing.selectors.iter().map(|(_, path)| path);
-        problems.extend(paths.map(|path| Problem::new(path, NOTHING_SELECTED)));
+        let told = routing.selectors.iter().map(|(kind, path)| {
+            let message = format!("{NOTHING_SELECTED} ({})", definitions(*kind));
+            Problem::new(path, message)
+        });
+        problems.extend(told);
     }
     for (reference, route) in &observed.routes {
         let named = routing.route(reference);
         let path = named.map_or_else(|| selector_path(routing, reference), |named| &named.path);
         let Presence::Present(route) = route else {
             let message = format!(
-                "{kind} \"{reference}\" not found; create it, with a rule that names both Services (where the cluster does \
-                 not know the kind {kind}, install the definitions of the Gateway API first)",
-                kind = reference.kind
+                "{} \"{reference}\" not found; create it, with a rule that names both Services ({})",
+                reference.kind,
+                definitions(reference.kind)
             );
             problems.push(Problem::new(path, message));
             continue;
@@ -110,7 +125,7 @@ fn check_routes(observed: &Observed, spec: &Spec, routing: &TrafficRouting) -> V
 fn selector_path<'a>(routing: &'a TrafficRouting, reference: &RouteReference) -> &'a str {
     let mut selectors = routing.selectors.iter();
     let found = selectors.find(|(kind, _)| *kind == reference.kind);
-    found.map_or(ROUTES, |(_, path)| path)
+    found.map_or(STRATEGY, |(_, path)| path)
 }
 
 /// What is wrong with the controller's own rules in a route.

@@ -147,7 +147,9 @@ fn evict(draft: &mut Draft<'_>, spec: &Spec, restart: Restart, versions: &[Versi
         .sum();
     let available: u32 = versions.iter().map(|version| version.available(now)).sum();
     // A stable version that shrinks with its traffic may leave fewer pods than spec.replicas in all.
-    let shrinks = spec.routing().is_some_and(|routing| routing.dynamic_stable_scale);
+    let shrinks = spec
+        .routed_canary()
+        .is_some_and(|canary| canary.dynamic_stable_scale);
     let wanted = if shrinks { sizes } else { sizes.max(spec.replicas) };
     // Where none may be missing, nothing could ever be restarted.
     let at_once = restart.max_unavailable.floor(spec.replicas).max(1);

@@ -49,6 +49,14 @@ impl TemplateDigest {
     }
 }
 
+impl TemplateDigest {
+    /// The hash of a template that is the same within `places` only, which no revision of a Rollout has.
+    #[must_use]
+    pub fn pod_hash_within(&self, places: &[&str], collisions: u32) -> String {
+        short_hash(format!("{}/{}/{collisions}", self.0, places.join("/")).as_bytes())
+    }
+}
+
 impl std::fmt::Display for TemplateDigest {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(formatter)

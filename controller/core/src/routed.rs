@@ -7,9 +7,9 @@ use crate::observed::{Presence, ServiceView};
 use crate::progress;
 use crate::revisions::Revisions;
 use crate::service::{self, Selection};
-use crate::spec::{Spec, Step, TrafficRouting, Weight};
+use crate::spec::{RoutedCanary, Spec, Step, TrafficRouting, Weight};
 use crate::step::Reached;
-use crate::traffic::{self, Readiness, Split, View};
+use crate::traffic::{self, Readiness, Safety, Split, View};
 use crate::weight;
 
 use self::sizes::{Sizes, drain_others, resize};
@@ -20,16 +20,17 @@ mod sizes;
 pub(crate) fn reconcile(
     draft: &mut Draft<'_>,
     spec: &Spec,
-    routing: &TrafficRouting,
+    canary: &RoutedCanary,
     revisions: &Revisions<'_>,
 ) -> Reached {
+    let routing = &canary.routing;
     let view = View::of(draft.observed, routing);
-    let mut sizes = Sizes::wanted(draft, spec, routing, revisions, view.split);
+    let mut sizes = Sizes::wanted(draft, spec, canary, revisions, view.split);
     let wanted = wanted_weight(draft, spec, revisions, &sizes);
     // Whatever leaves the canary, the stable version must be able to take.
     sizes.stable = sizes.stable.max(wanted.rest().of(spec.replicas));
-    let safety = Safety::of(draft, spec, routing, revisions, &view, &sizes);
-    let weight = safe_weight(draft, &view, wanted, &safety);
+    let safety = safety(draft, spec, canary, revisions, &view, &sizes);
+    let weight = safety.nearest(draft, &view, wanted);
     let managed = Managed {
         asked: wanted_rules(draft, spec, routing, revisions, &sizes),
         may_add: safety.can_rise,
@@ -45,12 +46,12 @@ pub(crate) fn reconcile(
     resize(
         draft,
         spec,
-        routing,
+        canary,
         revisions,
         &sizes,
         weight.filter(|_| verified),
     );
-    drain_others(draft, spec, routing, revisions, view.split, verified);
+    drain_others(draft, spec, canary, revisions, view.split, verified);
     let empty = spec.replicas == 0;
     // A canary without pods is given no traffic whatever the step says, and its step is done without.
     let asked = if sizes.canary == 0 {
@@ -60,7 +61,7 @@ pub(crate) fn reconcile(
         weight::asked(&draft.status, spec)
     };
     Reached {
-        counts: sizes.reached(spec, revisions, routing),
+        counts: sizes.reached(spec, revisions, canary),
         weight: weight == Some(asked) && verified || empty,
         // A canary without pods is sent nothing: its rules come with its first pods.
         rules: rules_complete && verified || sizes.canary == 0 || empty,
@@ -150,73 +151,35 @@ fn wanted_rules<'a>(
 }
 
 /// What can be sent to either side.
-struct Safety {
-    /// The canary can be sent more.
-    can_rise: bool,
-    /// The lowest canary weight for which the stable version can take the rest.
-    lowest: Weight,
-    /// Pods of the canary answer.
-    canary_answers: bool,
-}
-
-impl Safety {
-    fn of(
-        draft: &mut Draft<'_>,
-        spec: &Spec,
-        routing: &TrafficRouting,
-        revisions: &Revisions<'_>,
-        view: &View<'_>,
-        sizes: &Sizes,
-    ) -> Self {
-        let observed = draft.observed;
-        let ready = Readiness {
-            canary: traffic::ready_endpoints(observed.canary_service.as_ref(), &revisions.current_hash),
-            stable: revisions.stable.map_or(0, |stable| {
-                traffic::ready_endpoints(observed.stable_service.as_ref(), &stable.hash)
-            }),
-        };
-        Self {
-            can_rise: !draft.hold
-                && !view.is_rejected()
-                && ready.canary >= spec.enough(sizes.canary.min(spec.replicas)).max(1),
-            lowest: lowest(draft, spec, routing, revisions, &ready),
-            canary_answers: ready.canary > 0,
-        }
-    }
-
-    /// Whether requests can be taken from the canary that nobody can count: where the stable version takes none, they
-    /// stay with whoever answers.
-    fn can_fall(&self) -> bool {
-        self.lowest < Weight::FULL || !self.canary_answers
-    }
-}
-
-/// The nearest weight to `wanted` for which ready endpoints are there: neither side is given traffic that it can't
-/// take. What counts is what is written in the routes, not what was last asked for: a plan may have been cut off, or
-/// somebody else have written. None: nothing can be written safely.
-fn safe_weight(draft: &Draft<'_>, view: &View<'_>, wanted: Weight, safety: &Safety) -> Option<Weight> {
-    let split = view.split;
-    if service::taken(draft.observed) {
-        return None;
-    }
-    let raised = if safety.can_rise {
-        wanted
-    } else {
-        wanted.min(split.stable().rest())
+fn safety(
+    draft: &mut Draft<'_>,
+    spec: &Spec,
+    canary: &RoutedCanary,
+    revisions: &Revisions<'_>,
+    view: &View<'_>,
+    sizes: &Sizes,
+) -> Safety {
+    let observed = draft.observed;
+    let ready = Readiness {
+        canary: traffic::ready_endpoints(observed.canary_service.as_ref(), &revisions.current_hash),
+        stable: revisions.stable.map_or(0, |stable| {
+            traffic::ready_endpoints(observed.stable_service.as_ref(), &stable.hash)
+        }),
     };
-    let floor = safety.lowest.min(split.canary());
-    // Where rules differ, one that is below the floor must not rise because another may not fall.
-    if raised < floor && split.stable().rest() < floor {
-        return None;
+    Safety {
+        can_rise: !draft.hold
+            && !view.is_rejected()
+            && ready.canary >= spec.enough(sizes.canary.min(spec.replicas)).max(1),
+        lowest: lowest(draft, spec, canary, revisions, &ready),
+        canary_answers: ready.canary > 0,
     }
-    Some(raised.max(floor))
 }
 
 /// The lowest canary weight for which the stable version can take the rest.
 fn lowest(
     draft: &mut Draft<'_>,
     spec: &Spec,
-    routing: &TrafficRouting,
+    canary: &RoutedCanary,
     revisions: &Revisions<'_>,
     ready: &Readiness,
 ) -> Weight {
@@ -236,16 +199,13 @@ fn lowest(
     if ready.stable < needed {
         return Weight::FULL;
     }
-    if !routing.dynamic_stable_scale || waited_enough(draft, revisions) {
+    if !canary.dynamic_stable_scale || waited_enough(draft, revisions) {
         return Weight::ZERO;
     }
     let serving = revisions.stable_available().min(ready.stable);
-    let capacity = u64::from(spec.most_for(serving)) * 100 / u64::from(spec.replicas);
-    let carries = u32::try_from(capacity)
-        .ok()
-        .and_then(|percent| Weight::new(percent).ok())
-        .unwrap_or(Weight::FULL);
-    carries.rest()
+    // What can't be carried is rounded up.
+    let missing = spec.replicas.saturating_sub(spec.most_for(serving));
+    Weight::share(missing.into(), spec.replicas.into(), canary.routing.whole)
 }
 
 /// On the way back, pods of the stable version are waited for only as long as they keep coming: better too few of them

@@ -1,4 +1,5 @@
-//! The names of `AnalysisRun`s, in the words of Argo Rollouts: `<rollout>-<hash>-<revision>[-<step>][.<attempt>]`.
+//! The names of `AnalysisRun`s, in the words of Argo Rollouts: `<rollout>-<hash>-<revision>[-<step>][.<attempt>]`; those of
+//! Experiments have their attempt after `-`.
 
 use crate::plan::Purpose;
 use crate::revision;
@@ -21,21 +22,43 @@ pub fn beginning(rollout: &str) -> String {
     format!("{head}-{hash}-")
 }
 
-/// The name of an analysis; `purpose` is in it as [`suffix`] writes it.
-pub(crate) fn of(rollout: &str, hash: &str, revision: u64, suffix: &str, attempt: u32) -> String {
+/// The name of an analysis in its first attempt; `purpose` is in it as [`suffix`] writes it.
+pub(crate) fn of(rollout: &str, hash: &str, revision: u64, suffix: &str) -> String {
     let beginning = beginning(rollout);
-    let attempt = match attempt {
-        0 => String::new(),
-        attempt => format!(".{attempt}"),
-    };
-    format!("{beginning}{hash}-{revision}{suffix}{attempt}")
+    format!("{beginning}{hash}-{revision}{suffix}")
+}
+
+/// What parts the number of an attempt from the rest of a name.
+const fn separator(purpose: Purpose) -> char {
+    match purpose {
+        Purpose::Experiment(_) => '-',
+        Purpose::Background
+        | Purpose::Step(_)
+        | Purpose::Gate(_)
+        | Purpose::PrePromotion
+        | Purpose::PostPromotion => '.',
+    }
+}
+
+/// The name of a later attempt of what is called `first` in its first one.
+pub(crate) fn of_attempt(first: String, purpose: Purpose, attempt: u32) -> String {
+    if attempt == 0 {
+        return first;
+    }
+    format!("{first}{}{attempt}", separator(purpose))
+}
+
+/// Whether `name` is that of some attempt of what is called `first` in its first one.
+pub(crate) fn is_attempt(name: &str, first: &str, purpose: Purpose) -> bool {
+    let rest = name.strip_prefix(first);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(separator(purpose)))
 }
 
 /// What a name says of its purpose; that of gates says which they are, too.
 pub(crate) fn suffix(purpose: Purpose, gates: &str) -> String {
     match purpose {
         Purpose::Background => String::new(),
-        Purpose::Step(index) => format!("-{index}"),
+        Purpose::Step(index) | Purpose::Experiment(index) => format!("-{index}"),
         Purpose::Gate(index) => format!("-{index}-gate-{gates}"),
         Purpose::PrePromotion => "-pre".to_owned(),
         Purpose::PostPromotion => "-post".to_owned(),
@@ -48,27 +71,30 @@ mod tests {
 
     #[test]
     fn a_name_is_as_in_argo_rollouts() {
-        assert_eq!(
-            of("web", "abc", 2, &suffix(Purpose::Step(3), ""), 0),
-            "web-abc-2-3"
-        );
-        assert_eq!(
-            of("web", "abc", 2, &suffix(Purpose::Background, ""), 1),
-            "web-abc-2.1"
-        );
+        let name = |purpose, attempt| of_attempt(of("web", "abc", 2, &suffix(purpose, "")), purpose, attempt);
+
+        assert_eq!(name(Purpose::Step(3), 0), "web-abc-2-3");
+        assert_eq!(name(Purpose::Background, 1), "web-abc-2.1");
+        assert_eq!(name(Purpose::Experiment(3), 1), "web-abc-2-3-1");
+    }
+
+    #[test]
+    fn attempts_of_one_step_are_none_of_another() {
+        let purpose = Purpose::Experiment(1);
+
+        assert!(is_attempt("web-abc-2-1", "web-abc-2-1", purpose));
+        assert!(is_attempt("web-abc-2-1-4", "web-abc-2-1", purpose));
+        assert!(!is_attempt("web-abc-2-11", "web-abc-2-1", purpose));
+        assert!(!is_attempt("web-abc-2-1.4", "web-abc-2-1", purpose));
     }
 
     #[test]
     fn the_longest_name_is_one_that_the_api_server_takes() {
         let (rollout, label) = ("w".repeat(253), "h".repeat(63));
 
-        let name = of(
-            &rollout,
-            &label,
-            u64::MAX,
-            &suffix(Purpose::Gate(u32::MAX), "0123456789"),
-            u32::MAX,
-        );
+        let purpose = Purpose::Gate(u32::MAX);
+        let first = of(&rollout, &label, u64::MAX, &suffix(purpose, "0123456789"));
+        let name = of_attempt(first, purpose, u32::MAX);
 
         assert!(name.len() <= 253, "{}", name.len());
     }

@@ -4,8 +4,6 @@
 //! exactly one meaning, durations are not negative. The raw form, as users write it, lives in `kulta-api`.
 
 use jiff::SignedDuration;
-use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 pub use self::pods::{AntiAffinity, PodKeys, PodMetadata, PodRules, Restart};
 pub use self::route::{
@@ -13,80 +11,28 @@ pub use self::route::{
     TextMatch,
 };
 
+pub use self::weight::{Weight, WeightOutOfRange, Whole};
+
 mod pods;
 mod route;
+mod weight;
 
-/// A share of traffic in percent, 0 to 100.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
-#[serde(try_from = "u32", into = "u32")]
-pub struct Weight(u32);
+/// How many analyses of a Rollout that are complete are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunHistory {
+    /// Of those that were successful.
+    pub successful: u32,
+    /// Of the others.
+    pub unsuccessful: u32,
+}
 
-/// A weight outside of 0 to 100.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("must be between 0 and 100, is {0}")]
-pub struct WeightOutOfRange(pub u32);
-
-impl Weight {
-    /// No traffic.
-    pub const ZERO: Self = Self(0);
-    /// All traffic.
-    pub const FULL: Self = Self(100);
-
-    /// Makes a weight of `percent`.
-    ///
-    /// # Errors
-    /// When `percent` is above 100.
-    pub const fn new(percent: u32) -> Result<Self, WeightOutOfRange> {
-        if percent > 100 {
-            Err(WeightOutOfRange(percent))
-        } else {
-            Ok(Self(percent))
+/// As in Argo Rollouts.
+impl Default for RunHistory {
+    fn default() -> Self {
+        Self {
+            successful: 5,
+            unsuccessful: 5,
         }
-    }
-
-    /// The weight in percent.
-    #[must_use]
-    pub const fn percent(self) -> u32 {
-        self.0
-    }
-
-    /// What remains of the whole: 100 minus this weight.
-    #[must_use]
-    pub const fn rest(self) -> Self {
-        Self(100 - self.0)
-    }
-
-    /// This share of `replicas`, rounded up.
-    #[must_use]
-    pub const fn of(self, replicas: u32) -> u32 {
-        let scaled = (self.0 as u64 * replicas as u64).div_ceil(100);
-        // A share of at most 100 % never exceeds `replicas`, so it fits.
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "at most `replicas`, which is a u32"
-        )]
-        {
-            scaled as u32
-        }
-    }
-}
-
-impl TryFrom<u32> for Weight {
-    type Error = WeightOutOfRange;
-    fn try_from(percent: u32) -> Result<Self, Self::Error> {
-        Self::new(percent)
-    }
-}
-
-impl From<Weight> for u32 {
-    fn from(weight: Weight) -> Self {
-        weight.0
-    }
-}
-
-impl std::fmt::Display for Weight {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(formatter)
     }
 }
 
@@ -204,6 +150,8 @@ pub enum Step {
     SetCanaryScale(CanaryScale),
     /// Go on when this analysis is successful.
     Analysis(Analysis),
+    /// Go on when this experiment is successful. Decisions pass on what is written of it.
+    Experiment(serde_json::Value),
     /// Go on when these gates let it.
     Gate(Gates),
     /// Send requests with some headers to the canary, whatever its weight is. Needs traffic routing.
@@ -229,6 +177,7 @@ impl std::fmt::Display for Step {
                 formatter.write_str("setCanaryScale{matchTrafficWeight: true}")
             }
             Self::Analysis(_) => formatter.write_str("analysis"),
+            Self::Experiment(_) => formatter.write_str("experiment"),
             Self::Gate(_) => formatter.write_str("gate"),
             Self::SetHeaderRoute(route) => write!(formatter, "setHeaderRoute: {}", route.name),
             Self::SetMirrorRoute(route) => write!(formatter, "setMirrorRoute: {}", route.name),
@@ -236,23 +185,34 @@ impl std::fmt::Display for Step {
     }
 }
 
-/// Traffic routing: the two Services and the routes between them. All three are needed for a routed canary.
+/// Traffic routing: two Services and the routes between them. All three are needed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrafficRouting {
     /// The routes by name: at least one, if no selector looks for others.
     pub routes: Vec<Route>,
     /// Where selectors of routes are written, which whoever observes looks with: field paths, by the kind of the routes.
     pub selectors: Vec<(RouteKind, String)>,
-    /// The label that routes have while the canary is sent anything.
+    /// The label that routes have while the new version is sent anything.
     pub in_progress_label: Option<RouteLabel>,
     /// The names that rules of the controller's own may have in routes, those that come first in a route first.
     pub managed_routes: Vec<String>,
-    /// The Service of the stable version.
+    /// All traffic: what weights are parts of, in the steps, the routes and the status.
+    pub whole: Whole,
+    /// The Service of the stable version: the active one, if it is blue-green.
     pub stable_service: String,
-    /// The Service of the canary.
+    /// The Service of the new version: the canary's, or the preview Service.
     pub canary_service: String,
+}
+
+/// A canary that gets its share of the traffic by the weights of routes, apart from the number of its pods.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoutedCanary {
+    /// Where the traffic is split.
+    pub routing: TrafficRouting,
     /// How long old pods stay up after traffic has left them.
     pub scale_down_delay: SignedDuration,
+    /// No more old versions than these stay up for that time; None: any number.
+    pub scale_down_delay_revision_limit: Option<u32>,
     /// How long canary pods stay up after an abort; None: for ever.
     pub abort_scale_down_delay: Option<SignedDuration>,
     /// Whether the stable version shrinks as traffic leaves it.
@@ -285,6 +245,8 @@ pub struct BlueGreen {
     pub active_service: String,
     /// The Service of the new version, if there is one.
     pub preview_service: Option<String>,
+    /// The routes that send all users to either Service; None: users ask the active Service, which selects either version.
+    pub routing: Option<Box<TrafficRouting>>,
     /// So many pods are enough for the new version until it is to take over; None: all.
     pub preview_replicas: Option<u32>,
     /// What the switch waits for once the new version is ready.
@@ -365,7 +327,7 @@ pub enum WorkloadScaleDown {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Method {
     /// Traffic is split by route weights, apart from the number of pods.
-    Routed(TrafficRouting),
+    Routed(RoutedCanary),
     /// The number of pods is the split (basic canary, a rolling update with steps).
     Basic {
         /// The Service that follows the stable version, if there is one.
@@ -394,6 +356,8 @@ pub struct Spec {
     pub min_ready_seconds: u32,
     /// Number of old, empty ReplicaSets to keep.
     pub revision_history_limit: u32,
+    /// Number of complete analyses to keep.
+    pub run_history: RunHistory,
     /// The user holds the rollout where it is.
     pub paused: bool,
     /// Without progress for so long the rollout is reported as Degraded.
@@ -421,11 +385,21 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// The traffic routing, if this canary has one.
+    /// The traffic routing, if there is one.
     #[must_use]
     pub fn routing(&self) -> Option<&TrafficRouting> {
         match &self.method {
-            Method::Routed(routing) => Some(routing),
+            Method::Routed(canary) => Some(&canary.routing),
+            Method::BlueGreen(blue_green) => blue_green.routing.as_deref(),
+            Method::Basic { .. } => None,
+        }
+    }
+
+    /// What is special about a canary with traffic routing, if it is one.
+    #[must_use]
+    pub fn routed_canary(&self) -> Option<&RoutedCanary> {
+        match &self.method {
+            Method::Routed(canary) => Some(canary),
             Method::Basic { .. } | Method::BlueGreen(_) => None,
         }
     }
@@ -444,7 +418,9 @@ impl Spec {
     #[must_use]
     pub fn services(&self) -> (Option<&str>, Option<&str>) {
         match &self.method {
-            Method::Routed(routing) => (Some(&routing.stable_service), Some(&routing.canary_service)),
+            Method::Routed(RoutedCanary { routing, .. }) => {
+                (Some(&routing.stable_service), Some(&routing.canary_service))
+            }
             Method::Basic {
                 stable_service,
                 canary_service,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::run::AnalysisPhase;
 use crate::history::Fact;
+use crate::observed::Judge;
 use crate::spec::Weight;
 
 /// The status as decisions see it. Each API group has its own shape of it in `kulta-api`.
@@ -81,7 +82,7 @@ pub struct Status {
 pub struct Analyses {
     /// The one that goes on beside the steps.
     pub background: Option<AnalysisReference>,
-    /// The one that the step under way waits for.
+    /// The one that the step under way waits for, be it an analysis or an experiment.
     pub step: Option<AnalysisReference>,
     /// The asking of the promotion gates about the step under way.
     pub gate: Option<AnalysisReference>,
@@ -124,7 +125,8 @@ impl Analyses {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BlueGreenState {
-    /// The revision that the active Service selects.
+    /// The revision that all users meet: the one that the active Service selects or, while routes send everybody to the preview
+    /// Service, the one that this selects.
     pub active_selector: Option<String>,
     /// The revision that the preview Service selects.
     pub preview_selector: Option<String>,
@@ -141,7 +143,7 @@ pub struct BlueGreenState {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AnalysisReference {
-    /// The name of its `AnalysisRun`.
+    /// The name of its `AnalysisRun`, or of the Experiment that it is.
     pub name: String,
     /// Its phase.
     #[serde(rename = "status")]
@@ -152,6 +154,9 @@ pub struct AnalysisReference {
     /// The rollout was paused for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub paused: bool,
+    /// What it is.
+    #[serde(default, skip_serializing_if = "Judge::is_analysis_run")]
+    pub judge: Judge,
 }
 
 /// How long a rollout has been under way, and what became of it.
@@ -214,7 +219,7 @@ pub struct Furthest {
     pub ready_replicas: u32,
     /// Available pods of all revisions.
     pub available_replicas: u32,
-    /// The canary's weight in force.
+    /// The canary's weight in force, in percent.
     pub weight: Weight,
 }
 
@@ -236,6 +241,8 @@ pub enum PauseReason {
     CanaryPauseStep,
     /// An analysis could not tell whether the new version is well.
     InconclusiveAnalysisRun,
+    /// An experiment could not tell it.
+    InconclusiveExperiment,
     /// A blue-green switch waits for its time or for somebody.
     BlueGreenPause,
 }
@@ -470,7 +477,11 @@ impl Status {
     /// Whether an analysis that could not tell holds the rollout where it is.
     #[must_use]
     pub fn is_held_by_analysis(&self) -> bool {
-        self.pause_for(PauseReason::InconclusiveAnalysisRun).is_some()
+        let reasons = [
+            PauseReason::InconclusiveAnalysisRun,
+            PauseReason::InconclusiveExperiment,
+        ];
+        reasons.into_iter().any(|reason| self.pause_for(reason).is_some())
     }
 
     /// Whether the stable revision is the one that the spec asks for.

@@ -59,7 +59,7 @@ pub(crate) fn advance(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<
         Some(Step::SetCanaryScale(_)) => reached.counts,
         Some(Step::SetHeaderRoute(_) | Step::SetMirrorRoute(_)) => reached.rules,
         Some(Step::Pause(duration)) => pause_is_over(draft, PauseReason::CanaryPauseStep, *duration),
-        Some(Step::Analysis(_) | Step::Gate(_)) => analyses::step_is_passed(status),
+        Some(Step::Analysis(_) | Step::Experiment(_) | Step::Gate(_)) => analyses::step_is_passed(status),
         None => false,
     };
     if done {

@@ -8,13 +8,15 @@ use crate::managed::Managed;
 use crate::observed::{Observed, Presence, RouteView, ServiceView, Side};
 use crate::plan::{Action, WeightChange};
 use crate::reference::{Pair, pairs};
-use crate::spec::{RouteReference, TrafficRouting, Weight};
+use crate::spec::{RouteReference, TrafficRouting, Weight, Whole};
 use crate::status::{ConditionType, Contest, Reason, Traffic, Truth};
 
 use self::aim::{Aim, Work};
+pub(crate) use self::safety::Safety;
 
 mod aim;
 mod contest;
+mod safety;
 
 /// The field manager of every write of the controller: what tells its own weights from somebody else's.
 pub const FIELD_MANAGER: &str = "kulta";
@@ -82,7 +84,7 @@ impl<'a> View<'a> {
             .collect();
         let complete = !routes.is_empty() && routes.len() == observed.routes.len();
         Self {
-            split: split_of(routes.iter().flat_map(|(_, _, pairs)| pairs)),
+            split: split_of(routes.iter().flat_map(|(_, _, pairs)| pairs), routing.whole),
             routes,
             complete,
         }
@@ -104,21 +106,17 @@ impl<'a> View<'a> {
     }
 }
 
-fn split_of<'a>(pairs: impl Iterator<Item = &'a Pair<'a>>) -> Split {
+fn split_of<'a>(pairs: impl Iterator<Item = &'a Pair<'a>>, whole: Whole) -> Split {
     let mut agreed: Option<Weight> = None;
     let mut mixed = false;
     let (mut canary, mut stable) = (Weight::ZERO, Weight::ZERO);
     for pair in pairs {
         let (canary_sum, stable_sum) = (sum(&pair.canary), sum(&pair.stable));
-        canary = canary.max(share(canary_sum, stable_sum));
-        stable = stable.max(share(stable_sum, canary_sum));
-        let this = Weight::try_from(
-            pair.canary
-                .first()
-                .and_then(|backend| backend.weight)
-                .unwrap_or(1),
-        )
-        .ok();
+        let sum = canary_sum + stable_sum;
+        canary = canary.max(Weight::share(canary_sum, sum, whole));
+        stable = stable.max(Weight::share(stable_sum, sum, whole));
+        let first = pair.canary.first();
+        let this = Weight::of_whole(first.and_then(|backend| backend.weight).unwrap_or(1), whole).ok();
         mixed |= this.is_none_or(|this| {
             agreed.is_some_and(|other| other != this) || changes(pair, this).next().is_some()
         });
@@ -138,20 +136,7 @@ fn sum(backends: &[&crate::observed::BackendView]) -> u64 {
         .sum()
 }
 
-fn share(part: u64, rest: u64) -> Weight {
-    let whole = part + rest;
-    let percent = if whole == 0 {
-        0
-    } else {
-        (part * 100).div_ceil(whole)
-    };
-    u32::try_from(percent)
-        .ok()
-        .and_then(|percent| Weight::new(percent).ok())
-        .unwrap_or(Weight::FULL)
-}
-
-/// The changes that give a rule's pair the canary weight `weight`. Where a Service is named more than once in a rule
+/// The changes that give a rule's pair the canary weight `weight`, on its scale. Where a Service is named more than once in a rule
 /// (on several ports), its first ref carries the weight and the others none.
 fn changes<'a>(pair: &'a Pair<'a>, weight: Weight) -> impl Iterator<Item = WeightChange> + 'a {
     [(Side::Canary, &pair.canary), (Side::Stable, &pair.stable)]
@@ -162,7 +147,7 @@ fn changes<'a>(pair: &'a Pair<'a>, weight: Weight) -> impl Iterator<Item = Weigh
                 .enumerate()
                 .filter_map(move |(position, backend)| {
                     let to = if position == 0 {
-                        side.weight(weight).percent()
+                        side.weight(weight).parts()
                     } else {
                         0
                     };
@@ -212,7 +197,7 @@ pub(crate) fn reconcile(
             .as_ref()
             .map_or(Weight::ZERO, |traffic| traffic.requested)
     };
-    let desired = desired.unwrap_or_else(asked_before);
+    let desired = desired.unwrap_or_else(asked_before).on(routing.whole);
     let mut writing = if view.complete && !frozen {
         Writing::Unneeded
     } else {

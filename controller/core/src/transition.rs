@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use crate::analyses;
 use crate::analysis::run::AnalysisPhase;
 use crate::history::{Cause, Evidence, Fact, FactKind, Origin};
-use crate::observed::{AnalysisRunView, Observed};
+use crate::observed::{AnalysisRunView, Judge, Observed};
+use crate::spec::Weight;
 use crate::status::{AnalysisReference, ConditionType, Reason, Status};
 use crate::{rollback, text};
 
@@ -80,8 +81,12 @@ impl<'a> Facts<'a> {
             revision: new.current_pod_hash.clone(),
             stable: new.stable_hash.clone(),
             step: new.current_step_index,
-            weight: traffic.map(|traffic| traffic.requested).or(switched),
-            in_force: traffic.and_then(|traffic| traffic.in_force).or(switched),
+            // The history is told in percent, whatever the routes count in.
+            weight: traffic.map(|traffic| traffic.requested.in_percent()).or(switched),
+            in_force: traffic
+                .and_then(|traffic| traffic.in_force)
+                .map(Weight::in_percent)
+                .or(switched),
             phase: Some(new.phase),
             ..Fact::new(FactKind::Unknown, Cause::Controller, now)
         };
@@ -210,9 +215,9 @@ fn analyses_of(facts: &mut Facts<'_>, old: &Status, new: &Status) {
             .filter(|before| !stays && !before.phase.completed())
         {
             let mut runs = observed.analysis_runs.iter();
-            let run = runs.find(|run| run.name == before.name && !run.terminate);
+            let run = runs.find(|run| run.judge == before.judge && run.name == before.name && !run.terminate);
             if let Some(run) = run.filter(|run| run.phase.completed()) {
-                completed(facts, &run.name, run.phase, &run.message);
+                completed(facts, run.judge, &run.name, run.phase, &run.message);
             }
         }
         let Some(after) = after else { continue };
@@ -223,13 +228,14 @@ fn analyses_of(facts: &mut Facts<'_>, old: &Status, new: &Status) {
             fact.message.clone_from(&after.name);
         }
         if after.phase.completed() && !before.is_some_and(|before| before.phase.completed()) {
-            completed(facts, &after.name, after.phase, &after.message);
+            completed(facts, after.judge, &after.name, after.phase, &after.message);
         }
     }
 }
 
-fn completed(facts: &mut Facts<'_>, name: &str, phase: AnalysisPhase, message: &str) {
-    let run = facts.observed.analysis_runs.iter().find(|run| run.name == name);
+fn completed(facts: &mut Facts<'_>, judge: Judge, name: &str, phase: AnalysisPhase, message: &str) {
+    let mut runs = facts.observed.analysis_runs.iter();
+    let run = runs.find(|run| run.judge == judge && run.name == name);
     let evidence = run.map(evidence).unwrap_or_default();
     if let Some(fact) = facts.push(FactKind::AnalysisCompleted, Cause::Analysis) {
         fact.message = format!("{name}: {}: {message}", phase.as_str());

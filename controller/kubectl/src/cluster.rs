@@ -6,6 +6,7 @@ use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Client, Config};
 use kulta_api::analysis::TemplateReference;
 use kulta_api::{Group, analysis, rollout};
+use kulta_core::spec::WorkloadKind;
 use kulta_core::text::with_causes;
 use serde_json::{Value, json};
 
@@ -162,8 +163,29 @@ impl Cluster {
     /// The Deployments of the namespace.
     #[must_use]
     pub fn deployments(&self) -> Api<DynamicObject> {
-        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("apps", "v1", "Deployment"));
+        self.with_templates(Some(WorkloadKind::Deployment))
+    }
+
+    /// The workloads of a kind in the namespace, or the Rollouts.
+    fn with_templates(&self, workload: Option<WorkloadKind>) -> Api<DynamicObject> {
+        let Some(kind) = workload else {
+            return self.objects(Kind::Rollout);
+        };
+        let group = match kind {
+            WorkloadKind::Deployment | WorkloadKind::ReplicaSet => "apps",
+            WorkloadKind::PodTemplate => "",
+        };
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, "v1", &kind.to_string()));
         Api::namespaced_with(self.client.clone(), &self.namespace, &resource)
+    }
+
+    /// The workload, or Rollout, of this name.
+    ///
+    /// # Errors
+    /// When there is none, or it can't be read.
+    pub async fn read(&self, workload: Option<WorkloadKind>, name: &str) -> Result<DynamicObject, Error> {
+        let found = self.with_templates(workload).get(name).await;
+        found.map_err(self.error(format!("read {}", called(workload, name))))
     }
 
     /// The error of a request that was to do `action`.
@@ -177,8 +199,7 @@ impl Cluster {
     /// # Errors
     /// When there is none, or it can't be read.
     pub async fn rollout(&self, name: &str) -> Result<DynamicObject, Error> {
-        let found = self.objects(Kind::Rollout).get(name).await;
-        found.map_err(self.error(format!("read rollout '{name}'")))
+        self.read(None, name).await
     }
 
     /// The Rollouts of the namespace, or of all.
@@ -233,44 +254,61 @@ impl Cluster {
     /// When the API server refuses.
     pub async fn patch_spec(&self, name: &str, spec: &Value) -> Result<DynamicObject, Error> {
         let patch = Patch::Merge(json!({"spec": spec}));
-        self.patch(name, &patch).await
+        self.patch(None, name, &patch).await
     }
 
-    /// Changes a Rollout by the operations of a JSON patch.
+    /// Changes a workload, or a Rollout, by the operations of a JSON patch.
     ///
     /// # Errors
     /// When the API server refuses, and when a test of the patch fails.
-    pub async fn patch_json(&self, name: &str, patch: json_patch::Patch) -> Result<DynamicObject, Error> {
-        self.patch(name, &Patch::Json::<()>(patch)).await
+    pub async fn patch_json(
+        &self,
+        workload: Option<WorkloadKind>,
+        name: &str,
+        patch: json_patch::Patch,
+    ) -> Result<DynamicObject, Error> {
+        self.patch(workload, name, &Patch::Json::<()>(patch)).await
     }
 
     async fn patch<P: serde::Serialize + std::fmt::Debug>(
         &self,
+        workload: Option<WorkloadKind>,
         name: &str,
         patch: &Patch<P>,
     ) -> Result<DynamicObject, Error> {
         let patched = self
-            .objects(Kind::Rollout)
+            .with_templates(workload)
             .patch(name, &parameters(), patch)
             .await;
-        patched.map_err(self.error(format!("patch rollout '{name}'")))
+        patched.map_err(self.error(format!("patch {}", called(workload, name))))
     }
 
-    /// Puts `object` in the place of the Rollout that it was read as.
+    /// Puts `object` in the place of the workload, or Rollout, that it was read as.
     ///
     /// # Errors
     /// When the API server refuses; [`Error::Conflict`] when it has changed since.
-    pub async fn replace(&self, name: &str, object: &DynamicObject) -> Result<DynamicObject, Error> {
+    pub async fn replace(
+        &self,
+        workload: Option<WorkloadKind>,
+        name: &str,
+        object: &DynamicObject,
+    ) -> Result<DynamicObject, Error> {
         let parameters = PostParams {
             field_manager: Some(FIELD_MANAGER.to_owned()),
             ..PostParams::default()
         };
         let replaced = self
-            .objects(Kind::Rollout)
+            .with_templates(workload)
             .replace(name, &parameters, object)
             .await;
-        replaced.map_err(self.error(format!("update rollout '{name}'")))
+        replaced.map_err(self.error(format!("update {}", called(workload, name))))
     }
+}
+
+/// A workload, or a Rollout, in messages.
+fn called(workload: Option<WorkloadKind>, name: &str) -> String {
+    let kind = workload.map_or_else(|| "rollout".to_owned(), |kind| kind.to_string());
+    format!("{kind} '{name}'")
 }
 
 fn parameters() -> PatchParams {

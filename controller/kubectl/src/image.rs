@@ -2,14 +2,13 @@
 
 use std::str::FromStr;
 
-use kube::api::DynamicObject;
 use serde_json::Value;
 use thiserror::Error;
 
 use crate::cluster::Cluster;
 use crate::error::Error as VerbError;
 use crate::output::Output;
-use crate::rollout::Rollout;
+use crate::template::Home;
 
 /// So often is an update tried again that somebody else came before; as `kubectl argo rollouts`.
 const MOST_RETRIES: usize = 5;
@@ -48,10 +47,8 @@ pub enum ImageError {
         /// Those there are.
         known: String,
     },
-    /// Its pods are of another object.
-    #[error(
-        "rollout '{name}' has no containers of its own: set the image of the object that its workloadRef names"
-    )]
+    /// There is no pod template, or none with containers.
+    #[error("rollout '{name}' has no containers, of its own or by a workloadRef that can be followed")]
     NoContainers {
         /// The Rollout.
         name: String,
@@ -74,14 +71,14 @@ impl FromStr for Change {
     }
 }
 
-/// Sets the images in the pod template of a Rollout. True: something is not as it was.
+/// Sets the images in `template`, the pod template of the Rollout `name`. True: something is not as it was.
 ///
 /// # Errors
-/// When there is no such container. The object is then of no use.
-pub fn set_images(object: &mut DynamicObject, changes: &[Change]) -> Result<bool, ImageError> {
-    let name = Rollout::new(object).name().to_owned();
+/// When there is no such container. The template is then of no use.
+pub fn set_images(template: Option<&mut Value>, name: &str, changes: &[Change]) -> Result<bool, ImageError> {
+    let name = name.to_owned();
     let mut containers = Vec::new();
-    let pod = object.data.pointer_mut("/spec/template/spec");
+    let pod = template.and_then(|template| template.get_mut("spec"));
     if let Some(pod) = pod.and_then(Value::as_object_mut) {
         for (field, list) in pod.iter_mut() {
             if CONTAINERS.contains(&field.as_str()) {
@@ -123,10 +120,10 @@ fn name_of(container: &Value) -> Option<&str> {
     container.get("name")?.as_str()
 }
 
-/// Sets images of a Rollout.
+/// Sets images of a Rollout, or of the workload that it refers to.
 ///
 /// # Errors
-/// When there is no such container, when others keep changing the Rollout, and when the API server refuses.
+/// When there is no such container, when others keep changing the object, and when the API server refuses.
 pub async fn set_image(
     cluster: &Cluster,
     name: &str,
@@ -134,16 +131,18 @@ pub async fn set_image(
     out: &mut Output<'_>,
 ) -> Result<(), VerbError> {
     for attempt in 0..=MOST_RETRIES {
-        let mut object = cluster.rollout(name).await?;
-        if !set_images(&mut object, changes)? {
-            out.line(format!("rollout \"{name}\" has that image already"))?;
+        let rollout = cluster.rollout(name).await?;
+        let mut home = Home::of(cluster, &rollout).await?;
+        let note = home.note();
+        if !set_images(home.template_mut(), name, changes)? {
+            out.line(format!("rollout \"{name}\" has that image already{note}"))?;
             return Ok(());
         }
-        match cluster.replace(name, &object).await {
+        match home.write(cluster).await {
             Err(VerbError::Conflict { .. }) if attempt < MOST_RETRIES => {}
             done => {
                 done?;
-                out.line(format!("rollout \"{name}\" image updated"))?;
+                out.line(format!("rollout \"{name}\" image updated{note}"))?;
                 return Ok(());
             }
         }
@@ -153,10 +152,18 @@ pub async fn set_image(
 
 #[cfg(test)]
 mod tests {
+    use kube::api::DynamicObject;
     use serde_json::json;
 
     use super::*;
-    use crate::scenario::{ROLLOUT, conflict, expect, expect_get, rollout, scenario, with_spec};
+    use crate::scenario::{
+        DEPLOYMENT, ROLLOUT, conflict, deployment, expect, expect_get, referring, rollout, scenario,
+        with_spec,
+    };
+
+    fn set(object: &mut DynamicObject, changes: &[Change]) -> Result<bool, ImageError> {
+        set_images(object.data.pointer_mut("/spec/template"), "web", changes)
+    }
 
     fn change(text: &str) -> Change {
         text.parse().unwrap()
@@ -182,14 +189,14 @@ mod tests {
     #[test]
     fn the_image_of_one_container_is_set() {
         let mut object = with_sidecar();
-        assert_eq!(set_images(&mut object, &[change("proxy=proxy:2")]), Ok(true));
+        assert_eq!(set(&mut object, &[change("proxy=proxy:2")]), Ok(true));
         assert_eq!(images(&object), ["init:1", "web:1", "proxy:2"]);
     }
 
     #[test]
     fn a_star_is_for_all_containers() {
         let mut object = with_sidecar();
-        assert_eq!(set_images(&mut object, &[change("*=all:2")]), Ok(true));
+        assert_eq!(set(&mut object, &[change("*=all:2")]), Ok(true));
         assert_eq!(images(&object), ["all:2", "all:2", "all:2"]);
     }
 
@@ -200,7 +207,7 @@ mod tests {
 
     #[test]
     fn an_unknown_container_is_told_with_those_there_are() {
-        let told = set_images(&mut rollout(), &[change("wed=web:2")]).unwrap_err();
+        let told = set(&mut rollout(), &[change("wed=web:2")]).unwrap_err();
         assert_eq!(
             told.to_string(),
             "unable to find container named \"wed\"; there are web"
@@ -217,7 +224,7 @@ mod tests {
     #[test]
     fn a_rollout_without_containers_is_told() {
         let mut odd = with_spec(&rollout(), json!({"template": {"spec": {"containers": "none"}}}));
-        let told = set_images(&mut odd, &[change("web=web:2")]).unwrap_err();
+        let told = set(&mut odd, &[change("web=web:2")]).unwrap_err();
         assert!(matches!(told, ImageError::NoContainers { .. }), "{told}");
     }
 
@@ -242,6 +249,30 @@ mod tests {
 
         done.unwrap();
         assert_eq!(printed, "rollout \"web\" image updated\n");
+    }
+
+    #[tokio::test]
+    async fn where_the_rollout_refers_to_a_workload_the_image_is_set_there() {
+        let mut expected = deployment("web:2");
+        expected.data["spec"]["template"]["spec"]["containers"][0]["image"] = json!("web:3");
+        let exchanges = vec![
+            expect_get(&referring()),
+            expect(&format!("GET {DEPLOYMENT}"), 200, &json!(deployment("web:2"))),
+            expect(
+                &format!("PUT {DEPLOYMENT}?&fieldManager=kubectl-kulta"),
+                200,
+                &json!(expected),
+            )
+            .with_body(json!(expected)),
+        ];
+
+        let (done, printed) = scenario(exchanges, async |cluster, out| {
+            set_image(cluster, "web", &[change("web=web:3")], out).await
+        })
+        .await;
+
+        done.unwrap();
+        assert_eq!(printed, "rollout \"web\" image updated (in Deployment 'web')\n");
     }
 
     #[tokio::test]

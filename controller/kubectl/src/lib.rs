@@ -20,6 +20,7 @@ pub mod promote;
 pub mod rollout;
 pub mod run;
 pub mod status;
+mod template;
 pub mod tree;
 pub mod undo;
 pub mod verdict;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use kulta_api::analysis::template::{self as template_kinds, Template};
-use kulta_api::{Group, analysis, rollout};
+use kulta_api::{Group, analysis, experiment, rollout};
 use kulta_core::spec::Problem;
 use serde_json::Value;
 
@@ -116,6 +116,7 @@ pub(crate) enum Kind {
     AnalysisRun,
     AnalysisTemplate,
     ClusterAnalysisTemplate,
+    Experiment,
 }
 
 impl Kind {
@@ -125,6 +126,7 @@ impl Kind {
             analysis::KIND => Some(Self::AnalysisRun),
             template_kinds::KIND => Some(Self::AnalysisTemplate),
             template_kinds::CLUSTER_KIND => Some(Self::ClusterAnalysisTemplate),
+            experiment::KIND => Some(Self::Experiment),
             _ => None,
         }
     }

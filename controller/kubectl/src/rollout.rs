@@ -148,10 +148,11 @@ impl<'o> Rollout<'o> {
         }
     }
 
-    /// Whether traffic is split by routes instead of by numbers of pods.
+    /// Whether traffic is split by routes instead of by numbers of pods or by a Service.
     #[must_use]
     pub fn is_routed(self) -> bool {
-        self.at("/spec/strategy/canary/trafficRouting").is_some()
+        let routing = ["canary", "blueGreen"].map(|name| format!("/spec/strategy/{name}/trafficRouting"));
+        routing.iter().any(|pointer| self.at(pointer).is_some())
     }
 
     /// The steps of a canary.
@@ -193,7 +194,13 @@ impl<'o> Rollout<'o> {
         let annotations = self.object.metadata.annotations.as_ref();
         let noted = annotations.and_then(|annotations| annotations.get(WORKLOAD_GENERATION_ANNOTATION));
         let noted = noted.and_then(|noted| noted.parse().ok());
-        self.generation("/status/workloadObservedGeneration") == noted
+        self.workload_observed_generation() == noted
+    }
+
+    /// The generation of the workload that the status tells about.
+    #[must_use]
+    pub fn workload_observed_generation(self) -> Option<i64> {
+        self.generation("/status/workloadObservedGeneration")
     }
 
     /// A number on `kulta.io`, a text on `argoproj.io`.
@@ -271,7 +278,7 @@ impl<'o> Rollout<'o> {
         self.text("/status/stableRS")
     }
 
-    /// The hash of the revision that the active Service of a blue-green Rollout selects.
+    /// The hash of the revision that all users of a blue-green Rollout meet.
     #[must_use]
     pub fn active_hash(self) -> Option<&'o str> {
         self.text("/status/blueGreen/activeSelector")
@@ -303,7 +310,13 @@ impl<'o> Rollout<'o> {
         self.number(field.pointer()).unwrap_or(0)
     }
 
-    /// The canary's weight that the gateways work by: what is in force, else what was asked for last.
+    /// What weights are parts of, if it is written.
+    #[must_use]
+    pub fn max_traffic_weight(self) -> Option<u64> {
+        self.number("/spec/strategy/canary/trafficRouting/maxTrafficWeight")
+    }
+
+    /// The weight of the new version that the gateways work by: what is in force, else what was asked for last.
     #[must_use]
     pub fn routed_weight(self) -> Option<u64> {
         self.number("/status/canary/inForce")

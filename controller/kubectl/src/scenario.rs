@@ -7,6 +7,7 @@ use kube::Client;
 use kube::api::DynamicObject;
 use kube::client::Body;
 use kulta_api::Group;
+use kulta_api::names::WORKLOAD_GENERATION_ANNOTATION;
 use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
@@ -179,6 +180,32 @@ pub(crate) fn rollout() -> DynamicObject {
             "currentStepIndex": 4, "replicas": 4, "updatedReplicas": 4, "readyReplicas": 4, "availableReplicas": 4,
         },
     }))
+}
+
+/// Where the Deployment of the tests is.
+pub(crate) const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/shop/deployments/web";
+
+/// The Deployment shop/web of generation 5, with this image.
+pub(crate) fn deployment(image: &str) -> DynamicObject {
+    object(json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"namespace": "shop", "name": "web", "uid": "uid-workload", "resourceVersion": "70", "generation": 5},
+        "spec": {"replicas": 0, "selector": {"matchLabels": {"app": "web"}}, "template": template(image)},
+    }))
+}
+
+/// The Rollout, which takes its template from that Deployment and has seen it.
+pub(crate) fn referring() -> DynamicObject {
+    let reference = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"});
+    let spec = json!({"template": null, "workloadRef": reference});
+    let mut referring = with_status(
+        &with_spec(&rollout(), spec),
+        json!({"workloadObservedGeneration": 5}),
+    );
+    let annotations = referring.metadata.annotations.get_or_insert_default();
+    annotations.insert(WORKLOAD_GENERATION_ANNOTATION.to_owned(), "5".to_owned());
+    referring
 }
 
 /// The same on its way to the second revision, paused at the step of this index.

@@ -126,6 +126,10 @@ pub fn facts(rollout: Rollout<'_>, belongings: &Belongings) -> Vec<Vec<Cell>> {
             actual_weight(rollout, available).to_string(),
         ));
     }
+    if rollout.strategy() == Strategy::BlueGreen && rollout.is_routed() {
+        let weight = rollout.routed_weight().unwrap_or(0);
+        rows.push(row("  PreviewWeight:", weight.to_string()));
+    }
     let mut label = "Images:";
     for image in replica_set::images(&owned, rollout) {
         rows.push(row(label, image));

@@ -6,13 +6,14 @@ use kube::api::DynamicObject;
 use kulta_api::names::{DEPLOYMENT_HASH_LABEL, HASH_LABEL, TEMPLATE_DIGEST_ANNOTATION};
 use kulta_api::{injected, rollout as kind, selector};
 use kulta_core::revision::TemplateDigest;
-use serde_json::{Value, json};
+use serde_json::Value;
 use thiserror::Error;
 
 use crate::cluster::{Cluster, Kind};
 use crate::error::Error as VerbError;
 use crate::output::Output;
 use crate::rollout::{Rollout, is_controlled_by, revision};
+use crate::template::Home;
 
 /// There is nothing to go back to.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -50,11 +51,9 @@ pub enum UndoError {
         /// The ReplicaSet.
         name: String,
     },
-    /// Its pods are of another object.
-    #[error(
-        "rollout '{name}' has no pod template of its own: undo the change of the object that its workloadRef names"
-    )]
-    NoOwnTemplate {
+    /// There is nothing to change.
+    #[error("rollout '{name}' has no pod template, of its own or by a workloadRef that can be followed")]
+    NoTemplateNow {
         /// The Rollout.
         name: String,
     },
@@ -85,7 +84,8 @@ pub enum Undo {
     },
 }
 
-/// The ReplicaSet to go back to: that of the revision `wanted`, else the one before the latest.
+/// The ReplicaSet to go back to: that of the revision `wanted`, else the one before the latest. `is_taken_up`: the controller
+/// has seen the template as it is.
 ///
 /// # Errors
 /// When there is none.
@@ -93,6 +93,7 @@ pub fn target<'r>(
     rollout: Rollout<'_>,
     replica_sets: &'r [DynamicObject],
     wanted: Option<u64>,
+    is_taken_up: bool,
 ) -> Result<&'r DynamicObject, UndoError> {
     let owned = replica_sets
         .iter()
@@ -112,10 +113,12 @@ pub fn target<'r>(
                 })
         }
         // The latest revision may not be that of the template now, and the one before it would be one too many.
-        None if !rollout.is_observed() || rollout.is_invalid() => Err(UndoError::LatestNotTakenUp {
-            name: rollout.name().to_owned(),
-            known: known(&revisions),
-        }),
+        None if !is_taken_up || !rollout.is_observed() || rollout.is_invalid() => {
+            Err(UndoError::LatestNotTakenUp {
+                name: rollout.name().to_owned(),
+                known: known(&revisions),
+            })
+        }
         None => revisions
             .get(1)
             .map(|(_, replica_set)| *replica_set)
@@ -137,13 +140,13 @@ fn known(revisions: &[(u64, &DynamicObject)]) -> String {
     }
 }
 
-/// The way back to the template of `replica_set`.
+/// The way from the template `from` of the Rollout `name` back to that of `replica_set`.
 ///
 /// # Errors
-/// When the Rollout or the ReplicaSet has no template.
-pub fn undo_to(rollout: Rollout<'_>, replica_set: &DynamicObject) -> Result<Undo, UndoError> {
-    let from = rollout.template().ok_or_else(|| UndoError::NoOwnTemplate {
-        name: rollout.name().to_owned(),
+/// When one of the two is not there.
+pub fn undo_to(name: &str, from: Option<&Value>, replica_set: &DynamicObject) -> Result<Undo, UndoError> {
+    let from = from.ok_or_else(|| UndoError::NoTemplateNow {
+        name: name.to_owned(),
     })?;
     let to = replica_set.data.pointer("/spec/template");
     let annotations = replica_set.metadata.annotations.clone().unwrap_or_default();
@@ -178,7 +181,7 @@ fn written_by_users(template: &Value, annotations: &BTreeMap<String, String>) ->
     template
 }
 
-/// Goes back to an earlier revision.
+/// Goes back to an earlier revision, in the workload that the Rollout refers to, if it does.
 ///
 /// # Errors
 /// When there is none, when somebody changes the template meanwhile, and when the API server refuses.
@@ -195,46 +198,40 @@ pub async fn undo(
     let replica_sets = cluster
         .list(Kind::ReplicaSet, &selector.unwrap_or_default())
         .await?;
-    let target = target(rollout, &replica_sets, to_revision)?;
+    let home = Home::of(cluster, &object).await?;
+    let is_taken_up = !home.is_newer_than(rollout.workload_observed_generation());
+    let target = target(rollout, &replica_sets, to_revision, is_taken_up)?;
     let number = revision(target).unwrap_or_default();
-    let Undo::Change { from, to } = undo_to(rollout, target)? else {
+    let Undo::Change { from, to } = undo_to(name, home.template(), target)? else {
         out.line(format!(
             "skipped rollback (current template already matches revision {number})"
         ))?;
         return Ok(());
     };
-    let patch = json!([
-        {"op": "test", "path": "/spec/template", "value": from},
-        {"op": "replace", "path": "/spec/template", "value": to},
-    ]);
-    // A list of operations as the type defines them.
-    let patch = serde_json::from_value(patch).unwrap_or_default();
-    match cluster.patch_json(name, patch).await {
-        Ok(_) => {}
-        Err(VerbError::Refused { reason, .. }) if is_failed_test(cluster, name, &from).await? => {
+    match home.replace_template(cluster, &from, &to).await {
+        Ok(()) => {}
+        // The API server has one answer for a failed test and for other faults.
+        Err(VerbError::Refused { reason, .. }) if home.again(cluster).await?.template() != Some(&from) => {
             let name = name.to_owned();
             return Err(UndoError::TemplateChanged { name, reason }.into());
         }
         Err(error) => return Err(error),
     }
-    out.line(format!("rollout '{name}' undo to revision {number}"))?;
+    let note = home.note();
+    out.line(format!("rollout '{name}' undo to revision {number}{note}"))?;
     Ok(())
-}
-
-/// Whether a patch was refused for its test: the API server has one answer for it and for other faults.
-async fn is_failed_test(cluster: &Cluster, name: &str, from: &Value) -> Result<bool, VerbError> {
-    let now = cluster.rollout(name).await?;
-    Ok(Rollout::new(&now).template() != Some(from))
 }
 
 #[cfg(test)]
 mod tests {
-    use kulta_api::names::INJECTED_METADATA_ANNOTATION;
+    use kulta_api::names::{INJECTED_METADATA_ANNOTATION, WORKLOAD_GENERATION_ANNOTATION};
+    use serde_json::json;
 
     use super::*;
     use crate::scenario::template as scenario_template;
     use crate::scenario::{
-        ROLLOUT, expect, expect_get, failure, object, rollout, scenario, template, with_spec, with_status,
+        DEPLOYMENT, ROLLOUT, deployment, expect, expect_get, failure, object, referring, rollout, scenario,
+        template, with_spec, with_status,
     };
 
     const LIST: &str = "GET /apis/apps/v1/namespaces/shop/replicasets?&labelSelector=app%3Dweb";
@@ -269,7 +266,7 @@ mod tests {
             replica_set(2, "web:2"),
         ];
         let object = rollout();
-        let found = target(Rollout::new(&object), &replica_sets, None).unwrap();
+        let found = target(Rollout::new(&object), &replica_sets, None, true).unwrap();
         assert_eq!(revision(found), Some(2));
     }
 
@@ -278,14 +275,14 @@ mod tests {
         let replica_sets = [replica_set(2, "web:2"), replica_set(1, "web:1")];
         let object = with_status(&rollout(), json!({"observedGeneration": 2}));
 
-        let told = target(Rollout::new(&object), &replica_sets, None).unwrap_err();
+        let told = target(Rollout::new(&object), &replica_sets, None, true).unwrap_err();
 
         assert!(
             told.to_string()
                 .ends_with("choose one with --to-revision; there are 2, 1"),
             "{told}"
         );
-        assert!(target(Rollout::new(&object), &replica_sets, Some(1)).is_ok());
+        assert!(target(Rollout::new(&object), &replica_sets, Some(1), true).is_ok());
     }
 
     #[test]
@@ -294,7 +291,7 @@ mod tests {
         other.metadata.owner_references = None;
         let replica_sets = [other, replica_set(2, "web:2")];
         let object = rollout();
-        let told = target(Rollout::new(&object), &replica_sets, None).unwrap_err();
+        let told = target(Rollout::new(&object), &replica_sets, None, true).unwrap_err();
         assert!(matches!(told, UndoError::NoPreviousRevision { .. }), "{told}");
     }
 
@@ -302,7 +299,7 @@ mod tests {
     fn a_revision_that_is_not_there_is_told_with_those_that_are() {
         let replica_sets = [replica_set(3, "web:1"), replica_set(2, "web:2")];
         let object = rollout();
-        let told = target(Rollout::new(&object), &replica_sets, Some(9)).unwrap_err();
+        let told = target(Rollout::new(&object), &replica_sets, Some(9), true).unwrap_err();
         assert_eq!(
             told.to_string(),
             "unable to find specified revision 9 in history; there are 3, 2"
@@ -316,8 +313,8 @@ mod tests {
         let digest = TemplateDigest::of(&template("web:2")).as_str().to_owned();
         let annotations = made_of_it.metadata.annotations.as_mut().unwrap();
         annotations.insert(TEMPLATE_DIGEST_ANNOTATION.to_owned(), digest);
-        let object = rollout();
-        assert_eq!(undo_to(Rollout::new(&object), &made_of_it), Ok(Undo::Unchanged));
+        let now = template("web:2");
+        assert_eq!(undo_to("web", Some(&now), &made_of_it), Ok(Undo::Unchanged));
     }
 
     #[test]
@@ -331,19 +328,75 @@ mod tests {
             INJECTED_METADATA_ANNOTATION.to_owned(),
             r#"{"labels":{"role":"canary"}}"#.to_owned(),
         );
-        let object = rollout();
-
-        let undo = undo_to(Rollout::new(&object), &put_in).unwrap();
-
         let (from, to) = (scenario_template("web:2"), scenario_template("web:1"));
+
+        let undo = undo_to("web", Some(&from), &put_in).unwrap();
+
         assert_eq!(undo, Undo::Change { from, to });
     }
 
     #[test]
-    fn a_rollout_without_a_template_of_its_own_is_told() {
-        let referring = with_spec(&rollout(), json!({"template": null}));
-        let told = undo_to(Rollout::new(&referring), &replica_set(1, "web:1")).unwrap_err();
+    fn a_rollout_without_a_template_is_told() {
+        let told = undo_to("web", None, &replica_set(1, "web:1")).unwrap_err();
         assert!(told.to_string().contains("workloadRef"), "{told}");
+    }
+
+    /// The Deployment of these tests is read, at the generation 5.
+    fn expect_deployment() -> crate::scenario::Exchange {
+        expect(&format!("GET {DEPLOYMENT}"), 200, &json!(deployment("web:2")))
+    }
+
+    #[tokio::test]
+    async fn where_the_rollout_refers_to_a_workload_its_template_is_changed_there() {
+        let replica_sets = [replica_set(2, "web:2"), replica_set(1, "web:1")];
+        let patch = json!([
+            {"op": "test", "path": "/spec/template", "value": template("web:2")},
+            {"op": "replace", "path": "/spec/template", "value": template("web:1")},
+        ]);
+        let exchanges = vec![
+            expect_get(&referring()),
+            expect(LIST, 200, &listed(&replica_sets)),
+            expect_deployment(),
+            expect(
+                &format!("PATCH {DEPLOYMENT}?&fieldManager=kubectl-kulta"),
+                200,
+                &json!(deployment("web:1")),
+            )
+            .with_body(patch),
+        ];
+
+        let (done, printed) = scenario(exchanges, async |cluster, out| {
+            undo(cluster, "web", None, out).await
+        })
+        .await;
+
+        done.unwrap();
+        assert_eq!(
+            printed,
+            "rollout 'web' undo to revision 1 (in Deployment 'web')\n"
+        );
+    }
+
+    #[tokio::test]
+    async fn nothing_is_gone_back_to_before_the_workload_is_taken_up_as_it_is() {
+        let replica_sets = [replica_set(2, "web:2"), replica_set(1, "web:1")];
+        // What the controller has noted is in line with its status, and both are behind.
+        let mut behind = with_status(&referring(), json!({"workloadObservedGeneration": 4}));
+        let annotations = behind.metadata.annotations.get_or_insert_default();
+        annotations.insert(WORKLOAD_GENERATION_ANNOTATION.to_owned(), "4".to_owned());
+        let exchanges = vec![
+            expect_get(&behind),
+            expect(LIST, 200, &listed(&replica_sets)),
+            expect_deployment(),
+        ];
+
+        let (done, _) = scenario(exchanges, async |cluster, out| {
+            undo(cluster, "web", None, out).await
+        })
+        .await;
+
+        let told = done.unwrap_err().to_string();
+        assert!(told.contains("--to-revision"), "{told}");
     }
 
     #[tokio::test]

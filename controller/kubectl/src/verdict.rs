@@ -98,7 +98,8 @@ pub fn waits_for_a_hand(rollout: Rollout<'_>) -> bool {
         Ok(PauseReason::CanaryPauseStep) => rollout.step_index().is_some_and(is_timed(rollout)),
         Ok(PauseReason::BlueGreenPause) => rollout.is_auto_promoted(),
         // Nor does one that is not known here end by itself.
-        Ok(PauseReason::InconclusiveAnalysisRun) | Err::<_, Unknown>(_) => false,
+        Ok(PauseReason::InconclusiveAnalysisRun | PauseReason::InconclusiveExperiment)
+        | Err::<_, Unknown>(_) => false,
     };
     let is_held = rollout.is_paused_by_hand() || rollout.desired() == 0;
     is_held || !rollout.pauses().iter().all(|pause| by_time(&pause.reason))

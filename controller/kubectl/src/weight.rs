@@ -4,22 +4,31 @@ use serde_json::Value;
 
 use crate::rollout::{Count, Rollout};
 
-/// All traffic.
+/// All traffic, where nothing else is written; and all pods.
 const FULL: u64 = 100;
+
+/// All traffic: what the weights of steps, routes and the status are parts of.
+fn whole(rollout: Rollout<'_>) -> u64 {
+    rollout.max_traffic_weight().unwrap_or(FULL)
+}
 
 /// The weight that the steps ask for now.
 pub(crate) fn set_weight(rollout: Rollout<'_>) -> u64 {
     if rollout.is_fully_promoted() {
-        return FULL;
+        return whole(rollout);
     }
     if rollout.abort() || rollout.is_aborted() {
         return 0;
     }
     let Some(index) = rollout.step_index() else {
-        return if rollout.step_count() == 0 { FULL } else { 0 };
+        return if rollout.step_count() == 0 {
+            whole(rollout)
+        } else {
+            0
+        };
     };
     if index >= rollout.step_count() || rollout.promote_full() {
-        return FULL;
+        return whole(rollout);
     }
     let reached = usize::try_from(index).map_or(usize::MAX, |index| index.saturating_add(1));
     let reached = rollout.steps().iter().take(reached).rev();
@@ -30,7 +39,7 @@ pub(crate) fn set_weight(rollout: Rollout<'_>) -> u64 {
 /// The share of traffic that the version has which the spec asks for: by routes, or by its available pods.
 pub(crate) fn actual_weight(rollout: Rollout<'_>, available_of_canary: u64) -> u64 {
     if rollout.is_fully_promoted() {
-        return FULL;
+        return whole(rollout);
     }
     if rollout.is_routed() {
         return rollout.routed_weight().unwrap_or(0);
@@ -67,6 +76,14 @@ mod tests {
     fn a_promoted_version_has_all() {
         assert_eq!(set_weight(Rollout::new(&rollout())), 100);
         assert_eq!(actual_weight(Rollout::new(&rollout()), 0), 100);
+    }
+
+    #[test]
+    fn weights_are_parts_of_the_whole_that_the_spec_names() {
+        let routing = json!({"strategy": {"canary": {"trafficRouting": {"maxTrafficWeight": 1000}}}});
+        let promoted = with_spec(&rollout(), routing);
+        assert_eq!(set_weight(Rollout::new(&promoted)), 1000);
+        assert_eq!(actual_weight(Rollout::new(&promoted), 0), 1000);
     }
 
     #[test]

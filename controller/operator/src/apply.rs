@@ -14,6 +14,7 @@ use crate::analysis::manifest::NewAnalysisRun;
 use crate::context::{Context, Sighting};
 use crate::events;
 use crate::expectations::{Kind, Outcome, Write};
+use crate::experiment::manifest::NewExperiment;
 use crate::key::ObjectKey;
 use crate::metrics::{ActionKind, WriteResult};
 use crate::replica_set::{ManifestError, NewReplicaSet};
@@ -26,7 +27,7 @@ mod pods;
 pub(crate) mod request;
 pub(crate) mod write;
 
-use create::{create_analysis_run, create_replica_set};
+use create::{create_analysis_run, create_experiment, create_replica_set};
 use live::Disagreement;
 use own::{Orphan, Reused, adopt, record};
 use pods::Eviction;
@@ -63,7 +64,8 @@ pub enum ApplyError {
     },
     /// The name of a new object belongs to one that is not what was to be created.
     #[error(
-        "{object} exists already, with another owner or made from another template: delete it, if nobody needs it"
+        "{object} exists already, with another owner, with the instance id of another controller or made from another template: \
+         delete it, if nobody needs it"
     )]
     NameTaken {
         /// Which kind of write.
@@ -74,6 +76,12 @@ pub enum ApplyError {
     /// No ReplicaSet can be made of the Rollout as it is now.
     #[error("no ReplicaSet can be made of the Rollout")]
     Manifest(#[source] ManifestError),
+    /// No Experiment can be made of a step of the Rollout as it is now.
+    #[error("no Experiment can be made of its step: {message}")]
+    Experiment {
+        /// Why.
+        message: String,
+    },
 }
 
 impl ApplyError {
@@ -84,6 +92,7 @@ impl ApplyError {
             Self::Write { source, .. } => source.is_conflict(),
             Self::Disagreement { .. } | Self::Manifest(ManifestError::TemplateChanged { .. }) => true,
             Self::NameTaken { .. }
+            | Self::Experiment { .. }
             | Self::Manifest(ManifestError::NoTemplate | ManifestError::NoIdentity) => false,
         }
     }
@@ -106,6 +115,7 @@ impl ApplyError {
             Self::Write { action, source } => (failure_kind(*action), source.message()),
             Self::Manifest(source) => (FailureKind::CreateReplicaSet, source.to_string()),
             Self::Disagreement { action, source } => (failure_kind(*action), source.to_string()),
+            Self::Experiment { .. } => (FailureKind::Other, self.to_string()),
             Self::NameTaken { action, .. } => (failure_kind(*action), self.to_string()),
         };
         Some(ApplyFailure { kind, message })
@@ -135,7 +145,8 @@ fn failure_kind(action: ActionKind) -> FailureKind {
         | ActionKind::SetScaleDownDeadline
         | ActionKind::DeleteReplicaSet
         | ActionKind::PointService
-        | ActionKind::CreateAnalysisRun => FailureKind::Other,
+        | ActionKind::CreateAnalysisRun
+        | ActionKind::CreateExperiment => FailureKind::Other,
         ActionKind::TerminateAnalysisRun | ActionKind::DeleteAnalysisRun => FailureKind::Cleanup,
         ActionKind::InjectMetadata | ActionKind::SpreadMetadata | ActionKind::EvictPod => FailureKind::Pods,
     }
@@ -324,20 +335,43 @@ async fn carry_out(context: &Context, rollout: &Sighting, action: &Action) -> Re
                 revision: *revision,
                 definition,
                 spec,
+                instance: &context.instance,
             };
             return create_analysis_run(context, rollout, &new)
                 .await
                 .map(Done::Written);
         }
+        Action::CreateExperiment {
+            name,
+            step,
+            experiment,
+            stable,
+            canary,
+            revision,
+            definition,
+        } => {
+            let new = NewExperiment {
+                name,
+                index: *step,
+                step: experiment,
+                stable,
+                canary,
+                revision: *revision,
+                definition,
+            };
+            return create_experiment(context, rollout, &new).await.map(Done::Written);
+        }
         Action::TerminateAnalysisRun {
+            judge,
             name,
             resource_version,
-        } => requests.terminate_analysis_run(name, resource_version),
+        } => requests.terminate(*judge, name, resource_version),
         Action::DeleteAnalysisRun {
+            judge,
             name,
             uid,
             resource_version,
-        } => requests.delete(Kind::AnalysisRun, name, uid, resource_version),
+        } => requests.delete((*judge).into(), name, uid, resource_version),
         Action::PointService {
             name,
             resource_version,
@@ -350,7 +384,10 @@ async fn carry_out(context: &Context, rollout: &Sighting, action: &Action) -> Re
             changes,
             rules,
             label,
-        } => request::change_route(route, *generation, changes, rules, label.as_ref()),
+        } => {
+            let version = context.caches.route_resource(route.kind).version;
+            request::change_route(route, version, *generation, changes, rules, label.as_ref())
+        }
         Action::InjectMetadata {
             name,
             resource_version,
@@ -387,6 +424,7 @@ fn replica_set(rollout: &Sighting, name: &str) -> Target {
     Target {
         kind: Kind::ReplicaSet,
         key: ObjectKey::new(&rollout.key.namespace, name),
+        version: None,
     }
 }
 
@@ -399,6 +437,7 @@ async fn live_rollout(
     let target = Target {
         kind: Kind::Rollout,
         key: rollout.key.clone(),
+        version: None,
     };
     let live: DynamicObject = write::read(&context.client, &target)
         .await
@@ -421,6 +460,7 @@ async fn live_rollout_with_template(
         let target = Target {
             kind: Kind::Workload(kind),
             key: ObjectKey::new(&rollout.key.namespace, &name),
+            version: None,
         };
         let found: Value = write::read(&context.client, &target)
             .await

@@ -13,10 +13,11 @@ use jiff::Timestamp;
 use kube::{Api, Client};
 
 use self::served::{Look, Served};
+use crate::instance::Instance;
 use crate::lease::Lease;
 use crate::permission::Permission;
 
-/// Argo Rollouts' own name for it.
+/// Argo Rollouts' own name for it, where the controller has no instance id.
 pub const LEASE: &str = "argo-rollouts-controller-lock";
 
 /// How often the definitions are looked at. They are read when they have changed only.
@@ -30,14 +31,14 @@ pub struct ArgoApi {
 }
 
 impl ArgoApi {
-    /// The lease is in `namespace`; `pod_name` tells people who holds it.
+    /// The lease is that of `instance`, in `namespace`; `pod_name` tells people who holds it.
     #[must_use]
-    pub fn new(client: Client, namespace: &str, pod_name: &str) -> Self {
+    pub fn new(client: Client, instance: &Instance, namespace: &str, pod_name: &str) -> Self {
         let leases = Api::namespaced(client.clone(), namespace);
         // Nobody else is called so: a pod's name is its own, and a process in it is told apart by when it began.
         let identity = format!("{pod_name}_{}", Timestamp::now().as_nanosecond());
         Self {
-            lease: Lease::new(leases, LEASE, &identity),
+            lease: Lease::new(leases, &instance.own_name(LEASE), &identity),
             client,
         }
     }

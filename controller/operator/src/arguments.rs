@@ -13,6 +13,7 @@ use kulta_cli::plugin::PluginArguments;
 use kulta_cli::report::ReportArguments;
 use kulta_core::observed::Settings;
 
+use crate::instance::InstanceId;
 use crate::telemetry::LogFormat;
 
 /// KULTA: progressive delivery for Kubernetes.
@@ -67,6 +68,8 @@ pub enum CrdName {
     /// clusteranalysistemplates
     #[value(name = "clusteranalysistemplates")]
     ClusterAnalysisTemplates,
+    /// experiments
+    Experiments,
 }
 
 impl From<CrdName> for Definition {
@@ -76,6 +79,7 @@ impl From<CrdName> for Definition {
             CrdName::AnalysisRuns => Self::AnalysisRuns,
             CrdName::AnalysisTemplates => Self::AnalysisTemplates,
             CrdName::ClusterAnalysisTemplates => Self::ClusterAnalysisTemplates,
+            CrdName::Experiments => Self::Experiments,
         }
     }
 }
@@ -107,6 +111,10 @@ pub struct ControllerArguments {
     /// Works on this namespace only: Rollouts and routes of others are not seen. Default: all
     #[arg(long, env = "KULTA_NAMESPACE")]
     pub namespace: Option<String>,
+    /// Works on the Rollouts and AnalysisRuns with the label argo-rollouts.argoproj.io/controller-instance-id=ID, instead of
+    /// those without it. Default: those without
+    #[arg(long, env = "KULTA_INSTANCE_ID", value_name = "ID")]
+    pub instance_id: Option<InstanceId>,
     /// The operator's configuration: a YAML file with providers of metrics and plugins. Default: none
     #[arg(long, env = "KULTA_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -119,6 +127,10 @@ pub struct ControllerArguments {
     /// Where /livez, /readyz and /metrics are served
     #[arg(long, env = "KULTA_HTTP_ADDRESS", default_value = "0.0.0.0:8080")]
     pub http_address: SocketAddr,
+    /// Where /metrics is served by the names and labels of Argo Rollouts, with series for each Rollout, for dashboards that were
+    /// made for it (there: port 8090). Default: nowhere
+    #[arg(long, env = "KULTA_ARGO_METRICS_ADDRESS")]
+    pub argo_metrics_address: Option<SocketAddr>,
     /// Serves the history of Rollouts at the same address, under /api/v1/rollouts/NAMESPACE/NAME/history, to those whom
     /// the cluster lets see them
     #[arg(long, env = "KULTA_HISTORY_API")]
@@ -214,6 +226,15 @@ mod tests {
         assert!(controller(&["--argo-api"]).is_err());
         let asked = controller(&["--argo-api", "--argo-lease-namespace", "argo-rollouts"]).unwrap();
         assert_eq!(asked.argo_lease_namespace.as_deref(), Some("argo-rollouts"));
+    }
+
+    #[test]
+    fn an_instance_id_that_is_no_label_is_refused_with_what_it_may_be() {
+        let error = controller(&["--instance-id", "Team_7"]).unwrap_err().to_string();
+        assert!(
+            error.contains("--instance-id") && error.contains("small letters"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::analysis::plugin_checks::PluginChecks;
 use crate::delivery::Outbox;
 use crate::events::publish::Publisher;
 use crate::expectations::Expectations;
+use crate::instance::Instance;
 use crate::key::ObjectKey;
 use crate::metrics::Metrics;
 use crate::observe::analysis_templates::AnalysisTemplates;
@@ -43,6 +44,8 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// What this process may write.
     pub permission: Permission,
+    /// Which of several controllers this is.
+    pub instance: Instance,
     /// Settings that decisions depend on.
     pub settings: Settings,
 }

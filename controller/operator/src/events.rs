@@ -4,7 +4,7 @@
 
 use kulta_core::analysis::run::AnalysisPhase;
 use kulta_core::history::{Fact, FactKind};
-use kulta_core::observed::{ApplyFailure, FailureKind, Observed};
+use kulta_core::observed::{AnalysisRunView, ApplyFailure, FailureKind, Judge, Observed};
 use kulta_core::plan::{Action, Plan};
 use kulta_core::spec::Weight;
 use kulta_core::status::{ConditionType, Phase, Reason as ConditionReason, Truth};
@@ -32,6 +32,12 @@ pub enum Reason {
     AnalysisRunInconclusive,
     AnalysisRunRunning,
     AnalysisRunSuccessful,
+    ExperimentError,
+    ExperimentFailed,
+    ExperimentInconclusive,
+    ExperimentPending,
+    ExperimentRunning,
+    ExperimentSuccessful,
     InvalidSpec,
     NewReplicaSetCreated,
     PluginRevisionChanged,
@@ -64,6 +70,12 @@ impl Reason {
             Self::AnalysisRunInconclusive => "AnalysisRunInconclusive",
             Self::AnalysisRunRunning => "AnalysisRunRunning",
             Self::AnalysisRunSuccessful => "AnalysisRunSuccessful",
+            Self::ExperimentError => "ExperimentError",
+            Self::ExperimentFailed => "ExperimentFailed",
+            Self::ExperimentInconclusive => "ExperimentInconclusive",
+            Self::ExperimentPending => "ExperimentPending",
+            Self::ExperimentRunning => "ExperimentRunning",
+            Self::ExperimentSuccessful => "ExperimentSuccessful",
             Self::InvalidSpec => "InvalidSpec",
             Self::NewReplicaSetCreated => "NewReplicaSetCreated",
             Self::PluginRevisionChanged => "PluginRevisionChanged",
@@ -87,6 +99,12 @@ impl Reason {
         }
     }
 
+    /// The type of such an event.
+    #[must_use]
+    pub const fn event_type(self) -> &'static str {
+        if self.is_warning() { "Warning" } else { "Normal" }
+    }
+
     /// Whether somebody may have to do something about it.
     #[must_use]
     pub const fn is_warning(self) -> bool {
@@ -104,7 +122,7 @@ impl Reason {
         )
     }
 
-    fn note(self, note: impl Into<String>) -> Notice {
+    pub(crate) fn note(self, note: impl Into<String>) -> Notice {
         Notice {
             reason: self,
             note: note.into(),
@@ -155,6 +173,7 @@ pub fn of_action(action: &Action) -> Option<Notice> {
         | Action::SetScaleDownDeadline { .. }
         | Action::DeleteReplicaSet { .. }
         | Action::CreateAnalysisRun { .. }
+        | Action::CreateExperiment { .. }
         | Action::TerminateAnalysisRun { .. }
         | Action::DeleteAnalysisRun { .. }
         | Action::InjectMetadata { .. }
@@ -176,19 +195,16 @@ pub fn of_fact(fact: &Fact, observed: &Observed, plan: &Plan) -> Option<Notice> 
         FactKind::StepsSkipped => Some(Reason::SkipSteps.note(fact.message.clone())),
         FactKind::StepCompleted => step_completed(fact, observed),
         FactKind::WeightRequested => {
-            let weight = fact.weight?;
-            let before = observed
-                .status
-                .traffic
-                .as_ref()
-                .map_or(Weight::ZERO, |traffic| traffic.requested);
+            // As in the routes: facts are in percent.
+            let asked_for = plan.status.traffic.as_ref().map(|traffic| traffic.requested);
+            let weight = asked_for.or(fact.weight)?;
+            let before = observed.status.traffic.as_ref();
+            let before = before.map_or(Weight::ZERO, |traffic| traffic.requested);
+            let before = before.on(weight.whole());
             let note = format!("Traffic weight updated from {before} to {weight}");
             (before != weight).then(|| Reason::TrafficWeightUpdated.note(note))
         }
-        FactKind::AnalysisStarted => {
-            let note = format!("Analysis Run '{}' is running", fact.message);
-            Some(Reason::AnalysisRunRunning.note(note))
-        }
+        FactKind::AnalysisStarted => Some(begun(fact, plan)),
         FactKind::AnalysisCompleted => analysed(fact, observed),
         FactKind::Paused => Some(Reason::RolloutPaused.note(match fact.message.as_str() {
             "" => "Rollout is paused".to_owned(),
@@ -218,6 +234,19 @@ pub fn of_fact(fact: &Fact, observed: &Observed, plan: &Plan) -> Option<Notice> 
     }
 }
 
+/// An analysis or an experiment has begun.
+fn begun(fact: &Fact, plan: &Plan) -> Notice {
+    let step = plan.status.analyses.step.as_ref();
+    let judge = step
+        .filter(|step| step.name == fact.message)
+        .map(|step| step.judge);
+    let (reason, what) = match judge {
+        Some(Judge::Experiment) => (Reason::ExperimentRunning, "Experiment"),
+        Some(Judge::AnalysisRun) | None => (Reason::AnalysisRunRunning, "Analysis Run"),
+    };
+    reason.note(format!("{what} '{}' is running", fact.message))
+}
+
 /// How an analysis ended.
 fn analysed(fact: &Fact, observed: &Observed) -> Option<Notice> {
     let mut runs = observed.analysis_runs.iter();
@@ -225,14 +254,23 @@ fn analysed(fact: &Fact, observed: &Observed) -> Option<Notice> {
         let rest = fact.message.strip_prefix(&run.name);
         rest.is_some_and(|rest| rest.starts_with(':'))
     });
-    let reason = match run?.phase {
-        AnalysisPhase::Successful => Reason::AnalysisRunSuccessful,
-        AnalysisPhase::Failed => Reason::AnalysisRunFailed,
-        AnalysisPhase::Error => Reason::AnalysisRunError,
-        AnalysisPhase::Inconclusive => Reason::AnalysisRunInconclusive,
-        AnalysisPhase::Pending | AnalysisPhase::Running => return None,
+    let AnalysisRunView { judge, phase, .. } = run?;
+    let what = match judge {
+        Judge::AnalysisRun => "Analysis Run",
+        Judge::Experiment => "Experiment",
     };
-    Some(reason.note(format!("Analysis Run {}", fact.message)))
+    let reason = match (judge, phase) {
+        (Judge::AnalysisRun, AnalysisPhase::Successful) => Reason::AnalysisRunSuccessful,
+        (Judge::AnalysisRun, AnalysisPhase::Failed) => Reason::AnalysisRunFailed,
+        (Judge::AnalysisRun, AnalysisPhase::Error) => Reason::AnalysisRunError,
+        (Judge::AnalysisRun, AnalysisPhase::Inconclusive) => Reason::AnalysisRunInconclusive,
+        (Judge::Experiment, AnalysisPhase::Successful) => Reason::ExperimentSuccessful,
+        (Judge::Experiment, AnalysisPhase::Failed) => Reason::ExperimentFailed,
+        (Judge::Experiment, AnalysisPhase::Error) => Reason::ExperimentError,
+        (Judge::Experiment, AnalysisPhase::Inconclusive) => Reason::ExperimentInconclusive,
+        (_, AnalysisPhase::Pending | AnalysisPhase::Running) => return None,
+    };
+    Some(reason.note(format!("{what} {}", fact.message)))
 }
 
 fn step_completed(fact: &Fact, observed: &Observed) -> Option<Notice> {

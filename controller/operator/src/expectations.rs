@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use kulta_core::observed::Judge;
 use kulta_core::spec::{RouteKind, WorkloadKind};
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -30,8 +31,19 @@ pub enum Kind {
     Route(RouteKind),
     /// `AnalysisRun`
     AnalysisRun,
+    /// `Experiment`
+    Experiment,
     /// A workload that a Rollout takes its template from.
     Workload(WorkloadKind),
+}
+
+impl From<Judge> for Kind {
+    fn from(judge: Judge) -> Self {
+        match judge {
+            Judge::AnalysisRun => Self::AnalysisRun,
+            Judge::Experiment => Self::Experiment,
+        }
+    }
 }
 
 /// The state of an object that one write made.

@@ -1,6 +1,7 @@
 //! The controller's own metrics. Every label comes from a closed set, or from what the operator has set up: no names of
-//! objects, so that their number does not grow with the cluster.
+//! objects, so that their number does not grow with the cluster ([`argo`] has them, and is served apart).
 
+pub mod argo;
 pub mod delivery;
 pub mod plugins;
 
@@ -19,6 +20,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use self::argo::ArgoCounts;
 use self::delivery::DeliveryMetrics;
 use self::plugins::PluginMetrics;
 
@@ -114,6 +116,7 @@ pub enum ActionKind {
     PointService,
     SetRouteWeights,
     CreateAnalysisRun,
+    CreateExperiment,
     TerminateAnalysisRun,
     DeleteAnalysisRun,
     InjectMetadata,
@@ -137,6 +140,7 @@ impl ActionKind {
             Self::PointService => "PointService",
             Self::SetRouteWeights => "SetRouteWeights",
             Self::CreateAnalysisRun => "CreateAnalysisRun",
+            Self::CreateExperiment => "CreateExperiment",
             Self::TerminateAnalysisRun => "TerminateAnalysisRun",
             Self::DeleteAnalysisRun => "DeleteAnalysisRun",
             Self::InjectMetadata => "InjectMetadata",
@@ -166,6 +170,7 @@ impl From<&Action> for ActionKind {
             Action::PointService { .. } => Self::PointService,
             Action::SetRouteWeights { .. } => Self::SetRouteWeights,
             Action::CreateAnalysisRun { .. } => Self::CreateAnalysisRun,
+            Action::CreateExperiment { .. } => Self::CreateExperiment,
             Action::TerminateAnalysisRun { .. } => Self::TerminateAnalysisRun,
             Action::DeleteAnalysisRun { .. } => Self::DeleteAnalysisRun,
             Action::InjectMetadata { .. } => Self::InjectMetadata,
@@ -243,6 +248,8 @@ pub struct Metrics {
     pub plugins: PluginMetrics,
     /// Those of the delivery of events.
     pub delivery: DeliveryMetrics,
+    /// What is counted for dashboards of Argo Rollouts, by Rollout; None: nobody reads it.
+    pub argo: Option<ArgoCounts>,
     reconcile_duration: Family<ResultLabel, Histogram, fn() -> Histogram>,
     reconcile_errors: Family<StepLabel, Counter<u64, AtomicU64>>,
     writes: Family<WriteLabels, Counter<u64, AtomicU64>>,
@@ -263,6 +270,7 @@ impl Metrics {
         let metrics = Self {
             plugins: PluginMetrics::registered(&mut registry),
             delivery: DeliveryMetrics::registered(&mut registry),
+            argo: None,
             registry,
             reconcile_duration: Family::new_with_constructor(|| Histogram::new(DURATION_BUCKETS)),
             reconcile_errors: Family::default(),
@@ -281,6 +289,15 @@ impl Metrics {
             metrics.configurations(result);
         }
         metrics.registered(version)
+    }
+
+    /// The same, which also counts for dashboards of Argo Rollouts.
+    #[must_use]
+    pub fn counting_by_rollout(self) -> Self {
+        Self {
+            argo: Some(ArgoCounts::default()),
+            ..self
+        }
     }
 
     fn registered(mut self, version: &'static str) -> Self {

@@ -23,6 +23,48 @@ pub fn queue() -> (
     (Requests(sender), receiver)
 }
 
+/// The queues of all that there is to work on. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Queues {
+    /// Rollouts.
+    pub rollouts: Requests,
+    /// AnalysisRuns.
+    pub analyses: Requests,
+    /// Experiments.
+    pub experiments: Requests,
+}
+
+/// What was asked for of each of the [`Queues`].
+#[derive(Debug)]
+pub struct Asked<S> {
+    /// Rollouts.
+    pub rollouts: S,
+    /// AnalysisRuns.
+    pub analyses: S,
+    /// Experiments.
+    pub experiments: S,
+}
+
+/// All queues.
+#[must_use]
+pub fn queues() -> (
+    Queues,
+    Asked<impl Stream<Item = ScheduleRequest<ObjectKey>> + Send + use<>>,
+) {
+    let [rollouts, analyses, experiments] = [(); 3].map(|()| queue());
+    let queues = Queues {
+        rollouts: rollouts.0,
+        analyses: analyses.0,
+        experiments: experiments.0,
+    };
+    let asked = Asked {
+        rollouts: rollouts.1,
+        analyses: analyses.1,
+        experiments: experiments.1,
+    };
+    (queues, asked)
+}
+
 impl Requests {
     /// Asks for a reconcile at `run_at`.
     pub fn at(&self, run_at: Instant, key: ObjectKey) {

@@ -85,7 +85,7 @@ impl Reconcile for Reconciler {
             let result = outcome
                 .as_ref()
                 .map_or_else(ReconcileError::result, |_| ReconcileResult::Ok);
-            self.context.metrics.reconciled(result, start.elapsed());
+            self.count(key, result, start.elapsed());
             outcome.unwrap_or_else(|error| Some(self.retry_after(key, &error)))
         }
         .instrument(span)
@@ -101,6 +101,14 @@ impl Reconciler {
             context,
             backoffs: Backoffs::default(),
             uids: Mutex::default(),
+        }
+    }
+
+    fn count(&self, key: &ObjectKey, result: ReconcileResult, duration: Duration) {
+        let Context { metrics, caches, .. } = &self.context;
+        metrics.reconciled(result, duration);
+        if let Some(counts) = metrics.argo.as_ref().filter(|_| caches.rollout(key).is_some()) {
+            counts.reconciled(key, result == ReconcileResult::Error, duration);
         }
     }
 
@@ -202,6 +210,9 @@ impl Reconciler {
         self.context.expectations.forget(key);
         self.context.plugin_checks.forget(key);
         self.context.outbox.missed();
+        if let Some(counts) = &self.context.metrics.argo {
+            counts.forget(key);
+        }
         let uid = self.uids.lock().remove(key);
         if let Some(uid) = uid {
             self.forget_uid(&uid);

@@ -103,6 +103,13 @@ mod tests {
         released(|context| put::<ReplicaSet>(&context.caches, &orphan), 0).await;
     }
 
+    /// It is not seen, and its pods are there as long as it is.
+    #[tokio::test]
+    async fn a_service_of_a_rollout_of_another_instance_is_kept() {
+        let theirs = samples::replica_set("web", "abc");
+        released(|context| put::<ReplicaSet>(&context.caches, &theirs), 0).await;
+    }
+
     #[tokio::test]
     async fn a_service_that_another_rollout_names_is_left_to_it() {
         let mut other = samples::rollout("other");

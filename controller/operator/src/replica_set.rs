@@ -128,7 +128,7 @@ fn put_in(template: &mut Value, namespace: &str, new: &NewReplicaSet) {
 }
 
 /// `template` with the hash label set to `hash`.
-fn labelled(template: &Value, hash: &str) -> Value {
+pub(crate) fn labelled(template: &Value, hash: &str) -> Value {
     let mut template = template.clone();
     let labels = entry(entry(&mut template, "metadata"), "labels");
     *entry(labels, HASH_LABEL) = Value::String(hash.to_owned());
@@ -150,7 +150,8 @@ pub fn as_written(mut template: Value, annotations: Option<&BTreeMap<String, Str
     template
 }
 
-fn selector(selector: Option<&Value>, hash: &str) -> Value {
+/// `selector` of the pods with the hash label `hash`.
+pub(crate) fn selector(selector: Option<&Value>, hash: &str) -> Value {
     let mut selector = selector.cloned().unwrap_or(Value::Null);
     *entry(entry(&mut selector, "matchLabels"), HASH_LABEL) = Value::String(hash.to_owned());
     selector

@@ -54,6 +54,12 @@ pub async fn report(
                 .map_or_else(ReportError::result, |()| WriteResult::Written),
         );
         written?;
+        if let Some(counts) = &context.metrics.argo {
+            counts.finished(
+                rollout.observed.status.duration.as_ref(),
+                status.duration.as_ref(),
+            );
+        }
     }
     for (sink, number) in &plan.lost {
         context.metrics.delivery.loses(sink, *number);

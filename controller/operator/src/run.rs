@@ -1,6 +1,7 @@
 //! The controller process: its parts, how they start and how they stop.
 
 use std::io;
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,24 +23,30 @@ use crate::analysis::configuration::{Configuration, ConfigurationError};
 use crate::analysis::plugin_checks::PluginChecks;
 use crate::analysis::{AnalysisWork, Instruments};
 use crate::argo::ArgoApi;
+use crate::argo_metrics::{self, ArgoMetrics};
 use crate::arguments::{COMPILE_PLUGIN, ControllerArguments};
 use crate::context::Context;
 use crate::controller::{Controller, STUCK_AFTER};
 use crate::delivery::Outbox;
-use crate::delivery::keeper::Keeper;
+use crate::delivery::keeper::{CONFIG_MAP, Keeper};
 use crate::events::publish::Publisher;
+use crate::experiment::ExperimentEngine;
 use crate::history_api::HistoryApi;
+use crate::instance::Instance;
 use crate::key::ObjectKey;
 use crate::metrics::Metrics;
 use crate::permission::Permission;
-use crate::queue::{Requests, queue};
+use crate::queue::{Queues, Requests, queues};
 use crate::reconcile::Reconciler;
-use crate::server::{self, Endpoints, Liveness};
+use crate::server::{self, Endpoints, Liveness, ServeError};
 use crate::watch::Caches;
 use crate::watch::feed::{Feeds, Synced};
 
 /// How long events that are told already may take to be sent when the process stops.
 const SEND_EVENTS_WITHIN: Duration = Duration::from_secs(3);
+
+/// The version of this build.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// This program: plugins are compiled by it once more, on trial, in a process of its own.
 const OWN_PROGRAM: &str = "/proc/self/exe";
@@ -57,7 +64,7 @@ pub enum RunError {
     #[error("can't listen on {address}")]
     Listen {
         /// The address.
-        address: std::net::SocketAddr,
+        address: SocketAddr,
         /// Why.
         #[source]
         source: io::Error,
@@ -81,17 +88,32 @@ pub async fn run(arguments: ControllerArguments, stop: CancellationToken) -> Res
     let configuration = kube::Config::infer().await.map_err(RunError::Configuration)?;
     let clients = Clients::new(configuration).map_err(RunError::Client)?;
     let address = arguments.http_address;
-    let listener = TcpListener::bind(address)
-        .await
-        .map_err(|source| RunError::Listen { address, source })?;
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), %address, namespace = arguments.namespace, "starting");
+    let listeners = Listeners {
+        http: listen(address).await?,
+        argo_metrics: match arguments.argo_metrics_address {
+            Some(address) => Some(listen(address).await?),
+            None => None,
+        },
+    };
+    tracing::info!(version = VERSION, %address, namespace = arguments.namespace, "starting");
     let configuration = match &arguments.config {
         Some(path) => Configuration::read(path)?,
         None => Configuration::default(),
     };
     let trial = Trial::new(OWN_PROGRAM.into(), vec![COMPILE_PLUGIN.into()]);
     let host = Host::new(trial).map_err(RunError::PluginEngine)?;
-    run_with(clients, listener, arguments, configuration, host, stop).await
+    run_with(clients, listeners, arguments, configuration, host, stop).await
+}
+
+/// Where this process is asked.
+struct Listeners {
+    http: TcpListener,
+    argo_metrics: Option<TcpListener>,
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, RunError> {
+    let listener = TcpListener::bind(address).await;
+    listener.map_err(|source| RunError::Listen { address, source })
 }
 
 /// The clients of the API server.
@@ -115,47 +137,73 @@ impl Clients {
 
 async fn run_with(
     clients: Clients,
-    listener: TcpListener,
+    listeners: Listeners,
     arguments: ControllerArguments,
     configuration: Configuration,
     host: Host,
     stop: CancellationToken,
 ) -> Result<(), RunError> {
-    let (requests, asked) = queue();
+    let (queues, asked) = queues();
     let argo = argo_api(&clients.patient, &arguments);
     let instruments = Instruments::new(host, &configuration);
-    let (context, send_events) = context(clients, &arguments, &requests, &instruments, argo.as_ref());
+    let (context, send_events) = context(clients, &arguments, &queues.rollouts, &instruments, argo.as_ref());
     context.outbox.configure(&configuration.events);
-    let (analyses, analyses_asked) = queue();
-    let (mut parts, synced) = watch_all(&context, &arguments, argo.clone(), (&requests, &analyses));
-    let (liveness, analyses_liveness) = (Liveness::new(STUCK_AFTER), Liveness::new(STUCK_AFTER));
+    let (mut parts, synced) = watch_all(&context, &arguments, argo.clone(), &queues);
+    let liveness = [(); 3].map(|()| Liveness::new(STUCK_AFTER));
     let endpoints = Endpoints {
         metrics: Arc::clone(&context.metrics),
-        liveness: vec![liveness.clone(), analyses_liveness.clone()],
+        liveness: liveness.to_vec(),
         ready: synced.subscribe(),
     };
+    let [liveness, analyses_liveness, experiments_liveness] = liveness;
     let history = arguments.history_api.then(|| history_api(&context, &synced));
-    serve(&mut parts, listener, endpoints, history, stop.clone());
+    serve_argo_metrics(
+        &mut parts,
+        listeners.argo_metrics,
+        &context,
+        &endpoints,
+        stop.clone(),
+    );
+    serve(&mut parts, listeners.http, endpoints, history, stop.clone());
     let concurrency = arguments.concurrency;
-    let plugins = PluginSetup {
-        configuration,
-        configuration_file: arguments.config,
-        instruments,
-        directory: arguments.plugin_dir,
+    let plugins = PluginSetup::of(arguments, configuration, instruments);
+    let work = analysis_work(
+        &context,
+        plugins,
+        queues.analyses,
+        synced.subscribe(),
+        analyses_liveness,
+    );
+    analyse(&mut parts, work, asked.analyses, stop.clone());
+    let begin = Begin {
+        synced: &synced,
         concurrency,
     };
-    let work = analysis_work(&context, plugins, analyses, synced.subscribe(), analyses_liveness);
-    analyse(&mut parts, work, analyses_asked, stop.clone());
-    let controller = Controller {
-        reconciler: Arc::new(Reconciler::new(context)),
-        requests,
-        ready: synced.subscribe(),
-        concurrency,
-        liveness,
-    };
-    let ended = until_the_end(controller.run(asked, stop.clone()), parts, stop).await;
+    let engine = ExperimentEngine::new(context.clone());
+    let experiments = begin.main_loop(engine, queues.experiments, experiments_liveness);
+    parts.spawn(experiments.run(asked.experiments, stop.clone()));
+    let rollouts = begin.main_loop(Reconciler::new(context), queues.rollouts, liveness);
+    let ended = until_the_end(rollouts.run(asked.rollouts, stop.clone()), parts, stop).await;
     finish(send_events, argo).await;
     ended
+}
+
+/// What all main loops begin with.
+struct Begin<'all> {
+    synced: &'all Synced,
+    concurrency: NonZeroUsize,
+}
+
+impl Begin<'_> {
+    fn main_loop<R>(&self, reconciler: R, requests: Requests, liveness: Liveness) -> Controller<R> {
+        Controller {
+            reconciler: Arc::new(reconciler),
+            requests,
+            ready: self.synced.subscribe(),
+            concurrency: self.concurrency,
+            liveness,
+        }
+    }
 }
 
 /// Begins to watch, and what is done about what is seen besides decisions; answers what tells that all was seen.
@@ -163,11 +211,11 @@ fn watch_all(
     context: &Context,
     arguments: &ControllerArguments,
     argo: Option<ArgoApi>,
-    work: (&Requests, &Requests),
+    queues: &Queues,
 ) -> (JoinSet<()>, Synced) {
     let (synced, argo_synced) = (Synced::default(), Synced::of_argo());
-    let mut parts = feeds(context, arguments, work, (&synced, &argo_synced)).start();
-    serve_argo(&mut parts, argo, context, work, &argo_synced);
+    let mut parts = feeds(context, arguments, queues, (&synced, &argo_synced)).start();
+    serve_argo(&mut parts, argo, context, queues, &argo_synced);
     keep_inventory(&mut parts, context, arguments, (&synced, &argo_synced));
     (parts, synced)
 }
@@ -180,10 +228,19 @@ fn context(
     instruments: &Instruments,
     argo: Option<&ArgoApi>,
 ) -> (Context, JoinHandle<()>) {
-    let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION")));
+    let metrics = Metrics::new(VERSION);
+    let serves_argo_metrics = arguments.argo_metrics_address.is_some();
+    let metrics = Arc::new(if serves_argo_metrics {
+        metrics.counting_by_rollout()
+    } else {
+        metrics
+    });
     let Clients { patient, impatient } = clients;
     let (events, send_events) = Publisher::new(patient.clone(), Arc::clone(&metrics), &arguments.pod_name);
     let caches = Arc::<Caches>::default();
+    if serves_argo_metrics {
+        caches.keep_measures();
+    }
     let plugin_checks = PluginChecks::new(instruments, Arc::clone(&metrics), requests.clone());
     let context = Context {
         client: patient,
@@ -197,6 +254,7 @@ fn context(
         outbox: Outbox::new(requests.clone(), caches, Arc::clone(&metrics)),
         metrics,
         permission: argo.map_or_else(Permission::default, ArgoApi::permission),
+        instance: arguments.instance_id.clone().into(),
         settings: arguments.settings(),
     };
     (context, tokio::spawn(send_events))
@@ -243,6 +301,18 @@ struct PluginSetup {
     concurrency: NonZeroUsize,
 }
 
+impl PluginSetup {
+    fn of(arguments: ControllerArguments, configuration: Configuration, instruments: Instruments) -> Self {
+        Self {
+            configuration,
+            configuration_file: arguments.config,
+            instruments,
+            directory: arguments.plugin_dir,
+            concurrency: arguments.concurrency,
+        }
+    }
+}
+
 /// The part that works on AnalysisRuns.
 fn analysis_work(
     context: &Context,
@@ -283,6 +353,7 @@ fn keep_inventory(
         outbox: context.outbox.clone(),
         namespace: arguments.namespace.clone(),
         argo_api: arguments.argo_api,
+        config_map: context.instance.own_name(CONFIG_MAP),
         ready: synced.subscribe(),
         client: context.client.clone(),
     };
@@ -310,7 +381,9 @@ fn analyse(
 fn argo_api(client: &Client, arguments: &ControllerArguments) -> Option<ArgoApi> {
     let namespace = arguments.argo_lease_namespace.as_deref();
     let namespace = namespace.filter(|_| arguments.argo_api)?;
-    Some(ArgoApi::new(client.clone(), namespace, &arguments.pod_name))
+    let instance = Instance::from(arguments.instance_id.clone());
+    let pod_name = &arguments.pod_name;
+    Some(ArgoApi::new(client.clone(), &instance, namespace, pod_name))
 }
 
 /// Serves `argoproj.io` for as long as the process lives, once all that there is of it was seen: it is looked at when it may
@@ -319,12 +392,12 @@ fn serve_argo(
     parts: &mut JoinSet<()>,
     argo: Option<ArgoApi>,
     context: &Context,
-    (requests, analyses): (&Requests, &Requests),
+    queues: &Queues,
     synced: &Synced,
 ) {
     let Some(argo) = argo else { return };
     let mut synced = synced.subscribe();
-    let (caches, requests, analyses) = (Arc::clone(&context.caches), requests.clone(), analyses.clone());
+    let (caches, queues) = (Arc::clone(&context.caches), queues.clone());
     let metrics = Arc::clone(&context.metrics);
     parts.spawn(async move {
         // Its sender lives as long as the watches do.
@@ -334,9 +407,10 @@ fn serve_argo(
         argo.run(|is_held| {
             metrics.argo_lease(is_held);
             if is_held {
-                let (rollouts, runs) = caches.read(|tables| tables.to_do_in(Group::Argo));
-                requests.all_now(rollouts);
-                analyses.all_now(runs);
+                let to_do = caches.read(|tables| tables.to_do_in(Group::Argo));
+                queues.rollouts.all_now(to_do.rollouts);
+                queues.analyses.all_now(to_do.analyses);
+                queues.experiments.all_now(to_do.experiments);
             }
         })
         .await;
@@ -346,16 +420,16 @@ fn serve_argo(
 fn feeds(
     context: &Context,
     arguments: &ControllerArguments,
-    (requests, analyses): (&Requests, &Requests),
+    queues: &Queues,
     (synced, argo_synced): (&Synced, &Synced),
 ) -> Feeds {
     Feeds {
         client: context.client.clone(),
         namespace: arguments.namespace.clone(),
         argo_api: arguments.argo_api,
+        instance: context.instance.clone(),
         caches: Arc::clone(&context.caches),
-        requests: requests.clone(),
-        analyses: analyses.clone(),
+        queues: queues.clone(),
         synced: synced.clone(),
         argo_synced: argo_synced.clone(),
     }
@@ -378,9 +452,33 @@ fn serve(
     history: Option<HistoryApi>,
     stop: CancellationToken,
 ) {
-    parts.spawn(async move {
-        if let Err(error) = server::serve(listener, endpoints, history, stop.cancelled_owned()).await {
-            tracing::error!(error = with_causes(&error), "the HTTP endpoints are gone");
-        }
-    });
+    let serving = server::serve(listener, endpoints, history, stop.cancelled_owned());
+    parts.spawn(until_gone(serving));
+}
+
+/// Serves the metrics of Argo Rollouts, where they are asked for, until the process is asked to stop.
+fn serve_argo_metrics(
+    parts: &mut JoinSet<()>,
+    listener: Option<TcpListener>,
+    context: &Context,
+    endpoints: &Endpoints,
+    stop: CancellationToken,
+) {
+    let Some(listener) = listener else { return };
+    let (caches, metrics) = (Arc::clone(&context.caches), Arc::clone(&context.metrics));
+    let served = argo_metrics::Endpoint {
+        metrics: ArgoMetrics::new(caches, metrics, VERSION),
+        ready: endpoints.ready.clone(),
+    };
+    parts.spawn(until_gone(argo_metrics::serve(
+        listener,
+        served,
+        stop.cancelled_owned(),
+    )));
+}
+
+async fn until_gone(serving: impl Future<Output = Result<(), ServeError>> + Send) {
+    if let Err(error) = serving.await {
+        tracing::error!(error = with_causes(&error), "the HTTP endpoints are gone");
+    }
 }

@@ -16,7 +16,8 @@ use kulta_core::observed::{
 use kulta_core::plan::{Action, Plan};
 use kulta_core::revision::TemplateDigest;
 use kulta_core::spec::{
-    Method, PodMetadata, PodRules, Route, RouteKind, RouteReference, Spec, Step, TrafficRouting, Weight,
+    Method, PodMetadata, PodRules, Route, RouteKind, RouteReference, RoutedCanary, RunHistory, Spec, Step,
+    TrafficRouting, Weight, Whole,
 };
 use kulta_core::status::Status;
 use serde_json::{Value, json};
@@ -29,6 +30,7 @@ use crate::analysis::plugins::tests::host;
 use crate::context::{Context, Sighting};
 use crate::delivery::Outbox;
 use crate::events::publish::Publisher;
+use crate::instance::Instance;
 use crate::key::ObjectKey;
 use crate::metrics::Metrics;
 use crate::permission::Permission;
@@ -209,6 +211,7 @@ fn context(client: Client) -> (Context, mpsc::Receiver<Event>) {
     let plugin_checks = PluginChecks::new(&instruments, Arc::clone(&metrics), queue().0);
     let plugin_checks = Arc::new(plugin_checks);
     let context = Context {
+        instance: Instance::default(),
         impatient_client: client.clone(),
         client,
         caches: Arc::default(),
@@ -297,6 +300,7 @@ fn spec() -> Spec {
         template_labels: BTreeMap::from([("app".to_owned(), "web".to_owned())]),
         min_ready_seconds: 0,
         revision_history_limit: 10,
+        run_history: RunHistory::default(),
         paused: false,
         progress_deadline: SignedDuration::from_secs(600),
         progress_deadline_abort: false,
@@ -304,24 +308,28 @@ fn spec() -> Spec {
         progress_threshold: None,
         steps: vec![Step::SetWeight(Weight::new(25).unwrap()), Step::Pause(None)],
         steps_hash: "steps".to_owned(),
-        method: Method::Routed(TrafficRouting {
-            routes: vec![Route {
-                reference: RouteReference {
-                    kind: RouteKind::Http,
-                    namespace: "edge".to_owned(),
-                    name: "web".to_owned(),
-                },
-                path: "spec.strategy.canary.trafficRouting.gatewayAPI.httpRoutes[0]".to_owned(),
-                takes_managed_rules: true,
-            }],
-            selectors: Vec::new(),
-            in_progress_label: None,
-            managed_routes: Vec::new(),
-            stable_service: "web-stable".to_owned(),
-            canary_service: "web-canary".to_owned(),
+        method: Method::Routed(RoutedCanary {
+            routing: TrafficRouting {
+                routes: vec![Route {
+                    reference: RouteReference {
+                        kind: RouteKind::Http,
+                        namespace: "edge".to_owned(),
+                        name: "web".to_owned(),
+                    },
+                    path: "spec.strategy.canary.trafficRouting.gatewayAPI.httpRoutes[0]".to_owned(),
+                    takes_managed_rules: true,
+                }],
+                selectors: Vec::new(),
+                in_progress_label: None,
+                managed_routes: Vec::new(),
+                whole: Whole::HUNDRED,
+                stable_service: "web-stable".to_owned(),
+                canary_service: "web-canary".to_owned(),
+            },
             scale_down_delay: SignedDuration::from_secs(30),
             abort_scale_down_delay: Some(SignedDuration::from_secs(30)),
             dynamic_stable_scale: false,
+            scale_down_delay_revision_limit: None,
             min_pods_per_replica_set: 0,
         }),
         background: None,

@@ -22,6 +22,9 @@ use crate::metrics::Metrics;
 /// The content type of the `OpenMetrics` text format.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
+/// Why nothing can be told yet.
+const NOT_FILLED: &str = "the caches are not filled yet";
+
 /// When a main loop last came round; cloned into it and into the server.
 #[derive(Debug, Clone)]
 pub struct Liveness {
@@ -79,6 +82,15 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
     let router = router(endpoints).merge(history.map(HistoryApi::router).unwrap_or_default());
+    answer(listener, router, stop).await
+}
+
+/// Answers by `router` until `stop` completes.
+pub(crate) async fn answer(
+    listener: TcpListener,
+    router: Router,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), ServeError> {
     axum::serve(listener, router)
         .with_graceful_shutdown(stop)
         .await
@@ -99,7 +111,12 @@ async fn livez(State(endpoints): State<Endpoints>) -> Response {
 }
 
 async fn readyz(State(endpoints): State<Endpoints>) -> Response {
-    health(*endpoints.ready.borrow(), "the caches are not filled yet")
+    health(*endpoints.ready.borrow(), NOT_FILLED)
+}
+
+/// The answer while the caches are not filled.
+pub(crate) fn not_ready() -> Response {
+    health(false, NOT_FILLED)
 }
 
 fn health(well: bool, otherwise: &'static str) -> Response {
@@ -111,7 +128,12 @@ fn health(well: bool, otherwise: &'static str) -> Response {
 }
 
 async fn metrics(State(endpoints): State<Endpoints>) -> Response {
-    match endpoints.metrics.render() {
+    open_metrics(endpoints.metrics.render())
+}
+
+/// Metrics as an answer.
+pub(crate) fn open_metrics(rendered: Result<String, std::fmt::Error>) -> Response {
+    match rendered {
         Ok(rendered) => ([(header::CONTENT_TYPE, OPEN_METRICS)], rendered).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }

@@ -1,4 +1,4 @@
-//! The API server's audit log: when a template was changed, and when the new ReplicaSet was written.
+//! The API server's audit log: when a Rollout was changed, and when what follows it was written.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -54,19 +54,30 @@ struct Response {
 struct Happened {
     /// When the request to change the template came in.
     changes: BTreeMap<String, Vec<Timestamp>>,
-    /// When the ReplicaSet was asked for, and when it was there.
+    /// When the ReplicaSet was asked for, and when it was there; or when it was changed.
     replica_sets: BTreeMap<String, Vec<Write>>,
+    /// When the status was written.
+    statuses: BTreeMap<String, Vec<Write>>,
+}
+
+/// How many ReplicaSets were made, and how many deleted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct ReplicaSetWrites {
+    /// Made; dry runs do not count.
+    pub(crate) created: usize,
+    /// Deleted, by whomever.
+    pub(crate) deleted: usize,
 }
 
 /// When a write was asked for, and when it was done.
 pub(crate) type Write = (Timestamp, Timestamp);
 
-/// The changes of templates, as far as the log tells of them.
+/// The changes of Rollouts, as far as the log tells of them.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Changes {
-    /// From the request that changed the template to the answer that the ReplicaSet is created.
+    /// From the request that made the change to the answer that it was followed.
     pub(crate) times: Vec<Duration>,
-    /// Changes that no ReplicaSet came of.
+    /// Changes that nothing came of.
     pub(crate) unanswered: usize,
 }
 
@@ -86,6 +97,20 @@ impl Audit {
             happened.add(&event, namespace);
         }
         Ok(happened.matched())
+    }
+
+    /// The changes in `namespace` that its ReplicaSet and its status have followed, whichever came later.
+    pub(crate) fn reactions(&self, namespace: &str) -> Result<Changes> {
+        let mut happened = Happened::default();
+        for event in self.events()? {
+            happened.add_reaction(&event, namespace);
+        }
+        Ok(happened.followed())
+    }
+
+    /// What was done to the ReplicaSets in `namespace`.
+    pub(crate) fn replica_set_writes(&self, namespace: &str) -> Result<ReplicaSetWrites> {
+        Ok(replica_set_writes(&self.events()?, namespace))
     }
 
     /// The patches of the routes in `namespace`, by the names of the routes.
@@ -150,28 +175,96 @@ impl Happened {
         }
     }
 
-    /// Each change, and the first ReplicaSet that was asked for after it and before the next one.
-    fn matched(mut self) -> Changes {
-        let mut matched = Changes {
-            times: Vec::new(),
-            unanswered: 0,
-        };
-        for (rollout, mut changes) in self.changes {
-            let replica_sets = self.replica_sets.remove(&rollout).unwrap_or_default();
-            changes.sort_unstable();
-            let nexts = changes.iter().skip(1).copied().chain([Timestamp::MAX]);
-            for (&change, next) in changes.iter().zip(nexts) {
-                let after = replica_sets
-                    .iter()
-                    .filter(|(asked, _)| (change..next).contains(asked));
-                match after.min() {
-                    Some(&(_, created)) => matched.times.push(created.duration_since(change).unsigned_abs()),
-                    None => matched.unanswered += 1,
+    /// Writes of the controller to what there is already.
+    fn add_reaction(&mut self, event: &Event, namespace: &str) {
+        if event.verb != "patch" {
+            return;
+        }
+        let written = (event.request_received_timestamp, event.stage_timestamp);
+        if let Some(object) = event.written_in(namespace) {
+            match object.resource.as_str() {
+                "rollouts" if event.has("fieldManager", FIELD_MANAGER) => {
+                    let changes = self.changes.entry(object.name.clone()).or_default();
+                    changes.push(event.request_received_timestamp);
                 }
+                "replicasets" => {
+                    if let Some((rollout, _)) = object.name.rsplit_once('-') {
+                        let writes = self.replica_sets.entry(rollout.to_owned()).or_default();
+                        writes.push(written);
+                    }
+                }
+                _ => {}
+            }
+        } else if let Some(object) = event.written("status", namespace)
+            && object.resource == "rollouts"
+        {
+            self.statuses
+                .entry(object.name.clone())
+                .or_default()
+                .push(written);
+        }
+    }
+
+    /// Each change, and the first ReplicaSet that was asked for after it and before the next one.
+    fn matched(self) -> Changes {
+        let Self {
+            changes,
+            replica_sets,
+            statuses: _,
+        } = self;
+        matched(changes, &[replica_sets])
+    }
+
+    /// Each change, and the later of the first writes of a ReplicaSet and of the status after it and before the next one.
+    fn followed(self) -> Changes {
+        let Self {
+            changes,
+            replica_sets,
+            statuses,
+        } = self;
+        matched(changes, &[replica_sets, statuses])
+    }
+}
+
+/// Each change, and the last of the first writes of each kind that were asked for after it and before the next one.
+fn matched(changes: BTreeMap<String, Vec<Timestamp>>, kinds: &[BTreeMap<String, Vec<Write>>]) -> Changes {
+    let mut matched = Changes {
+        times: Vec::new(),
+        unanswered: 0,
+    };
+    for (rollout, mut changes) in changes {
+        changes.sort_unstable();
+        let nexts = changes.iter().skip(1).copied().chain([Timestamp::MAX]);
+        for (&change, next) in changes.iter().zip(nexts) {
+            let first = |writes: &BTreeMap<String, Vec<Write>>| {
+                let after = writes.get(&rollout).into_iter().flatten();
+                let after = after.filter(|(asked, _)| (change..next).contains(asked));
+                after.min().map(|&(_, done)| done)
+            };
+            let firsts: Option<Vec<_>> = kinds.iter().map(first).collect();
+            match firsts.and_then(|firsts| firsts.into_iter().max()) {
+                Some(done) => matched.times.push(done.duration_since(change).unsigned_abs()),
+                None => matched.unanswered += 1,
             }
         }
-        matched
     }
+    matched
+}
+
+fn replica_set_writes(events: &[Event], namespace: &str) -> ReplicaSetWrites {
+    let mut writes = ReplicaSetWrites::default();
+    for event in events.iter().filter(|event| !event.has("dryRun", "All")) {
+        let object = event.written_in(namespace);
+        if object.is_none_or(|object| object.resource != "replicasets") {
+            continue;
+        }
+        match event.verb.as_str() {
+            "create" => writes.created += 1,
+            "delete" | "deletecollection" => writes.deleted += 1,
+            _ => {}
+        }
+    }
+    writes
 }
 
 fn route_writes(events: &[Event], namespace: &str) -> BTreeMap<String, Vec<Write>> {
@@ -209,128 +302,4 @@ impl Event {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    fn event(verb: &str, resource: &str, name: &str, query: &str, at: (&str, &str)) -> Value {
-        json!({
-            "verb": verb,
-            "requestURI": format!("/some/path?{query}"),
-            "objectRef": { "resource": resource, "namespace": "bench-x", "name": name },
-            "responseStatus": { "code": 200 },
-            "requestReceivedTimestamp": format!("2026-01-01T00:00:0{}Z", at.0),
-            "stageTimestamp": format!("2026-01-01T00:00:0{}Z", at.1),
-        })
-    }
-
-    fn change(rollout: &str, at: (&str, &str)) -> Value {
-        event("patch", "rollouts", rollout, "fieldManager=kulta-bench", at)
-    }
-
-    fn create(replica_set: &str, at: (&str, &str)) -> Value {
-        event("create", "replicasets", replica_set, "fieldManager=kulta", at)
-    }
-
-    fn changes(events: &[Value]) -> Changes {
-        let mut happened = Happened::default();
-        for event in events {
-            happened.add(&serde_json::from_value(event.clone()).unwrap(), "bench-x");
-        }
-        happened.matched()
-    }
-
-    fn times(events: &[Value]) -> Vec<u128> {
-        changes(events).times.iter().map(Duration::as_millis).collect()
-    }
-
-    #[test]
-    fn a_change_counts_from_its_request_to_the_end_of_the_creation() {
-        let events = [
-            change("web", ("1.000", "1.010")),
-            create("web-abc", ("1.030", "1.050")),
-        ];
-        assert_eq!(times(&events), [50]);
-    }
-
-    #[test]
-    fn every_change_has_its_own_replica_set() {
-        let events = [
-            change("web", ("1.0", "1.0")),
-            create("web-abc", ("1.1", "1.2")),
-            change("web", ("2.0", "2.0")),
-            create("web-def", ("2.1", "2.3")),
-        ];
-        assert_eq!(times(&events), [200, 300]);
-    }
-
-    #[test]
-    fn a_change_that_was_overtaken_by_the_next_is_unanswered() {
-        let events = [
-            change("web", ("1.0", "1.0")),
-            change("web", ("2.0", "2.0")),
-            create("web-def", ("2.1", "2.2")),
-        ];
-        assert_eq!(
-            changes(&events),
-            Changes {
-                times: vec![Duration::from_millis(200)],
-                unanswered: 1
-            }
-        );
-    }
-
-    #[test]
-    fn dry_runs_and_other_writers_do_not_count() {
-        let dry_run = event(
-            "create",
-            "replicasets",
-            "web-abc-dry-run",
-            "dryRun=All",
-            ("1.1", "1.2"),
-        );
-        let annotated = event("patch", "rollouts", "web", "fieldManager=kulta", ("1.3", "1.4"));
-        let events = [
-            change("web", ("1.0", "1.0")),
-            dry_run,
-            annotated,
-            create("web-abc", ("1.5", "1.6")),
-        ];
-        assert_eq!(
-            changes(&events),
-            Changes {
-                times: vec![Duration::from_millis(600)],
-                unanswered: 0
-            }
-        );
-    }
-
-    #[test]
-    fn what_was_refused_does_not_count() {
-        let mut refused = create("web-abc", ("1.1", "1.2"));
-        refused["responseStatus"]["code"] = json!(409);
-        let events = [change("web", ("1.0", "1.0")), refused];
-        assert_eq!(changes(&events).unanswered, 1);
-    }
-
-    #[test]
-    fn patches_of_routes_count_and_what_a_gateway_says_of_them_does_not() {
-        let mut told = event("patch", "httproutes", "web", "", ("1.3", "1.4"));
-        told["objectRef"]["subresource"] = json!("status");
-        let events = [event("patch", "httproutes", "web", "", ("1.1", "1.2")), told];
-        let events = events.map(|event| serde_json::from_value(event).unwrap());
-
-        let writes = route_writes(&events, "bench-x");
-
-        let at = |second: &str| {
-            format!("2026-01-01T00:00:0{second}Z")
-                .parse::<Timestamp>()
-                .unwrap()
-        };
-        assert_eq!(
-            writes,
-            BTreeMap::from([("web".to_owned(), vec![(at("1.1"), at("1.2"))])])
-        );
-    }
-}
+mod tests;

@@ -14,7 +14,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::audit::Audit;
 use crate::limits;
-use crate::population::Population;
+use crate::population::{Pods, Population};
 use crate::probe::Probe;
 
 /// What was measured of the delivery.
@@ -61,7 +61,7 @@ pub(crate) async fn measure(
     controller.stop().await?;
     fs::write(controller.configuration(), settings.to_string())?;
     controller.start()?;
-    let mut population = Population::new(stage.clone());
+    let mut population = Population::new(stage.clone(), Pods::None);
     let measured = Box::pin(play(&mut population, stage, &sink, probe, progress)).await;
     controller.stop().await?;
     fs::write(controller.configuration(), configuration)?;

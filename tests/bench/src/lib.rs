@@ -13,9 +13,11 @@ mod memory;
 mod play;
 mod population;
 mod probe;
+mod reaction;
 mod report;
 mod rollback;
 mod start;
+mod takeover;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -43,6 +45,10 @@ pub enum Measure {
     Decide,
     /// From a changed template to the new ReplicaSet
     Change,
+    /// From a changed Rollout to its status and its ReplicaSet
+    Reaction,
+    /// Rollouts that Argo Rollouts has left: until all are observed, and what becomes of their ReplicaSets
+    Takeover,
     /// From a failing measurement to the route patched
     Rollback,
     /// From a transition to the sink of events, and from a sink being back to its having everything

@@ -6,6 +6,8 @@ use std::time::Duration;
 pub(crate) const DECIDE_AIM: Duration = Duration::from_micros(20);
 /// From a changed template to the new ReplicaSet, 99 of 100.
 pub(crate) const CHANGE_AIM: Duration = Duration::from_millis(250);
+/// From a changed Rollout to its status and its ReplicaSet, 99 of 100.
+pub(crate) const REACTION_AIM: Duration = Duration::from_secs(1);
 /// From a failing measurement to the route patched, 99 of 100.
 pub(crate) const ROLLBACK_AIM: Duration = Duration::from_secs(1);
 /// From a transition to a sink having its event, half of them.
@@ -27,6 +29,12 @@ pub(crate) const ROLLOUTS: usize = 100;
 pub(crate) const CHANGE_EVERY: Duration = Duration::from_millis(200);
 /// Each Rollout's template is changed so often: 500 changes, so that five are slower than the 99 of 100.
 pub(crate) const ROUNDS: usize = 5;
+
+/// Rollouts that are scaled up and down: their pods wait, which costs the scheduler something.
+pub(crate) const REACTION_ROLLOUTS: usize = 50;
+
+/// Rollouts that Argo Rollouts has left.
+pub(crate) const TAKEOVER_ROLLOUTS: usize = 200;
 
 /// Applications that are rolled back: two for each processor of a small machine, whose pods have to come up each time.
 pub(crate) const ROLLBACK_ROLLOUTS: usize = 4;

@@ -9,10 +9,13 @@ use kulta_test_cluster::progress::Progress;
 use crate::audit::Audit;
 use crate::delivery::{self, Delivery};
 use crate::memory::Meter;
-use crate::population::Population;
+use crate::population::{Pods, Population};
 use crate::probe::Probe;
 use crate::report::Report;
-use crate::{Measure, Options, criterion_folder, decision, latency, limits, machine, rollback, start};
+use crate::takeover::{self, Takeover};
+use crate::{
+    Measure, Options, criterion_folder, decision, latency, limits, machine, reaction, rollback, start,
+};
 
 /// The beginning of the name of the namespace.
 const NAMESPACE: &str = "bench";
@@ -27,6 +30,8 @@ pub(crate) async fn play(settings: &Arc<StageSettings>, options: &Options) -> Re
         options,
         &[
             Measure::Change,
+            Measure::Reaction,
+            Measure::Takeover,
             Measure::Rollback,
             Measure::Delivery,
             Measure::Memory,
@@ -48,11 +53,17 @@ async fn on_cluster(stage: &Stage, options: &Options, report: &mut Report) -> Re
     progress.begin("installing KULTA");
     let mut controller = Controller::process(stage.settings()).await?;
     let probe = Probe;
-    let mut population = Population::new(stage.clone());
+    let mut population = Population::new(stage.clone(), Pods::None);
     if options.wants(Measure::Memory) {
         report
             .memory
             .push(meter(&mut controller, &probe, &progress).base().await?);
+    }
+    if options.wants(Measure::Takeover) {
+        report.takeover = Some(take_over(stage.settings(), &mut controller, &probe, &progress).await?);
+    }
+    if options.wants(Measure::Reaction) {
+        report.reaction = Some(react(stage.settings(), &probe, &progress).await?);
     }
     if options.wants(Measure::Rollback) {
         report.rollback = Some(roll_back(stage.settings(), &progress).await?);
@@ -88,6 +99,27 @@ async fn on_cluster(stage: &Stage, options: &Options, report: &mut Report) -> Re
 }
 
 /// In a namespace of its own, of which nothing is left when the rest is measured.
+async fn take_over(
+    settings: &StageSettings,
+    controller: &mut Controller,
+    probe: &Probe,
+    progress: &Progress,
+) -> Result<Takeover> {
+    let stage = Stage::open(Arc::new(settings.clone()), NamespaceName::Fresh(NAMESPACE)).await?;
+    let measured = takeover::measure(&stage, controller, probe, progress).await;
+    let closed = stage.close_and_wait().await;
+    measured.and_then(|takeover| closed.map(|()| takeover))
+}
+
+/// In a namespace of its own, too.
+async fn react(settings: &StageSettings, probe: &Probe, progress: &Progress) -> Result<Distribution> {
+    let stage = Stage::open(Arc::new(settings.clone()), NamespaceName::Fresh(NAMESPACE)).await?;
+    let measured = reaction::measure(&stage, probe, progress).await;
+    let closed = stage.close_and_wait().await;
+    measured.and_then(|times| closed.map(|()| times))
+}
+
+/// In a namespace of its own, too.
 async fn roll_back(settings: &StageSettings, progress: &Progress) -> Result<Distribution> {
     let stage = Stage::open(Arc::new(settings.clone()), NamespaceName::Fresh(NAMESPACE)).await?;
     let measured = rollback::measure(&stage, progress).await;

@@ -41,6 +41,27 @@ impl Probe {
         Ok(())
     }
 
+    /// Waits until the controller has reconciled so many Rollouts.
+    pub(crate) async fn has_seen(&self, rollouts: usize) -> Result<()> {
+        let seen = timeout(limits::WITHIN, async {
+            // No answer: it has only just been started.
+            while !self
+                .progress()
+                .await
+                .is_ok_and(|now| now.rollouts >= rollouts as u64)
+            {
+                sleep(limits::LOOK).await;
+            }
+        });
+        if seen.await.is_err() {
+            bail!(
+                "the controller does not come to see {rollouts} Rollouts: {:?}",
+                self.progress().await
+            );
+        }
+        Ok(())
+    }
+
     async fn progress(&self) -> Result<Progress> {
         Ok(progress(&Controller::metrics().await?))
     }

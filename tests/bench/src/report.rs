@@ -9,6 +9,7 @@ use crate::delivery::{Delivery, Drain};
 use crate::limits;
 use crate::machine::Machine;
 use crate::memory::{Memory, Sample};
+use crate::takeover::Takeover;
 
 /// Everything that was measured.
 #[derive(Debug, Serialize)]
@@ -19,6 +20,10 @@ pub(crate) struct Report {
     pub(crate) decide: Vec<(String, Distribution)>,
     /// From a changed template to the new ReplicaSet.
     pub(crate) change: Option<Distribution>,
+    /// From a changed Rollout to its status and its ReplicaSet.
+    pub(crate) reaction: Option<Distribution>,
+    /// Rollouts that Argo Rollouts has left.
+    pub(crate) takeover: Option<Takeover>,
     /// From a failing measurement to the route patched.
     pub(crate) rollback: Option<Distribution>,
     /// The delivery of events.
@@ -36,11 +41,40 @@ impl Report {
             machine,
             decide: Vec::new(),
             change: None,
+            reaction: None,
+            takeover: None,
             rollback: None,
             delivery: None,
             memory: Vec::new(),
             start: None,
         }
+    }
+
+    fn write_changes(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let changes = [
+            (
+                "changed template to new ReplicaSet",
+                &self.change,
+                limits::ROLLOUTS,
+                limits::CHANGE_AIM,
+            ),
+            (
+                "changed Rollout to its status and ReplicaSet",
+                &self.reaction,
+                limits::REACTION_ROLLOUTS,
+                limits::REACTION_AIM,
+            ),
+        ];
+        for (what, times, rollouts, aim) in changes {
+            let Some(times) = times else { continue };
+            writeln!(
+                formatter,
+                "{what}, {rollouts} Rollouts, a change every {:?}: aim p99 < {aim:?}\n  {times}  {}",
+                limits::CHANGE_EVERY,
+                verdict(times.p99 < aim)
+            )?;
+        }
+        Ok(())
     }
 
     fn write_memory(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -88,15 +122,9 @@ impl fmt::Display for Report {
                 verdict(times.p50 < aim)
             )?;
         }
-        if let Some(times) = &self.change {
-            let (aim, every) = (limits::CHANGE_AIM, limits::CHANGE_EVERY);
-            let rollouts = limits::ROLLOUTS;
-            writeln!(
-                formatter,
-                "changed template to new ReplicaSet, {rollouts} Rollouts, a change every {every:?}: aim p99 < {aim:?}\n  \
-                 {times}  {}",
-                verdict(times.p99 < aim)
-            )?;
+        self.write_changes(formatter)?;
+        if let Some(takeover) = &self.takeover {
+            write!(formatter, "{takeover}")?;
         }
         if let Some(times) = &self.rollback {
             let aim = limits::ROLLBACK_AIM;
@@ -121,6 +149,25 @@ impl fmt::Display for Report {
             )?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for Takeover {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            rollouts,
+            seconds,
+            created,
+            scaled,
+            deleted,
+        } = self;
+        writeln!(
+            formatter,
+            "{rollouts} Rollouts as Argo Rollouts leaves them, without pods: aim no ReplicaSet touched\n  all observed \
+             {seconds:.1} s after the start of the binary; ReplicaSets: {created} created, {scaled} scaled, {deleted} \
+             deleted  {}",
+            verdict(self.touched_nothing())
+        )
     }
 }
 

@@ -175,18 +175,18 @@ pub fn status_of(rollout: &DynamicObject) -> Option<RolloutStatus> {
     }
 }
 
-/// The canary's weight that was last asked for, in percent; none before any was.
+/// The canary's weight that was last asked for, in percent (or parts of `maxTrafficWeight`); none before any was.
 #[must_use]
 pub fn requested_weight(status: &RolloutStatus) -> Option<u32> {
     let weights = status.canary.as_ref()?.weights.as_ref()?;
-    Some(weights.canary.weight.percent())
+    Some(weights.canary.weight)
 }
 
 /// Whether this canary weight was asked for last and is in force.
 #[must_use]
 pub fn is_in_force(status: &RolloutStatus, percent: u8) -> bool {
     let weights = status.canary.as_ref().and_then(|canary| canary.weights.as_ref());
-    weights.is_some_and(|weights| weights.verified && weights.canary.weight.percent() == u32::from(percent))
+    weights.is_some_and(|weights| weights.verified && weights.canary.weight == u32::from(percent))
 }
 
 fn current_status(rollout: &DynamicObject) -> Option<RolloutStatus> {

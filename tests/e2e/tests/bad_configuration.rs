@@ -38,9 +38,8 @@ pub(crate) async fn weight_above_100_is_refused(stage: &Stage) -> Result<()> {
     let wrong = with_step(stage, json!({ "setWeight": 101 }));
     let words = [
         "\"shop\"",
-        "spec.strategy.canary.steps[0].setWeight",
-        "101",
-        "less than or equal to 100",
+        "spec.strategy.canary",
+        "weights of steps are at most 100",
     ];
     refused_until_mended(stage, &wrong, &words).await
 }

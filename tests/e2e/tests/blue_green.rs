@@ -3,8 +3,11 @@
 use anyhow::{Result, ensure};
 use k8s_openapi::api::core::v1::Service;
 use kube::api::{DynamicObject, PostParams};
+use kulta_api::status::RolloutStatus;
 use kulta_core::history::FactKind;
 use kulta_core::status::{PauseReason, Phase};
+use kulta_e2e::app::names::SERVICE_PORT;
+use kulta_e2e::rollout::is_in_force;
 use kulta_e2e::{App, Stage, Traffic, Version};
 use serde_json::{Value, json};
 
@@ -49,6 +52,30 @@ async fn start(stage: &Stage, fields: &Value) -> Result<Live> {
     let route: DynamicObject = serde_json::from_value(route)?;
     stage.routes().create(&PostParams::default(), &route).await?;
     Live::start(stage, app).await
+}
+
+/// The shop, whose route sends all users to either Service, with its first version, healthy and under load.
+async fn start_by_route(stage: &Stage, fields: &Value) -> Result<Live> {
+    let routes = json!({ "gatewayAPI": { "httpRoutes": [{ "name": NAME }] } });
+    let app = shop(stage, &with(fields, "/trafficRouting", routes));
+    for service in app.services() {
+        let preview = with(&service, "/metadata/name", PREVIEW);
+        stage.create_all(&[service, preview]).await?;
+    }
+    let backend = |name: &str, weight: u8| json!({ "name": name, "port": SERVICE_PORT, "weight": weight });
+    let backends = json!([backend(NAME, 100), backend(PREVIEW, 0)]);
+    let route = with(&app.route(stage), "/spec/rules/0/backendRefs", backends);
+    stage.create_all(&[route, app.rollout()]).await?;
+    let rollout = app.handle(stage);
+    rollout
+        .until("to be healthy", |status| status.phase == Phase::Healthy)
+        .await?;
+    let traffic = Traffic::start(stage, rollout.host(), RATE).await?;
+    Ok(Live {
+        app,
+        rollout,
+        traffic,
+    })
 }
 
 fn preview_host(stage: &Stage) -> String {
@@ -148,6 +175,36 @@ fn never_passed(stage: &Stage) -> Value {
 pub(crate) async fn version_that_fails_after_the_switch_is_taken_back(stage: &Stage) -> Result<()> {
     let analysis = json!({ "metrics": [never_passed(stage)] });
     let live = start(stage, &json!({ "postPromotionAnalysis": analysis })).await?;
+    is_taken_back(stage, live).await
+}
+
+pub(crate) async fn version_that_fails_after_the_switch_is_taken_back_by_the_route(
+    stage: &Stage,
+) -> Result<()> {
+    let analysis = json!({ "metrics": [never_passed(stage)] });
+    let live = start_by_route(stage, &json!({ "postPromotionAnalysis": analysis })).await?;
+    is_taken_back(stage, live).await
+}
+
+pub(crate) async fn route_sends_all_users_to_the_new_version_and_home(stage: &Stage) -> Result<()> {
+    let live = start_by_route(stage, &json!({ "autoPromotionEnabled": false })).await?;
+    live.rollout.release(&v2(stage)).await?;
+    until_paused(&live).await?;
+    live.is_served_by("v1").await?;
+
+    live.rollout.resume().await?;
+    live.rollout.until_promoted().await?;
+    let is_home = |status: &RolloutStatus| {
+        status.phase == Phase::Healthy && is_in_force(status, 0) && status.replicas == status.updated_replicas
+    };
+    live.rollout
+        .until("to be home, with the old pods gone", is_home)
+        .await?;
+    live.ends_on("v2").await
+}
+
+/// The second version fails its analysis after the switch, and the first one serves all users again.
+async fn is_taken_back(stage: &Stage, live: Live) -> Result<()> {
     let before = live.rollout.status().await?;
 
     live.rollout.release(&v2(stage)).await?;

@@ -5,6 +5,7 @@ use kulta_core::status::Phase;
 use kulta_e2e::app::step;
 use kulta_e2e::rollout::is_in_force;
 use kulta_e2e::{App, Stage, Traffic, Version, limits};
+use serde_json::json;
 
 /// Light enough for scenarios that play side by side on two processors.
 const RATE: u32 = 300;
@@ -94,4 +95,43 @@ pub(crate) async fn abort_returns_traffic_to_stable_without_a_failed_request(sta
     );
     traffic.stop_without_failure().await?;
     Ok(())
+}
+
+pub(crate) async fn weights_are_parts_of_the_whole_that_the_rollout_names(stage: &Stage) -> Result<()> {
+    let app = shop(stage).replicas(1).steps([step::weight(5), step::pause()]);
+    let rollout = app.deploy(stage).await?;
+    rollout
+        .until("to be healthy", |status| status.phase == Phase::Healthy)
+        .await?;
+    let parts = json!({"strategy": {"canary": {"trafficRouting": {"maxTrafficWeight": 1000}}}});
+    rollout.patch_spec(&parts).await?;
+    rollout.release(&Version::v2(&stage.settings().app)).await?;
+    rollout
+        .until("to have 5 of 1000 in force", |status| is_in_force(status, 5))
+        .await?;
+    ensure!(
+        weights(stage).await? == [Some(995), Some(5)],
+        "the route has other weights"
+    );
+
+    rollout.resume().await?;
+    rollout.until_promoted().await?;
+    rollout
+        .until("to have all traffic back", |status| is_in_force(status, 0))
+        .await?;
+    ensure!(
+        weights(stage).await? == [Some(1000), Some(0)],
+        "the route has other weights"
+    );
+    Ok(())
+}
+
+/// Of the stable and of the canary Service, as they are in the route.
+async fn weights(stage: &Stage) -> Result<[Option<u64>; 2]> {
+    let route = stage.routes().get("shop").await?;
+    let weight = |index| {
+        let pointer = format!("/spec/rules/0/backendRefs/{index}/weight");
+        route.data.pointer(&pointer).and_then(serde_json::Value::as_u64)
+    };
+    Ok([weight(0), weight(1)])
 }

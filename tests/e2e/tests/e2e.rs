@@ -21,6 +21,7 @@ mod change;
 mod contest;
 mod events;
 mod expect;
+mod experiment;
 mod faults;
 mod gate;
 mod harness;
@@ -54,8 +55,12 @@ fn scenarios() -> Vec<Scenario> {
         scenario!(canary::first_deploy_becomes_healthy),
         scenario!(canary::canary_moves_traffic_by_steps_without_a_failed_request),
         scenario!(canary::abort_returns_traffic_to_stable_without_a_failed_request),
+        scenario!(canary::weights_are_parts_of_the_whole_that_the_rollout_names),
         scenario!(analysis::good_version_is_promoted_by_its_measurements),
         scenario!(analysis::bad_version_is_taken_back_without_a_hand),
+        scenario!(experiment::experiment_of_a_step_promotes_a_version_by_what_its_pods_show),
+        scenario!(experiment::experiment_that_fails_takes_a_version_back),
+        scenario!(experiment::experiment_alone_runs_for_its_duration_and_leaves_nothing_running),
         scenario!(analysis::misspelt_configuration_is_refused_before_anything_of_the_new_version_exists),
         scenario!(argo::manifest_for_argo_rollouts_goes_through_its_steps_and_is_promoted),
         scenario!(argo::abort_and_retry_are_those_of_argo_rollouts),
@@ -72,6 +77,8 @@ fn scenarios() -> Vec<Scenario> {
         scenario!(blue_green::abort_before_the_switch_is_met_by_no_user),
         scenario!(blue_green::version_that_fails_after_the_switch_is_taken_back),
         scenario!(blue_green::version_that_is_still_up_is_gone_back_to_at_once),
+        scenario!(blue_green::route_sends_all_users_to_the_new_version_and_home),
+        scenario!(blue_green::version_that_fails_after_the_switch_is_taken_back_by_the_route),
         scenario!(migrate::rollout_of_argo_rollouts_becomes_one_of_kulta_with_its_pods),
         scenario!(migrate::deployment_becomes_a_rollout_with_its_pods),
         scenario!(migrate::deployment_on_its_way_is_not_touched),

@@ -5,19 +5,56 @@ use serde_json::Value;
 /// Fields of metadata that can be named, besides labels and annotations.
 const METADATA: [&str; 3] = ["metadata.name", "metadata.namespace", "metadata.uid"];
 
+/// Where labels and annotations are, and what one of them is called.
+const MAPS: [(&str, &str); 2] = [("labels", "label"), ("annotations", "annotation")];
+
+/// Whether a Rollout can have a field at `path`.
+///
+/// # Errors
+/// What is wrong with the path.
+pub(crate) fn check(path: &str) -> Result<(), String> {
+    if path.starts_with("metadata.") {
+        let is_entry = MAPS.iter().any(|(field, _)| entry(path, field).is_some());
+        return if is_entry || METADATA.contains(&path) {
+            Ok(())
+        } else {
+            Err(no_metadata())
+        };
+    }
+    if path.starts_with("status.") || path.starts_with("spec.") {
+        Ok(())
+    } else {
+        Err(no_part(path))
+    }
+}
+
+/// The key of the entry of a map of the metadata that `path` names.
+fn entry<'path>(path: &'path str, map: &str) -> Option<&'path str> {
+    let path = path.strip_prefix("metadata.")?;
+    path.strip_prefix(map)?.strip_prefix("['")?.strip_suffix("']")
+}
+
+fn no_part(path: &str) -> String {
+    format!("invalid path {path} in rollout; write one that begins with metadata., spec. or status.")
+}
+
+fn no_metadata() -> String {
+    "Analyses arguments must refer to valid object metadata supported by downwardAPI: write metadata.name, \
+     metadata.namespace, metadata.uid, metadata.labels['<key>'] or metadata.annotations['<key>']"
+        .to_owned()
+}
+
 /// The field `path` of `object` as text; None for one of the status that is not there yet.
 ///
 /// # Errors
 /// What is wrong with the path, or with the object.
-pub(super) fn read(object: &Value, path: &str) -> Result<Option<String>, String> {
+pub(crate) fn read(object: &Value, path: &str) -> Result<Option<String>, String> {
     if path.starts_with("metadata.") {
         return metadata(object, path).map(Some);
     }
     let is_status = path.starts_with("status.");
     if !is_status && !path.starts_with("spec.") {
-        return Err(format!(
-            "invalid path {path} in rollout; write one that begins with metadata., spec. or status."
-        ));
+        return Err(no_part(path));
     }
     let mut sections = path.split(['.', '[', ']']).filter(|section| !section.is_empty());
     let found = sections.try_fold(object, |value, section| match value {
@@ -40,12 +77,8 @@ pub(super) fn read(object: &Value, path: &str) -> Result<Option<String>, String>
 }
 
 fn metadata(object: &Value, path: &str) -> Result<String, String> {
-    let maps = [("labels", "label"), ("annotations", "annotation")];
-    for (field, what) in maps {
-        let key = path
-            .strip_prefix("metadata.")
-            .and_then(|path| path.strip_prefix(field)?.strip_prefix("['")?.strip_suffix("']"));
-        if let Some(key) = key {
+    for (field, what) in MAPS {
+        if let Some(key) = entry(path, field) {
             let map = object.pointer(&format!("/metadata/{field}"));
             let value = map.and_then(|map| map.get(key)).and_then(Value::as_str);
             return value.map(str::to_owned).ok_or_else(|| {
@@ -56,11 +89,11 @@ fn metadata(object: &Value, path: &str) -> Result<String, String> {
     let value = METADATA
         .contains(&path)
         .then(|| object.pointer(&format!("/{}", path.replace('.', "/"))));
-    value.flatten().and_then(Value::as_str).map(str::to_owned).ok_or_else(|| {
-        "Analyses arguments must refer to valid object metadata supported by downwardAPI: write metadata.name, \
-         metadata.namespace, metadata.uid, metadata.labels['<key>'] or metadata.annotations['<key>']"
-            .to_owned()
-    })
+    value
+        .flatten()
+        .and_then(Value::as_str)
+        .map(str::to_owned)
+        .ok_or_else(no_metadata)
 }
 
 #[cfg(test)]

@@ -10,13 +10,15 @@ use kulta_core::analysis::condition::Conditions;
 use kulta_core::analysis::metric::{
     DEFAULT_CONSECUTIVE_ERROR_LIMIT, DEFAULT_MEASUREMENT_DEADLINE, Metric as Meaning,
 };
+use kulta_core::analysis::time_to_live::TimeToLive;
 use kulta_core::analysis::verdict::NextStep;
 use kulta_core::spec::Problem;
 use serde_json::Value;
 
 use super::substitution::{Filling, Values};
 use super::{
-    AnalysisRunSpec, Arguments, Metric, SecretArgument, Source, StandIn, Written, argument, provider, rules,
+    AnalysisRunSpec, Arguments, Metric, SecretArgument, Source, StandIn, TtlStrategy, Written, argument,
+    provider, rules,
 };
 use crate::duration;
 
@@ -34,6 +36,8 @@ pub struct Task {
     pub arguments: Arguments,
     /// It was told to end.
     pub terminate: bool,
+    /// How long it stays once it is complete.
+    pub time_to_live: TimeToLive,
 }
 
 /// A metric or a gate, and the plugin that is asked; or a metric, and the Job that is run for it.
@@ -102,8 +106,10 @@ pub fn parse(spec: &Value, stand_in: StandIn<'_>) -> Result<Task, Vec<Problem>> 
         let message = "args, dryRun and measurementRetention are about metrics; take them out";
         problems.push(Problem::new("spec", message));
     }
+    let time_to_live = time_to_live(raw.ttl_strategy.as_ref(), &mut problems);
     if problems.is_empty() {
         Ok(Task {
+            time_to_live,
             measured,
             next,
             arguments: values.texts,
@@ -111,6 +117,30 @@ pub fn parse(spec: &Value, stand_in: StandIn<'_>) -> Result<Task, Vec<Problem>> 
         })
     } else {
         Err(problems)
+    }
+}
+
+fn time_to_live(written: Option<&TtlStrategy>, problems: &mut Vec<Problem>) -> TimeToLive {
+    let Some(TtlStrategy {
+        seconds_after_completion,
+        seconds_after_failure,
+        seconds_after_success,
+    }) = written
+    else {
+        return TimeToLive::default();
+    };
+    let mut duration = |written: &Option<i32>, field: &str| {
+        let seconds = (*written)?;
+        if seconds < 0 {
+            let message = format!("must be greater than or equal to 0, is {seconds}");
+            problems.push(Problem::new(format!("spec.ttlStrategy.{field}"), message));
+        }
+        Some(SignedDuration::from_secs(seconds.max(0).into()))
+    };
+    TimeToLive {
+        after_completion: duration(seconds_after_completion, "secondsAfterCompletion"),
+        after_failure: duration(seconds_after_failure, "secondsAfterFailure"),
+        after_success: duration(seconds_after_success, "secondsAfterSuccess"),
     }
 }
 

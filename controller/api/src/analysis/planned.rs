@@ -66,6 +66,7 @@ pub fn planned(spec: &Spec) -> Vec<Planned> {
             Step::SetWeight(_)
             | Step::Pause(_)
             | Step::SetCanaryScale(_)
+            | Step::Experiment(_)
             | Step::SetHeaderRoute(_)
             | Step::SetMirrorRoute(_) => Vec::new(),
         }

@@ -86,6 +86,24 @@ pub(crate) fn validate(
     resolved.map_err(|wrong| problems.extend(wrong)).ok()
 }
 
+/// The analysis at `path` of an experiment in `namespace`, with the templates that it names. It may go on without end: the
+/// experiment has one.
+pub(crate) fn of_experiment<'a>(
+    written: &RolloutAnalysis,
+    path: &str,
+    namespace: &str,
+    find: &dyn Fn(&TemplateReference) -> Option<&'a Template>,
+) -> Result<Analysis, Vec<Problem>> {
+    let fields = &Fields::new();
+    let surroundings = Surroundings {
+        namespace,
+        fields,
+        find,
+    };
+    let resolved = resolve(Place::Background, written, path, &surroundings);
+    resolved.map(|(analysis, _planned)| analysis)
+}
+
 /// What an analysis comes to: what is to be begun, and what that will measure.
 pub type Resolution = (Analysis, Vec<Planned>);
 

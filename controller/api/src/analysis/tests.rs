@@ -3,6 +3,7 @@
 use super::*;
 use jiff::SignedDuration;
 use kulta_core::analysis::metric::Metric as Meaning;
+use kulta_core::analysis::time_to_live::TimeToLive;
 use kulta_core::spec::Problem;
 use serde_json::{Value, json};
 
@@ -153,6 +154,28 @@ fn an_analysis_has_metrics_with_names_of_their_own() {
     assert_refused(&json!({}), "spec.metrics", "at least one");
     let twice = json!({"metrics": [metric(), metric()]});
     assert_refused(&twice, "spec.metrics[1].name", "duplicate name 'errors'");
+}
+
+#[test]
+fn how_long_an_analysis_stays() {
+    let strategy = |strategy| json!({"metrics": [metric()], "ttlStrategy": strategy});
+    let written = json!({"secondsAfterCompletion": 60, "secondsAfterFailure": 0, "secondsAfterSuccess": 5});
+
+    let task = parse(&strategy(written)).unwrap();
+
+    let seconds = |seconds| Some(SignedDuration::from_secs(seconds));
+    let expected = TimeToLive {
+        after_completion: seconds(60),
+        after_failure: seconds(0),
+        after_success: seconds(5),
+    };
+    assert_eq!(task.time_to_live, expected);
+    let negative = strategy(json!({"secondsAfterSuccess": -1}));
+    assert_refused(
+        &negative,
+        "spec.ttlStrategy.secondsAfterSuccess",
+        "greater than or equal to 0",
+    );
 }
 
 fn asking(gate: &Value) -> Value {

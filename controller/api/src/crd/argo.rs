@@ -63,7 +63,8 @@ pub(super) fn definition(
     for version in &mut definition.spec.versions {
         let columns = version.additional_printer_columns.take().unwrap_or_default();
         version.additional_printer_columns = Some(shown(kind, columns));
-        if kind == Definition::AnalysisRuns && !Group::Argo.has_analysis_status_subresource() {
+        let is_analysis = matches!(kind, Definition::AnalysisRuns | Definition::Experiments);
+        if is_analysis && !Group::Argo.has_analysis_status_subresource() {
             version.subresources = None;
         }
         let schema = version
@@ -83,6 +84,7 @@ const fn short_name(kind: Definition) -> &'static str {
         Definition::AnalysisRuns => "ar",
         Definition::AnalysisTemplates => "at",
         Definition::ClusterAnalysisTemplates => "cat",
+        Definition::Experiments => "exp",
     }
 }
 
@@ -95,7 +97,7 @@ fn shown(
             .into_iter()
             .filter(|column| ROLLOUT_COLUMNS.contains(&column.name.as_str()))
             .collect(),
-        Definition::AnalysisRuns => columns
+        Definition::AnalysisRuns | Definition::Experiments => columns
             .into_iter()
             .filter(|column| column.priority == Some(0))
             .collect(),

@@ -1,8 +1,12 @@
 //! Schemas of what the Rust types can't say by themselves.
 
 use kulta_core::analysis::run::AnalysisPhase;
-use schemars::{Schema, SchemaGenerator, json_schema};
+use kulta_core::experiment::{ConditionKind, TemplateState};
+use schemars::{JsonSchema as _, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
+
+use crate::experiment::SPEC_REFS;
+use crate::rollout::TrafficRouting;
 
 pub(crate) use super::template::pod_template;
 
@@ -29,6 +33,11 @@ pub(crate) fn plugin(_: &mut SchemaGenerator) -> Schema {
 /// The configuration of a plugin, whose fields are its own.
 pub(crate) fn configuration(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
+}
+
+/// The pods of which version, in an experiment.
+pub(crate) fn spec_ref(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "enum": SPEC_REFS})
 }
 
 /// The pods of which version.
@@ -79,9 +88,61 @@ pub(crate) fn run_status() -> Value {
     })
 }
 
+/// The status of an experiment. Written by the controller alone.
+pub(crate) fn experiment_status() -> Value {
+    let text = json!({"type": "string"});
+    let time = json!({"type": "string", "format": "date-time"});
+    let number = json!({"type": "integer", "format": "int64", "minimum": 0});
+    let phase = json!({"type": "string", "enum": AnalysisPhase::ALL.map(AnalysisPhase::as_str)});
+    let template = json!({
+        "type": "object",
+        "required": ["name"],
+        "properties": {
+            "name": text, "replicas": number, "updatedReplicas": number, "readyReplicas": number,
+            "availableReplicas": number, "collisionCount": number, "message": text, "lastTransitionTime": time,
+            "serviceName": text, "podTemplateHash": text,
+            "status": {"type": "string", "enum": TemplateState::ALL.map(TemplateState::as_str)},
+        },
+    });
+    let condition = json!({
+        "type": "object",
+        "required": ["type", "status", "reason", "message", "lastTransitionTime"],
+        "properties": {
+            "type": {"type": "string", "enum": ConditionKind::ALL.map(ConditionKind::as_str)},
+            "status": {"type": "string", "enum": ["True", "False", "Unknown"]},
+            "reason": text, "message": text, "lastTransitionTime": time, "lastUpdateTime": time,
+        },
+    });
+    let run = json!({
+        "type": "object",
+        "required": ["name", "analysisRun", "phase"],
+        "properties": {"name": text, "analysisRun": text, "phase": phase, "message": text},
+    });
+    let keyed = |key: &str, items: Value| {
+        json!({
+            "type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key], "items": items,
+        })
+    };
+    json!({
+        "type": "object",
+        "properties": {
+            "phase": phase, "message": text, "availableAt": time, "conditions": keyed("type", condition),
+            "templateStatuses": keyed("name", template), "analysisRuns": keyed("name", run),
+        },
+    })
+}
+
 /// A label selector that can't be changed: the ReplicaSets that exist were made with it.
-pub(crate) fn label_selector(generator: &mut SchemaGenerator) -> Schema {
-    let mut schema = route_selector(generator);
+pub(crate) fn label_selector(_: &mut SchemaGenerator) -> Schema {
+    let mut schema = selector(&json!({
+        "type": "object",
+        "required": ["key", "operator"],
+        "properties": {
+            "key": {"type": "string"},
+            "operator": {"type": "string"},
+            "values": {"type": "array", "x-kubernetes-list-type": "atomic", "items": {"type": "string"}},
+        },
+    }));
     schema.insert("x-kubernetes-map-type".to_owned(), json!("atomic"));
     let message = "selector can't be changed; delete the Rollout with --cascade=orphan and create it again";
     schema.insert(
@@ -91,8 +152,13 @@ pub(crate) fn label_selector(generator: &mut SchemaGenerator) -> Schema {
     schema
 }
 
-/// A label selector of routes.
+/// A label selector of routes. There are many, and a definition has a limit: the parser tells what is wrong with an expression.
 pub(crate) fn route_selector(_: &mut SchemaGenerator) -> Schema {
+    selector(&json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true}))
+}
+
+/// A label selector, with expressions of this schema.
+fn selector(expression: &Value) -> Schema {
     json_schema!({
         "type": "object",
         "properties": {
@@ -100,22 +166,19 @@ pub(crate) fn route_selector(_: &mut SchemaGenerator) -> Schema {
             "matchExpressions": {
                 "type": "array",
                 "x-kubernetes-list-type": "atomic",
-                "items": {
-                    "type": "object",
-                    "required": ["key", "operator"],
-                    "properties": {
-                        "key": {"type": "string"},
-                        "operator": {"type": "string"},
-                        "values": {
-                            "type": "array",
-                            "x-kubernetes-list-type": "atomic",
-                            "items": {"type": "string"},
-                        },
-                    },
-                },
+                "items": expression,
             },
         },
     })
+}
+
+/// The traffic routing of a blue-green Rollout: of what a canary can have, the routes alone.
+pub(crate) fn blue_green_routing(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = TrafficRouting::json_schema(generator);
+    if let Some(fields) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        fields.retain(|name, _| name == "gatewayAPI");
+    }
+    schema
 }
 
 /// A time.

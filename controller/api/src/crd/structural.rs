@@ -66,6 +66,30 @@ impl Transform for Structural {
     }
 }
 
+/// Takes away what is told of the parts of `schema`; what is told of itself stays.
+pub(super) fn take_inner_descriptions(schema: &mut Value) {
+    let Some(keywords) = schema.as_object_mut() else {
+        return;
+    };
+    let properties = keywords.get_mut("properties").and_then(Value::as_object_mut);
+    let mut parts: Vec<_> = properties.into_iter().flat_map(Map::values_mut).collect();
+    for part in &mut parts {
+        take_descriptions(part);
+    }
+    for keyword in ["items", "additionalProperties"] {
+        if let Some(part) = keywords.get_mut(keyword) {
+            take_descriptions(part);
+        }
+    }
+}
+
+fn take_descriptions(schema: &mut Value) {
+    if let Some(keywords) = schema.as_object_mut() {
+        keywords.remove("description");
+    }
+    take_inner_descriptions(schema);
+}
+
 /// Lets every property that is not required be null.
 fn optional_is_nullable(keywords: &mut Map<String, Value>) {
     let required = keywords

@@ -32,12 +32,24 @@ fn committed_definitions_are_the_generated_ones() {
 fn definition_is_small() {
     const MAX_BYTES: usize = 150_000;
 
-    let length = Definition::Rollouts
-        .yaml(Group::Kulta)
-        .expect("a definition")
-        .len();
+    for definition in Definition::ALL {
+        let length = definition.yaml(Group::Kulta).expect("a definition").len();
 
-    assert!(length < MAX_BYTES, "{length} bytes");
+        assert!(length < MAX_BYTES, "{definition:?}: {length} bytes");
+    }
+}
+
+#[test]
+fn what_is_told_of_an_analysis_beside_the_steps_is_not_told_again_of_others() {
+    let spec = spec_schema();
+    let description = |path: &str| spec.pointer(path).map(|found| found["description"].is_string());
+    let canary = "/properties/strategy/properties/canary/properties";
+    let metrics = "properties/metrics/items/properties/interval";
+
+    assert_eq!(description(&format!("{canary}/analysis/{metrics}")), Some(true));
+    let step = format!("{canary}/steps/items/properties/analysis");
+    assert_eq!(description(&format!("{step}/{metrics}")), Some(false));
+    assert_eq!(description(&format!("{step}/properties/metrics")), Some(true));
 }
 
 /// A field with a schema of its own is required unless it is said not to be.

@@ -1,7 +1,7 @@
 //! What `strategy.canary` means.
 
 use jiff::SignedDuration;
-use kulta_core::spec::{Amount, BackgroundAnalysis, Method, Problem, Step, TrafficRouting};
+use kulta_core::spec::{Amount, BackgroundAnalysis, Method, Problem, RoutedCanary, Step, TrafficRouting};
 
 use super::amounts::{DEFAULT_AMOUNT, amount, max_unavailable};
 use super::parse::{Home, natural};
@@ -109,7 +109,7 @@ fn routed(
     stable_service: Option<String>,
     canary_service: Option<String>,
     problems: &mut Vec<Problem>,
-) -> Option<TrafficRouting> {
+) -> Option<RoutedCanary> {
     for (field, name) in [
         ("stableService", &stable_service),
         ("canaryService", &canary_service),
@@ -120,26 +120,36 @@ fn routed(
             problems.push(Problem::new(format!("{PATH}.{field}"), message));
         }
     }
-    let routes = routes::validate(home.namespace, canary.traffic_routing.as_ref(), PATH, problems);
+    let routes = routes::validate(home, canary.traffic_routing.as_ref(), PATH, problems);
     let routing_path = format!("{PATH}.trafficRouting");
     let managed_routes = canary.traffic_routing.as_ref();
     let managed_routes = managed_routes.map(|routing| managed::names(routing, &routing_path, problems));
     managed::check_effect(home.group, steps, &routes.named, &routing_path, problems);
     let dynamic_stable_scale = canary.dynamic_stable_scale.unwrap_or(false);
     let (scale_down_delay, abort_scale_down_delay) = delays(canary, dynamic_stable_scale, problems);
+    let revision_limit = natural(
+        canary.scale_down_delay_revision_limit,
+        &format!("{PATH}.scaleDownDelayRevisionLimit"),
+        problems,
+    );
     let min_pods = natural(
         canary.min_pods_per_replica_set,
         &format!("{PATH}.minPodsPerReplicaSet"),
         problems,
     );
-    Some(TrafficRouting {
+    let routing = TrafficRouting {
         routes: routes.named,
         selectors: routes.selectors,
         in_progress_label: routes.label,
         managed_routes: managed_routes.unwrap_or_default(),
+        whole: routes.whole,
         stable_service: stable_service?,
         canary_service: canary_service?,
+    };
+    Some(RoutedCanary {
+        routing,
         scale_down_delay,
+        scale_down_delay_revision_limit: revision_limit,
         abort_scale_down_delay,
         dynamic_stable_scale,
         min_pods_per_replica_set: min_pods.unwrap_or(0),
@@ -178,6 +188,10 @@ fn refuse_routed_only(group: Group, canary: &Canary, problems: &mut Vec<Problem>
     let is_own = group == Group::Kulta;
     let routed_only = [
         ("scaleDownDelaySeconds", canary.scale_down_delay_seconds.is_some()),
+        (
+            "scaleDownDelayRevisionLimit",
+            is_own && canary.scale_down_delay_revision_limit.is_some(),
+        ),
         (
             "abortScaleDownDelaySeconds",
             is_own && canary.abort_scale_down_delay_seconds.is_some(),

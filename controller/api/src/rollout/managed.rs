@@ -303,7 +303,7 @@ pub(super) fn check_effect(
     let header = sets(|step| matches!(step, Step::SetHeaderRoute(_))) && !takes(&RouteKind::ALL);
     let mirror = sets(|step| matches!(step, Step::SetMirrorRoute(_))) && !takes(&[RouteKind::Http]);
     for (unheeded, step, kinds) in [
-        (header, "setHeaderRoute", "route"),
+        (header, "setHeaderRoute", "HTTPRoute or GRPCRoute"),
         (mirror, "setMirrorRoute", "HTTPRoute"),
     ] {
         if unheeded {

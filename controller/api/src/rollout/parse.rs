@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kulta_core::revision::steps_hash;
-use kulta_core::spec::{InvalidSpec, Method, Problem, Spec, Workload};
+use kulta_core::spec::{InvalidSpec, Method, Problem, RunHistory, Spec, Workload};
 use serde::Deserialize as _;
 use serde_json::Value;
 use serde_path_to_error::Segment;
@@ -186,6 +186,7 @@ fn validate(
         workload,
         min_ready_seconds,
         revision_history_limit,
+        run_history: run_history(raw, problems),
         paused: raw.paused.unwrap_or(false),
         progress_deadline,
         progress_deadline_abort: raw.progress_deadline_abort.unwrap_or(false),
@@ -229,7 +230,7 @@ fn hash_of_steps(group: Group, written: &Value) -> String {
 }
 
 /// A number that must not be negative; None when it is not written (or is wrong, which `problems` then tells).
-pub(super) fn natural(written: Option<i32>, path: &str, problems: &mut Vec<Problem>) -> Option<u32> {
+pub(crate) fn natural(written: Option<i32>, path: &str, problems: &mut Vec<Problem>) -> Option<u32> {
     let written = written?;
     let natural = u32::try_from(written).ok();
     if natural.is_none() {
@@ -317,6 +318,28 @@ fn pods_of_workload(
         labels,
         workload: Some(workload),
     })
+}
+
+/// How many complete analyses are kept.
+fn run_history(raw: &RolloutSpec, problems: &mut Vec<Problem>) -> RunHistory {
+    let RunHistory {
+        successful,
+        unsuccessful,
+    } = RunHistory::default();
+    let mut limit =
+        |written: Option<i32>, field: &str| natural(written, &format!("spec.analysis.{field}"), problems);
+    let Some(written) = &raw.analysis else {
+        return RunHistory::default();
+    };
+    RunHistory {
+        successful: limit(written.successful_run_history_limit, "successfulRunHistoryLimit")
+            .unwrap_or(successful),
+        unsuccessful: limit(
+            written.unsuccessful_run_history_limit,
+            "unsuccessfulRunHistoryLimit",
+        )
+        .unwrap_or(unsuccessful),
+    }
 }
 
 /// Over how many revisions going back asks nobody.

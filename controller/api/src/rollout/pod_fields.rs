@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use kulta_core::spec::PodMetadata;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,16 @@ pub struct Metadata {
     /// Annotations that the template has not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub annotations: Option<BTreeMap<String, String>>,
+}
+
+impl Metadata {
+    /// What is written, as it is.
+    pub(crate) fn meaning(&self) -> PodMetadata {
+        PodMetadata {
+            labels: self.labels.clone().unwrap_or_default(),
+            annotations: self.annotations.clone().unwrap_or_default(),
+        }
+    }
 }
 
 /// How versions are kept apart on nodes: exactly one of its fields.

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
-use kulta_core::spec::{Problem, Route, RouteKind, RouteLabel, RouteReference};
+use kulta_core::spec::{Problem, Route, RouteKind, RouteLabel, RouteReference, Whole};
 use serde::Deserialize as _;
 use serde_json::Value;
 
-use super::{GatewayApi, GatewayApiPlugin, NamedRoute, PluginRoute, TrafficRouting};
-use crate::selector;
+use super::parse::Home;
+use super::{ConnectionRoute, GatewayApi, GatewayApiPlugin, NamedRoute, PluginRoute, TrafficRouting};
+use crate::{Group, selector};
 
 // The label of Argo Rollouts' plugin.
 const LABEL_KEY: &str = "rollouts.argoproj.io/gatewayapi-canary";
@@ -18,9 +19,6 @@ const LABEL_PREFIXES: [&str; 2] = ["rollouts.argoproj.io/", "kulta.io/"];
 // Limits of Kubernetes.
 const LONGEST_LABEL_TEXT: usize = 63;
 const LONGEST_DOMAIN: usize = 253;
-
-/// The whole that weights are shares of.
-const WHOLE: i32 = 100;
 
 /// A route as written.
 struct Written<'spec> {
@@ -32,7 +30,7 @@ struct Written<'spec> {
     takes_managed_rules: bool,
 }
 
-/// The routes of a canary.
+/// The routes of a strategy.
 #[derive(Default)]
 pub(super) struct Routes {
     /// Those that are named, each once.
@@ -41,17 +39,19 @@ pub(super) struct Routes {
     pub(super) selectors: Vec<(RouteKind, String)>,
     /// The label that they have while the canary is sent anything.
     pub(super) label: Option<RouteLabel>,
+    /// What their weights are parts of.
+    pub(super) whole: Whole,
 }
 
-/// The routes of the canary at `canary_path`, for a Rollout in `namespace`.
+/// The routes of the strategy at `strategy_path`, for a Rollout that is at `home`.
 pub(super) fn validate(
-    namespace: &str,
+    home: Home<'_>,
     routing: Option<&TrafficRouting>,
-    canary_path: &str,
+    strategy_path: &str,
     problems: &mut Vec<Problem>,
 ) -> Routes {
-    let path = format!("{canary_path}.trafficRouting");
-    refuse_other_whole(routing, &path, problems);
+    let path = format!("{strategy_path}.trafficRouting");
+    let whole = whole_told(routing, &path, problems);
     let own = routing.and_then(|routing| routing.gateway_api.as_ref());
     let plugin = routing
         .and_then(|routing| routing.plugins.as_ref())
@@ -64,11 +64,17 @@ pub(super) fn validate(
         (Some(_), Some(_)) => {
             let message = "gatewayAPI says which routes split the traffic already; take one of the two out";
             problems.push(Problem::new(plugin_path, message));
-            return Routes::default();
+            return Routes {
+                whole,
+                ..Routes::default()
+            };
         }
         (None, Some(plugin)) => {
             let written = plugin_routes(plugin, &plugin_path);
-            let label = label(namespace, plugin, &plugin_path, problems);
+            if home.group == Group::Kulta {
+                refuse_rules_of_connections(plugin, &plugin_path, problems);
+            }
+            let label = label(home.namespace, plugin, &plugin_path, problems);
             (plugin_path, written, label)
         }
         (own, None) => {
@@ -84,9 +90,10 @@ pub(super) fn validate(
         ));
     }
     Routes {
-        named: named(namespace, written, problems),
+        named: named(home.namespace, written, problems),
         selectors,
         label,
+        whole,
     }
 }
 
@@ -104,8 +111,11 @@ pub struct RouteSelector {
 /// The selectors of routes in a Rollout's `spec`, none where they can't be read.
 #[must_use]
 pub fn route_selectors(spec: &Value) -> Vec<RouteSelector> {
-    let routing = spec.pointer("/strategy/canary/trafficRouting");
-    let routing = routing.and_then(|routing| TrafficRouting::deserialize(routing).ok());
+    let strategies = ["canary", "blueGreen"].into_iter();
+    let mut written = strategies.filter_map(|name| spec.get("strategy")?.get(name)?.get("trafficRouting"));
+    let routing = written
+        .next()
+        .and_then(|routing| TrafficRouting::deserialize(routing).ok());
     selectors_of(routing.as_ref())
 }
 
@@ -113,19 +123,29 @@ fn selectors_of(routing: Option<&TrafficRouting>) -> Vec<RouteSelector> {
     let own = routing.and_then(|routing| routing.gateway_api.as_ref());
     let plugins = routing.and_then(|routing| routing.plugins.as_ref());
     let plugin = plugins.and_then(|plugins| plugins.gateway_api.as_ref());
-    let own = own.map(|own| (None, &own.http_route_selector, &own.grpc_route_selector));
+    let own = own.map(|own| {
+        let selectors = [
+            &own.http_route_selector,
+            &own.grpc_route_selector,
+            &own.tcp_route_selector,
+            &own.tls_route_selector,
+        ];
+        (None, selectors)
+    });
     let plugin = plugin.map(|plugin| {
         let namespace = plugin.namespace.as_ref();
-        (
-            namespace.filter(|namespace| !namespace.is_empty()),
+        let selectors = [
             &plugin.http_route_selector,
             &plugin.grpc_route_selector,
-        )
+            &plugin.tcp_route_selector,
+            &plugin.tls_route_selector,
+        ];
+        (namespace.filter(|namespace| !namespace.is_empty()), selectors)
     });
     let written = own.or(plugin).into_iter();
-    let selectors = written.flat_map(|(namespace, http, grpc)| {
-        let kinds = [(RouteKind::Http, http), (RouteKind::Grpc, grpc)];
-        kinds.into_iter().filter_map(move |(kind, selector)| {
+    let selectors = written.flat_map(|(namespace, selectors)| {
+        let by_kind = RouteKind::ALL.into_iter().zip(selectors);
+        by_kind.filter_map(move |(kind, selector)| {
             Some(RouteSelector {
                 kind,
                 namespace: namespace.cloned(),
@@ -146,6 +166,8 @@ fn selectors(
         let field = match kind {
             RouteKind::Http => "httpRouteSelector",
             RouteKind::Grpc => "grpcRouteSelector",
+            RouteKind::Tcp => "tcpRouteSelector",
+            RouteKind::Tls => "tlsRouteSelector",
         };
         let path = format!("{path}.{field}");
         let wrong = selector::check(selector, &path);
@@ -220,25 +242,40 @@ fn is_label_prefix(prefix: &str) -> bool {
     }
 }
 
-/// Weights are percent, in the status and in the history, too. Argo Rollouts' plugin for the Gateway API knows no other whole,
-/// either: it writes the rest of 100, whatever the whole is said to be.
-fn refuse_other_whole(routing: Option<&TrafficRouting>, path: &str, problems: &mut Vec<Problem>) {
-    let written = routing.and_then(|routing| routing.max_traffic_weight);
-    if let Some(whole) = written.filter(|whole| *whole != WHOLE) {
+/// What weights are parts of; percent where it can't be read, which is told once ([`whole_told`]).
+pub(super) fn whole(routing: Option<&TrafficRouting>) -> Whole {
+    written_whole(routing).ok().flatten().unwrap_or_default()
+}
+
+fn whole_told(routing: Option<&TrafficRouting>, path: &str, problems: &mut Vec<Problem>) -> Whole {
+    if let Err(written) = written_whole(routing) {
         let message = format!(
-            "weights of routes are percent, and not shares of {whole} (Argo Rollouts' plugin for the Gateway API takes them \
-             for percent as well); write weights of 0 to {WHOLE} and take maxTrafficWeight out"
+            "must be between 1 and {}, the largest weight that a route can have, is {written}",
+            Whole::LARGEST
         );
         problems.push(Problem::new(format!("{path}.maxTrafficWeight"), message));
     }
+    whole(routing)
+}
+
+fn written_whole(routing: Option<&TrafficRouting>) -> Result<Option<Whole>, i32> {
+    let Some(written) = routing.and_then(|routing| routing.max_traffic_weight) else {
+        return Ok(None);
+    };
+    let whole = u32::try_from(written).ok().and_then(Whole::new);
+    whole.map(Some).ok_or(written)
 }
 
 fn own_routes<'spec>(own: Option<&'spec GatewayApi>, path: &str) -> Vec<Written<'spec>> {
     let Some(GatewayApi {
         http_routes,
         grpc_routes,
+        tcp_routes,
+        tls_routes,
         http_route_selector: _,
         grpc_route_selector: _,
+        tcp_route_selector: _,
+        tls_route_selector: _,
     }) = own
     else {
         return Vec::new();
@@ -266,7 +303,52 @@ fn own_routes<'spec>(own: Option<&'spec GatewayApi>, path: &str) -> Vec<Written<
             }
         })
     });
-    routes.collect()
+    let of_connections = [
+        (RouteKind::Tcp, "tcpRoutes", tcp_routes),
+        (RouteKind::Tls, "tlsRoutes", tls_routes),
+    ];
+    let of_connections = of_connections.into_iter().flat_map(|(kind, field, routes)| {
+        routes_of_connections(
+            kind,
+            &format!("{path}.{field}"),
+            routes.as_deref().unwrap_or_default(),
+        )
+    });
+    routes.chain(of_connections).collect()
+}
+
+fn routes_of_connections<'spec>(
+    kind: RouteKind,
+    path: &str,
+    routes: &'spec [ConnectionRoute],
+) -> Vec<Written<'spec>> {
+    let routes = routes.iter().enumerate();
+    let written = routes.map(|(index, ConnectionRoute { name, namespace })| Written {
+        kind,
+        path: format!("{path}[{index}]"),
+        name_path: format!("{path}[{index}].name"),
+        namespace: namespace.as_deref(),
+        name,
+        takes_managed_rules: false,
+    });
+    written.collect()
+}
+
+/// A rule of whole connections can't be for some requests: the plugin of Argo Rollouts passes over whoever asks for that.
+fn refuse_rules_of_connections(plugin: &GatewayApiPlugin, path: &str, problems: &mut Vec<Problem>) {
+    let lists = [
+        ("tcpRoutes", &plugin.tcp_routes),
+        ("tlsRoutes", &plugin.tls_routes),
+    ];
+    for (field, routes) in lists {
+        let routes = routes.iter().flatten().enumerate();
+        for (index, _) in routes.filter(|(_, route)| route.use_header_routes == Some(true)) {
+            let message =
+                "its rules are for whole connections, and none can be made for some requests; take it out";
+            let path = format!("{path}.{field}[{index}].useHeaderRoutes");
+            problems.push(Problem::new(path, message));
+        }
+    }
 }
 
 fn plugin_routes<'spec>(plugin: &'spec GatewayApiPlugin, path: &str) -> Vec<Written<'spec>> {
@@ -275,9 +357,15 @@ fn plugin_routes<'spec>(plugin: &'spec GatewayApiPlugin, path: &str) -> Vec<Writ
         http_routes,
         grpc_route,
         grpc_routes,
+        tcp_route,
+        tcp_routes,
+        tls_route,
+        tls_routes,
         namespace,
         http_route_selector: _,
         grpc_route_selector: _,
+        tcp_route_selector: _,
+        tls_route_selector: _,
         disable_in_progress_label: _,
         in_progress_label_key: _,
         in_progress_label_value: _,
@@ -286,18 +374,13 @@ fn plugin_routes<'spec>(plugin: &'spec GatewayApiPlugin, path: &str) -> Vec<Writ
     let lists = [
         (RouteKind::Http, "httpRoute", http_route, http_routes),
         (RouteKind::Grpc, "grpcRoute", grpc_route, grpc_routes),
+        (RouteKind::Tcp, "tcpRoute", tcp_route, tcp_routes),
+        (RouteKind::Tls, "tlsRoute", tls_route, tls_routes),
     ];
     let routes = lists.into_iter().flat_map(|(kind, field, one, more)| {
         // An empty name is no name, as there.
         let one = one.as_deref().filter(|name| !name.is_empty());
-        let one = one.map(|name| Written {
-            kind,
-            path: format!("{path}.{field}"),
-            name_path: format!("{path}.{field}"),
-            namespace,
-            name,
-            takes_managed_rules: true,
-        });
+        let one = one.map(|name| single_route(kind, format!("{path}.{field}"), namespace, name));
         let more = more.iter().flatten().enumerate();
         let more = more.map(move |(index, route)| {
             let PluginRoute {
@@ -311,12 +394,29 @@ fn plugin_routes<'spec>(plugin: &'spec GatewayApiPlugin, path: &str) -> Vec<Writ
                 path,
                 namespace,
                 name,
-                takes_managed_rules: use_header_routes.unwrap_or(false),
+                takes_managed_rules: kind.has_matches() && use_header_routes.unwrap_or(false),
             }
         });
         one.into_iter().chain(more)
     });
     routes.collect()
+}
+
+/// The route of a field for one alone, which takes managed rules if its kind can.
+fn single_route<'spec>(
+    kind: RouteKind,
+    path: String,
+    namespace: Option<&'spec str>,
+    name: &'spec str,
+) -> Written<'spec> {
+    Written {
+        kind,
+        name_path: path.clone(),
+        path,
+        namespace,
+        name,
+        takes_managed_rules: kind.has_matches(),
+    }
 }
 
 fn named(namespace: &str, written: Vec<Written<'_>>, problems: &mut Vec<Problem>) -> Vec<Route> {

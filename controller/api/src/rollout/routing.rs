@@ -33,6 +33,26 @@ pub struct GatewayApiPlugin {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::route_selector")]
     pub grpc_route_selector: Option<LabelSelector>,
+    /// The name of one `TCPRoute`, which has weights only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tcp_route: Option<String>,
+    /// More of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tcp_routes: Option<Vec<PluginRoute>>,
+    /// More `TCPRoute`s: all that these labels select.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::route_selector")]
+    pub tcp_route_selector: Option<LabelSelector>,
+    /// The name of one `TLSRoute`, which has weights only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_route: Option<String>,
+    /// More of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_routes: Option<Vec<PluginRoute>>,
+    /// More `TLSRoute`s: all that these labels select.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::route_selector")]
+    pub tls_route_selector: Option<LabelSelector>,
     /// The namespace of all of them. Default: the Rollout's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
@@ -72,6 +92,14 @@ pub struct GatewayApi {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub grpc_routes: Option<Vec<NamedRoute>>,
+    /// The same with `TCPRoute`s.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub tcp_routes: Option<Vec<ConnectionRoute>>,
+    /// The same with `TLSRoute`s.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub tls_routes: Option<Vec<ConnectionRoute>>,
     /// More `HTTPRoute`s, of the Rollout's own namespace: all that these labels select. They take no managed rules.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::route_selector")]
@@ -80,6 +108,26 @@ pub struct GatewayApi {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::route_selector")]
     pub grpc_route_selector: Option<LabelSelector>,
+    /// The same with `TCPRoute`s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::route_selector")]
+    pub tcp_route_selector: Option<LabelSelector>,
+    /// The same with `TLSRoute`s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::route_selector")]
+    pub tls_route_selector: Option<LabelSelector>,
+}
+
+/// A reference to a route of whole connections, whose rules have no matches: it takes no managed rules.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+pub struct ConnectionRoute {
+    /// Its name.
+    pub name: String,
+    /// Its namespace. Default: the Rollout's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
 }
 
 /// A reference to a route.

@@ -1,14 +1,15 @@
 //! What the steps of a canary mean.
 
 use kulta_core::revision::steps_hash;
-use kulta_core::spec::{CanaryScale, Gates, Problem, Step as Meaning, Weight};
+use kulta_core::spec::{CanaryScale, Gates, Problem, Step as Meaning, Weight, Whole};
 
 use serde_json::json;
 
 use super::parse::natural;
-use super::{Canary, PauseStep, SetCanaryScale, Step, managed};
+use super::{Canary, PauseStep, SetCanaryScale, Step, managed, routes};
 use crate::analysis::{self, Gate, Place, RolloutAnalysis};
 use crate::duration;
+use crate::experiment::validate_step;
 
 /// The steps of `canary`, without those that `problems` tells about.
 pub(super) fn validate(canary: &Canary, canary_path: &str, problems: &mut Vec<Problem>) -> Vec<Meaning> {
@@ -33,6 +34,7 @@ fn step_meaning(
         pause,
         set_canary_scale,
         analysis,
+        experiment,
         gate,
         set_header_route,
         set_mirror_route,
@@ -40,6 +42,7 @@ fn step_meaning(
     if !is_one_step(step, path, problems) {
         return None;
     }
+    let whole = routes::whole(canary.traffic_routing.as_ref());
     let place = managed::Place { canary, path };
     if let Some(route) = set_header_route {
         return place.header_route(route, problems);
@@ -47,15 +50,21 @@ fn step_meaning(
     if let Some(route) = set_mirror_route {
         return place.mirror_route(route, problems);
     }
+    if let Some(experiment) = experiment {
+        let before = problems.len();
+        validate_step(experiment, &format!("{path}.experiment"), problems);
+        return (problems.len() == before).then(|| Meaning::Experiment(json!(experiment)));
+    }
     match (set_weight, pause, set_canary_scale, analysis, gate) {
-        (Some(percent), ..) => {
-            weight(*percent, &format!("{path}.setWeight"), "SetWeight", problems).map(Meaning::SetWeight)
+        (Some(parts), ..) => {
+            let path = format!("{path}.setWeight");
+            weight(*parts, whole, &path, "SetWeight", problems).map(Meaning::SetWeight)
         }
         (_, Some(pause), ..) => pause_for(pause, &format!("{path}.pause"), problems),
         (_, _, Some(scale), ..) => {
             let path = format!("{path}.setCanaryScale");
             let routed = canary.traffic_routing.is_some();
-            canary_scale(scale, routed, &path, problems).map(Meaning::SetCanaryScale)
+            canary_scale(scale, (routed, whole), &path, problems).map(Meaning::SetCanaryScale)
         }
         (_, _, _, Some(analysis), _) => {
             let path = format!("{path}.analysis");
@@ -76,6 +85,7 @@ fn is_one_step(step: &Step, path: &str, problems: &mut Vec<Problem>) -> bool {
         pause,
         set_canary_scale,
         analysis,
+        experiment,
         gate,
         set_header_route,
         set_mirror_route,
@@ -85,6 +95,7 @@ fn is_one_step(step: &Step, path: &str, problems: &mut Vec<Problem>) -> bool {
         pause.is_some(),
         set_canary_scale.is_some(),
         analysis.is_some(),
+        experiment.is_some(),
         gate.is_some(),
         set_header_route.is_some(),
         set_mirror_route.is_some(),
@@ -94,12 +105,12 @@ fn is_one_step(step: &Step, path: &str, problems: &mut Vec<Problem>) -> bool {
         0 => problems.push(Problem::new(
             path,
             "Step must have one of the following set: setWeight, setCanaryScale, setHeaderRoute, setMirrorRoute, \
-             analysis, gate or pause (`pause: {}` waits until somebody resumes)",
+             analysis, experiment, gate or pause (`pause: {}` waits until somebody resumes)",
         )),
         _ => problems.push(Problem::new(
             path,
             "Step must have only one of the following set: setWeight, setCanaryScale, setHeaderRoute, setMirrorRoute, \
-             analysis, gate or pause; make one step of each",
+             analysis, experiment, gate or pause; make one step of each",
         )),
     }
     false
@@ -132,7 +143,7 @@ fn pause_for(pause: &PauseStep, path: &str, problems: &mut Vec<Problem>) -> Opti
 
 fn canary_scale(
     scale: &SetCanaryScale,
-    routed: bool,
+    (routed, whole): (bool, Whole),
     path: &str,
     problems: &mut Vec<Problem>,
 ) -> Option<CanaryScale> {
@@ -147,8 +158,9 @@ fn canary_scale(
         (replicas @ Some(_), None, false) => {
             natural(replicas, &format!("{path}.replicas"), problems).map(CanaryScale::Replicas)
         }
-        (None, Some(percent), false) => {
-            weight(percent, &format!("{path}.weight"), "Weight", problems).map(CanaryScale::Weight)
+        (None, Some(parts), false) => {
+            let path = format!("{path}.weight");
+            weight(parts, whole, &path, "Weight", problems).map(CanaryScale::Weight)
         }
         (None, None, true) => Some(CanaryScale::MatchTrafficWeight),
         _ => {
@@ -159,12 +171,13 @@ fn canary_scale(
     }
 }
 
-fn weight(percent: i32, path: &str, what: &str, problems: &mut Vec<Problem>) -> Option<Weight> {
-    let weight = u32::try_from(percent)
+fn weight(written: i32, whole: Whole, path: &str, what: &str, problems: &mut Vec<Problem>) -> Option<Weight> {
+    let weight = u32::try_from(written)
         .ok()
-        .and_then(|percent| Weight::new(percent).ok());
+        .and_then(|parts| Weight::of_whole(parts, whole).ok());
     if weight.is_none() {
-        let message = format!("{what} needs to be between 0 and {}, is {percent}", Weight::FULL);
+        let most = whole.parts();
+        let message = format!("{what} needs to be between 0 and {most}, is {written}");
         problems.push(Problem::new(path, message));
     }
     weight

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use kulta_core::revision::steps_hash;
 use kulta_core::spec::{
     Amount, Analysis, CanaryScale, Method, Problem, Route, RouteKind, RouteReference, Spec, Step as Meaning,
-    Weight,
+    Weight, Whole,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -126,13 +126,11 @@ mod defaults {
             }]
         );
         assert_eq!(routing.managed_routes, Vec::<String>::new());
-        assert_eq!(routing.scale_down_delay, SignedDuration::from_secs(30));
-        assert_eq!(
-            routing.abort_scale_down_delay,
-            Some(SignedDuration::from_secs(30))
-        );
-        assert!(!routing.dynamic_stable_scale);
-        assert_eq!(routing.min_pods_per_replica_set, 0);
+        let canary = spec.routed_canary().expect("a routed canary");
+        assert_eq!(canary.scale_down_delay, SignedDuration::from_secs(30));
+        assert_eq!(canary.abort_scale_down_delay, Some(SignedDuration::from_secs(30)));
+        assert!(!canary.dynamic_stable_scale);
+        assert_eq!(canary.min_pods_per_replica_set, 0);
         assert_eq!(spec.services(), (Some("stable"), Some("canary")));
     }
 
@@ -140,9 +138,9 @@ mod defaults {
     fn with_dynamic_stable_scale_the_canary_goes_at_once_after_an_abort() {
         let spec = accepted(&canary(routed(), "dynamicStableScale", json!(true)));
 
-        let routing = spec.routing().expect("a routed canary");
-        assert!(routing.dynamic_stable_scale);
-        assert_eq!(routing.abort_scale_down_delay, Some(SignedDuration::ZERO));
+        let canary = spec.routed_canary().expect("a routed canary");
+        assert!(canary.dynamic_stable_scale);
+        assert_eq!(canary.abort_scale_down_delay, Some(SignedDuration::ZERO));
     }
 }
 
@@ -280,7 +278,8 @@ mod accepts {
     fn an_abort_delay_of_0_as_for_ever() {
         let spec = accepted(&canary(routed(), "abortScaleDownDelaySeconds", json!(0)));
 
-        assert_eq!(spec.routing().expect("routing").abort_scale_down_delay, None);
+        let canary = spec.routed_canary().expect("a routed canary");
+        assert_eq!(canary.abort_scale_down_delay, None);
     }
 
     #[test]
@@ -418,4 +417,56 @@ proptest! {
         let parsed = parse(Group::Kulta, "shop", &canary(basic(), "steps", json!([{"setWeight": percent}])));
         prop_assert_eq!(parsed.is_ok(), (0..=100).contains(&percent));
     }
+}
+
+#[test]
+fn weights_are_parts_of_the_whole_that_is_written() {
+    let spec = with(
+        routed(),
+        "/strategy/canary/trafficRouting/maxTrafficWeight",
+        json!(1000),
+    );
+    let steps = json!([{"setWeight": 5}, {"setCanaryScale": {"weight": 200}}, {"setWeight": 1000}]);
+
+    let spec = accepted(&canary(spec, "steps", steps));
+
+    let whole = Whole::new(1000).expect("a whole");
+    assert_eq!(spec.routing().map(|routing| routing.whole), Some(whole));
+    let parts = |parts| Weight::of_whole(parts, whole).expect("a weight");
+    let expected = [
+        Meaning::SetWeight(parts(5)),
+        Meaning::SetCanaryScale(CanaryScale::Weight(parts(200))),
+        Meaning::SetWeight(Weight::FULL),
+    ];
+    assert_eq!(spec.steps, expected);
+}
+
+#[test]
+fn five_analyses_of_each_kind_are_kept_unless_said_otherwise() {
+    let kept = |spec: &Value| {
+        let kept = accepted(spec).run_history;
+        (kept.successful, kept.unsuccessful)
+    };
+    assert_eq!(kept(&basic()), (5, 5));
+    let some = with(basic(), "/analysis", json!({"successfulRunHistoryLimit": 0}));
+    assert_eq!(kept(&some), (0, 5));
+    let other = with(basic(), "/analysis", json!({"unsuccessfulRunHistoryLimit": 7}));
+    assert_eq!(kept(&other), (5, 7));
+}
+
+#[test]
+fn how_many_old_versions_of_a_canary_wait() {
+    let limit = |spec: &Value| {
+        let spec = accepted(spec);
+        spec.routed_canary()
+            .and_then(|canary| canary.scale_down_delay_revision_limit)
+    };
+    assert_eq!(limit(&routed()), None);
+    let field = "scaleDownDelayRevisionLimit";
+    assert_eq!(limit(&canary(routed(), field, json!(2))), Some(2));
+
+    let basic = canary(basic(), field, json!(2));
+    let path = format!("spec.strategy.canary.{field}");
+    assert_refused(&basic, &path, "can only be used with traffic routing");
+    assert!(parse(Group::Argo, "shop", &basic).is_ok());
 }

@@ -49,11 +49,18 @@ pub fn workload(group: Group, spec: &Value) -> Option<Workload> {
 /// The pod template of a workload, as the API server has it.
 #[must_use]
 pub fn template_of(kind: WorkloadKind, workload: &Value) -> Option<&Value> {
-    let pointer = match kind {
+    workload
+        .pointer(template_pointer(kind))
+        .filter(|template| !template.is_null())
+}
+
+/// Where a workload has its pod template.
+#[must_use]
+pub const fn template_pointer(kind: WorkloadKind) -> &'static str {
+    match kind {
         WorkloadKind::Deployment | WorkloadKind::ReplicaSet => "/spec/template",
         WorkloadKind::PodTemplate => "/template",
-    };
-    workload.pointer(pointer).filter(|template| !template.is_null())
+    }
 }
 
 /// `spec` with the pod template of `workload`, and with its selector where it has none of its own: as if both were written in

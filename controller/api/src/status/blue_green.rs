@@ -11,7 +11,8 @@ use crate::crd::schema;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BlueGreenStatus {
-    /// The revision that the active Service selects.
+    /// The revision that all users meet: that of the active Service, or that of the preview Service while routes send them
+    /// there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub active_selector: Option<String>,
     /// The revision that the preview Service selects.

@@ -2,7 +2,8 @@
 
 use kulta_core::analysis::run::AnalysisPhase;
 use kulta_core::history::{Cause, FactKind, Origin};
-use kulta_core::spec::Weight;
+use kulta_core::observed::Judge;
+use kulta_core::spec::{Weight, Whole};
 use kulta_core::status::{
     Analyses, AnalysisReference, BlueGreenState, CompletionStatus, ConditionType, Contest, Reason, Traffic,
     Truth,
@@ -67,6 +68,7 @@ mod write_gives {
             phase: AnalysisPhase::Running,
             message: String::new(),
             paused: false,
+            judge: Judge::AnalysisRun,
         };
         let analyses = Analyses {
             step: Some(reference),
@@ -246,6 +248,36 @@ mod read_accepts {
     }
 
     #[test]
+    fn weights_that_are_parts_of_another_whole() {
+        let parts = |parts| Weight::of_whole(parts, Whole::new(1000).expect("a whole")).expect("a weight");
+        let mut status = routed();
+        if let Some(traffic) = &mut status.traffic {
+            traffic.requested = parts(5);
+            traffic.in_force = Some(parts(1));
+        }
+        status.analyses.consented = Some(parts(7));
+
+        let written = write(&status, &CONTEXT);
+
+        let canary = &written["canary"];
+        assert_eq!(canary["weights"]["canary"]["weight"], 5);
+        assert_eq!(canary["weights"]["stable"]["weight"], 995);
+        let others = [
+            &canary["inForce"],
+            &canary["consentedWeight"],
+            &canary["maxTrafficWeight"],
+        ];
+        assert_eq!(others, [&json!(1), &json!(7), &json!(1000)]);
+        let read = accepted(&written);
+        assert_eq!(read, status);
+        let requested = read.traffic.map(|traffic| traffic.requested);
+        assert_eq!(
+            requested.map(|weight| (weight.parts(), weight.whole().parts())),
+            Some((5, 1000))
+        );
+    }
+
+    #[test]
     fn weights_without_their_time_as_not_asked_for() {
         let mut written = write(&routed(), &CONTEXT);
         written["canary"]
@@ -265,6 +297,14 @@ fn read_refuses_values_without_meaning_and_names_their_place() {
         (
             json!({"canary": {"weights": {"canary": {"weight": 101}}}}),
             "canary.weights.canary.weight",
+        ),
+        (
+            json!({"canary": {"maxTrafficWeight": 10, "inForce": 11}}),
+            "canary.inForce",
+        ),
+        (
+            json!({"canary": {"maxTrafficWeight": 0, "inForce": 0}}),
+            "canary.maxTrafficWeight",
         ),
         (json!("Healthy"), "."),
     ];
@@ -444,13 +484,20 @@ fn references() -> impl Strategy<Value = AnalysisReference> {
         phase: AnalysisPhase::Inconclusive,
         message,
         paused,
+        judge: Judge::AnalysisRun,
     })
+}
+
+/// What a step waits for is an analysis or an experiment.
+fn references_of_steps() -> impl Strategy<Value = AnalysisReference> {
+    let judges = proptest::sample::select(vec![Judge::AnalysisRun, Judge::Experiment]);
+    (references(), judges).prop_map(|(reference, judge)| AnalysisReference { judge, ..reference })
 }
 
 prop_compose! {
     fn analyses()(
         background in option::of(references()),
-        step in option::of(references()),
+        step in option::of(references_of_steps()),
         gate in option::of(references()),
         attempt in any::<u32>(),
         consented in option::of(weights()),
@@ -537,12 +584,26 @@ prop_compose! {
 }
 
 #[test]
+fn an_experiment_that_argo_rollouts_has_begun_is_taken_up_by_its_name() {
+    let written = json!({"canary": {"currentExperiment": "web-abc-2-1"}});
+
+    let step = read(&written).unwrap().analyses.step.unwrap();
+
+    assert_eq!(
+        (step.name.as_str(), step.judge),
+        ("web-abc-2-1", Judge::Experiment)
+    );
+    assert_eq!(step.phase, AnalysisPhase::Pending);
+}
+
+#[test]
 fn a_blue_green_rollout_is_told_in_the_words_of_argo_rollouts() {
     let reference = |name: &str| AnalysisReference {
         name: name.to_owned(),
         phase: AnalysisPhase::Successful,
         message: String::new(),
         paused: false,
+        judge: Judge::AnalysisRun,
     };
     let status = Status {
         blue_green: Some(BlueGreenState {

@@ -7,8 +7,8 @@ use crate::analysis::run::AnalysisPhase;
 use crate::blue_green::{self, Due};
 use crate::draft::Draft;
 use crate::gates;
-use crate::observed::AnalysisRunView;
-use crate::plan::{Action, Purpose};
+use crate::observed::{AnalysisRunView, Judge, ReplicaSetView};
+use crate::plan::{Action, Purpose, Version};
 use crate::revisions::Revisions;
 use crate::run_name;
 use crate::spec::{Analysis, Argument, ArgumentValue, PromotionAnalysis, Spec, Step};
@@ -31,6 +31,9 @@ pub(super) fn begin(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_
         draft.status.analyses.background = Some(reference);
     }
     begin_of_switch(draft, spec, revisions);
+    if let Some(Step::Experiment(experiment)) = spec.step(index) {
+        self::experiment(draft, spec, revisions, index, experiment);
+    }
     let step = match spec.step(index) {
         Some(Step::Analysis(analysis)) => Some(run_of(analysis, draft, revisions)),
         Some(Step::Gate(gates)) => Some(gates::run(&gates.gates, gates::question_of_step(spec, index))),
@@ -107,6 +110,33 @@ fn run_of(analysis: &Analysis, draft: &Draft<'_>, revisions: &Revisions<'_>) -> 
     run
 }
 
+/// The experiment of the step of this index; it is created where it is not there yet, or was deleted before it had come to
+/// its end.
+fn experiment(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>, index: u32, experiment: &Value) {
+    let (Some(stable), Some(current)) = (revisions.stable, revisions.current) else {
+        return;
+    };
+    let known = draft.status.analyses.step.take();
+    let purpose = Purpose::Experiment(index);
+    let reference = reference(draft, spec, revisions, purpose, known);
+    let version = |replica_set: &ReplicaSetView| Version {
+        hash: replica_set.hash.clone(),
+        replica_set: replica_set.name.clone(),
+    };
+    if is_to_be_made(draft, &reference) {
+        draft.act(Action::CreateExperiment {
+            name: reference.name.clone(),
+            step: index,
+            experiment: experiment.clone(),
+            stable: version(stable),
+            canary: version(current),
+            revision: current.revision,
+            definition: definition_of(spec, purpose).to_owned(),
+        });
+    }
+    draft.status.analyses.step = Some(reference);
+}
+
 /// The analysis for `purpose`; it is created where it is not there yet, or was deleted before it had come to its end.
 fn run(
     draft: &mut Draft<'_>,
@@ -116,30 +146,8 @@ fn run(
     run: Value,
     known: Option<AnalysisReference>,
 ) -> AnalysisReference {
-    let observed = draft.observed;
-    let is_taken = |name: &str| observed.analysis_names_taken.contains(name);
-    // One that was deleted and does not go, for a finalizer perhaps, must not be waited for.
-    let known = known.filter(|reference| reference.phase.completed() || !is_taken(&reference.name));
-    let reference = known.unwrap_or_else(|| {
-        let mut attempt = draft.status.analyses.attempt;
-        let mut name = name_of(draft, spec, revisions, purpose, attempt);
-        // What has come to its end, or is about to, was for another time: a lost status does not revive it. Nor is what
-        // was begun for another spec, by a plan that was cut off, taken for this one's.
-        let is_past = |run: &AnalysisRunView| {
-            run.terminate || run.phase.completed() || is_of_another(run, spec, purpose)
-        };
-        while is_taken(&name) || find(&observed.analysis_runs, &name).is_some_and(is_past) {
-            attempt += 1;
-            name = name_of(draft, spec, revisions, purpose, attempt);
-        }
-        AnalysisReference {
-            name,
-            phase: AnalysisPhase::Pending,
-            message: String::new(),
-            paused: false,
-        }
-    });
-    if find(&draft.observed.analysis_runs, &reference.name).is_none() && !reference.phase.completed() {
+    let reference = reference(draft, spec, revisions, purpose, known);
+    if is_to_be_made(draft, &reference) {
         draft.act(Action::CreateAnalysisRun {
             name: reference.name.clone(),
             purpose,
@@ -150,6 +158,52 @@ fn run(
         });
     }
     reference
+}
+
+fn is_to_be_made(draft: &Draft<'_>, reference: &AnalysisReference) -> bool {
+    find(&draft.observed.analysis_runs, reference).is_none() && !reference.phase.completed()
+}
+
+/// What judges for `purpose`: the one that is `known`, or another one.
+fn reference(
+    draft: &Draft<'_>,
+    spec: &Spec,
+    revisions: &Revisions<'_>,
+    purpose: Purpose,
+    known: Option<AnalysisReference>,
+) -> AnalysisReference {
+    let observed = draft.observed;
+    let judge = match purpose {
+        Purpose::Experiment(_) => Judge::Experiment,
+        Purpose::Background
+        | Purpose::Step(_)
+        | Purpose::Gate(_)
+        | Purpose::PrePromotion
+        | Purpose::PostPromotion => Judge::AnalysisRun,
+    };
+    let is_taken = |name: &str| observed.analysis_names_taken.contains(name);
+    // One that was deleted and does not go, for a finalizer perhaps, must not be waited for.
+    let known = known.filter(|reference| reference.phase.completed() || !is_taken(&reference.name));
+    known.unwrap_or_else(|| {
+        let mut attempt = draft.status.analyses.attempt;
+        let mut reference = AnalysisReference {
+            name: name_of(draft, spec, revisions, purpose, attempt),
+            phase: AnalysisPhase::Pending,
+            message: String::new(),
+            paused: false,
+            judge,
+        };
+        // What has come to its end, or is about to, was for another time: a lost status does not revive it. Nor is what
+        // was begun for another spec, by a plan that was cut off, taken for this one's.
+        let is_past = |run: &AnalysisRunView| {
+            run.terminate || run.phase.completed() || is_of_another(run, spec, purpose)
+        };
+        while is_taken(&reference.name) || find(&observed.analysis_runs, &reference).is_some_and(is_past) {
+            attempt += 1;
+            reference.name = name_of(draft, spec, revisions, purpose, attempt);
+        }
+        reference
+    })
 }
 
 /// The name of an analysis.
@@ -164,13 +218,8 @@ pub(super) fn name_of(
     let hash = &revisions.current_hash;
     let revision = revisions.current.map_or(0, |current| current.revision);
     let gates = spec.promotion_gates.as_ref().map_or("", |gates| &gates.hash);
-    run_name::of(
-        rollout,
-        hash,
-        revision,
-        &run_name::suffix(purpose, gates),
-        attempt,
-    )
+    let first = run_name::of(rollout, hash, revision, &run_name::suffix(purpose, gates));
+    run_name::of_attempt(first, purpose, attempt)
 }
 
 /// Whether an analysis was begun with something else than what the spec asks for now: other steps, or another analysis
@@ -184,7 +233,7 @@ pub(super) fn is_of_another(run: &AnalysisRunView, spec: &Spec, purpose: Purpose
 fn definition_of(spec: &Spec, purpose: Purpose) -> &str {
     match purpose {
         Purpose::Background => spec.background.as_ref().map_or("", |background| &background.hash),
-        Purpose::Step(_) | Purpose::Gate(_) => &spec.steps_hash,
+        Purpose::Step(_) | Purpose::Experiment(_) | Purpose::Gate(_) => &spec.steps_hash,
         Purpose::PrePromotion => hash_of(spec.blue_green().and_then(|it| it.pre_promotion.as_ref())),
         Purpose::PostPromotion => hash_of(spec.blue_green().and_then(|it| it.post_promotion.as_ref())),
     }

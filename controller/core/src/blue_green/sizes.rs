@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use jiff::SignedDuration;
 
-use super::{active, may_take_over, state, switch};
+use super::{active, may_take_over, routes, state, switch};
 use crate::draft::Draft;
 use crate::observed::ReplicaSetView;
 use crate::revisions::Revisions;
@@ -44,7 +44,10 @@ pub(super) fn resize(draft: &mut Draft<'_>, spec: &Spec, blue_green: &BlueGreen,
     };
     let selection = Selection::of(draft.observed);
     if !draft.status.abort {
-        let wanted = of_new(draft, spec, blue_green, revisions);
+        let mut wanted = of_new(draft, spec, blue_green, revisions);
+        if routes::may_send_to(draft, spec, current) {
+            wanted = wanted.max(current.spec_replicas.min(spec.replicas));
+        }
         let last = wanted == 0 && spec.replicas > 0 && current.lasting_available() > 0;
         let to = if last && selection.points_to(&current.hash) {
             current.spec_replicas
@@ -53,7 +56,7 @@ pub(super) fn resize(draft: &mut Draft<'_>, spec: &Spec, blue_green: &BlueGreen,
         };
         scale(draft, spec, current, to);
         set_deadline(draft, current, None);
-    } else if draft.status.is_switched() {
+    } else if draft.status.is_switched() || routes::may_send_to(draft, spec, current) {
         // The way back waits for pods of the stable version, and all users are still here; where it has no pods, nobody is, and
         // a version that was given up does not come up again.
         if current.spec_replicas > 0 {
@@ -110,6 +113,7 @@ pub(super) fn drain_others(
         return;
     }
     let selection = Selection::of(draft.observed);
+    let is_certain = spec.routing().is_none() || is_verified(draft);
     let users_are_served = active(draft.observed).is_some_and(|active| {
         let selected = active.selects.as_deref();
         selected.is_some_and(|hash| super::shows(active, hash, 1))
@@ -120,7 +124,8 @@ pub(super) fn drain_others(
     let limit = blue_green.scale_down_delay_revision_limit.unwrap_or(u32::MAX);
     for (other, position) in others.into_iter().zip(0_u32..) {
         let unused = other.replicas == 0 && other.available == 0 || spec.replicas == 0;
-        let left = users_are_served && !selection.points_to(&other.hash);
+        let may_be_met = selection.points_to(&other.hash) || routes::may_send_to(draft, spec, other);
+        let left = is_certain && users_are_served && !may_be_met;
         if !unused && !left {
             continue;
         }
@@ -139,6 +144,12 @@ pub(super) fn drain_others(
         }
     }
     forget_deadlines(draft, &revisions.others);
+}
+
+/// Whether the weights that are in force are those that were asked for.
+fn is_verified(draft: &Draft<'_>) -> bool {
+    let traffic = draft.status.traffic.as_ref();
+    traffic.is_some_and(|traffic| traffic.verified)
 }
 
 /// Whether the revision was trusted before: it is kept at full size, so that going back to it takes no time.

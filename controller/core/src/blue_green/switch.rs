@@ -1,12 +1,12 @@
 //! The Services: which revision all users meet, and which one can be looked at.
 
-use super::{active, is_previewed, may_take_over, preview, shows};
+use super::{active, is_previewed, may_take_over, preview, routes, shows};
 use crate::draft::Draft;
 use crate::observed::{ReplicaSetView, ServiceView};
 use crate::progress;
 use crate::revisions::Revisions;
 use crate::service;
-use crate::spec::{BlueGreen, Spec};
+use crate::spec::{BlueGreen, Spec, Weight};
 
 /// Points the two Services at their revisions, when no traffic is torn away by it.
 pub(super) fn point_services(
@@ -23,19 +23,22 @@ pub(super) fn point_services(
     }
     if let Some(service) = preview(observed)
         && let Some(target) = behind_preview(draft, spec, blue_green, revisions, service)
+        && routes::frees_preview(draft, spec, revisions, service, target)
     {
         service::point(draft, spec, service, target);
     }
 }
 
-/// The revision that all users are to meet; None: they stay where they are.
+/// The revision that the active Service is to select: the one that all users are to meet or, where routes send them to
+/// either Service, the stable one. None: it stays as it is.
 fn behind_active<'a>(
     draft: &mut Draft<'_>,
     spec: &Spec,
     revisions: &Revisions<'a>,
     service: &ServiceView,
 ) -> Option<&'a ReplicaSetView> {
-    if let Some(current) = revisions.current.filter(|_| is_under_way(draft, revisions)) {
+    let is_switched_here = spec.routing().is_none() && is_under_way(draft, revisions);
+    if let Some(current) = revisions.current.filter(|_| is_switched_here) {
         let is_there = service.selects.as_deref() == Some(current.hash.as_str());
         let stays = is_there && !is_deserted(spec, revisions, current);
         if stays || takes_over(draft, spec, current) {
@@ -53,7 +56,7 @@ fn behind_active<'a>(
 }
 
 /// Whether there is a new version on its way.
-fn is_under_way(draft: &Draft<'_>, revisions: &Revisions<'_>) -> bool {
+pub(super) fn is_under_way(draft: &Draft<'_>, revisions: &Revisions<'_>) -> bool {
     let status = &draft.status;
     !status.abort && !status.fully_promoted() && !revisions.stable_is_current()
 }
@@ -61,18 +64,18 @@ fn is_under_way(draft: &Draft<'_>, revisions: &Revisions<'_>) -> bool {
 /// Whether the new version, which serves all users, has lost so many of its pods that they go back: most of them, while the
 /// stable version has at least twice as many. One drained node is no reason to turn users back and forth, and neither is
 /// a larger `spec.replicas`, nor a fault that has hit the stable version, too.
-fn is_deserted(spec: &Spec, revisions: &Revisions<'_>, current: &ReplicaSetView) -> bool {
+pub(super) fn is_deserted(spec: &Spec, revisions: &Revisions<'_>, current: &ReplicaSetView) -> bool {
     let left = current.lasting_available();
     !has_most_pods(spec, current) && (left == 0 || revisions.stable_available() >= left.saturating_mul(2))
 }
 
 /// Whether a version has at least half of the pods that it is to have.
-fn has_most_pods(spec: &Spec, serving: &ReplicaSetView) -> bool {
+pub(super) fn has_most_pods(spec: &Spec, serving: &ReplicaSetView) -> bool {
     serving.lasting_available().saturating_mul(2) >= spec.replicas
 }
 
 /// Whether all users can be switched now.
-fn takes_over(draft: &Draft<'_>, spec: &Spec, current: &ReplicaSetView) -> bool {
+pub(super) fn takes_over(draft: &Draft<'_>, spec: &Spec, current: &ReplicaSetView) -> bool {
     let held = draft.hold || spec.paused || draft.status.is_held_by_analysis();
     let is_whole = current.spec_replicas == spec.replicas && current.lasting_available() == spec.replicas;
     !held && is_whole && may_take_over(draft, spec) && is_previewed(draft, &current.hash, spec.replicas)
@@ -109,8 +112,9 @@ fn behind_preview<'a>(
 
 /// Whether all users are with the stable revision, and its endpoints are seen there.
 pub(super) fn is_home(draft: &Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) -> bool {
+    let is_sent_home = spec.routing().is_none() || routes::is_in_force(&draft.status, Weight::ZERO);
     let home = active(draft.observed)
         .zip(revisions.stable)
         .is_some_and(|(active, stable)| shows(active, &stable.hash, spec.replicas));
-    home || spec.replicas == 0
+    is_sent_home && home || spec.replicas == 0
 }

@@ -229,7 +229,7 @@ pub(super) fn weigh(rule: &mut Value, pair: Option<&Pair<'_>>, weight: Weight) {
 fn weigh_pair(rule: &mut Value, pair: &Pair<'_>, weight: Weight) {
     for (backends, weight) in [(&pair.canary, weight), (&pair.stable, weight.rest())] {
         for (position, backend) in backends.iter().enumerate() {
-            let weight = if position == 0 { weight.percent() } else { 0 };
+            let weight = if position == 0 { weight.parts() } else { 0 };
             if let Some(written) = rule
                 .pointer_mut(&format!("/backendRefs/{}", backend.index))
                 .and_then(Value::as_object_mut)

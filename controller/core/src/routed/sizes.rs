@@ -1,12 +1,14 @@
 //! Sizes with traffic routing: how many pods each version is to have, and when those that are left over go.
 
+use std::cmp::Reverse;
+
 use super::step_weight;
 use crate::draft::Draft;
 use crate::observed::ReplicaSetView;
 use crate::revisions::Revisions;
 use crate::scale::{forget_deadlines, scale, scale_down_after, set_deadline};
 use crate::service::Selection;
-use crate::spec::{CanaryScale, Spec, Step, TrafficRouting, Weight};
+use crate::spec::{CanaryScale, RoutedCanary, Spec, Step, Weight};
 use crate::traffic::Split;
 
 /// Wanted numbers of pods.
@@ -19,7 +21,7 @@ impl Sizes {
     pub(super) fn wanted(
         draft: &Draft<'_>,
         spec: &Spec,
-        routing: &TrafficRouting,
+        routed: &RoutedCanary,
         revisions: &Revisions<'_>,
         split: Split,
     ) -> Self {
@@ -33,7 +35,7 @@ impl Sizes {
             if pods == 0 {
                 0
             } else {
-                pods.max(routing.min_pods_per_replica_set.min(spec.replicas))
+                pods.max(routed.min_pods_per_replica_set.min(spec.replicas))
             }
         };
         // Until a lower weight is in force, pods are needed for the higher one.
@@ -48,7 +50,7 @@ impl Sizes {
                 floor(carrying.max(step_weight(draft, spec).of(spec.replicas)))
             }
         };
-        let stable = if routing.dynamic_stable_scale && !draft.status.abort {
+        let stable = if routed.dynamic_stable_scale && !draft.status.abort {
             floor(
                 stable_share
                     .max(step_weight(draft, spec).rest())
@@ -61,11 +63,11 @@ impl Sizes {
     }
 
     /// Both versions have the size they should have.
-    pub(super) fn reached(&self, spec: &Spec, revisions: &Revisions<'_>, routing: &TrafficRouting) -> bool {
+    pub(super) fn reached(&self, spec: &Spec, revisions: &Revisions<'_>, routed: &RoutedCanary) -> bool {
         let canary = revisions.current.is_some_and(|current| {
             current.spec_replicas == self.canary && current.lasting_available() >= spec.enough(self.canary)
         });
-        let stable = routing.dynamic_stable_scale
+        let stable = routed.dynamic_stable_scale
             || revisions
                 .stable
                 .is_some_and(|stable| stable.spec_replicas == self.stable && stable.replicas == self.stable);
@@ -105,7 +107,7 @@ fn canary_scale(draft: &Draft<'_>, spec: &Spec) -> Option<CanaryScale> {
 pub(super) fn resize(
     draft: &mut Draft<'_>,
     spec: &Spec,
-    routing: &TrafficRouting,
+    routed: &RoutedCanary,
     revisions: &Revisions<'_>,
     sizes: &Sizes,
     in_force: Option<Weight>,
@@ -141,29 +143,40 @@ pub(super) fn resize(
     let selected = Selection::of(draft.observed).selects_canary(&current.hash);
     let all_on_stable = in_force == Some(Weight::ZERO);
     let safe = all_on_stable && !selected && revisions.stable_available() >= spec.replicas;
-    if let Some(delay) = routing.abort_scale_down_delay.filter(|_| safe) {
+    if let Some(delay) = routed.abort_scale_down_delay.filter(|_| safe) {
         scale_down_after(draft, spec, current, delay);
     }
 }
 
-/// Takes down revisions that are neither current nor stable, once traffic has left them.
+/// Takes down revisions that are neither current nor stable, once traffic has left them: in their time, but for those that
+/// are more than may wait for it, the oldest first.
 pub(super) fn drain_others(
     draft: &mut Draft<'_>,
     spec: &Spec,
-    routing: &TrafficRouting,
+    routed: &RoutedCanary,
     revisions: &Revisions<'_>,
     split: Split,
     verified: bool,
 ) {
     let selection = Selection::of(draft.observed);
-    for other in &revisions.others {
+    let mut others = revisions.others.clone();
+    others.retain(|other| other.spec_replicas > 0);
+    others.sort_by_key(|other| Reverse((other.revision, other.created)));
+    let limit = routed.scale_down_delay_revision_limit.unwrap_or(u32::MAX);
+    for (other, position) in others.into_iter().zip(0_u32..) {
         let canary = selection.selects_canary(&other.hash) && split.canary() > Weight::ZERO;
         let stable = selection.selects_stable(&other.hash) && split.stable() > Weight::ZERO;
         // A Rollout that wants no pods serves nobody.
         let unused = other.replicas == 0 && other.available == 0 || spec.replicas == 0;
         let selected = selection.points_to(&other.hash);
-        if unused || (verified && !canary && !stable && !selected) {
-            scale_down_after(draft, spec, other, routing.scale_down_delay);
+        let is_left = verified && !canary && !stable && !selected;
+        if !unused && !is_left {
+            continue;
+        }
+        if position >= limit {
+            scale(draft, spec, other, 0);
+        } else {
+            scale_down_after(draft, spec, other, routed.scale_down_delay);
         }
     }
     forget_deadlines(draft, &revisions.others);

@@ -9,11 +9,15 @@ pub enum RouteKind {
     Http,
     /// `GRPCRoute`
     Grpc,
+    /// `TCPRoute`
+    Tcp,
+    /// `TLSRoute`
+    Tls,
 }
 
 impl RouteKind {
     /// All of them, in the order in which they are written.
-    pub const ALL: [Self; 2] = [Self::Http, Self::Grpc];
+    pub const ALL: [Self; 4] = [Self::Http, Self::Grpc, Self::Tcp, Self::Tls];
 
     /// Its name in the API.
     #[must_use]
@@ -21,6 +25,18 @@ impl RouteKind {
         match self {
             Self::Http => "HTTPRoute",
             Self::Grpc => "GRPCRoute",
+            Self::Tcp => "TCPRoute",
+            Self::Tls => "TLSRoute",
+        }
+    }
+
+    /// Whether its rules say which requests they are for. Where they are for whole connections, they have weights and nothing
+    /// else, and no rule can be made for some requests.
+    #[must_use]
+    pub const fn has_matches(self) -> bool {
+        match self {
+            Self::Http | Self::Grpc => true,
+            Self::Tcp | Self::Tls => false,
         }
     }
 }
@@ -55,7 +71,7 @@ pub struct Route {
     pub reference: RouteReference,
     /// Where the spec names it: a field path.
     pub path: String,
-    /// Whether the controller may put rules of its own into it.
+    /// Whether the controller may put rules of its own into it. Never of a kind without matches.
     pub takes_managed_rules: bool,
 }
 

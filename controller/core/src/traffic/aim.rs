@@ -48,7 +48,9 @@ impl<'a> Aim<'a> {
     ) -> Self {
         let before = previous.map_or(&[][..], |traffic| &traffic.managed_routes);
         let was_asked_for = |name: &str| before.iter().any(|before| before == name);
-        let same_weight = previous.is_some_and(|traffic| traffic.requested == weight);
+        // The same share on another scale is written anew, and nobody has interfered.
+        let is_same = |before: Weight| before == weight && before.whole() == weight.whole();
+        let same_weight = previous.is_some_and(|traffic| is_same(traffic.requested));
         let mut asked = managed.asked.iter();
         Self {
             routing,

@@ -9,11 +9,11 @@ use kulta_core::spec::{
 
 use crate::simulation::analysis::Opinion;
 use crate::simulation::builder::{
-    MANAGED_ROUTES, RolloutBuilder, analyse, analysis, backend, basic, blue_green, gate, gates, header_route,
-    in_progress, mirror_route, named, no_header_route, pause, pause_for, promotion_analysis, role, route,
-    routed, weight,
+    MANAGED_ROUTES, RolloutBuilder, analyse, analysis, backend, basic, blue_green, blue_green_by_route,
+    experiment, gate, gates, header_route, in_progress, mirror_route, named, no_header_route, pause,
+    pause_for, promotion_analysis, role, route, routed, weight,
 };
-use crate::simulation::cluster::{CANARY, STABLE};
+use crate::simulation::cluster::{ACTIVE, CANARY, PREVIEW, STABLE};
 use crate::simulation::controller::Faults;
 use crate::simulation::route::{Answer, Gateway};
 use crate::simulation::template::{Admission, Behaviour, Fate, Template};
@@ -89,10 +89,14 @@ pub(crate) enum Strategy {
     Basic,
     /// All at once.
     BlueGreen,
+    /// All at once, by the weights of routes.
+    BlueGreenByRoute,
 }
 
 /// Users act at most so often in a schedule of theirs.
 pub(crate) const MOST_ACTIONS: usize = 12;
+/// Of blue-green Rollouts, one in so many is switched by routes.
+const BY_ROUTE_EVERY: u64 = 2;
 /// The number of different versions in a run.
 const VERSIONS: u32 = 4;
 
@@ -100,7 +104,10 @@ impl Schedule {
     /// The schedule of `seed`.
     pub(crate) fn of(seed: u64, perils: Perils) -> Self {
         let mut random = Rng::with_seed(seed);
-        let strategy = random_strategy(&mut random);
+        let strategy = match random_strategy(&mut random) {
+            Strategy::BlueGreen if seed.is_multiple_of(BY_ROUTE_EVERY) => Strategy::BlueGreenByRoute,
+            strategy => strategy,
+        };
         let rollout = random_rollout(&mut random, strategy, perils, seed);
         let behaviours = (1..=VERSIONS)
             .map(|version| (version, behaviour(&mut random, version, perils)))
@@ -172,6 +179,7 @@ pub(crate) fn random_steps(random: &mut Rng, routed: bool) -> Vec<Step> {
             0..=5 => weight(random.u32(0..=20) * 5),
             6 => pause(),
             7 | 8 => pause_for(random.i64(0..20)),
+            9 if random.bool() => experiment(),
             9 => analyse(),
             10 => gate(),
             11 => Step::SetCanaryScale(CanaryScale::Replicas(random.u32(0..=12))),
@@ -213,9 +221,17 @@ fn random_strategy(random: &mut Rng) -> Strategy {
 
 fn random_rollout(random: &mut Rng, strategy: Strategy, perils: Perils, seed: u64) -> RolloutBuilder {
     let mut builder = match strategy {
-        Strategy::Routed => with_steps(random_routed(random, perils), random),
+        Strategy::Routed => {
+            let builder = with_steps(random_routed(random, perils), random);
+            builder.whole(
+                *random
+                    .choice(&[100, 100, 100, 10, 1_000, 1_000_000])
+                    .expect("not empty"),
+            )
+        }
         Strategy::Basic => with_steps(random_basic(random), random),
         Strategy::BlueGreen => random_blue_green(random),
+        Strategy::BlueGreenByRoute => by_route(random_blue_green(random), random, perils),
     };
     builder = builder.replicas(replicas(random)).spec(|spec| {
         spec.promotion_gates = (random.u8(0..4) == 0).then(|| gates("1"));
@@ -278,6 +294,38 @@ fn random_blue_green(random: &mut Rng) -> RolloutBuilder {
     })
 }
 
+/// The same with routes, and so with both Services.
+fn by_route(builder: RolloutBuilder, random: &mut Rng, perils: Perils) -> RolloutBuilder {
+    let RolloutBuilder {
+        spec,
+        backends,
+        gateways,
+        ..
+    } = blue_green_by_route();
+    let with_routes = spec.blue_green().cloned();
+    let mut builder = builder.backends(backends).blue_green(|blue_green| {
+        if let Some(with_routes) = with_routes {
+            blue_green.preview_service = with_routes.preview_service;
+            blue_green.routing = with_routes.routing;
+        }
+    });
+    builder.gateways = gateways;
+    if random.bool() {
+        builder = builder.two_routes();
+    }
+    if random.bool() {
+        builder.backends.extend([
+            backend(1, 0, ACTIVE, None),
+            backend(1, 1, PREVIEW, Some(0)),
+            backend(2, 0, ACTIVE, None),
+        ]);
+    }
+    for gateways in &mut builder.gateways {
+        *gateways = random_gateways(random, perils);
+    }
+    builder
+}
+
 fn random_basic(random: &mut Rng) -> RolloutBuilder {
     let mut builder = basic(0, 0);
     let amount = |random: &mut Rng| {
@@ -306,19 +354,22 @@ fn random_basic(random: &mut Rng) -> RolloutBuilder {
 
 fn random_routed(random: &mut Rng, perils: Perils) -> RolloutBuilder {
     let routes = random.usize(1..3);
-    let mut builder = routed().routing(|routing| {
+    let builder = routed().routing(|routing| {
         routing.routes = (0..routes).map(named).collect();
         for route in &mut routing.routes {
             route.takes_managed_rules = random.u8(0..4) > 0;
         }
         routing.in_progress_label = random.bool().then(in_progress);
-        routing.scale_down_delay = SignedDuration::from_secs(*random.choice(&[0, 5, 30]).expect("not empty"));
-        routing.abort_scale_down_delay = random
+    });
+    let mut builder = builder.canary(|canary| {
+        canary.scale_down_delay = SignedDuration::from_secs(*random.choice(&[0, 5, 30]).expect("not empty"));
+        canary.scale_down_delay_revision_limit = (random.u8(0..3) == 0).then(|| random.u32(0..3));
+        canary.abort_scale_down_delay = random
             .choice([Some(5), Some(30), None])
             .expect("not empty")
             .map(SignedDuration::from_secs);
-        routing.dynamic_stable_scale = random.u8(0..4) == 0;
-        routing.min_pods_per_replica_set = random.u32(0..3);
+        canary.dynamic_stable_scale = random.u8(0..4) == 0;
+        canary.min_pods_per_replica_set = random.u32(0..3);
     });
     if random.bool() {
         builder.backends.extend([
@@ -335,14 +386,14 @@ fn random_routed(random: &mut Rng, perils: Perils) -> RolloutBuilder {
     if random.u8(0..4) == 0 {
         builder.backends.push(backend(4, 0, CANARY, None));
     }
-    builder.gateways = (0..routes)
-        .map(|_| {
-            (0..random.usize(1..3))
-                .map(|number| gateway(random, number, perils))
-                .collect()
-        })
-        .collect();
+    builder.gateways = (0..routes).map(|_| random_gateways(random, perils)).collect();
     builder
+}
+
+fn random_gateways(random: &mut Rng, perils: Perils) -> Vec<Gateway> {
+    (0..random.usize(1..3))
+        .map(|number| gateway(random, number, perils))
+        .collect()
 }
 
 fn gateway(random: &mut Rng, number: usize, perils: Perils) -> Gateway {

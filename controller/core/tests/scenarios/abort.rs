@@ -52,7 +52,7 @@ fn an_aborted_canary_keeps_its_pods_for_the_delay() {
 fn an_aborted_canary_keeps_its_pods_for_ever_if_asked_to() {
     let never = routed()
         .steps(steps())
-        .routing(|routing| routing.abort_scale_down_delay = None);
+        .canary(|canary| canary.abort_scale_down_delay = None);
     let mut world = aborted(never.paused_at_version_2());
 
     world.rests();
@@ -167,7 +167,7 @@ fn full_promotion_after_an_abort_promotes() {
 fn with_a_dynamic_stable_scale_an_abort_does_not_wait_for_pods_that_never_come() {
     let dynamic = routed()
         .steps([weight(80), pause()])
-        .routing(|routing| routing.dynamic_stable_scale = true);
+        .canary(|canary| canary.dynamic_stable_scale = true);
     let mut world = dynamic.paused_at_version_2();
     world.cluster.environment.pod_quota = 10;
 
@@ -179,9 +179,9 @@ fn with_a_dynamic_stable_scale_an_abort_does_not_wait_for_pods_that_never_come()
 
 #[test]
 fn with_a_dynamic_stable_scale_an_abort_waits_for_stable_pods() {
-    let dynamic = routed().steps([weight(80), pause()]).routing(|routing| {
-        routing.dynamic_stable_scale = true;
-        routing.abort_scale_down_delay = Some(SignedDuration::from_secs(30));
+    let dynamic = routed().steps([weight(80), pause()]).canary(|canary| {
+        canary.dynamic_stable_scale = true;
+        canary.abort_scale_down_delay = Some(SignedDuration::from_secs(30));
     });
     let world = dynamic.paused_at_version_2();
     let shrunk = world.pods(1);

@@ -1,6 +1,7 @@
 //! Blue-green: the new version whole beside the old one, and all users switched at once.
 
 mod back;
+mod by_route;
 mod evidence;
 mod sizes;
 mod switch;

@@ -1,5 +1,6 @@
 //! Changes of the spec in mid-rollout.
 
+use jiff::SignedDuration;
 use kulta_core::history::{Fact, FactKind, MAX_BYTES};
 use kulta_core::status::Phase;
 
@@ -106,6 +107,26 @@ fn a_promoted_version_keeps_the_old_one_for_the_scale_down_delay() {
     world.passes(15);
 
     assert_eq!((before, world.pods(1)), (10, 0));
+}
+
+#[test]
+fn no_more_old_versions_of_a_canary_wait_than_the_limit_allows() {
+    let mut world = routed()
+        .canary(|canary| {
+            canary.scale_down_delay = SignedDuration::from_secs(500);
+            canary.scale_down_delay_revision_limit = Some(1);
+        })
+        .deployed();
+    for version in [2, 3] {
+        world.applies(version);
+        world.reaches("the promotion", |world| {
+            world.phase() == Phase::Healthy && world.is_stable(version)
+        });
+    }
+
+    world.passes(10);
+
+    assert_eq!((world.pods(1), world.pods(2), world.pods(3)), (0, 10, 10));
 }
 
 #[test]

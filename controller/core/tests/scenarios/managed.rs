@@ -472,8 +472,8 @@ fn the_first_deploy_has_no_header_route() {
 fn a_route_that_the_spec_names_no_more_is_taken_away() {
     let mut world = testers().paused_at_version_2();
 
-    if let kulta_core::spec::Method::Routed(routing) = &mut world.cluster.rollout.spec.method {
-        routing.managed_routes.clear();
+    if let kulta_core::spec::Method::Routed(canary) = &mut world.cluster.rollout.spec.method {
+        canary.routing.managed_routes.clear();
     }
     world.user(&UserAction::SetSteps(vec![canary_pods(2), pause()]));
     world.rests();

@@ -90,7 +90,7 @@ fn a_change_of_min_ready_seconds_reaches_the_pods_there_are() {
 fn dynamic_stable_scale_shrinks_the_stable_version_as_traffic_leaves_it() {
     let dynamic = routed()
         .steps([weight(30), pause()])
-        .routing(|routing| routing.dynamic_stable_scale = true);
+        .canary(|canary| canary.dynamic_stable_scale = true);
 
     let world = dynamic.paused_at_version_2();
 
@@ -108,7 +108,7 @@ fn without_dynamic_stable_scale_the_stable_version_keeps_its_size() {
 fn the_floor_of_pods_holds_for_a_version_that_has_any() {
     let floor = routed()
         .steps([weight(5), pause()])
-        .routing(|routing| routing.min_pods_per_replica_set = 2);
+        .canary(|canary| canary.min_pods_per_replica_set = 2);
 
     let world = floor.paused_at_version_2();
 
@@ -118,7 +118,7 @@ fn the_floor_of_pods_holds_for_a_version_that_has_any() {
 #[test]
 fn the_floor_of_pods_never_exceeds_the_replicas() {
     let floor = routed().replicas(1).steps([weight(5), pause()]);
-    let floor = floor.routing(|routing| routing.min_pods_per_replica_set = 2);
+    let floor = floor.canary(|canary| canary.min_pods_per_replica_set = 2);
 
     let world = floor.paused_at_version_2();
 

@@ -80,7 +80,7 @@ fn no_threshold_asks_for_more_than_all_pods() {
 fn a_version_is_promoted_with_that_share_of_its_pods_and_healthy_with_all() {
     let mut world = routed()
         .threshold(Amount::Percent(80))
-        .routing(|routing| routing.scale_down_delay = SignedDuration::from_secs(600))
+        .canary(|canary| canary.scale_down_delay = SignedDuration::from_secs(600))
         .deployed()
         .applied_with_room_for(18);
     let early = (world.is_stable(2), world.available(2), world.phase());
@@ -130,7 +130,7 @@ fn with_dynamic_stable_scale_weight_falls_on_as_many_stable_pods_as_are_enough()
     let mut world = routed()
         .steps(steps())
         .threshold(Amount::Percent(50))
-        .routing(|routing| routing.dynamic_stable_scale = true)
+        .canary(|canary| canary.dynamic_stable_scale = true)
         .paused_at_version_2();
     assert_eq!(world.pods(1), 5);
     // Of the other five pods of the stable version, none can come up.

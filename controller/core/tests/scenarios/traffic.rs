@@ -1,9 +1,12 @@
 //! Routes: acceptance, drift, contests, and what is none of the controller's business.
 
 use kulta_core::observed::BackendView;
+use kulta_core::spec::RouteKind;
 use kulta_core::status::{ConditionType, Phase, Reason, Truth};
 
-use crate::simulation::builder::{RolloutBuilder, backend, pause, pause_for, route, routed, weight};
+use crate::simulation::builder::{
+    RolloutBuilder, backend, header_route, pause, pause_for, route, routed, weight,
+};
 use crate::simulation::cluster::{CANARY, STABLE};
 use crate::simulation::route::{Answer, Gateway};
 use crate::simulation::user::UserAction;
@@ -28,6 +31,55 @@ fn answers(world: &mut World, answer: Answer) {
         .flat_map(|route| &mut route.gateways)
     {
         gateway.answer = answer;
+    }
+}
+
+/// Split by a route of TCP connections and by one of TLS connections.
+fn by_connections() -> RolloutBuilder {
+    let kinds = [RouteKind::Tcp, RouteKind::Tls];
+    routed().two_routes().routing(|routing| {
+        for (route, kind) in routing.routes.iter_mut().zip(kinds) {
+            route.reference.kind = kind;
+            route.takes_managed_rules = false;
+        }
+    })
+}
+
+#[test]
+fn routes_of_connections_have_weights_and_no_managed_rules() {
+    let steps = [weight(20), header_route("testers", "alice"), pause()];
+    let mut world = by_connections().steps(steps).deployed();
+    let tick = world.cluster.tick;
+    for route in world.cluster.routes.values_mut() {
+        route.edit_rule(tick, 0, |rule| {
+            rule.insert("name".to_owned(), "testers".into());
+        });
+    }
+
+    world.applies(2);
+    world.rests();
+    assert_eq!((world.phase(), world.weight()), (Phase::Paused, 20));
+    world.user(&UserAction::Resume);
+    world.rests();
+
+    assert_eq!((world.phase(), world.weight()), (Phase::Healthy, 0));
+    assert_eq!(world.managed_rules(), ["testers", "testers"]);
+}
+
+#[test]
+fn a_kind_that_the_cluster_does_not_know_is_told_with_what_to_install() {
+    let mut world = by_connections().without("route").new_rollout();
+
+    world.rests();
+
+    let message = &world.status().message;
+    for told in [
+        "TCPRoute \"shop/web-0\" not found",
+        "does not know the kind TCPRoute, install the definitions of the Gateway API first: it is in the experimental",
+        "TLSRoute \"shop/web-1\" not found",
+        "the standard channel from release 1.5 on",
+    ] {
+        assert!(message.contains(told), "{message}");
     }
 }
 

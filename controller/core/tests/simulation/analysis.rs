@@ -1,9 +1,9 @@
-//! Analyses of the simulated cluster: what they find depends on the version that they judge.
+//! Analyses and experiments of the simulated cluster: what they find depends on the version that they judge.
 
 use jiff::Timestamp;
 use kulta_core::analysis::run::AnalysisPhase;
 use kulta_core::history::Evidence;
-use kulta_core::observed::AnalysisRunView;
+use kulta_core::observed::{AnalysisRunView, Judge};
 
 /// What the analyses of one version find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,15 +16,18 @@ pub(crate) enum Opinion {
     Held,
 }
 
-/// An analysis.
+/// An analysis or an experiment.
 #[derive(Debug, Clone)]
 pub(crate) struct AnalysisRun {
+    pub(crate) judge: Judge,
     pub(crate) name: String,
     pub(crate) uid: u64,
     pub(crate) resource_version: u64,
     pub(crate) created: Timestamp,
     pub(crate) created_at: u64,
     pub(crate) version: u32,
+    /// The revision that it judges.
+    pub(crate) hash: String,
     pub(crate) definition: String,
     pub(crate) terminate: bool,
     pub(crate) phase: AnalysisPhase,
@@ -58,10 +61,12 @@ impl AnalysisRun {
             _ => "",
         };
         AnalysisRunView {
+            judge: self.judge,
             name: self.name.clone(),
             uid: self.uid.to_string(),
             resource_version: self.resource_version.to_string(),
             created: self.created,
+            hash: Some(self.hash.clone()),
             definition: Some(self.definition.clone()),
             terminate: self.terminate,
             phase: self.phase,

@@ -1,7 +1,7 @@
 //! The writes of a plan, each under its precondition, as the API server would carry them out.
 
 use kulta_core::analysis::run::AnalysisPhase;
-use kulta_core::observed::{ApplyFailure, FailureKind};
+use kulta_core::observed::{ApplyFailure, FailureKind, Judge};
 use kulta_core::plan::{Action, LabelChange, RuleChange, WeightChange};
 use kulta_core::revision::TemplateDigest;
 use kulta_core::spec::RouteReference;
@@ -159,22 +159,43 @@ impl Cluster {
                 revision: _,
                 definition,
                 spec,
-            } => self.create_analysis_run(name, hash, definition, spec),
+            } => self.create_analysis_run(Judge::AnalysisRun, name, hash, definition, spec),
+            Action::CreateExperiment {
+                name,
+                step: _,
+                experiment,
+                stable,
+                canary,
+                revision: _,
+                definition,
+            } => {
+                for version in [stable, canary] {
+                    let mut there = self.replica_sets.iter();
+                    require(
+                        there.any(|own| own.name == version.replica_set && own.hash == version.hash),
+                        "no such version",
+                    )?;
+                }
+                self.create_analysis_run(Judge::Experiment, name, &canary.hash, definition, experiment)
+            }
             Action::TerminateAnalysisRun {
+                judge,
                 name,
                 resource_version,
             } => {
-                self.write_analysis_run(name, resource_version)?.terminate = true;
+                self.write_analysis_run(*judge, name, resource_version)?.terminate = true;
                 Ok(())
             }
             Action::DeleteAnalysisRun {
+                judge,
                 name,
                 uid,
                 resource_version,
             } => {
-                let run = self.write_analysis_run(name, resource_version)?;
+                let run = self.write_analysis_run(*judge, name, resource_version)?;
                 require(run.uid.to_string() == *uid, "another AnalysisRun of that name")?;
-                self.analysis_runs.retain(|other| other.name != *name);
+                self.analysis_runs
+                    .retain(|other| (other.judge, &other.name) != (*judge, name));
                 Ok(())
             }
             Action::SetRouteWeights {
@@ -224,6 +245,7 @@ impl Cluster {
 
     fn create_analysis_run(
         &mut self,
+        judge: Judge,
         name: &str,
         hash: &str,
         definition: &str,
@@ -232,19 +254,25 @@ impl Cluster {
         require(!self.refuses_analyses, "denied by a webhook")?;
         let taken = self.taken_names.contains(name);
         require(
-            !taken && self.analysis_runs.iter().all(|other| other.name != name),
+            !taken
+                && self
+                    .analysis_runs
+                    .iter()
+                    .all(|other| other.judge != judge || other.name != name),
             "the name is taken",
         )?;
         let version = self.replica_set(hash).map(|replica_set| replica_set.version);
         let version = version.ok_or_else(|| conflict("no such revision"))?;
         let uid = self.changed();
         self.analysis_runs.push(AnalysisRun {
+            judge,
             name: name.to_owned(),
             uid,
             resource_version: uid,
             created: self.time(),
             created_at: self.tick,
             version,
+            hash: hash.to_owned(),
             definition: definition.to_owned(),
             terminate: false,
             phase: AnalysisPhase::Pending,
@@ -256,11 +284,13 @@ impl Cluster {
 
     fn write_analysis_run(
         &mut self,
+        judge: Judge,
         name: &str,
         resource_version: &str,
     ) -> Result<&mut AnalysisRun, Refusal> {
         let next = self.changed();
-        let found = self.analysis_runs.iter_mut().find(|other| other.name == name);
+        let mut runs = self.analysis_runs.iter_mut();
+        let found = runs.find(|other| other.judge == judge && other.name == name);
         let run = found.ok_or_else(|| conflict("no such AnalysisRun"))?;
         require(
             run.resource_version.to_string() == resource_version,

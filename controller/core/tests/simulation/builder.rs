@@ -7,7 +7,8 @@ use kulta_core::observed::BackendView;
 use kulta_core::spec::{
     Amount, Analysis, BackgroundAnalysis, BlueGreen, CanaryScale, Gates, HeaderMatch, HeaderRoute, Method,
     MirrorRoute, PodMetadata, PodRules, Promotion, PromotionAnalysis, RequestMatch, Route as NamedRoute,
-    RouteKind, RouteLabel, RouteReference, Spec, Step, TextMatch, TrafficRouting, Weight,
+    RouteKind, RouteLabel, RouteReference, RoutedCanary, RunHistory, Spec, Step, TextMatch, TrafficRouting,
+    Weight, Whole,
 };
 
 use super::cluster::{ACTIVE, CANARY, Cluster, NAMESPACE, PREVIEW, STABLE};
@@ -34,6 +35,21 @@ pub(crate) fn weight(percent: u32) -> Step {
     Step::SetWeight(Weight::new(percent).expect("a percentage"))
 }
 
+/// The step `setWeight`, in parts of `whole`.
+pub(crate) fn parts(parts: u32, whole: u32) -> Step {
+    let whole = Whole::new(whole).expect("a whole");
+    Step::SetWeight(Weight::of_whole(parts, whole).expect("parts of it"))
+}
+
+/// Makes the weights of `steps` parts of `whole`, as all are that were read from one spec.
+pub(crate) fn on_whole(steps: &mut [Step], whole: Whole) {
+    for step in steps {
+        if let Step::SetWeight(weight) | Step::SetCanaryScale(CanaryScale::Weight(weight)) = step {
+            *weight = weight.on(whole);
+        }
+    }
+}
+
 /// The step `pause` without a duration.
 pub(crate) fn pause() -> Step {
     Step::Pause(None)
@@ -55,6 +71,12 @@ pub(crate) fn analysis() -> Analysis {
 /// The step `analysis`.
 pub(crate) fn analyse() -> Step {
     Step::Analysis(analysis())
+}
+
+/// The step `experiment`.
+pub(crate) fn experiment() -> Step {
+    let template = |spec_ref: &str| serde_json::json!({"name": spec_ref, "specRef": spec_ref});
+    Step::Experiment(serde_json::json!({"templates": [template("stable"), template("canary")]}))
 }
 
 /// Gates, told from others by `hash`.
@@ -165,9 +187,14 @@ pub(crate) fn routed() -> RolloutBuilder {
         selectors: Vec::new(),
         in_progress_label: None,
         managed_routes: MANAGED_ROUTES.map(str::to_owned).to_vec(),
+        whole: Whole::HUNDRED,
         stable_service: STABLE.to_owned(),
         canary_service: CANARY.to_owned(),
+    };
+    let canary = RoutedCanary {
+        routing,
         scale_down_delay: SignedDuration::from_secs(30),
+        scale_down_delay_revision_limit: None,
         abort_scale_down_delay: Some(SignedDuration::from_secs(30)),
         dynamic_stable_scale: false,
         min_pods_per_replica_set: 0,
@@ -179,6 +206,7 @@ pub(crate) fn routed() -> RolloutBuilder {
             template_labels: labels(),
             min_ready_seconds: 0,
             revision_history_limit: 10,
+            run_history: RunHistory::default(),
             paused: false,
             progress_deadline: SignedDuration::from_secs(600),
             progress_deadline_abort: false,
@@ -186,7 +214,7 @@ pub(crate) fn routed() -> RolloutBuilder {
             progress_threshold: None,
             steps: Vec::new(),
             steps_hash: identity_of(&[]),
-            method: Method::Routed(routing),
+            method: Method::Routed(canary),
             background: None,
             promotion_gates: None,
             workload: None,
@@ -219,6 +247,7 @@ pub(crate) fn blue_green() -> RolloutBuilder {
     builder.spec.method = Method::BlueGreen(BlueGreen {
         active_service: ACTIVE.to_owned(),
         preview_service: Some(PREVIEW.to_owned()),
+        routing: None,
         preview_replicas: None,
         promotion: Promotion::AtOnce,
         pre_promotion: None,
@@ -229,6 +258,24 @@ pub(crate) fn blue_green() -> RolloutBuilder {
     });
     builder.spec.steps_hash = String::new();
     builder.gateways = Vec::new();
+    builder
+}
+
+/// The same, with one route through one gateway that sends all users to either Service.
+pub(crate) fn blue_green_by_route() -> RolloutBuilder {
+    let mut builder = blue_green().blue_green(|blue_green| {
+        blue_green.routing = Some(Box::new(TrafficRouting {
+            routes: vec![named(0)],
+            selectors: Vec::new(),
+            in_progress_label: None,
+            managed_routes: Vec::new(),
+            whole: Whole::HUNDRED,
+            stable_service: ACTIVE.to_owned(),
+            canary_service: PREVIEW.to_owned(),
+        }));
+    });
+    builder.backends = vec![backend(0, 0, ACTIVE, Some(100)), backend(0, 1, PREVIEW, Some(0))];
+    builder.gateways = vec![vec![Gateway::new("infra/edge")]];
     builder
 }
 
@@ -258,10 +305,31 @@ impl RolloutBuilder {
 
     /// Changes the traffic routing.
     pub(crate) fn routing(mut self, change: impl FnOnce(&mut TrafficRouting)) -> Self {
-        if let Method::Routed(routing) = &mut self.spec.method {
-            change(routing);
+        match &mut self.spec.method {
+            Method::Routed(canary) => change(&mut canary.routing),
+            Method::BlueGreen(blue_green) => {
+                if let Some(routing) = &mut blue_green.routing {
+                    change(routing);
+                }
+            }
+            Method::Basic { .. } => {}
         }
         self
+    }
+
+    /// Changes what is special about a canary with traffic routing.
+    pub(crate) fn canary(mut self, change: impl FnOnce(&mut RoutedCanary)) -> Self {
+        if let Method::Routed(canary) = &mut self.spec.method {
+            change(canary);
+        }
+        self
+    }
+
+    /// Weights are parts of `whole`: steps that were written in percent, too.
+    pub(crate) fn whole(mut self, whole: u32) -> Self {
+        let whole = Whole::new(whole).expect("a whole");
+        on_whole(&mut self.spec.steps, whole);
+        self.routing(|routing| routing.whole = whole)
     }
 
     /// Changes what is special about blue-green.
@@ -347,6 +415,12 @@ impl RolloutBuilder {
     /// The world in which version 1 is just being asked for.
     pub(crate) fn created(self, witnesses: Vec<Box<dyn Witness>>) -> World {
         let controller = Controller::new(self.faults, self.seed);
+        let routing = self.spec.routing();
+        let references: Vec<RouteReference> = routing
+            .into_iter()
+            .flat_map(|routing| &routing.routes)
+            .map(|named| named.reference.clone())
+            .collect();
         let mut cluster = Cluster::new(self.spec, Template::of(1));
         let (stable, canary) = cluster.rollout.spec.services();
         let names: Vec<String> = [stable, canary]
@@ -365,7 +439,8 @@ impl RolloutBuilder {
         for (index, gateways) in self.gateways.into_iter().enumerate() {
             let mut created = Route::new(self.backends.clone(), gateways);
             created.exists = !self.without.contains(&"route");
-            cluster.routes.insert(route(index), created);
+            let reference = references.get(index).cloned().unwrap_or_else(|| route(index));
+            cluster.routes.insert(reference, created);
         }
         World {
             cluster,

@@ -27,6 +27,10 @@ pub(crate) const CANARY: &str = "web-canary";
 pub(crate) const ACTIVE: &str = "web-active";
 /// The name of the preview Service.
 pub(crate) const PREVIEW: &str = "web-preview";
+/// The Services that routes may send to before a switch and after it, whatever the strategy.
+pub(crate) const STABLE_SIDE: [&str; 2] = [STABLE, ACTIVE];
+/// Those of the new version.
+pub(crate) const NEW_SIDE: [&str; 2] = [CANARY, PREVIEW];
 /// Seconds since the epoch at tick 0: 2026-01-01T00:00:00Z.
 const START: i64 = 1_767_225_600;
 /// Far more pods than any simulated Rollout wants.

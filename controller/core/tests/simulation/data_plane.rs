@@ -2,7 +2,7 @@
 
 use kulta_core::observed::BackendView;
 
-use super::cluster::{CANARY, Cluster, NAMESPACE, STABLE, promised};
+use super::cluster::{Cluster, NAMESPACE, NEW_SIDE, STABLE_SIDE, promised};
 use super::route::Author;
 use super::service::Selection;
 
@@ -15,12 +15,13 @@ impl Cluster {
         self.lost_through_routes().or_else(|| self.lost_without_routes())
     }
 
-    /// Without traffic routing, clients of the stable Service ask it directly, and those of both Services, if it is
+    /// Without traffic routing, clients of the stable Service ask it directly, and those of both Services in any case, if it is
     /// blue-green. A Rollout that promises no pod may lose what they ask.
     fn lost_without_routes(&self) -> Option<String> {
         let spec = &self.rollout.spec;
         let (stable, canary) = spec.services();
-        let promises = spec.routing().is_none() && promised(spec) > 0;
+        let is_asked = spec.routing().is_none() || spec.blue_green().is_some();
+        let promises = is_asked && promised(spec) > 0;
         let stable = stable.filter(|_| promises)?;
         let preview = canary.filter(|_| spec.blue_green().is_some());
         let seen = self.tick.saturating_sub(DIRECT_LAG);
@@ -74,12 +75,18 @@ impl Cluster {
 /// Whether requests go to `backend`, and the controller has a say in it: it wrote the weights, or nobody can
 /// write them because the rule names only one of the two Services.
 fn directed(backend: &BackendView, all: &[BackendView], author: Author) -> bool {
-    let ours = is_service(backend, STABLE) || is_service(backend, CANARY);
-    let other = if backend.name == STABLE { CANARY } else { STABLE };
+    let is_stable = is_one_of(backend, STABLE_SIDE);
+    let ours = is_stable || is_one_of(backend, NEW_SIDE);
+    let other = if is_stable { NEW_SIDE } else { STABLE_SIDE };
     let alone = !all
         .iter()
-        .any(|ref_| ref_.rule == backend.rule && is_service(ref_, other));
+        .any(|ref_| ref_.rule == backend.rule && is_one_of(ref_, other));
     ours && backend.weight != Some(0) && (alone || author == Author::Controller)
+}
+
+/// Whether the ref names one of these Services of the Rollout's namespace.
+pub(crate) fn is_one_of(backend: &BackendView, names: [&str; 2]) -> bool {
+    names.into_iter().any(|name| is_service(backend, name))
 }
 
 /// Whether the ref names this Service of the Rollout's namespace.

@@ -3,11 +3,12 @@
 use jiff::SignedDuration;
 use kulta_core::revision::steps_hash;
 use kulta_core::spec::{
-    Amount, BackgroundAnalysis, Gates, Method, PodMetadata, Problem, Restart, RouteReference, Step,
+    Amount, BackgroundAnalysis, Gates, Method, PodMetadata, Problem, Restart, RouteReference, Step, Whole,
 };
 use kulta_core::status::Status;
 use serde_json::json;
 
+use super::builder::on_whole;
 use super::cluster::Cluster;
 use super::data_plane::is_service;
 use super::replica_set::ReplicaSet;
@@ -170,6 +171,8 @@ impl Cluster {
             Method::Routed(_) | Method::Basic { .. } => identity_of(steps),
         };
         spec.steps = steps.to_vec();
+        let whole = spec.routing().map_or(Whole::HUNDRED, |routing| routing.whole);
+        on_whole(&mut spec.steps, whole);
     }
 
     fn ask_for_restart(&mut self, seconds: i64) {

@@ -5,9 +5,9 @@ use kulta_core::spec::{PodMetadata, RouteReference};
 use kulta_core::status::{Phase, Status};
 
 use super::analysis::Opinion;
-use super::cluster::{CANARY, Cluster, STABLE};
+use super::cluster::{Cluster, NEW_SIDE, STABLE_SIDE};
 use super::controller::{Controller, Witness};
-use super::data_plane::is_service;
+use super::data_plane::is_one_of;
 use super::delivery::Delivery;
 use super::route::Answer;
 use super::template::{Admission, Behaviour, Fate};
@@ -183,18 +183,15 @@ impl World {
         (size(&status.current_pod_hash), size(&status.stable_hash))
     }
 
-    /// The canary's weight as written in every rule that names both Services.
+    /// The weight of the new version as written in every rule that names both Services.
     pub(crate) fn weights(&self) -> Vec<u32> {
         let routes = self.cluster.routes.values().filter(|route| route.exists);
         let canaries = routes.flat_map(|route| {
             route.backends().iter().filter(|backend| {
-                let paired = |name| {
-                    route
-                        .backends()
-                        .iter()
-                        .any(|other| other.rule == backend.rule && is_service(other, name))
-                };
-                is_service(backend, CANARY) && paired(STABLE)
+                let mut others = route.backends().iter();
+                let is_paired =
+                    others.any(|other| other.rule == backend.rule && is_one_of(other, STABLE_SIDE));
+                is_paired && is_one_of(backend, NEW_SIDE)
             })
         });
         canaries.map(|backend| backend.weight.unwrap_or(1)).collect()

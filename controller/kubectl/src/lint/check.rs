@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use kulta_api::Group;
 use kulta_api::analysis::template::TemplateSpec;
 use kulta_api::analysis::{self, Place, Reference, TemplateReference};
-use kulta_api::rollout;
 use kulta_api::rollout::workload::TakenFrom;
+use kulta_api::{experiment, rollout};
 use kulta_core::spec::{Method, Problem, RouteKind, Spec, Step, TrafficRouting};
 use serde_json::{Value, json};
 
@@ -50,6 +50,7 @@ pub(super) fn check(document: &Document, library: &Library<'_>) -> Checked {
         Some(Kind::AnalysisRun) => analysis_run(document, &mut finding),
         Some(Kind::AnalysisTemplate) => template(document, false, library, &mut finding),
         Some(Kind::ClusterAnalysisTemplate) => template(document, true, library, &mut finding),
+        Some(Kind::Experiment) => experiment(document, library, &mut finding),
         None => {
             let message = format!("this version of KULTA has no kind \"{}\"", document.kind());
             finding.wrong("kind", message);
@@ -129,6 +130,21 @@ fn not_checked(place: &str, missing: &[TemplateReference]) -> String {
         "{place} was not checked: {} not among the files",
         names.join(", ")
     )
+}
+
+fn experiment(document: &Document, library: &Library<'_>, finding: &mut Finding) {
+    match experiment::parse(document.spec()) {
+        Ok(task) => {
+            let templates = task.experiment.templates.len();
+            finding.summary = counted(templates, "version");
+            let named: Vec<_> = task.references().collect();
+            let (_, missing) = library.closure(&named, document);
+            if !missing.is_empty() {
+                finding.notes.push(not_checked("spec.analyses", &missing));
+            }
+        }
+        Err(problems) => finding.problems.extend(problems),
+    }
 }
 
 fn analysis_run(document: &Document, finding: &mut Finding) {
@@ -214,10 +230,12 @@ fn summary(spec: &Spec) -> String {
         parts.push(counted(spec.steps.len(), "step"));
     }
     parts.push(match &spec.method {
-        Method::Routed(routing) => format!("traffic by {}", routes(routing)),
+        Method::Routed(canary) => format!("traffic by {}", routes(&canary.routing)),
         Method::Basic { .. } => "traffic by numbers of pods".to_owned(),
         Method::BlueGreen(blue_green) => {
-            format!("all traffic at once by Service {}", blue_green.active_service)
+            let by_service = || format!("Service {}", blue_green.active_service);
+            let by = blue_green.routing.as_deref().map_or_else(by_service, routes);
+            format!("all traffic at once by {by}")
         }
     });
     if spec.background.is_some() {

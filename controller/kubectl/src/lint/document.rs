@@ -5,9 +5,6 @@ use serde_json::Value;
 
 use super::{Document, Kind, Source, Unreadable};
 
-/// Kinds of Argo Rollouts that KULTA does not have; other kinds of that group are of other programs.
-const MISSING_KINDS: [&str; 1] = ["Experiment"];
-
 /// What begins an expression of a Helm template.
 const TEMPLATE_MARK: &str = "{{";
 
@@ -64,7 +61,8 @@ fn is_ours(document: &Document) -> bool {
     let kind = document.kind();
     match document.group() {
         Some(Group::Kulta) => true,
-        Some(Group::Argo) => Kind::of(kind).is_some() || MISSING_KINDS.contains(&kind),
+        // Other kinds of that group are of other programs.
+        Some(Group::Argo) => Kind::of(kind).is_some(),
         None => false,
     }
 }

@@ -147,11 +147,25 @@ fn blue_green_works_and_is_summed_up() {
 }
 
 #[test]
-fn a_field_of_argo_that_kulta_lacks_is_refused_with_its_path() {
-    let told = problems(&of(with_blue_green("activeService: web, trafficRouting: {}")));
+fn blue_green_by_route_works_and_is_summed_up() {
+    let routing = "trafficRouting: {gatewayAPI: {httpRoutes: [{name: a}]}}";
+    let fields = format!("activeService: web, previewService: web-preview, {routing}");
+
+    let report = of(with_blue_green(&fields));
+
+    assert!(report.is_good());
+    assert_eq!(
+        report.objects[0].summary,
+        "blue-green, all traffic at once by 1 HTTPRoute"
+    );
+}
+
+#[test]
+fn what_blue_green_can_not_have_is_refused_with_its_path() {
+    let told = problems(&of(with_blue_green("activeService: web, antiAffinity: {}")));
 
     assert!(
-        told[0].starts_with("spec.strategy.blueGreen.trafficRouting: "),
+        told[0].starts_with("spec.strategy.blueGreen.antiAffinity"),
         "{told:?}"
     );
 }
@@ -178,11 +192,14 @@ metadata: {name: web}
 }
 
 #[test]
-fn a_kind_of_argo_rollouts_that_kulta_lacks_is_refused() {
+fn an_experiment_is_checked() {
     let told = problems(&of(
-        "apiVersion: argoproj.io/v1alpha1\nkind: Experiment\nmetadata: {name: a}\n",
+        "apiVersion: argoproj.io/v1alpha1\nkind: Experiment\nmetadata: {name: a}\nspec: {}\n",
     ));
-    assert_eq!(told, ["kind: this version of KULTA has no kind \"Experiment\""]);
+    assert_eq!(
+        told,
+        ["spec.templates: an experiment has at least one template; write one"]
+    );
 }
 
 #[test]

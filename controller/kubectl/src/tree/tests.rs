@@ -155,6 +155,20 @@ Replicas:
 }
 
 #[test]
+fn blue_green_by_route_shows_the_weight_that_the_gateways_work_by() {
+    let by_route = json!({"strategy": {"canary": null, "blueGreen": {
+        "activeService": "web", "previewService": "web-preview",
+        "trafficRouting": {"gatewayAPI": {"httpRoutes": [{"name": "web"}]}},
+    }}});
+    let status = json!({"canary": {"weights": {"canary": {"weight": 100}}, "inForce": 0}});
+    let object = with_status(&with_spec(&paused_at(1), by_route), status);
+
+    let shown = shown(&facts(Rollout::new(&object), &half_way()));
+
+    assert!(shown.contains("  PreviewWeight:  0\n"), "{shown}");
+}
+
+#[test]
 fn an_analysis_shows_the_last_measurement_of_each_metric() {
     let measured = |phase: &str, value: &str| json!({"phase": phase, "value": value, "startedAt": "2026-03-01T12:08:00Z"});
     let result = json!({

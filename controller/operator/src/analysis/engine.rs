@@ -32,7 +32,7 @@ use super::revisions::{self, Chosen};
 use super::secrets::{self, Secrets};
 use super::shares::Shares;
 use crate::apply::WriteError;
-use crate::apply::request::{Target, replace_status};
+use crate::apply::request::{Target, delete, replace_status};
 use crate::apply::write;
 use crate::backoff::{Backoffs, Retry};
 use crate::controller::Reconcile;
@@ -155,7 +155,8 @@ impl AnalysisEngine {
         if run.status.phase.completed() {
             // Those that were left when it was written down.
             self.jobs(key, &run).end_left(&jobs, &run.status).await?;
-            return Ok(None);
+            let ends_at = task.ok().and_then(|task| task.time_to_live.ends_at(&run.status));
+            return self.delete_at(key, &run, ends_at).await;
         }
         let progress = match task {
             Ok(task) => self.advance(key, &run, &task).await?,
@@ -165,6 +166,30 @@ impl AnalysisEngine {
         // Not before: how they ended would be lost with a status that is not written.
         self.jobs(key, &run).end_left(&jobs, &status).await?;
         Ok(wake_at)
+    }
+
+    /// Deletes one that is complete when its time is over; answers when that is.
+    async fn delete_at(
+        &self,
+        key: &ObjectKey,
+        run: &Run,
+        ends_at: Option<Timestamp>,
+    ) -> Result<Option<Timestamp>, EngineError> {
+        if ends_at.is_none_or(|ends_at| Timestamp::now() < ends_at) {
+            return Ok(ends_at);
+        }
+        let target = Target {
+            kind: Kind::AnalysisRun,
+            version: None,
+            key: key.clone(),
+        };
+        write::send(
+            self.writer(key.group),
+            delete(target, &run.uid, &run.resource_version),
+        )
+        .await?;
+        tracing::info!("deleted: the time of its ttlStrategy is over");
+        Ok(None)
     }
 
     /// Writes down how far it has come. What is known then, and when to look again.
@@ -262,6 +287,7 @@ impl AnalysisEngine {
         let target = Target {
             kind: Kind::AnalysisRun,
             key: key.clone(),
+            version: None,
         };
         // Texts, numbers, and lists and maps of them: nothing in it can fail to be written.
         let written = serde_json::to_value(status).unwrap_or_default();

@@ -6,8 +6,9 @@ use kulta_api::names::{
 };
 use kulta_api::{analysis, rollout};
 use kulta_core::plan::Purpose;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
+use crate::instance::Instance;
 use crate::key::ObjectKey;
 
 /// What is new about an AnalysisRun, besides its owner.
@@ -20,6 +21,8 @@ pub(crate) struct NewAnalysisRun<'plan> {
     /// What it is begun with, in a word.
     pub(crate) definition: &'plan str,
     pub(crate) spec: &'plan Value,
+    /// Whose it is, as its Rollout is.
+    pub(crate) instance: &'plan Instance,
 }
 
 impl NewAnalysisRun<'_> {
@@ -27,15 +30,18 @@ impl NewAnalysisRun<'_> {
     pub(crate) fn manifest(&self, owner: &ObjectKey, owner_uid: &str) -> Value {
         let (kind, step) = match self.purpose {
             Purpose::Background => ("Background", None),
-            Purpose::Step(index) => ("Step", Some(index)),
+            Purpose::Step(index) | Purpose::Experiment(index) => ("Step", Some(index)),
             Purpose::Gate(index) => ("Gate", Some(index)),
             Purpose::PrePromotion => ("PrePromotion", None),
             Purpose::PostPromotion => ("PostPromotion", None),
         };
-        let mut labels = json!({HASH_LABEL: self.hash, ROLLOUT_TYPE_LABEL: kind});
-        if let (Some(index), Some(labels)) = (step, labels.as_object_mut()) {
+        let labels = [(HASH_LABEL, self.hash), (ROLLOUT_TYPE_LABEL, kind)];
+        let labels = labels.map(|(name, value)| (name.to_owned(), Value::from(value)));
+        let mut labels = Map::from_iter(labels);
+        if let Some(index) = step {
             labels.insert(STEP_INDEX_LABEL.to_owned(), index.to_string().into());
         }
+        self.instance.mark(&mut labels);
         let resource = analysis::api_resource(owner.group);
         json!({
             "apiVersion": resource.api_version,
@@ -67,6 +73,10 @@ mod tests {
     use super::*;
 
     fn new(purpose: Purpose) -> Value {
+        new_of(&Instance::default(), purpose)
+    }
+
+    fn new_of(instance: &Instance, purpose: Purpose) -> Value {
         let spec = json!({"metrics": []});
         let new = NewAnalysisRun {
             name: "web-abc-2",
@@ -75,6 +85,7 @@ mod tests {
             revision: 2,
             definition: "d1",
             spec: &spec,
+            instance,
         };
         new.manifest(&ObjectKey::new("shop", "web"), "uid-1")
     }
@@ -97,6 +108,15 @@ mod tests {
             new(Purpose::PrePromotion)["metadata"]["labels"],
             json!({"rollouts-pod-template-hash": "abc", "rollout-type": "PrePromotion"})
         );
+    }
+
+    #[test]
+    fn it_belongs_to_the_controller_that_its_rollout_belongs_to() {
+        let instance = Instance::from(Some("blue".parse().unwrap()));
+
+        let labels = &new_of(&instance, Purpose::Background)["metadata"]["labels"];
+
+        assert_eq!(labels["argo-rollouts.argoproj.io/controller-instance-id"], "blue");
     }
 
     #[test]

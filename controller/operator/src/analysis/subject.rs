@@ -60,7 +60,7 @@ fn facts(tables: &Tables, rollout: &Rollout, hash: Option<&str>) -> BTreeMap<Str
             "step-index",
             status.current_step_index.map(|index| index.to_string()),
         ),
-        ("weight", weight.map(|weight| weight.to_string())),
+        ("weight", weight.map(|weight| weight.percent().to_string())),
     ];
     known
         .into_iter()

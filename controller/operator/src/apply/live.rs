@@ -164,6 +164,7 @@ mod tests {
         let target = Target {
             kind: Kind::ReplicaSet,
             key: ObjectKey::new("shop", "web-abc"),
+            version: None,
         };
         let digest = TemplateDigest::stored("d1gest");
         let cases = [

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use json_patch::jsonptr::{PointerBuf, Token};
 use json_patch::{AddOperation, Patch, PatchOperation, RemoveOperation, ReplaceOperation, TestOperation};
 use kulta_api::{injected, names};
+use kulta_core::observed::Judge;
 use kulta_core::plan::{LabelChange, RuleChange, WeightChange};
 use kulta_core::revision::TemplateDigest;
 use kulta_core::spec::{PodMetadata, RouteLabel, RouteReference, WorkloadKind};
@@ -31,6 +32,8 @@ pub(crate) struct Request {
 pub(crate) struct Target {
     pub(crate) kind: Kind,
     pub(crate) key: ObjectKey,
+    /// The version to write a route in; None: the only one of the kind.
+    pub(crate) version: Option<String>,
 }
 
 impl std::fmt::Display for Target {
@@ -40,7 +43,8 @@ impl std::fmt::Display for Target {
             Kind::ReplicaSet => "ReplicaSet",
             Kind::Service => "Service",
             Kind::Route(kind) => kind.as_str(),
-            Kind::AnalysisRun => "AnalysisRun",
+            Kind::AnalysisRun => Judge::AnalysisRun.as_str(),
+            Kind::Experiment => Judge::Experiment.as_str(),
             Kind::Workload(kind) => return write!(formatter, "{kind} {}", self.key),
         };
         write!(formatter, "{kind} {}", self.key)
@@ -103,21 +107,17 @@ impl Requests<'_> {
         }
     }
 
-    /// Creates an AnalysisRun from its manifest.
-    pub(crate) fn create_analysis_run(self, name: &str, manifest: Value) -> Request {
+    /// Creates an AnalysisRun or an Experiment from its manifest.
+    pub(crate) fn create(self, judge: Judge, name: &str, manifest: Value) -> Request {
         Request {
-            target: self.target(Kind::AnalysisRun, name),
+            target: self.target(judge.into(), name),
             operation: Operation::Create(manifest),
         }
     }
 
-    /// Tells an AnalysisRun to end.
-    pub(crate) fn terminate_analysis_run(self, name: &str, resource_version: &str) -> Request {
-        let patch = json!({"metadata": {"resourceVersion": resource_version}, "spec": {"terminate": true}});
-        Request {
-            target: self.target(Kind::AnalysisRun, name),
-            operation: Operation::Merge(patch),
-        }
+    /// Tells an AnalysisRun or an Experiment to end.
+    pub(crate) fn terminate(self, judge: Judge, name: &str, resource_version: &str) -> Request {
+        terminate(self.target(judge.into(), name), resource_version)
     }
 
     /// Makes `owners`, the whole list, the owners of a ReplicaSet.
@@ -176,14 +176,8 @@ impl Requests<'_> {
 
     /// Changes the size of the Deployment that the template is taken from.
     pub(crate) fn scale_deployment(self, name: &str, resource_version: &str, replicas: u32) -> Request {
-        let patch = json!({
-            "metadata": {"resourceVersion": resource_version},
-            "spec": {"replicas": replicas},
-        });
-        Request {
-            target: self.target(Kind::Workload(WorkloadKind::Deployment), name),
-            operation: Operation::Merge(patch),
-        }
+        let target = self.target(Kind::Workload(WorkloadKind::Deployment), name);
+        scale(target, resource_version, replicas)
     }
 
     /// Changes the size of a ReplicaSet, and what else of it follows the Rollout.
@@ -260,14 +254,7 @@ impl Requests<'_> {
 
     /// Deletes an object, if it is still this one at this version.
     pub(crate) fn delete(self, kind: Kind, name: &str, uid: &str, resource_version: &str) -> Request {
-        let operation = Operation::Delete {
-            uid: uid.to_owned(),
-            resource_version: resource_version.to_owned(),
-        };
-        Request {
-            target: self.target(kind, name),
-            operation,
-        }
+        delete(self.target(kind, name), uid, resource_version)
     }
 
     /// Makes a Service select the revision `hash`.
@@ -309,6 +296,7 @@ impl Requests<'_> {
         Target {
             kind: Kind::Rollout,
             key: self.rollout.clone(),
+            version: None,
         }
     }
 
@@ -318,12 +306,31 @@ impl Requests<'_> {
 
     fn target(self, kind: Kind, name: &str) -> Target {
         let key = match kind {
-            Kind::Rollout | Kind::AnalysisRun => self.rollout.beside(name),
+            Kind::Rollout | Kind::AnalysisRun | Kind::Experiment => self.rollout.beside(name),
             Kind::ReplicaSet | Kind::Service | Kind::Route(_) | Kind::Workload(_) => {
                 ObjectKey::new(&self.rollout.namespace, name)
             }
         };
-        Target { kind, key }
+        let version = None;
+        Target { kind, key, version }
+    }
+}
+
+/// Changes the size of an object, and nothing else of it.
+pub(crate) fn scale(target: Target, resource_version: &str, replicas: u32) -> Request {
+    let patch = json!({"metadata": {"resourceVersion": resource_version}, "spec": {"replicas": replicas}});
+    Request {
+        target,
+        operation: Operation::Merge(patch),
+    }
+}
+
+/// Tells an AnalysisRun or an Experiment to end.
+pub(crate) fn terminate(target: Target, resource_version: &str) -> Request {
+    let patch = json!({"metadata": {"resourceVersion": resource_version}, "spec": {"terminate": true}});
+    Request {
+        target,
+        operation: Operation::Merge(patch),
     }
 }
 
@@ -333,8 +340,8 @@ pub(crate) fn replace_status(target: Target, resource_version: &str, status: Val
         test(["metadata", "resourceVersion"], resource_version.into()),
         add(["status"], status),
     ]);
-    let is_subresource =
-        target.kind != Kind::AnalysisRun || target.key.group.has_analysis_status_subresource();
+    let is_analysis = matches!(target.kind, Kind::AnalysisRun | Kind::Experiment);
+    let is_subresource = !is_analysis || target.key.group.has_analysis_status_subresource();
     let operation = if is_subresource {
         Operation::TestStatus(patch)
     } else {
@@ -343,9 +350,19 @@ pub(crate) fn replace_status(target: Target, resource_version: &str, status: Val
     Request { target, operation }
 }
 
+/// Deletes an object, if it is still this one at this version.
+pub(crate) fn delete(target: Target, uid: &str, resource_version: &str) -> Request {
+    let operation = Operation::Delete {
+        uid: uid.to_owned(),
+        resource_version: resource_version.to_owned(),
+    };
+    Request { target, operation }
+}
+
 /// Changes weights, managed rules and the label of a route, and nothing else. Its namespace need not be the Rollout's.
 pub(crate) fn change_route(
     route: &RouteReference,
+    version: String,
     generation: i64,
     changes: &[WeightChange],
     rules: &[RuleChange],
@@ -354,6 +371,7 @@ pub(crate) fn change_route(
     let target = Target {
         kind: Kind::Route(route.kind),
         key: route.into(),
+        version: Some(version),
     };
     let mut operations = vec![test(["metadata", "generation"], generation.into())];
     operations.extend(changes.iter().flat_map(change_weight));

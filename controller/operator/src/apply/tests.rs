@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::*;
 use crate::scenario::{Ended, Exchange, Reply, expect, plan, scenario, sighting};
+use crate::watch::{TcpRoute, route};
 
 mod live;
 
@@ -494,6 +495,43 @@ async fn a_namespace_that_is_being_deleted_is_nothing_to_complain_about_in_the_s
     .await;
 
     assert_eq!(ended.outcome.unwrap_err().failure(), None);
+}
+
+/// The same weights of a route of this kind.
+fn split_of(kind: RouteKind) -> Action {
+    let mut action = split();
+    if let Action::SetRouteWeights { route, .. } = &mut action {
+        route.kind = kind;
+    }
+    action
+}
+
+#[tokio::test]
+async fn routes_of_connections_are_written_in_the_version_that_they_are_read_in() {
+    let path = |version: &str, plural: &str| {
+        let group = "/apis/gateway.networking.k8s.io";
+        format!("PATCH {group}/{version}/namespaces/edge/{plural}/web?&fieldManager=kulta")
+    };
+    let weights = json!([
+        {"op": "test", "path": "/metadata/generation", "value": 7},
+        {"op": "test", "path": "/spec/rules/0/backendRefs/1/name", "value": "web-canary"},
+        {"op": "test", "path": "/spec/rules/0/backendRefs/1/weight", "value": 0},
+        {"op": "replace", "path": "/spec/rules/0/backendRefs/1/weight", "value": 25},
+    ]);
+    let exchanges = vec![
+        expect(&path("v1alpha2", "tcproutes"), Reply::written("21")).with_body(weights.clone()),
+        expect(&path("v1", "tlsroutes"), Reply::written("22")).with_body(weights),
+    ];
+
+    let ended = scenario(exchanges, async |context| {
+        let served = route::api_resource(RouteKind::Tcp, Some("v1alpha2"));
+        context.caches.serve::<TcpRoute>(&served);
+        let actions = vec![split_of(RouteKind::Tcp), split_of(RouteKind::Tls)];
+        apply(context, &sighting(), &plan(actions)).await
+    })
+    .await;
+
+    ended.outcome.unwrap();
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ use crate::expectations::{Kind, Outcome, Write};
 use crate::key::ObjectKey;
 use crate::lease;
 use crate::permission::Writer;
-use crate::watch::{AnalysisRun, Projection as _, route, workload};
+use crate::watch::{AnalysisRun, Experiment, Projection as _, route, workload};
 
 /// The API server answers a write in milliseconds. Longer than this it is overloaded or out of reach; the write is
 /// then taken for lost, and its precondition keeps a late one from doing harm.
@@ -329,8 +329,12 @@ fn collection(target: &Target) -> kube::core::Request {
         Kind::Rollout => DynamicObject::url_path(&kulta_api::rollout::api_resource(group), namespace),
         Kind::ReplicaSet => ReplicaSet::url_path(&(), namespace),
         Kind::Service => Service::url_path(&(), namespace),
-        Kind::Route(kind) => DynamicObject::url_path(&route::api_resource(kind), namespace),
+        Kind::Route(kind) => {
+            let resource = route::api_resource(kind, target.version.as_deref());
+            DynamicObject::url_path(&resource, namespace)
+        }
         Kind::AnalysisRun => DynamicObject::url_path(&AnalysisRun::api_resource(group), namespace),
+        Kind::Experiment => DynamicObject::url_path(&Experiment::api_resource(group), namespace),
         Kind::Workload(kind) => DynamicObject::url_path(&workload::api_resource(kind), namespace),
     })
 }

@@ -199,7 +199,7 @@ struct Components {
     schemas: Schemas,
 }
 
-/// Of the document, which may have megabytes, the four that matter; the others are not kept while it is read.
+/// Of the document, which may have megabytes, the five that matter; the others are not kept while it is read.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Schemas {
@@ -211,6 +211,8 @@ struct Schemas {
     analysis_template: Option<Value>,
     #[serde(rename = "io.argoproj.v1alpha1.ClusterAnalysisTemplate")]
     cluster_analysis_template: Option<Value>,
+    #[serde(rename = "io.argoproj.v1alpha1.Experiment")]
+    experiment: Option<Value>,
 }
 
 impl Schemas {
@@ -220,6 +222,7 @@ impl Schemas {
             Definition::AnalysisRuns => self.analysis_run.as_ref(),
             Definition::AnalysisTemplates => self.analysis_template.as_ref(),
             Definition::ClusterAnalysisTemplates => self.cluster_analysis_template.as_ref(),
+            Definition::Experiments => self.experiment.as_ref(),
         }
     }
 }

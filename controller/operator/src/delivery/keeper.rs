@@ -27,7 +27,7 @@ use crate::watch::Caches;
 mod pace;
 
 /// The ConfigMap with the inventory, in the controller's own namespace. It may be a megabyte: about 10,000 Rollouts, and
-/// what those that are gone had to tell.
+/// what those that are gone had to tell. So it is called where the controller has no instance id.
 pub const CONFIG_MAP: &str = "kulta-inventory";
 
 /// After a write, what comes meanwhile is gathered for so long: five writes a second at most, also where a namespace with
@@ -67,6 +67,8 @@ pub struct Keeper {
     pub namespace: Option<String>,
     /// Whether those of `argoproj.io` are watched.
     pub argo_api: bool,
+    /// The ConfigMap: each controller has one of its own.
+    pub config_map: String,
     /// True once all Rollouts that there are were seen.
     pub ready: watch::Receiver<bool>,
     /// The API server; its default namespace is the controller's own.
@@ -124,7 +126,7 @@ impl Keeper {
 
     async fn recall(&self, inventory: &mut Inventory) -> bool {
         let config_maps = self.config_maps();
-        match in_time(config_maps.get_opt(CONFIG_MAP)).await {
+        match in_time(config_maps.get_opt(&self.config_map)).await {
             Ok(stored) => {
                 let data = stored.and_then(|stored| stored.data).unwrap_or_default();
                 let (facts, entries) = data.into_iter().partition(|(key, _)| facts_of(key).is_some());
@@ -237,7 +239,7 @@ impl Keeper {
     /// Makes the ConfigMap, with all that is known.
     async fn make(&self, inventory: &Inventory) -> Result<Changes, KeeperError> {
         let mut empty = ConfigMap::default();
-        empty.metadata.name = Some(CONFIG_MAP.to_owned());
+        empty.metadata.name = Some(self.config_map.clone());
         let config_maps = self.config_maps();
         in_time(config_maps.create(&PostParams::default(), &empty)).await?;
         let changes = inventory.changes();
@@ -251,7 +253,7 @@ impl Keeper {
             ..PatchParams::default()
         };
         let (config_maps, patch) = (self.config_maps(), Patch::Merge(json!({"data": changes.data()})));
-        let patched = config_maps.patch_metadata(CONFIG_MAP, &patching, &patch);
+        let patched = config_maps.patch_metadata(&self.config_map, &patching, &patch);
         in_time(patched).await.map(drop)
     }
 
@@ -264,11 +266,11 @@ impl Keeper {
             return;
         }
         let namespace = self.client.default_namespace();
-        let error = with_causes(error);
+        let (error, name) = (with_causes(error), &self.config_map);
         tracing::warn!(
             namespace,
             error,
-            "the ConfigMap {CONFIG_MAP} can't be {what}: the end of a Rollout that is deleted while no controller runs \
+            "the ConfigMap {name} can't be {what}: the end of a Rollout that is deleted while no controller runs \
              would not be told, nor, after a restart, what a deleted one had left to tell"
         );
     }
@@ -284,7 +286,7 @@ fn unheard(facts: BTreeMap<String, String>, entries: &Entries) -> BTreeMap<Strin
             tracing::warn!(
                 key,
                 error,
-                "the ConfigMap {CONFIG_MAP} has facts that can't be read: they are lost"
+                "the inventory has facts that can't be read: they are lost"
             );
         }
         Some((uid.to_owned(), unheard.ok()))

@@ -74,7 +74,15 @@ impl Publisher {
 
     /// Tells `notices` about a Rollout, as [`Publisher::tell_about`] does.
     pub fn tell(&self, rollout: &Sighting, notices: impl IntoIterator<Item = Notice>) {
-        self.tell_about(&Regarding::of_rollout(rollout), notices);
+        let count = |notice: &Notice| {
+            if let Some(counts) = &self.metrics.argo {
+                counts.told(&rollout.key, (notice.reason.event_type(), notice.reason.as_str()));
+            }
+        };
+        self.tell_about(
+            &Regarding::of_rollout(rollout),
+            notices.into_iter().inspect(count),
+        );
     }
 
     /// Tells `notices` about an object; returns at once. When too many wait, the new ones are dropped and counted.
@@ -108,6 +116,13 @@ impl Regarding {
         Self::of(resource, key, uid, resource_version)
     }
 
+    /// An Experiment, as it was read.
+    #[must_use]
+    pub fn of_experiment(key: &ObjectKey, uid: &str, resource_version: &str) -> Self {
+        let resource = kulta_api::experiment::api_resource(key.group);
+        Self::of(resource, key, uid, resource_version)
+    }
+
     fn of(resource: ApiResource, key: &ObjectKey, uid: &str, resource_version: &str) -> Self {
         Self(ObjectReference {
             api_version: Some(resource.api_version),
@@ -137,14 +152,7 @@ fn event(Regarding(regarding): &Regarding, notice: &Notice, instance: &str, now:
         reason: Some(notice.reason.as_str().to_owned()),
         regarding: Some(regarding.clone()),
         note: Some(truncated(&notice.note, NOTE_BYTES).to_owned()),
-        type_: Some(
-            if notice.reason.is_warning() {
-                "Warning"
-            } else {
-                "Normal"
-            }
-            .to_owned(),
-        ),
+        type_: Some(notice.reason.event_type().to_owned()),
         ..Event::default()
     }
 }

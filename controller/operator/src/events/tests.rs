@@ -6,7 +6,7 @@ use kulta_core::status::{BlueGreenState, Traffic};
 
 use super::*;
 use crate::scenario::{plan, sighting};
-use kulta_core::observed::AnalysisRunView;
+use kulta_core::observed::{AnalysisRunView, Judge};
 
 fn fact(kind: FactKind) -> Fact {
     Fact {
@@ -359,6 +359,8 @@ fn other_phases_are_for_machines_only() {
 fn an_analysis_is_told_by_its_own_end_and_not_by_that_of_one_whose_name_begins_alike() {
     let mut observed = sighting().observed;
     let run = |name: &str, phase| AnalysisRunView {
+        judge: Judge::AnalysisRun,
+        hash: None,
         definition: None,
         name: name.to_owned(),
         uid: String::new(),

@@ -25,7 +25,7 @@ const ENTRY_BYTES: usize = 512;
 const READ_AT_ONCE: usize = 4;
 
 /// Templates, by where they are.
-pub(super) type Templates = BTreeMap<ObjectKey, Arc<Template>>;
+pub(crate) type Templates = BTreeMap<ObjectKey, Arc<Template>>;
 
 /// What was read of templates.
 #[derive(Debug, Default)]
@@ -96,7 +96,7 @@ impl Kept {
 ///
 /// # Errors
 /// When one has changed meanwhile, which the watches will show in a moment, or the API server can't be asked.
-pub(super) async fn read(
+pub(crate) async fn read(
     context: &Context,
     seen: &BTreeMap<ObjectKey, String>,
 ) -> Result<Templates, ObserveError> {

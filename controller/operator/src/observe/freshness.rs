@@ -21,7 +21,7 @@ pub(super) async fn confirm(context: &Context, rollout: &ObjectKey) -> Result<()
             return Err(stale());
         }
         // Deleted or created anew before the watch showed it? Then the cache is right, and the write history.
-        let actual = read::version(&context.client, write.kind, &write.object).await?;
+        let actual = read::version(&context.client, &context.caches, write.kind, &write.object).await?;
         if actual != context.caches.version(write.kind, &write.object) {
             return Err(stale());
         }

@@ -9,7 +9,7 @@ use kulta_core::spec::RouteReference;
 
 use super::analyses;
 use crate::key::ObjectKey;
-use crate::watch::{AnalysisRun, Ownership, ReplicaSet, Rollout, Tables, pod_prefix};
+use crate::watch::{AnalysisRun, Experiment, Ownership, ReplicaSet, Rollout, Table, Tables, pod_prefix};
 
 /// A Rollout and everything around it.
 #[derive(Debug)]
@@ -106,35 +106,77 @@ fn is_of(ownership: &Ownership, key: &ObjectKey, rollout: &Rollout) -> bool {
     )
 }
 
-/// The AnalysisRuns that the Rollout owns: of its own group.
+/// The AnalysisRuns and Experiments that the Rollout owns: of its own group.
 fn analysis_runs(tables: &Tables, key: &ObjectKey, rollout: &Rollout) -> Vec<AnalysisRunView> {
-    tables
-        .relations
-        .analysis_runs_of(&rollout.uid)
-        .filter(|name| name.group == key.group)
-        .filter_map(|name| tables.analysis_runs.get(name))
-        .filter(|run| is_there_for(run, key, rollout))
-        .map(|run| run.view.clone())
+    let runs = tables.relations.analysis_runs_of(&rollout.uid);
+    let runs = runs.filter_map(|name| Some((name, tables.analysis_runs.get(name)?.judged())));
+    let experiments = tables.relations.experiments_of(&rollout.uid);
+    let experiments = experiments.filter_map(|name| Some((name, tables.experiments.get(name)?.judged())));
+    runs.chain(experiments)
+        .filter(|(name, judged)| name.group == key.group && judged.is_there_for(key, rollout))
+        .map(|(_, judged)| judged.view.clone())
         .collect()
 }
 
-/// Whether an AnalysisRun is the Rollout's, and there to stay.
-fn is_there_for(run: &AnalysisRun, key: &ObjectKey, rollout: &Rollout) -> bool {
-    is_of(&run.ownership, key, rollout) && !run.deleting
+/// An AnalysisRun or an Experiment.
+struct Judged<'seen> {
+    view: &'seen AnalysisRunView,
+    ownership: &'seen Ownership,
+    deleting: bool,
 }
 
-/// The names of the other AnalysisRuns that are called as if they were the Rollout's: left behind by one of the same name
-/// that was deleted, somebody else's, or about to go.
+impl Judged<'_> {
+    /// Whether it is the Rollout's, and there to stay.
+    fn is_there_for(&self, key: &ObjectKey, rollout: &Rollout) -> bool {
+        is_of(self.ownership, key, rollout) && !self.deleting
+    }
+}
+
+/// What judges versions.
+trait Judging {
+    fn judged(&self) -> Judged<'_>;
+}
+
+impl Judging for AnalysisRun {
+    fn judged(&self) -> Judged<'_> {
+        Judged {
+            view: &self.view,
+            ownership: &self.ownership,
+            deleting: self.deleting,
+        }
+    }
+}
+
+impl Judging for Experiment {
+    fn judged(&self) -> Judged<'_> {
+        Judged {
+            view: &self.view,
+            ownership: &self.ownership,
+            deleting: self.deleting,
+        }
+    }
+}
+
+/// The names of the other AnalysisRuns and Experiments that are called as if they were the Rollout's: left behind by one of the
+/// same name that was deleted, somebody else's, or about to go.
 fn analysis_names_taken(tables: &Tables, key: &ObjectKey, rollout: &Rollout) -> BTreeSet<String> {
+    let runs = names_taken(&tables.analysis_runs, key, rollout);
+    runs.chain(names_taken(&tables.experiments, key, rollout))
+        .collect()
+}
+
+fn names_taken<'tables, J: Judging>(
+    table: &'tables Table<J>,
+    key: &'tables ObjectKey,
+    rollout: &'tables Rollout,
+) -> impl Iterator<Item = String> + 'tables {
     let beginning = run_name::beginning(&key.name);
     let first = ObjectKey::new(&key.namespace, &beginning);
-    tables
-        .analysis_runs
+    table
         .range(first..)
-        .take_while(|(other, _)| other.namespace == key.namespace && other.name.starts_with(&beginning))
-        .filter(|(other, run)| other.group == key.group && !is_there_for(run, key, rollout))
+        .take_while(move |(other, _)| other.namespace == key.namespace && other.name.starts_with(&beginning))
+        .filter(|(other, found)| other.group == key.group && !found.judged().is_there_for(key, rollout))
         .map(|(other, _)| other.name.clone())
-        .collect()
 }
 
 fn service(tables: &Tables, key: &ObjectKey, replica_sets: &[ReplicaSetView]) -> Presence<ServiceView> {
@@ -239,7 +281,7 @@ mod tests {
 
     use super::*;
     use crate::watch::samples::{key, put};
-    use crate::watch::{Caches, EndpointSlice, GrpcRoute, HttpRoute, Service, samples};
+    use crate::watch::{Caches, EndpointSlice, GrpcRoute, HttpRoute, Service, TcpRoute, TlsRoute, samples};
 
     fn caches() -> Caches {
         let caches = Caches::default();
@@ -289,13 +331,13 @@ mod tests {
     }
 
     #[test]
-    fn routes_of_both_kinds_are_found_by_name_and_by_their_labels_each_once() {
+    fn routes_of_all_kinds_are_found_by_name_and_by_their_labels_each_once() {
         let caches = Caches::default();
         let mut rollout = samples::rollout("web");
         let labels = json!({"matchLabels": {"app": "web"}});
         rollout["spec"]["strategy"]["canary"]["trafficRouting"]["gatewayAPI"] = json!({
-            "httpRoutes": [{"name": "web"}], "grpcRoutes": [{"name": "web"}],
-            "httpRouteSelector": labels, "grpcRouteSelector": labels,
+            "httpRoutes": [{"name": "web"}], "grpcRoutes": [{"name": "web"}], "tcpRoutes": [{"name": "web"}],
+            "httpRouteSelector": labels, "grpcRouteSelector": labels, "tlsRouteSelector": labels,
         });
         put::<Rollout>(&caches, &rollout);
         for name in ["web", "more", "other"] {
@@ -308,6 +350,8 @@ mod tests {
         let mut grpc = samples::route("buy");
         grpc["metadata"]["labels"] = json!({"app": "web"});
         put::<GrpcRoute>(&caches, &grpc);
+        put::<TcpRoute>(&caches, &samples::route("web"));
+        put::<TlsRoute>(&caches, &grpc);
 
         let routes = of(&caches, "web").routes;
 
@@ -324,8 +368,10 @@ mod tests {
         let expected = [
             ("HTTPRoute", "web", true),
             ("GRPCRoute", "web", false),
+            ("TCPRoute", "web", true),
             ("HTTPRoute", "more", true),
             ("GRPCRoute", "buy", true),
+            ("TLSRoute", "buy", true),
         ];
         assert_eq!(seen, expected);
     }

@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use crate::expectations::{Kind, Version};
 use crate::key::ObjectKey;
-use crate::watch::{AnalysisRun, Projection, ReplicaSet, Rollout, Service, route, workload};
+use crate::watch::{AnalysisRun, Caches, Experiment, Projection, ReplicaSet, Rollout, Service, workload};
 
 /// The API server answers in milliseconds. Longer than this it is overloaded or out of reach.
 pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(10);
@@ -56,6 +56,7 @@ pub(super) async fn workload_object(
 /// The version of an object now; None when there is none.
 pub(super) async fn version(
     client: &Client,
+    caches: &Caches,
     kind: Kind,
     key: &ObjectKey,
 ) -> Result<Option<Version>, ReadError> {
@@ -63,8 +64,9 @@ pub(super) async fn version(
         Kind::Rollout => Rollout::api_resource(key.group),
         Kind::ReplicaSet => ReplicaSet::api_resource(key.group),
         Kind::Service => Service::api_resource(key.group),
-        Kind::Route(kind) => route::api_resource(kind),
+        Kind::Route(kind) => caches.route_resource(kind),
         Kind::AnalysisRun => AnalysisRun::api_resource(key.group),
+        Kind::Experiment => Experiment::api_resource(key.group),
         Kind::Workload(kind) => workload::api_resource(kind),
     };
     let found = within_limit(api(client, key, &resource).get_metadata_opt(&key.name)).await?;

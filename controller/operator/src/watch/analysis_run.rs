@@ -2,14 +2,15 @@
 
 use kube::core::ApiResource;
 use kulta_api::Group;
-use kulta_api::names::ANALYSIS_DEFINITION_ANNOTATION;
+use kulta_api::names::{ANALYSIS_DEFINITION_ANNOTATION, HASH_LABEL};
 use kulta_core::analysis::run::AnalysisPhase;
 use kulta_core::history::Evidence;
-use kulta_core::observed::AnalysisRunView;
+use kulta_core::observed::{AnalysisRunView, Judge};
 use kulta_core::text;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use super::measures::{Measure, measures};
 use super::metadata::Metadata;
 use super::ownership::{Ownership, ownership};
 use super::projection::{Projection, Undecodable};
@@ -25,6 +26,12 @@ pub struct AnalysisRun {
     pub deleting: bool,
     /// Some metric is measured by Jobs: they may be left to be ended when it is complete.
     pub has_jobs: bool,
+    /// It is to go some time after it is complete.
+    pub is_temporary: bool,
+    /// Its metrics.
+    pub measures: Box<[Measure]>,
+    /// Those of them that are known to be on trial.
+    pub on_trial: Box<[Box<str>]>,
 }
 
 #[derive(Deserialize)]
@@ -53,9 +60,11 @@ struct WrittenStatus {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
+#[serde(rename_all = "camelCase")]
 struct WrittenResult {
     name: String,
     phase: AnalysisPhase,
+    dry_run: bool,
     measurements: Vec<WrittenMeasurement>,
 }
 
@@ -67,6 +76,12 @@ struct WrittenMeasurement {
 
 /// No value is kept longer: it is told on, not computed with.
 const MOST_VALUE_BYTES: usize = 256;
+
+/// The names of the metrics on trial.
+fn on_trial(results: &[WrittenResult]) -> Box<[Box<str>]> {
+    let on_trial = results.iter().filter(|result| result.dry_run);
+    on_trial.map(|result| result.name.as_str().into()).collect()
+}
 
 /// What each metric measured last.
 fn evidence(results: Vec<WrittenResult>) -> Vec<Evidence> {
@@ -112,9 +127,16 @@ impl Projection for AnalysisRun {
         Ok(Self {
             deleting: metadata.is_being_deleted(),
             has_jobs: has_jobs(object),
+            is_temporary: object
+                .pointer("/spec/ttlStrategy")
+                .is_some_and(|written| !written.is_null()),
+            measures: measures(object.get("spec")),
+            on_trial: on_trial(&status.metric_results),
             ownership: ownership(&metadata.owner_references),
             view: AnalysisRunView {
+                judge: Judge::AnalysisRun,
                 created: metadata.creation_timestamp,
+                hash: metadata.labels.get(HASH_LABEL).cloned(),
                 definition: metadata.annotation(ANALYSIS_DEFINITION_ANNOTATION),
                 terminate: spec.terminate.unwrap_or(false),
                 phase: status.phase,

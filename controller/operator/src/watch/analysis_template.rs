@@ -9,6 +9,7 @@ use kulta_api::analysis::TemplateReference;
 use kulta_api::analysis::template::{api_resource, parse};
 use serde_json::Value;
 
+use super::measures::{Measure, measures};
 use super::projection::{Projection, Undecodable};
 use crate::key::ObjectKey;
 
@@ -19,6 +20,8 @@ pub struct TemplateSeen {
     pub resource_version: String,
     /// The templates that it names: none where it can't be read, which is told where it is used.
     pub names: Box<[TemplateReference]>,
+    /// Its metrics, where somebody looks at them.
+    pub measures: Box<[Measure]>,
 }
 
 /// An AnalysisTemplate.
@@ -59,7 +62,17 @@ impl TemplateSeen {
         Self {
             resource_version: version.unwrap_or_default().to_owned(),
             names: names.unwrap_or_default().into(),
+            measures: measures(object.get("spec")),
         }
+    }
+
+    /// The same without its metrics; None: it has none.
+    pub(crate) fn without_measures(&self) -> Option<Self> {
+        (!self.measures.is_empty()).then(|| Self {
+            resource_version: self.resource_version.clone(),
+            names: self.names.clone(),
+            measures: Box::default(),
+        })
     }
 }
 

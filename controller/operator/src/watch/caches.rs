@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use kube::core::ApiResource;
 use kulta_api::Group;
 use kulta_api::analysis::{MOST_TEMPLATES, TemplateReference};
 use kulta_api::selector::selector_matches;
@@ -15,8 +16,8 @@ use tokio::sync::watch;
 use super::relation::{Cached, Change, Relations};
 use super::workloads::Workloads;
 use super::{
-    AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, EndpointSlice, GrpcRoute, HttpRoute, ReplicaSet,
-    Rollout, Route, Service, analysis_template, route,
+    AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, EndpointSlice, Experiment, GrpcRoute, HttpRoute,
+    ReplicaSet, Rollout, Route, Service, TcpRoute, TlsRoute, analysis_template, route,
 };
 use crate::expectations::{Kind, Version};
 use crate::key::ObjectKey;
@@ -39,6 +40,8 @@ pub struct Tables {
     pub endpoint_slices: Table<EndpointSlice>,
     /// AnalysisRuns.
     pub analysis_runs: Table<AnalysisRun>,
+    /// Experiments.
+    pub experiments: Table<Experiment>,
     /// AnalysisTemplates.
     pub analysis_templates: Table<AnalysisTemplate>,
     /// ClusterAnalysisTemplates, whose keys have no namespace.
@@ -47,8 +50,16 @@ pub struct Tables {
     pub http_routes: Table<HttpRoute>,
     /// `GRPCRoute`s.
     pub grpc_routes: Table<GrpcRoute>,
+    /// `TCPRoute`s.
+    pub tcp_routes: Table<TcpRoute>,
+    /// `TLSRoute`s.
+    pub tls_routes: Table<TlsRoute>,
+    /// In which version routes of a kind are read, where the API server has served one.
+    pub route_versions: BTreeMap<RouteKind, String>,
     /// The workloads that Rollouts take their templates from.
     pub workloads: Workloads,
+    /// Whether somebody looks at the metrics of templates: they are not kept otherwise.
+    pub keeps_measures: bool,
     /// Which of them belong together.
     pub relations: Relations,
 }
@@ -63,16 +74,15 @@ impl Tables {
             .map(|(key, rollout)| (key, rollout.as_ref()))
     }
 
-    /// The Rollouts of `group`, and its AnalysisRuns that have work to be done.
+    /// What of `group` has work to be done.
     #[must_use]
-    pub fn to_do_in(&self, group: Group) -> (Vec<ObjectKey>, Vec<ObjectKey>) {
+    pub fn to_do_in(&self, group: Group) -> ToDo {
         let rollouts = self.rollouts.keys().filter(|key| key.group == group);
-        let runs = self.analysis_runs.iter();
-        let runs = runs.filter(|(key, run)| key.group == group && run.has_work());
-        (
-            rollouts.cloned().collect(),
-            runs.map(|(key, _)| key.clone()).collect(),
-        )
+        ToDo {
+            rollouts: rollouts.cloned().collect(),
+            analyses: with_work(&self.analysis_runs, group),
+            experiments: with_work(&self.experiments, group),
+        }
     }
 
     /// The ReplicaSets of one namespace.
@@ -144,10 +154,17 @@ impl Tables {
     /// A route; None when it is not there.
     #[must_use]
     pub fn route(&self, reference: &RouteReference) -> Option<&RouteView> {
-        let key = reference.into();
-        match reference.kind {
-            RouteKind::Http => self.http_routes.get(&key).map(|route| &route.view),
-            RouteKind::Grpc => self.grpc_routes.get(&key).map(|route| &route.view),
+        let (_, view) = self.route_of(reference.kind, &reference.into())?;
+        Some(view)
+    }
+
+    /// The UID of a route, and the route; None when it is not there.
+    fn route_of(&self, kind: RouteKind, key: &ObjectKey) -> Option<(&String, &RouteView)> {
+        match kind {
+            RouteKind::Http => seen(&self.http_routes, key),
+            RouteKind::Grpc => seen(&self.grpc_routes, key),
+            RouteKind::Tcp => seen(&self.tcp_routes, key),
+            RouteKind::Tls => seen(&self.tls_routes, key),
         }
     }
 
@@ -161,6 +178,8 @@ impl Tables {
                 let found = match selecting.kind {
                     RouteKind::Http => selected(&self.http_routes, namespace, &selecting.selector),
                     RouteKind::Grpc => selected(&self.grpc_routes, namespace, &selecting.selector),
+                    RouteKind::Tcp => selected(&self.tcp_routes, namespace, &selecting.selector),
+                    RouteKind::Tls => selected(&self.tls_routes, namespace, &selecting.selector),
                 };
                 let reference = |name| RouteReference {
                     kind: selecting.kind,
@@ -192,14 +211,13 @@ impl Tables {
                 .analysis_runs
                 .get(key)
                 .map(|run| (&run.view.uid, &run.view.resource_version)),
-            Kind::Route(RouteKind::Http) => self
-                .http_routes
+            Kind::Experiment => self
+                .experiments
                 .get(key)
-                .map(|route| (&route.uid, &route.view.resource_version)),
-            Kind::Route(RouteKind::Grpc) => self
-                .grpc_routes
-                .get(key)
-                .map(|route| (&route.uid, &route.view.resource_version)),
+                .map(|experiment| (&experiment.view.uid, &experiment.view.resource_version)),
+            Kind::Route(kind) => self
+                .route_of(kind, key)
+                .map(|(uid, view)| (uid, &view.resource_version)),
             Kind::Workload(kind) => self
                 .workloads
                 .get(kind, key)
@@ -241,6 +259,32 @@ impl Tables {
         concerned.extend(P::spread(key, self));
         concerned
     }
+}
+
+/// What there is to work on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToDo {
+    /// Rollouts.
+    pub rollouts: Vec<ObjectKey>,
+    /// AnalysisRuns.
+    pub analyses: Vec<ObjectKey>,
+    /// Experiments.
+    pub experiments: Vec<ObjectKey>,
+}
+
+/// The objects of a kind in `group` that have work to be done.
+fn with_work<P: Cached>(table: &Table<P>, group: Group) -> Vec<ObjectKey> {
+    let with_work = table
+        .iter()
+        .filter(|(key, object)| key.group == group && object.has_work());
+    with_work.map(|(key, _)| key.clone()).collect()
+}
+
+fn seen<'t, K: route::Kind>(
+    table: &'t Table<Route<K>>,
+    key: &ObjectKey,
+) -> Option<(&'t String, &'t RouteView)> {
+    table.get(key).map(|route| (&route.uid, &route.view))
 }
 
 /// The names of the routes of a namespace that a selector finds.
@@ -292,15 +336,37 @@ impl Caches {
         concerned
     }
 
+    /// Keeps from now on what templates measure.
+    pub fn keep_measures(&self) {
+        self.tables.write().keeps_measures = true;
+    }
+
     /// The version of an object as last seen; None when it is not there.
     #[must_use]
     pub fn version(&self, kind: Kind, key: &ObjectKey) -> Option<Version> {
         self.tables.read().version(kind, key)
     }
 
+    /// Notes that a kind is served, and read in this version from now on.
+    pub fn serve<P: Cached>(&self, resource: &ApiResource) {
+        P::served(&mut self.tables.write(), resource);
+    }
+
+    /// The resource of the routes of a kind, in the version that they are read in.
+    #[must_use]
+    pub fn route_resource(&self, kind: RouteKind) -> ApiResource {
+        let tables = self.tables.read();
+        route::api_resource(kind, tables.route_versions.get(&kind).map(String::as_str))
+    }
+
     /// Rollouts that are gone since the last call, as they were last seen.
     pub fn take_departed(&self) -> Vec<(ObjectKey, Arc<Rollout>)> {
         std::mem::take(&mut self.tables.write().departed)
+    }
+
+    /// The Experiments of which an object has changed since the last call.
+    pub fn take_touched_experiments(&self) -> BTreeSet<ObjectKey> {
+        self.tables.write().relations.take_touched_experiments()
     }
 
     /// Becomes true when some Rollout takes its template from a workload of this kind.

@@ -22,10 +22,12 @@ use super::endpoint_slice::SERVICE_NAME_LABEL;
 use super::workloads::Kept;
 use super::{
     AnalysisRun, AnalysisTemplate, Cached, Caches, ClusterAnalysisTemplate, Deployments, EndpointSlice,
-    GrpcRoute, HttpRoute, PodTemplates, ReplicaSet, ReplicaSets, Rollout, Service, Watched, Workload,
+    Experiment, GrpcRoute, HttpRoute, PodTemplates, Projection as _, ReplicaSet, ReplicaSets, Rollout,
+    Service, TcpRoute, TlsRoute, Watched, Workload,
 };
+use crate::instance::Instance;
 use crate::key::ObjectKey;
-use crate::queue::Requests;
+use crate::queue::{Queues, Requests};
 
 /// Objects in one page of a list. A page is in memory as text: Rollouts with a full history are 70 kB each.
 const PAGE_SIZE: u32 = 100;
@@ -33,11 +35,8 @@ const PAGE_SIZE: u32 = 100;
 const LOOK_FOR_KINDS_EVERY: Duration = Duration::from_secs(15);
 /// The kinds that have to be listed before anything is decided: all of them; and before anything of `argoproj.io` is: those
 /// that it has, too.
-const KINDS: usize = 9;
-const ARGO_KINDS: usize = 4;
-/// Objects of `argoproj.io` that carry it belong to a controller of Argo Rollouts with an instance id, which holds a lease of
-/// its own. One without an id works on those without it, and so does KULTA.
-const NO_INSTANCE: &str = "!argo-rollouts.argoproj.io/controller-instance-id";
+const KINDS: usize = 12;
+const ARGO_KINDS: usize = 5;
 
 /// What all feeds share.
 #[derive(Clone)]
@@ -46,14 +45,14 @@ pub struct Feeds {
     pub client: Client,
     /// The only namespace to watch; None: all.
     pub namespace: Option<String>,
-    /// Whether Rollouts, AnalysisRuns and templates of `argoproj.io` are followed as well.
+    /// Whether Rollouts, AnalysisRuns, templates and Experiments of `argoproj.io` are followed as well.
     pub argo_api: bool,
+    /// Whose Rollouts and AnalysisRuns are followed.
+    pub instance: Instance,
     /// What they fill.
     pub caches: Arc<Caches>,
-    /// Where they tell which Rollouts to decide on.
-    pub requests: Requests,
-    /// Where they tell which AnalysisRuns to work on.
-    pub analyses: Requests,
+    /// Where they tell what to work on.
+    pub queues: Queues,
     /// Becomes true when every kind was listed once.
     pub synced: Synced,
     /// The same for the kinds of `argoproj.io`: where they can't be listed, the others go on.
@@ -65,13 +64,21 @@ impl Feeds {
     #[must_use]
     pub fn start(self) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
-        tasks.spawn(self.clone().follow::<Rollout>(every()));
+        let own = self.own();
+        tasks.spawn(self.clone().follow::<Rollout>(own.clone()));
         tasks.spawn(self.clone().follow::<ReplicaSet>(every().labels(HASH_LABEL)));
-        tasks.spawn(self.clone().follow::<AnalysisRun>(every()));
+        tasks.spawn(self.clone().follow::<AnalysisRun>(own.clone()));
+        tasks.spawn(
+            self.clone()
+                .follow_if_served::<Experiment>(Group::Kulta, own.clone()),
+        );
         if self.argo_api {
-            let own = every().labels(NO_INSTANCE);
             tasks.spawn(self.clone().follow_if_served::<Rollout>(Group::Argo, own.clone()));
-            tasks.spawn(self.clone().follow_if_served::<AnalysisRun>(Group::Argo, own));
+            tasks.spawn(
+                self.clone()
+                    .follow_if_served::<AnalysisRun>(Group::Argo, own.clone()),
+            );
+            tasks.spawn(self.clone().follow_if_served::<Experiment>(Group::Argo, own));
             self.follow_templates(&mut tasks, Group::Argo);
         }
         tasks.spawn(self.clone().follow::<Service>(every()));
@@ -84,8 +91,15 @@ impl Feeds {
         tasks.spawn(self.clone().follow_when_wanted::<ReplicaSets>());
         tasks.spawn(self.clone().follow_when_wanted::<PodTemplates>());
         tasks.spawn(self.clone().follow_if_served::<HttpRoute>(Group::Kulta, every()));
-        tasks.spawn(self.follow_if_served::<GrpcRoute>(Group::Kulta, every()));
+        tasks.spawn(self.clone().follow_if_served::<GrpcRoute>(Group::Kulta, every()));
+        tasks.spawn(self.clone().follow_if_served::<TcpRoute>(Group::Kulta, every()));
+        tasks.spawn(self.follow_if_served::<TlsRoute>(Group::Kulta, every()));
         tasks
+    }
+
+    /// All that belongs to this controller, where it is told apart.
+    fn own(&self) -> watcher::Config {
+        every().labels(&self.instance.selector())
     }
 
     fn follow_templates(&self, tasks: &mut JoinSet<()>, group: Group) {
@@ -104,9 +118,12 @@ impl Feeds {
     async fn follow<P: Cached>(self, objects: watcher::Config) {
         let mut intake = self.intake::<P>(Group::Kulta);
         loop {
-            let ended = self.follow_until_gone(&mut intake, objects.clone()).await;
+            let resource = P::api_resource(Group::Kulta);
+            let ended = self
+                .follow_until_gone(&mut intake, &resource, objects.clone())
+                .await;
             tracing::warn!(
-                kind = P::api_resource(Group::Kulta).kind,
+                kind = resource.kind,
                 error = ended,
                 "the API server does not know the kind"
             );
@@ -117,21 +134,21 @@ impl Feeds {
     /// Follows a kind where it is installed, from the moment it is: there are none of it before.
     async fn follow_if_served<P: Cached>(self, group: Group, objects: watcher::Config) {
         let mut intake = self.intake::<P>(group);
-        let ApiResource {
-            api_version, kind, ..
-        } = P::api_resource(group);
+        let ApiResource { group: of, kind, .. } = P::api_resource(group);
         loop {
-            match self.is_served::<P>(group).await {
-                Ok(true) => {
-                    self.follow_until_gone(&mut intake, objects.clone()).await;
+            match self.newest_served::<P>(group).await {
+                Ok(Some(resource)) => {
+                    self.caches.serve::<P>(&resource);
+                    self.follow_until_gone(&mut intake, &resource, objects.clone())
+                        .await;
                 }
-                Ok(false) => {
-                    tracing::debug!(api_version, kind, "not installed: there are none");
-                    self.requests.all_now(intake.none_left());
+                Ok(None) => {
+                    tracing::debug!(group = of, kind, "not installed: there are none");
+                    self.queues.rollouts.all_now(intake.none_left());
                 }
                 Err(error) => {
                     let error = with_causes(&error);
-                    tracing::warn!(api_version, kind, error, "can't find out whether it is installed");
+                    tracing::warn!(group = of, kind, error, "can't find out whether it is installed");
                 }
             }
             tokio::time::sleep(LOOK_FOR_KINDS_EVERY).await;
@@ -150,32 +167,47 @@ impl Feeds {
         // Nothing else waits for it.
         intake.synced = None;
         loop {
-            let ended = self.follow_until_gone(&mut intake, every()).await;
+            let resource = Workload::<K>::api_resource(Group::Kulta);
+            let ended = self.follow_until_gone(&mut intake, &resource, every()).await;
             tracing::warn!(kind = %K::KIND, error = ended, "workloads can't be followed");
             tokio::time::sleep(LOOK_FOR_KINDS_EVERY).await;
         }
     }
 
-    async fn is_served<P: Cached>(&self, group: Group) -> Result<bool, kube::Error> {
-        let resource = P::api_resource(group);
-        match self.client.list_api_group_resources(&resource.api_version).await {
-            Ok(served) => Ok(served.resources.iter().any(|served| served.kind == resource.kind)),
-            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(false),
-            Err(error) => Err(error),
+    /// The newest version of a kind that is served and can be read; None: none is.
+    async fn newest_served<P: Cached>(&self, group: Group) -> Result<Option<ApiResource>, kube::Error> {
+        for resource in P::api_resources(group) {
+            match self.client.list_api_group_resources(&resource.api_version).await {
+                Ok(served) if served.resources.iter().any(|served| served.kind == resource.kind) => {
+                    return Ok(Some(resource));
+                }
+                Ok(_) => {}
+                Err(kube::Error::Api(status)) if status.is_not_found() => {}
+                Err(error) => return Err(error),
+            }
         }
+        Ok(None)
     }
 
     /// Follows a kind for as long as the API server knows it; answers the error that said it does not.
-    async fn follow_until_gone<P: Cached>(&self, intake: &mut Intake<P>, objects: watcher::Config) -> String {
-        let resource = P::api_resource(intake.group);
+    async fn follow_until_gone<P: Cached>(
+        &self,
+        intake: &mut Intake<P>,
+        resource: &ApiResource,
+        objects: watcher::Config,
+    ) -> String {
         let api: Api<Watched<P>> = match &self.namespace {
-            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
-            None => Api::all_with(self.client.clone(), &resource),
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, resource),
+            None => Api::all_with(self.client.clone(), resource),
         };
         let mut events = pin!(watcher(api, objects).default_backoff());
         loop {
             match events.next().await {
-                Some(Ok(event)) => self.requests.all_now(intake.take(event)),
+                Some(Ok(event)) => {
+                    self.queues.rollouts.all_now(intake.take(event));
+                    let touched = self.caches.take_touched_experiments();
+                    self.queues.experiments.all_now(touched);
+                }
                 Some(Err(error)) if is_unknown_kind(&error) => return with_causes(&error),
                 Some(Err(error)) => {
                     tracing::warn!(
@@ -194,7 +226,7 @@ impl Feeds {
         Intake {
             group,
             caches: Arc::clone(&self.caches),
-            work: self.analyses.clone(),
+            work: P::work(&self.queues).cloned(),
             synced: Some(match group {
                 Group::Kulta => self.synced.clone(),
                 Group::Argo => self.argo_synced.clone(),
@@ -265,8 +297,8 @@ impl Synced {
 struct Intake<P> {
     group: Group,
     caches: Arc<Caches>,
-    /// Where work on the objects themselves is asked for.
-    work: Requests,
+    /// Where work on the objects themselves is asked for, if they ever have any.
+    work: Option<Requests>,
     /// Told once, after the first list.
     synced: Option<Synced>,
     listed: HashSet<ObjectKey>,
@@ -311,8 +343,8 @@ impl<P: Cached> Intake<P> {
         let (key, projection) = object.into_parts(self.group);
         let concerned = match projection {
             Ok(projection) => {
-                if projection.has_work() {
-                    self.work.all_now([key.clone()]);
+                if let Some(work) = self.work.as_ref().filter(|_| projection.has_work()) {
+                    work.all_now([key.clone()]);
                 }
                 self.caches.apply(&key, &projection)
             }

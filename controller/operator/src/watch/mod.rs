@@ -7,7 +7,9 @@ mod analysis_run;
 pub(crate) mod analysis_template;
 mod caches;
 mod endpoint_slice;
+mod experiment;
 pub mod feed;
+mod measures;
 mod metadata;
 mod ownership;
 mod projection;
@@ -21,14 +23,16 @@ mod workloads;
 
 pub use analysis_run::AnalysisRun;
 pub use analysis_template::{AnalysisTemplate, ClusterAnalysisTemplate, TemplateSeen};
-pub use caches::{Caches, Table, Tables};
+pub use caches::{Caches, Table, Tables, ToDo};
 pub use endpoint_slice::{EndpointSlice, pod_prefix};
+pub use experiment::Experiment;
+pub use measures::Measure;
 pub use ownership::Ownership;
 pub use projection::{Projection, Undecodable, Watched};
 pub use relation::{Cached, Change, Relations};
 pub use replica_set::ReplicaSet;
 pub use rollout::Rollout;
-pub use route::{GrpcRoute, HttpRoute, Route};
+pub use route::{GrpcRoute, HttpRoute, Route, TcpRoute, TlsRoute};
 pub use service::Service;
 pub use workload::{Deployments, PodTemplates, ReplicaSets, Workload};
 

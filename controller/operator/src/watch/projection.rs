@@ -19,6 +19,12 @@ pub trait Projection: Debug + PartialEq + Send + Sync + Sized + 'static {
     /// The kind, in `group` where it is served in two.
     fn api_resource(group: Group) -> ApiResource;
 
+    /// The kind in every version that can be read, newest first.
+    #[must_use]
+    fn api_resources(group: Group) -> Vec<ApiResource> {
+        vec![Self::api_resource(group)]
+    }
+
     /// What is kept of `object`.
     ///
     /// # Errors

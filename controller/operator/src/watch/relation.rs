@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use kube::core::ApiResource;
 use kulta_api::Group;
 use kulta_api::analysis::Reference;
 use kulta_core::spec::{RouteKind, RouteReference, WorkloadKind};
@@ -12,10 +13,11 @@ use kulta_core::spec::{RouteKind, RouteReference, WorkloadKind};
 use super::analysis_template::TemplateSeen;
 use super::caches::{Table, Tables};
 use super::{
-    AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, EndpointSlice, GrpcRoute, HttpRoute, Ownership,
-    Projection, ReplicaSet, Rollout, Route, Service, analysis_template, route,
+    AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, EndpointSlice, Experiment, Ownership, Projection,
+    ReplicaSet, Rollout, Route, Service, analysis_template, route,
 };
 use crate::key::ObjectKey;
+use crate::queue::{Queues, Requests};
 
 /// Which Rollouts name which objects, and which objects belong to which.
 #[derive(Debug, Default)]
@@ -33,6 +35,10 @@ pub struct Relations {
     replica_sets_by_owner: Many<String>,
     /// AnalysisRuns by the UID of the Rollout that owns them.
     analysis_runs_by_owner: Many<String>,
+    /// Experiments by the UID of the Rollout that owns them.
+    experiments_by_owner: Many<String>,
+    /// Experiments of which an object has changed, and that nobody was told of yet.
+    touched_experiments: BTreeSet<ObjectKey>,
     /// Rollouts by the templates that their analyses name; those of the cluster have no namespace.
     rollouts_by_template: Many<ObjectKey>,
     /// Templates by the templates that they name.
@@ -98,6 +104,24 @@ impl Relations {
     /// The AnalysisRuns that the Rollout with this UID owns.
     pub fn analysis_runs_of(&self, uid: &str) -> impl Iterator<Item = &ObjectKey> {
         self.analysis_runs_by_owner.of(uid)
+    }
+
+    /// The Experiments that the Rollout with this UID owns.
+    pub fn experiments_of(&self, uid: &str) -> impl Iterator<Item = &ObjectKey> {
+        self.experiments_by_owner.of(uid)
+    }
+
+    /// The Experiments of which an object has changed since the last call.
+    pub fn take_touched_experiments(&mut self) -> BTreeSet<ObjectKey> {
+        std::mem::take(&mut self.touched_experiments)
+    }
+
+    /// An object in `namespace` that may be an Experiment's has changed.
+    fn touch(&mut self, ownership: &Ownership, namespace: &str) {
+        if let Ownership::Experiment { group, name } = ownership {
+            let experiment = ObjectKey::in_group(*group, namespace, name);
+            self.touched_experiments.insert(experiment);
+        }
     }
 
     /// The ReplicaSets without an owner in `namespace`.
@@ -188,6 +212,9 @@ pub trait Cached: Projection {
         BTreeSet::new()
     }
 
+    /// The API server serves the kind in this version, and it is read in that from now on.
+    fn served(_tables: &mut Tables, _resource: &ApiResource) {}
+
     /// All objects of the kind were listed. Answers the Rollouts to decide on.
     fn listed(_tables: &mut Tables) -> BTreeSet<ObjectKey> {
         BTreeSet::new()
@@ -196,6 +223,12 @@ pub trait Cached: Projection {
     /// Whether the object itself has work to be done, besides the Rollouts that it concerns.
     fn has_work(&self) -> bool {
         false
+    }
+
+    /// Where that work is asked for; None of a kind that never has any.
+    #[must_use]
+    fn work(_queues: &Queues) -> Option<&Requests> {
+        None
     }
 }
 
@@ -309,6 +342,7 @@ impl Cached for ReplicaSet {
             Ownership::Orphan => relations
                 .orphans_by_namespace
                 .set(key.namespace.clone(), key, related),
+            Ownership::Experiment { .. } => relations.touch(&self.ownership, &key.namespace),
             Ownership::Other => {}
         }
     }
@@ -323,7 +357,7 @@ impl Cached for ReplicaSet {
                 .filter(|(_, rollout)| rollout.selects(&replica_set.labels))
                 .map(|(rollout, _)| rollout.clone())
                 .collect(),
-            Ownership::Other => Vec::new(),
+            Ownership::Experiment { .. } | Ownership::Other => Vec::new(),
         };
         change.versions().flat_map(of).collect()
     }
@@ -335,28 +369,60 @@ impl Cached for AnalysisRun {
     }
 
     fn relate(&self, key: &ObjectKey, relations: &mut Relations, related: bool) {
+        relations.touch(&self.ownership, &key.namespace);
         if let Ownership::Rollout { uid, .. } = &self.ownership {
             relations.analysis_runs_by_owner.set(uid.clone(), key, related);
         }
     }
 
     fn concerns(change: Change<'_, Self>, key: &ObjectKey, _: &Tables) -> BTreeSet<ObjectKey> {
-        let owner = |run: &Self| match &run.ownership {
-            Ownership::Rollout { group, name, .. } => Some(ObjectKey::in_group(*group, &key.namespace, name)),
-            Ownership::Orphan | Ownership::Other => None,
-        };
+        let owner = |run: &Self| run.ownership.rollout(&key.namespace);
         change.versions().filter_map(owner).collect()
     }
 
     fn has_work(&self) -> bool {
-        // Whoever wrote down its end may have had no time to end its Jobs.
-        !self.deleting && (self.has_jobs || !self.view.phase.completed())
+        // Whoever wrote down its end may have had no time to end its Jobs, and somebody has to delete it in time.
+        !self.deleting && (self.has_jobs || self.is_temporary || !self.view.phase.completed())
+    }
+
+    fn work(queues: &Queues) -> Option<&Requests> {
+        Some(&queues.analyses)
+    }
+}
+
+impl Cached for Experiment {
+    fn table(tables: &mut Tables) -> &mut Table<Self> {
+        &mut tables.experiments
+    }
+
+    fn relate(&self, key: &ObjectKey, relations: &mut Relations, related: bool) {
+        if let Ownership::Rollout { uid, .. } = &self.ownership {
+            relations.experiments_by_owner.set(uid.clone(), key, related);
+        }
+    }
+
+    fn concerns(change: Change<'_, Self>, key: &ObjectKey, _: &Tables) -> BTreeSet<ObjectKey> {
+        let owner = |experiment: &Self| experiment.ownership.rollout(&key.namespace);
+        change.versions().filter_map(owner).collect()
+    }
+
+    fn has_work(&self) -> bool {
+        !self.deleting && (self.has_objects || !self.view.phase.completed())
+    }
+
+    fn work(queues: &Queues) -> Option<&Requests> {
+        Some(&queues.experiments)
     }
 }
 
 impl Cached for AnalysisTemplate {
     fn table(tables: &mut Tables) -> &mut Table<Self> {
         &mut tables.analysis_templates
+    }
+
+    fn completed(self: &Arc<Self>, _: &ObjectKey, tables: &mut Tables) -> Arc<Self> {
+        let slim = self.0.without_measures().filter(|_| !tables.keeps_measures);
+        slim.map_or_else(|| Arc::clone(self), |slim| Arc::new(Self(slim)))
     }
 
     fn relate(&self, key: &ObjectKey, relations: &mut Relations, related: bool) {
@@ -371,6 +437,11 @@ impl Cached for AnalysisTemplate {
 impl Cached for ClusterAnalysisTemplate {
     fn table(tables: &mut Tables) -> &mut Table<Self> {
         &mut tables.cluster_analysis_templates
+    }
+
+    fn completed(self: &Arc<Self>, _: &ObjectKey, tables: &mut Tables) -> Arc<Self> {
+        let slim = self.0.without_measures().filter(|_| !tables.keeps_measures);
+        slim.map_or_else(|| Arc::clone(self), |slim| Arc::new(Self(slim)))
     }
 
     fn relate(&self, key: &ObjectKey, relations: &mut Relations, related: bool) {
@@ -446,21 +517,14 @@ impl Cached for EndpointSlice {
     }
 }
 
-impl Cached for HttpRoute {
+impl<K: route::Kind> Cached for Route<K> {
     fn table(tables: &mut Tables) -> &mut Table<Self> {
-        &mut tables.http_routes
+        K::table(tables)
     }
 
-    fn relate(&self, _: &ObjectKey, _: &mut Relations, _: bool) {}
-
-    fn concerns(change: Change<'_, Self>, key: &ObjectKey, tables: &Tables) -> BTreeSet<ObjectKey> {
-        with_route(&change, key, tables)
-    }
-}
-
-impl Cached for GrpcRoute {
-    fn table(tables: &mut Tables) -> &mut Table<Self> {
-        &mut tables.grpc_routes
+    fn served(tables: &mut Tables, resource: &ApiResource) {
+        let version = resource.version.clone();
+        tables.route_versions.insert(K::KIND, version);
     }
 
     fn relate(&self, _: &ObjectKey, _: &mut Relations, _: bool) {}

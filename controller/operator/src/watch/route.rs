@@ -12,18 +12,30 @@ use kulta_core::spec::RouteKind;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::caches::{Table, Tables};
 use super::metadata::{ManagedFields, Metadata};
 use super::projection::{Projection, Undecodable};
 
 /// The API group of routes.
 const GROUP: &str = "gateway.networking.k8s.io";
-/// The version of routes: the oldest with all that is needed, served by every release since 1.0 (1.1 for `GRPCRoute`).
-const VERSION: &str = "v1";
+
+/// The versions in which routes of a kind have been served with weights, newest first. Those of requests are in `v1` in every
+/// release since 1.0 (1.1 for `GRPCRoute`), `TLSRoute` since 1.5, `TCPRoute` is not yet.
+const fn versions(kind: RouteKind) -> &'static [&'static str] {
+    match kind {
+        RouteKind::Http | RouteKind::Grpc => &["v1"],
+        RouteKind::Tcp => &["v1", "v1alpha2"],
+        RouteKind::Tls => &["v1", "v1alpha3", "v1alpha2"],
+    }
+}
 
 /// A kind of route that is watched.
-pub trait Kind: Debug + PartialEq + Send + Sync + 'static {
+pub trait Kind: Debug + PartialEq + Send + Sync + Sized + 'static {
     /// Which one.
     const KIND: RouteKind;
+
+    /// Where its routes are.
+    fn table(tables: &mut Tables) -> &mut Table<Route<Self>>;
 }
 
 /// `HTTPRoute`s.
@@ -32,6 +44,10 @@ pub struct Http;
 
 impl Kind for Http {
     const KIND: RouteKind = RouteKind::Http;
+
+    fn table(tables: &mut Tables) -> &mut Table<Route<Self>> {
+        &mut tables.http_routes
+    }
 }
 
 /// `GRPCRoute`s.
@@ -40,12 +56,44 @@ pub struct Grpc;
 
 impl Kind for Grpc {
     const KIND: RouteKind = RouteKind::Grpc;
+
+    fn table(tables: &mut Tables) -> &mut Table<Route<Self>> {
+        &mut tables.grpc_routes
+    }
+}
+
+/// `TCPRoute`s.
+#[derive(Debug, PartialEq)]
+pub struct Tcp;
+
+impl Kind for Tcp {
+    const KIND: RouteKind = RouteKind::Tcp;
+
+    fn table(tables: &mut Tables) -> &mut Table<Route<Self>> {
+        &mut tables.tcp_routes
+    }
+}
+
+/// `TLSRoute`s.
+#[derive(Debug, PartialEq)]
+pub struct Tls;
+
+impl Kind for Tls {
+    const KIND: RouteKind = RouteKind::Tls;
+
+    fn table(tables: &mut Tables) -> &mut Table<Route<Self>> {
+        &mut tables.tls_routes
+    }
 }
 
 /// An `HTTPRoute`.
 pub type HttpRoute = Route<Http>;
 /// A `GRPCRoute`.
 pub type GrpcRoute = Route<Grpc>;
+/// A `TCPRoute`.
+pub type TcpRoute = Route<Tcp>;
+/// A `TLSRoute`.
+pub type TlsRoute = Route<Tls>;
 
 /// A route.
 #[derive(Debug, PartialEq)]
@@ -57,16 +105,20 @@ pub struct Route<K> {
     kind: PhantomData<K>,
 }
 
-/// The resource of the routes of a kind, for a client.
-pub(crate) fn api_resource(kind: RouteKind) -> ApiResource {
+/// The resource of the routes of a kind, for a client, in `version`; None: in the newest one.
+pub(crate) fn api_resource(kind: RouteKind, version: Option<&str>) -> ApiResource {
     let plural = match kind {
         RouteKind::Http => "httproutes",
         RouteKind::Grpc => "grpcroutes",
+        RouteKind::Tcp => "tcproutes",
+        RouteKind::Tls => "tlsroutes",
     };
+    let newest = versions(kind).first().copied();
+    let version = version.or(newest).unwrap_or_default();
     ApiResource {
         group: GROUP.to_owned(),
-        version: VERSION.to_owned(),
-        api_version: format!("{GROUP}/{VERSION}"),
+        version: version.to_owned(),
+        api_version: format!("{GROUP}/{version}"),
         kind: kind.as_str().to_owned(),
         plural: plural.to_owned(),
     }
@@ -192,7 +244,14 @@ impl WrittenBackend {
 
 impl<K: Kind> Projection for Route<K> {
     fn api_resource(_: Group) -> ApiResource {
-        api_resource(K::KIND)
+        api_resource(K::KIND, None)
+    }
+
+    fn api_resources(_: Group) -> Vec<ApiResource> {
+        let versions = versions(K::KIND).iter();
+        versions
+            .map(|version| api_resource(K::KIND, Some(version)))
+            .collect()
     }
 
     fn project(object: &Value) -> Result<Self, Undecodable> {
@@ -217,7 +276,12 @@ impl<K: Kind> Projection for Route<K> {
             resource_version: metadata.resource_version,
             labels: metadata.labels,
             backends: backends.collect(),
-            rules: rules_to_look_at(object),
+            // Rules of whole connections are never made of others, whatever they are called.
+            rules: if K::KIND.has_matches() {
+                rules_to_look_at(object)
+            } else {
+                Vec::new()
+            },
             parents: spec
                 .parent_refs
                 .iter()
@@ -344,6 +408,25 @@ mod tests {
         assert_eq!(body, object["spec"]["rules"][1]);
         object["spec"]["rules"] = json!([{"backendRefs": [{"name": "other"}]}]);
         assert!(view(&object).rules.is_empty());
+    }
+
+    #[test]
+    fn of_routes_of_connections_the_split_is_seen_and_no_rule() {
+        let mut object = samples::route("db");
+        let two =
+            json!([{"name": "db-stable", "port": 5432}, {"name": "db-canary", "port": 5432, "weight": 0}]);
+        object["spec"]["rules"] = json!([{"name": "testers", "backendRefs": two}]);
+
+        let views = [
+            TcpRoute::project(&object).unwrap().view,
+            TlsRoute::project(&object).unwrap().view,
+        ];
+
+        for view in views {
+            let weights: Vec<_> = view.backends.iter().map(|backend| backend.weight).collect();
+            assert_eq!(weights, [None, Some(0)]);
+            assert_eq!(view.rules, []);
+        }
     }
 
     #[test]

@@ -67,6 +67,25 @@ pub(crate) fn analysis_run(rollout: &str, name: &str) -> Value {
     })
 }
 
+/// An Experiment of a Rollout, with pods of one version, without a status.
+pub(crate) fn experiment(rollout: &str, name: &str) -> Value {
+    let mut metadata = analysis_run(rollout, name)["metadata"].clone();
+    metadata["labels"] = json!({HASH_LABEL: "abc"});
+    json!({
+        "apiVersion": "kulta.io/v1alpha1",
+        "kind": "Experiment",
+        "metadata": metadata,
+        "spec": {"templates": [{
+            "name": "canary",
+            "selector": {"matchLabels": {"app": rollout}},
+            "template": {
+                "metadata": {"labels": {"app": rollout}},
+                "spec": {"containers": [{"name": "main", "image": "registry.example/web:2", "ports": [{"containerPort": 8080}]}]},
+            },
+        }]},
+    })
+}
+
 /// A template with the metric `errors`.
 pub(crate) fn analysis_template(name: &str) -> Value {
     json!({

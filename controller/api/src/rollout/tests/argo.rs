@@ -9,10 +9,8 @@ fn plugged(configuration: &Value) -> Value {
 }
 
 fn routes_of(spec: &Value) -> Vec<String> {
-    let Method::Routed(routing) = accepted(spec).method else {
-        panic!("no traffic routing");
-    };
-    let routes = routing.routes.iter();
+    let spec = accepted(spec);
+    let routes = spec.routing().expect("traffic routing").routes.iter();
     routes.map(|route| route.reference.to_string()).collect()
 }
 
@@ -61,19 +59,59 @@ fn routes_are_named_in_one_place_only() {
 }
 
 #[test]
-fn what_the_plugin_can_and_kulta_can_not_is_refused_by_name() {
-    for field in ["tcpRoute", "tcpRoutes", "tlsRoutes", "tlsRouteSelector"] {
+fn what_the_plugin_does_not_know_either_is_refused_by_name() {
+    for field in ["udpRoute", "tcpRouteSelectors"] {
         let problems = told(Group::Argo, &plugged(&json!({"httpRoute": "web", field: "x"})));
         assert_eq!(problems.len(), 1, "{problems:?}");
         assert_eq!(problems[0].path, format!("{PLUGIN}.{field}"));
     }
 }
 
+#[test]
+fn routes_of_connections_are_named_as_those_of_requests_and_take_no_managed_rules() {
+    let configuration = json!({
+        "tlsRoute": "db", "tlsRoutes": [{"name": "mail"}], "tcpRoute": "db", "tcpRoutes": [{"name": "queue"}],
+        "httpRoute": "web", "tcpRouteSelector": {"matchLabels": {"app": "db"}}, "namespace": "edge",
+    });
+
+    let routing = routing_of(&configuration);
+
+    let routes: Vec<_> = routing
+        .routes
+        .iter()
+        .map(|route| {
+            let (kind, takes) = (route.reference.kind, route.takes_managed_rules);
+            (kind.as_str(), route.reference.to_string(), takes)
+        })
+        .collect();
+    let expected = [
+        ("HTTPRoute", "edge/web".to_owned(), true),
+        ("TCPRoute", "edge/db".to_owned(), false),
+        ("TCPRoute", "edge/queue".to_owned(), false),
+        ("TLSRoute", "edge/db".to_owned(), false),
+        ("TLSRoute", "edge/mail".to_owned(), false),
+    ];
+    assert_eq!(routes, expected);
+    let path = format!("{PLUGIN}.tcpRouteSelector");
+    assert_eq!(routing.selectors, [(RouteKind::Tcp, path)]);
+    assert!(routing.in_progress_label.is_some());
+}
+
+/// Its plugin passes over it.
+#[test]
+fn managed_rules_of_connections_pass_with_argo_rollouts_and_are_refused_here() {
+    for field in ["tcpRoutes", "tlsRoutes"] {
+        let spec = plugged(&json!({field: [{"name": "db", "useHeaderRoutes": true}]}));
+
+        assert_eq!(told(Group::Argo, &spec), []);
+        let path = format!("{PLUGIN}.{field}[0].useHeaderRoutes");
+        assert_refused(&spec, &path, "whole connections");
+    }
+}
+
 fn routing_of(configuration: &Value) -> kulta_core::spec::TrafficRouting {
-    let Method::Routed(routing) = accepted(&plugged(configuration)).method else {
-        panic!("no traffic routing");
-    };
-    routing
+    let spec = accepted(&plugged(configuration));
+    spec.routing().expect("traffic routing").clone()
 }
 
 #[test]
@@ -200,8 +238,8 @@ fn fields_of_argo_rollouts_that_kulta_does_not_have_are_refused_by_name() {
             "spec.strategy.canary.trafficRouting.plugins.example/router",
         ),
         (
-            "/strategy/canary/steps/0/experiment",
-            "spec.strategy.canary.steps[0].experiment",
+            "/strategy/canary/steps/0/plugin",
+            "spec.strategy.canary.steps[0].plugin",
         ),
     ];
     for (pointer, path) in cases {

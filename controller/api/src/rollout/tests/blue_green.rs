@@ -1,7 +1,7 @@
 //! Blue-green: what it means, and what is refused with which words.
 
 use jiff::SignedDuration;
-use kulta_core::spec::{BlueGreen, Problem, Promotion};
+use kulta_core::spec::{BlueGreen, Problem, Promotion, RouteKind};
 use serde_json::{Value, json};
 
 use super::{accepted, assert_refused, basic, refused, with, without};
@@ -46,6 +46,7 @@ fn defaults_are_those_of_argo_rollouts() {
     let expected = BlueGreen {
         active_service: "active".to_owned(),
         preview_service: None,
+        routing: None,
         preview_replicas: None,
         promotion: Promotion::AtOnce,
         pre_promotion: None,
@@ -71,6 +72,7 @@ fn each_field_has_its_meaning() {
             "activeService": "active",
             "previewService": "preview",
             "previewReplicaCount": 2,
+            "trafficRouting": {"gatewayAPI": {"httpRoutes": [{"name": "web"}]}},
             "autoPromotionSeconds": 60,
             "prePromotionAnalysis": analysis(&metric()),
             "postPromotionAnalysis": analysis(&metric()),
@@ -84,6 +86,7 @@ fn each_field_has_its_meaning() {
     let BlueGreen {
         active_service,
         preview_service,
+        routing,
         preview_replicas,
         promotion,
         pre_promotion,
@@ -97,6 +100,7 @@ fn each_field_has_its_meaning() {
         (active_service.as_str(), preview_service.as_deref()),
         ("active", Some("preview"))
     );
+    assert_eq!(routing.expect("routes").routes[0].reference.name, "web");
     assert_eq!(
         (preview_replicas, promotion),
         (Some(2), Promotion::After(SignedDuration::from_secs(60)))
@@ -188,9 +192,113 @@ fn a_limit_of_old_versions_above_those_that_are_kept_is_refused() {
     assert_refused(&spec, &path, "revision history limit can not be smaller");
 }
 
+/// Switched by these routes.
+fn by_routes(gateway_api: &Value) -> Value {
+    let spec = field(least(), "previewService", json!("preview"));
+    field(spec, "trafficRouting", json!({"gatewayAPI": gateway_api}))
+}
+
+const ROUTING: &str = "spec.strategy.blueGreen.trafficRouting";
+
 #[test]
-fn fields_that_mean_nothing_here_are_refused_with_a_way_out() {
-    assert_field_refused("trafficRouting", json!({}), "let the route name activeService");
+fn routes_of_both_kinds_and_selectors_of_more_may_switch_users() {
+    let spec = by_routes(&json!({
+        "httpRoutes": [{"name": "web"}, {"name": "web", "namespace": "edge"}],
+        "grpcRoutes": [{"name": "web"}],
+        "httpRouteSelector": {"matchLabels": {"app": "web"}},
+    }));
+
+    let routing = meaning(&spec).routing.expect("routes");
+
+    let routes: Vec<_> = routing
+        .routes
+        .iter()
+        .map(|route| (route.path.as_str(), route.reference.to_string()))
+        .collect();
+    let path = |rest: &str| format!("{ROUTING}.gatewayAPI.{rest}");
+    let (first, second, third) = (
+        path("httpRoutes[0]"),
+        path("httpRoutes[1]"),
+        path("grpcRoutes[0]"),
+    );
+    let expected = [
+        (first.as_str(), "shop/web".to_owned()),
+        (second.as_str(), "edge/web".to_owned()),
+        (third.as_str(), "shop/web".to_owned()),
+    ];
+    assert_eq!(routes, expected);
+    assert_eq!(routing.selectors, [(RouteKind::Http, path("httpRouteSelector"))]);
+    assert_eq!(
+        (routing.stable_service.as_str(), routing.canary_service.as_str()),
+        ("active", "preview")
+    );
+    assert_eq!(crate::rollout::route_selectors(&spec).len(), 1);
+}
+
+#[test]
+fn routes_need_the_preview_service() {
+    let spec = without(
+        by_routes(&json!({"httpRoutes": [{"name": "web"}]})),
+        "/strategy/blueGreen/previewService",
+    );
+
+    assert_refused(
+        &spec,
+        &format!("{PATH}.previewService"),
+        "must be set with trafficRouting",
+    );
+}
+
+#[test]
+fn traffic_routing_without_a_route_and_with_one_twice_is_refused() {
+    let none = by_routes(&json!({}));
+    assert_refused(
+        &none,
+        &format!("{ROUTING}.gatewayAPI.httpRoutes"),
+        "at least one route",
+    );
+
+    let twice = by_routes(&json!({"httpRoutes": [{"name": "web"}, {"name": "web"}]}));
+    let path = format!("{ROUTING}.gatewayAPI.httpRoutes[1]");
+    assert_refused(&twice, &path, "listed twice");
+}
+
+#[test]
+fn what_only_a_canary_can_have_of_traffic_routing_is_refused_with_a_way_out() {
+    let least = || by_routes(&json!({"httpRoutes": [{"name": "web"}]}));
+    let with = |name: &str, value| {
+        with(
+            least(),
+            &format!("/strategy/blueGreen/trafficRouting/{name}"),
+            value,
+        )
+    };
+
+    let managed = with("managedRoutes", json!([{"name": "testers"}]));
+    assert_refused(&managed, &format!("{ROUTING}.managedRoutes"), "take it out");
+    let taking = by_routes(&json!({"grpcRoutes": [{"name": "web", "useHeaderRoutes": true}]}));
+    let path = format!("{ROUTING}.gatewayAPI.grpcRoutes[0].useHeaderRoutes");
+    assert_refused(&taking, &path, "take it out");
+    let plugins = with(
+        "plugins",
+        json!({"argoproj-labs/gatewayAPI": {"httpRoute": "web"}}),
+    );
+    assert_refused(
+        &plugins,
+        &format!("{ROUTING}.plugins"),
+        "trafficRouting.gatewayAPI",
+    );
+    let whole = with("maxTrafficWeight", json!(1000));
+    assert_refused(&whole, &format!("{ROUTING}.maxTrafficWeight"), "percent");
+}
+
+#[test]
+fn a_mistake_in_traffic_routing_never_leaves_a_switch_by_the_service() {
+    let misspelt = by_routes(&json!({"httpRoute": [{"name": "web"}]}));
+
+    let invalid = super::parse(crate::Group::Kulta, "shop", &misspelt).expect_err("refused");
+
+    assert!(invalid.readable.expect("readable").routing().is_some());
 }
 
 #[test]

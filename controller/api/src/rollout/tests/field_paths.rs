@@ -46,7 +46,7 @@ fn of_each_of_several_mistakes() {
     let spec = canary(
         routed(),
         "steps",
-        json!([{"experiment": {}}, {"setWeight": "5"}, {"pause": {"until": 1}}]),
+        json!([{"plugin": {}}, {"setWeight": "5"}, {"pause": {"until": 1}}]),
     );
     let spec = with(spec, "/strategy/canary/maxSruge", json!(1));
 
@@ -54,11 +54,7 @@ fn of_each_of_several_mistakes() {
     paths.sort();
 
     let canary = "spec.strategy.canary";
-    let steps = [
-        "steps[0].experiment",
-        "steps[1].setWeight",
-        "steps[2].pause.until",
-    ];
+    let steps = ["steps[0].plugin", "steps[1].setWeight", "steps[2].pause.until"];
     let mut expected = vec![format!("{canary}.maxSruge")];
     expected.extend(steps.map(|step| format!("{canary}.{step}")));
     assert_eq!(paths, expected);

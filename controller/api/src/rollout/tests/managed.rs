@@ -232,6 +232,28 @@ fn which_routes_take_managed_rules_is_said_at_each_of_them() {
 }
 
 #[test]
+fn routes_of_connections_take_no_managed_rules() {
+    let by = |gateway_api| {
+        let spec = managed(&["testers"], &header_step(&json!({"exact": "a"})));
+        with(spec, "/strategy/canary/trafficRouting/gatewayAPI", gateway_api)
+    };
+    let beside = by(
+        json!({"httpRoutes": [{"name": "a"}], "tcpRoutes": [{"name": "a"}], "tlsRoutes": [{"name": "a"}]}),
+    );
+    let routes = accepted(&beside).routing().unwrap().routes.clone();
+    let takes: Vec<_> = routes.iter().map(|route| route.takes_managed_rules).collect();
+    assert_eq!(takes, [true, false, false]);
+
+    let path = "spec.strategy.canary.trafficRouting";
+    let alone = by(json!({"tlsRoutes": [{"name": "a"}]}));
+    assert_refused(&alone, path, "setHeaderRoute would do nothing");
+    let asked =
+        by(json!({"httpRoutes": [{"name": "a"}], "tcpRoutes": [{"name": "a", "useHeaderRoutes": true}]}));
+    let path = format!("{path}.gatewayAPI.tcpRoutes[0].useHeaderRoutes");
+    assert_refused(&asked, &path, "unknown field");
+}
+
+#[test]
 fn the_plugin_takes_one_route_for_a_header_route_and_others_only_if_they_say_so() {
     let configuration = json!({
         "httpRoute": "a", "httpRoutes": [{"name": "b"}, {"name": "c", "useHeaderRoutes": true}],

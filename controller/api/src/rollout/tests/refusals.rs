@@ -19,6 +19,17 @@ mod refuses_the_rollout {
     }
 
     #[test]
+    fn with_a_negative_limit_of_analyses() {
+        for field in ["successfulRunHistoryLimit", "unsuccessfulRunHistoryLimit"] {
+            assert_refused(
+                &with(basic(), "/analysis", json!({field: -1})),
+                &format!("spec.analysis.{field}"),
+                "greater than or equal to 0",
+            );
+        }
+    }
+
+    #[test]
     fn with_empty_selector() {
         assert_refused(
             &with(basic(), "/selector", json!({})),
@@ -214,17 +225,30 @@ mod refuses_the_canary {
     }
 
     #[test]
-    fn with_weights_that_are_no_percent() {
+    fn with_a_whole_that_no_route_can_have() {
         let pointer = "/strategy/canary/trafficRouting/maxTrafficWeight";
         let path = "spec.strategy.canary.trafficRouting.maxTrafficWeight";
-        for whole in [1, 1_000] {
-            assert_refused(
-                &with(routed(), pointer, json!(whole)),
-                path,
-                "weights of routes are percent",
-            );
+        for whole in [-1, 0, 1_000_001] {
+            let spec = with(routed(), pointer, json!(whole));
+            assert_refused(&spec, path, "must be between 1 and 1000000");
         }
-        super::super::accepted(&with(routed(), pointer, json!(100)));
+    }
+
+    #[test]
+    fn with_a_weight_above_the_whole() {
+        let pointer = "/strategy/canary/trafficRouting/maxTrafficWeight";
+        let spec = with(routed(), pointer, json!(1000));
+        let words = "needs to be between 0 and 1000, is 1001";
+        for (step, field) in [
+            (json!({"setWeight": 1001}), "setWeight"),
+            (
+                json!({"setCanaryScale": {"weight": 1001}}),
+                "setCanaryScale.weight",
+            ),
+        ] {
+            let spec = canary(spec.clone(), "steps", json!([step]));
+            assert_refused(&spec, &format!("{CANARY}.steps[0].{field}"), words);
+        }
     }
 
     #[test]

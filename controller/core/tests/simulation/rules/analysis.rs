@@ -6,7 +6,7 @@ use kulta_core::plan::Plan;
 use kulta_core::spec::{Spec, Step};
 use kulta_core::status::{AnalysisReference, Status};
 
-use super::{PlanRule, canary_shares, written};
+use super::{PlanRule, canary_shares, millionths, written};
 
 /// A step that waits for an analysis is done only when that has been successful by itself, and no weight rises while
 /// an analysis of the new version speaks against it.
@@ -53,13 +53,13 @@ fn was_allowed(observed: &Observed) -> bool {
     )
 }
 
-/// The weight that the steps before the one under way have brought: the way back to it needs no gate.
+/// The weight that the steps before the one under way have brought, in millionths: the way back to it needs no gate.
 fn earned(status: &Status, spec: &Spec) -> u32 {
     let index = status.current_step_index.unwrap_or(0);
     let mut steps = (0..index).rev().filter_map(|index| spec.step(index));
     steps
         .find_map(|step| match step {
-            Step::SetWeight(weight) => Some(weight.percent()),
+            Step::SetWeight(weight) => Some(millionths(*weight)),
             _ => None,
         })
         .unwrap_or(0)

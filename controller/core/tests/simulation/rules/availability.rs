@@ -7,7 +7,7 @@ use kulta_core::spec::{Method, Spec};
 use super::progress::promotes;
 use crate::simulation::cluster::promised;
 
-use super::{PlanRule, all_accepted, highest_canary_share, lowest_canary_share, pods_for};
+use super::{ALL, PlanRule, all_accepted, highest_canary_share, lowest_canary_share, pods_for};
 
 /// What is left of a ReplicaSet's available pods when the plan is carried out.
 fn left(replica_set: &ReplicaSetView, plan: &Plan) -> u32 {
@@ -49,7 +49,7 @@ impl PlanRule for Availability {
                     promised,
                 )
             }
-            Method::Routed(routing) => stable_kept(observed, spec, routing.dynamic_stable_scale, plan),
+            Method::Routed(canary) => stable_kept(observed, spec, canary.dynamic_stable_scale, plan),
             Method::BlueGreen(_) => stable_kept(observed, spec, false, plan),
         }
     }
@@ -70,9 +70,9 @@ fn stable_kept(
         return Ok(());
     };
     let share = if dynamic_stable_scale {
-        100 - lowest_canary_share(observed)
+        ALL - lowest_canary_share(observed)
     } else {
-        100
+        ALL
     };
     kept(
         "the stable revision",
@@ -117,7 +117,7 @@ impl PlanRule for TrafficBeforePods {
                 after > 0 && (!returning || after >= pods_for(canary_share, spec.replicas).min(before));
             if after < before && selected && !kept && (canary_share > 0 || !all_accepted(observed)) {
                 return Err(format!(
-                    "{}: from {before} to {after} available pods while {canary_share} % of the traffic may go there",
+                    "{}: from {before} to {after} available pods while {canary_share} millionths of the traffic may go there",
                     gone.name
                 ));
             }

@@ -6,8 +6,8 @@ use kulta_core::plan::{Action, Plan};
 use kulta_core::spec::{BlueGreen, Promotion, Spec};
 use kulta_core::status::{AnalysisReference, PauseReason};
 
-use super::PlanRule;
 use super::progress::promotes;
+use super::{ALL, PlanRule, all_accepted, canary_shares, highest_canary_share, lowest_canary_share, written};
 
 /// What the switch of a blue-green Rollout has to keep to.
 pub(crate) struct SafeSwitch;
@@ -19,12 +19,15 @@ impl PlanRule for SafeSwitch {
         };
         let active = observed.stable_service.as_ref().and_then(Presence::present);
         for action in &plan.actions {
-            if let Action::PointService { name, to, .. } = action
-                && *name == blue_green.active_service
-            {
-                switched(observed, spec, blue_green, plan, to)?;
+            if let Action::PointService { name, to, .. } = action {
+                if *name == blue_green.active_service {
+                    active_points(observed, spec, blue_green, plan, to)?;
+                } else {
+                    preview_points(observed, spec, plan, to)?;
+                }
             }
         }
+        sent_by_routes(observed, spec, blue_green, plan)?;
         gone(observed, spec, plan, active)?;
         if promotes(observed, plan) {
             proven(observed, spec, blue_green, active)?;
@@ -37,6 +40,74 @@ fn with_hash<'a>(observed: &'a Observed, hash: &str) -> Result<&'a ReplicaSetVie
     let mut all = observed.replica_sets.iter();
     all.find(|one| one.hash == hash)
         .ok_or_else(|| format!("no such revision: {hash}"))
+}
+
+/// With routes, the active Service goes with what is trusted alone.
+fn active_points(
+    observed: &Observed,
+    spec: &Spec,
+    blue_green: &BlueGreen,
+    plan: &Plan,
+    to: &str,
+) -> Result<(), String> {
+    if spec.routing().is_none() {
+        return switched(observed, spec, blue_green, plan, to);
+    }
+    let proven = [&observed.status.stable_hash, &plan.status.stable_hash];
+    let is_proven = proven.into_iter().flatten().any(|hash| hash == to);
+    if !is_proven || with_hash(observed, to)?.lasting_available() == 0 {
+        return Err(format!(
+            "the active Service is pointed at {to}, which is not proven or has no pods"
+        ));
+    }
+    Ok(())
+}
+
+/// The preview Service is pointed elsewhere only where routes send nobody there, or nobody answers.
+fn preview_points(observed: &Observed, spec: &Spec, plan: &Plan, to: &str) -> Result<(), String> {
+    let preview = observed.canary_service.as_ref().and_then(Presence::present);
+    let selected = preview.and_then(|preview| preview.selects.as_ref());
+    let answers = preview
+        .zip(selected)
+        .is_some_and(|(preview, hash)| shows(preview, hash));
+    let is_asked = highest_canary_share(observed) > 0 || !all_accepted(observed);
+    let is_stable = plan.status.stable_hash.as_deref() == Some(to);
+    if spec.routing().is_some() && is_asked && (answers || !is_stable) {
+        return Err(format!(
+            "the preview Service is pointed at {to} while routes send users there"
+        ));
+    }
+    Ok(())
+}
+
+/// Routes send users forward as the active Service does, all at once, and back only onto endpoints of the stable version.
+fn sent_by_routes(
+    observed: &Observed,
+    spec: &Spec,
+    blue_green: &BlueGreen,
+    plan: &Plan,
+) -> Result<(), String> {
+    let preview = observed.canary_service.as_ref().and_then(Presence::present);
+    let active = observed.stable_service.as_ref().and_then(Presence::present);
+    let before = observed.status.traffic.as_ref();
+    let was_asked_for = before.is_some_and(|traffic| traffic.requested.percent() == 100);
+    for (seen, after) in written(observed, plan)? {
+        for ((_, from), (_, to)) in canary_shares(&seen).into_iter().zip(canary_shares(&after)) {
+            if to > from && !was_asked_for {
+                let selected = preview.and_then(|preview| preview.selects.as_deref());
+                let selected = selected.ok_or("users are sent to a Service that selects no version")?;
+                switched(observed, spec, blue_green, plan, selected)?;
+            }
+            let answers = active.is_some_and(|active| {
+                let selected = active.selects.as_ref();
+                selected.is_none_or(|hash| shows(active, hash))
+            });
+            if to < from && !answers && spec.replicas > 0 {
+                return Err("users are sent to an active Service without endpoints".to_owned());
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Forward only to a whole version that nothing holds; back only to a version with pods.
@@ -95,7 +166,7 @@ fn shows(service: &ServiceView, hash: &str) -> bool {
         && service.ready_endpoints.get(hash).is_some_and(|ready| *ready > 0)
 }
 
-/// No pods are taken from what the active Service selects, and those of old versions go only once another one is seen
+/// No pods are taken from what users may meet behind either Service, and those of old versions go only once another one is seen
 /// behind it.
 fn gone(observed: &Observed, spec: &Spec, plan: &Plan, active: Option<&ServiceView>) -> Result<(), String> {
     for action in &plan.actions {
@@ -110,6 +181,14 @@ fn gone(observed: &Observed, spec: &Spec, plan: &Plan, active: Option<&ServiceVi
         let stable = plan.status.stable_hash.as_ref();
         let current = plan.status.current_pod_hash.as_ref();
         let selected = active.and_then(|active| active.selects.as_ref());
+        let preview = observed.canary_service.as_ref().and_then(Presence::present);
+        let previewed = preview.and_then(|preview| preview.selects.as_ref());
+        let is_asked = highest_canary_share(observed) > 0 || !all_accepted(observed);
+        if spec.routing().is_some() && is_asked && previewed == Some(&one.hash) {
+            return Err(format!(
+                "{name}: routes may send users there, and it goes from {from} to {to}"
+            ));
+        }
         if selected == Some(&one.hash) {
             return Err(format!(
                 "{name}: all users are there, and it goes from {from} to {to}"
@@ -133,8 +212,14 @@ fn proven(
 ) -> Result<(), String> {
     let status = &observed.status;
     let current = status.current_pod_hash.as_deref().unwrap_or_default();
-    if spec.replicas > 0 && !active.is_some_and(|active| shows(active, current)) {
-        return Err("promoted before its endpoints were seen behind the active Service".to_owned());
+    let preview = observed.canary_service.as_ref().and_then(Presence::present);
+    let asked = if spec.routing().is_some() {
+        preview.filter(|_| lowest_canary_share(observed) == ALL && all_accepted(observed))
+    } else {
+        active
+    };
+    if spec.replicas > 0 && !asked.is_some_and(|asked| shows(asked, current)) {
+        return Err("promoted before all users were seen at its endpoints".to_owned());
     }
     let unquestioned = status.promote_full
         || status

@@ -7,7 +7,7 @@ use kulta_core::spec::{Spec, Step};
 use serde_json::Value;
 
 use super::traffic::{allowed_weight, canary_is_ready, is_rejected};
-use super::{PlanRule, all_accepted, routes};
+use super::{PlanRule, all_accepted, routes, share_of};
 use crate::simulation::cluster::CANARY;
 
 /// The controller's own rules.
@@ -81,9 +81,12 @@ fn refs(rule: &Value) -> impl Iterator<Item = &Value> {
 }
 
 fn share(rule: &Value) -> u32 {
-    let canary = refs(rule).filter(|backend| backend["name"] == CANARY);
-    let weights = canary.map(|backend| backend["weight"].as_u64().unwrap_or(1));
-    u32::try_from(weights.max().unwrap_or(0)).unwrap_or(u32::MAX)
+    let sum = |name: Option<&str>| {
+        let named = refs(rule).filter(|backend| name.is_none_or(|name| backend["name"] == name));
+        let weights = named.map(|backend| backend["weight"].as_u64().unwrap_or(1));
+        u32::try_from(weights.sum::<u64>()).unwrap_or(u32::MAX)
+    };
+    share_of(sum(Some(CANARY)), sum(None))
 }
 
 /// A step at or before the current one has set the route, and none has taken it away again.

@@ -14,7 +14,7 @@ mod traffic;
 use jiff::Timestamp;
 use kulta_core::observed::{Observed, Presence, RouteView};
 use kulta_core::plan::{Action, Plan};
-use kulta_core::spec::Spec;
+use kulta_core::spec::{Spec, Weight, Whole};
 
 pub(crate) use analysis::Evidence;
 pub(crate) use availability::{Availability, TrafficBeforePods};
@@ -26,9 +26,9 @@ pub(crate) use progress::{Determinism, OneStepAtATime};
 pub(crate) use restart::Restarts;
 pub(crate) use traffic::{NoTrafficLost, WeightWithinSteps};
 
-use super::cluster::{CANARY, Cluster, STABLE};
+use super::cluster::{Cluster, NEW_SIDE, STABLE_SIDE};
 use super::controller::Witness;
-use super::data_plane::is_service;
+use super::data_plane::is_one_of;
 
 /// Every rule.
 pub(crate) fn all() -> Vec<Box<dyn Witness>> {
@@ -106,26 +106,34 @@ fn written(observed: &Observed, plan: &Plan) -> Result<Vec<(RouteView, RouteView
     Ok(pairs)
 }
 
-/// The canary's share in percent, rounded up, of every rule of `route` that names both Services.
+/// Shares are judged in millionths, whatever the routes and the steps count in.
+const ALL: u32 = Whole::LARGEST;
+
+/// A weight in them.
+fn millionths(weight: Weight) -> u32 {
+    Whole::new(ALL).map_or(0, |whole| weight.on(whole).parts())
+}
+
+/// So many of all parts in them, rounded up.
+fn share_of(part: u32, all: u32) -> u32 {
+    Whole::new(ALL).map_or(0, |whole| Weight::share(part.into(), all.into(), whole).parts())
+}
+
+/// The share of the new version in millionths, rounded up, of every rule of `route` that names both Services.
 fn canary_shares(route: &RouteView) -> Vec<(usize, u32)> {
     let mut rules: Vec<usize> = route.backends.iter().map(|backend| backend.rule).collect();
     rules.dedup();
-    let total = |rule: usize, name: &str| {
+    let total = |rule: usize, names: [&str; 2]| {
         let refs = route
             .backends
             .iter()
-            .filter(|backend| backend.rule == rule && is_service(backend, name));
+            .filter(|backend| backend.rule == rule && is_one_of(backend, names));
         let weights: Vec<u32> = refs.map(|backend| backend.weight.unwrap_or(1)).collect();
         (!weights.is_empty()).then(|| weights.iter().sum::<u32>())
     };
     let share = |rule| {
-        let (stable, canary) = (total(rule, STABLE)?, total(rule, CANARY)?);
-        Some((
-            rule,
-            (canary * 100)
-                .checked_div(stable + canary)
-                .map_or(0, |_| (canary * 100).div_ceil(stable + canary)),
-        ))
+        let (stable, canary) = (total(rule, STABLE_SIDE)?, total(rule, NEW_SIDE)?);
+        Some((rule, share_of(canary, stable + canary)))
     };
     rules.into_iter().filter_map(share).collect()
 }
@@ -146,7 +154,7 @@ fn highest_canary_share(observed: &Observed) -> u32 {
     if all_accepted(observed) {
         written
     } else {
-        written.max(before.map_or(0, kulta_core::spec::Weight::percent))
+        written.max(before.map_or(0, millionths))
     }
 }
 
@@ -165,7 +173,7 @@ fn lowest_canary_share(observed: &Observed) -> u32 {
     if all_accepted(observed) {
         written
     } else {
-        written.min(before.map_or(0, kulta_core::spec::Weight::percent))
+        written.min(before.map_or(0, millionths))
     }
 }
 
@@ -188,7 +196,8 @@ fn all_accepted(observed: &Observed) -> bool {
     })
 }
 
-/// The share of `replicas` that `percent` of the traffic needs.
-fn pods_for(percent: u32, replicas: u32) -> u32 {
-    (percent * replicas).div_ceil(100)
+/// The share of `replicas` that so many millionths of the traffic need.
+fn pods_for(share: u32, replicas: u32) -> u32 {
+    let pods = (u64::from(share) * u64::from(replicas)).div_ceil(ALL.into());
+    u32::try_from(pods).unwrap_or(u32::MAX)
 }

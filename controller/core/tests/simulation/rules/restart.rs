@@ -76,7 +76,9 @@ fn spared(
     let listed: Vec<&PodView> = observed.pods.listed().unwrap_or_default().iter().collect();
     let wanted: u32 = observed.replica_sets.iter().map(|one| one.spec_replicas).sum();
     let may_be_missing = restart.max_unavailable.floor(spec.replicas).max(1);
-    let shrinks = spec.routing().is_some_and(|routing| routing.dynamic_stable_scale);
+    let shrinks = spec
+        .routed_canary()
+        .is_some_and(|canary| canary.dynamic_stable_scale);
     let promised = if shrinks { 0 } else { spec.replicas };
     let least = wanted.max(promised).saturating_sub(may_be_missing) as usize;
     let (mut left, mut taken) = (0, 0);

@@ -5,7 +5,7 @@ use kulta_core::observed::{Observed, Presence, RouteView, Verdict};
 use kulta_core::plan::Plan;
 use kulta_core::spec::{Spec, Step};
 
-use super::{PlanRule, canary_shares, written};
+use super::{ALL, PlanRule, canary_shares, millionths, written};
 use crate::simulation::cluster::{Cluster, promised};
 use crate::simulation::controller::Witness;
 
@@ -55,7 +55,7 @@ pub(super) fn is_rejected(route: &RouteView) -> bool {
     })
 }
 
-/// The highest weight that the status before the plan allows.
+/// The highest weight that the status before the plan allows, in millionths.
 pub(super) fn allowed_weight(observed: &Observed, spec: &Spec) -> u32 {
     let status = &observed.status;
     if status.fully_promoted() || status.stable_hash.is_none() {
@@ -63,7 +63,7 @@ pub(super) fn allowed_weight(observed: &Observed, spec: &Spec) -> u32 {
     }
     // A full promotion that is asked for after an abort ends it.
     if status.promote_full {
-        return 100;
+        return ALL;
     }
     if status.abort {
         return 0;
@@ -72,11 +72,11 @@ pub(super) fn allowed_weight(observed: &Observed, spec: &Spec) -> u32 {
         .current_step_index
         .is_none_or(|index| index >= spec.step_count())
     {
-        return 100;
+        return ALL;
     }
     let reached = status.current_step_index.map_or(0, |index| index as usize + 1);
     let weights = spec.steps.iter().take(reached).rev().find_map(|step| match step {
-        Step::SetWeight(weight) => Some(weight.percent()),
+        Step::SetWeight(weight) => Some(millionths(*weight)),
         _ => None,
     });
     weights.unwrap_or(0)

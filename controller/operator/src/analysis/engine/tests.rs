@@ -91,6 +91,34 @@ async fn one_that_is_complete_is_left_as_it_is() {
     assert!(again.is_none());
 }
 
+const DELETE: &str = "DELETE /apis/kulta.io/v1alpha1/namespaces/shop/analysisruns/web-abc-2?";
+
+/// One that was complete so many seconds ago, and is to stay for a minute.
+fn temporary(seconds_ago: i64) -> Value {
+    let completed = Timestamp::now() - SignedDuration::from_secs(seconds_ago);
+    let mut run = run();
+    run["spec"]["ttlStrategy"] = json!({"secondsAfterCompletion": 60});
+    run["status"] = json!({"phase": "Failed", "completedAt": completed.to_string()});
+    run
+}
+
+#[tokio::test]
+async fn one_whose_time_is_over_is_deleted() {
+    let exchanges = vec![
+        expect(READ, Reply::With(200, temporary(61))),
+        expect(DELETE, Reply::written("101")),
+    ];
+
+    assert!(reconciled(exchanges).await.is_none());
+}
+
+#[tokio::test]
+async fn one_that_is_complete_stays_for_its_time() {
+    let again = reconciled(vec![expect(READ, Reply::With(200, temporary(0)))]).await;
+
+    assert!(again.is_some());
+}
+
 #[tokio::test]
 async fn one_that_is_being_deleted_is_left() {
     let mut going = run();

@@ -22,7 +22,7 @@ fn changed(generation: i64, changes: &[WeightChange], rules: &[RuleChange]) -> R
         namespace: "edge".to_owned(),
         name: "web".to_owned(),
     };
-    change_route(&route, generation, changes, rules, None)
+    change_route(&route, "v1".to_owned(), generation, changes, rules, None)
 }
 
 fn change(index: usize, name: &str, from: Option<u32>, to: u32) -> WeightChange {
@@ -159,7 +159,7 @@ fn a_label_comes_beside_others_or_as_the_first_one_and_goes_alone() {
             namespace: "edge".to_owned(),
             name: "web".to_owned(),
         };
-        let request = change_route(&reference, 7, &[], &[], Some(&change));
+        let request = change_route(&reference, "v1".to_owned(), 7, &[], &[], Some(&change));
         apply_to(&mut patched, &request).unwrap();
         assert_eq!(patched, labelled(after));
         assert_eq!(request.target.to_string(), "GRPCRoute edge/web");
@@ -385,7 +385,8 @@ mod argo {
     use super::*;
 
     fn target(kind: Kind, key: ObjectKey) -> Target {
-        Target { kind, key }
+        let version = None;
+        Target { kind, key, version }
     }
 
     #[test]
@@ -414,7 +415,7 @@ mod argo {
         let rollout = ObjectKey::in_group(Group::Argo, "shop", "web");
         let requests = Requests { rollout: &rollout };
 
-        let run = requests.create_analysis_run("web-abc-2", json!({}));
+        let run = requests.create(Judge::AnalysisRun, "web-abc-2", json!({}));
         let replica_set = requests.create_replica_set("web-abc", json!({}));
 
         assert_eq!(run.target.key, rollout.beside("web-abc-2"));

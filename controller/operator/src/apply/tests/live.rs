@@ -275,6 +275,7 @@ async fn the_name_of_an_analysis_that_nobody_owns_is_told_as_what_it_is() {
 
 fn end_analysis(name: &str) -> Action {
     Action::TerminateAnalysisRun {
+        judge: kulta_core::observed::Judge::AnalysisRun,
         name: name.to_owned(),
         resource_version: "60".to_owned(),
     }
@@ -308,4 +309,36 @@ async fn a_refusal_to_end_an_analysis_is_told_as_what_holds_nothing_up_unless_so
         (kind(alone), kind(before)),
         (FailureKind::Cleanup, FailureKind::Other)
     );
+}
+
+/// The watch would never show it, and the rollout would wait for it without end.
+#[tokio::test]
+async fn an_analysis_of_another_instance_under_the_wanted_name_is_told() {
+    let begin = Action::CreateAnalysisRun {
+        name: "web-abc-2".to_owned(),
+        purpose: kulta_core::plan::Purpose::Background,
+        hash: "abc".to_owned(),
+        revision: 2,
+        definition: "d1".to_owned(),
+        spec: json!({"metrics": []}),
+    };
+    let path = "/apis/kulta.io/v1alpha1/namespaces/shop/analysisruns";
+    let existing = json!({
+        "metadata": {
+            "name": "web-abc-2", "uid": "uid-2", "resourceVersion": "9",
+            "labels": {"argo-rollouts.argoproj.io/controller-instance-id": "blue"},
+            "ownerReferences": [{
+                "apiVersion": "kulta.io/v1alpha1", "kind": "Rollout", "name": "web", "uid": "uid-1", "controller": true,
+            }],
+        },
+    });
+    let exchanges = vec![
+        expect(GET_ROLLOUT, Reply::With(200, live_rollout())),
+        expect(&format!("POST {path}?&fieldManager=kulta"), already_exists()),
+        expect(&format!("GET {path}/web-abc-2"), Reply::With(200, existing)),
+    ];
+
+    let error = applied(vec![begin], exchanges).await.outcome.unwrap_err();
+
+    assert!(matches!(error, ApplyError::NameTaken { .. }), "{error:?}");
 }

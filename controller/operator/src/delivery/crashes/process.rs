@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::super::configuration::{EventSettings, Filter};
-use super::super::keeper::Keeper;
+use super::super::keeper::{CONFIG_MAP, Keeper};
 use super::super::lane::Lane;
 use super::super::sink::Sink;
 use super::super::worker::Worker;
@@ -96,6 +96,7 @@ impl Process {
             outbox: outbox.clone(),
             namespace: None,
             argo_api: false,
+            config_map: CONFIG_MAP.to_owned(),
             ready: watch::channel(true).1,
             client: world.client(),
         };

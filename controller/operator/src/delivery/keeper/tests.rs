@@ -58,6 +58,7 @@ async fn looks(exchanges: Vec<Exchange>, is_there: bool, configured: Value) -> (
             outbox: context.outbox.clone(),
             namespace: None,
             argo_api: false,
+            config_map: CONFIG_MAP.to_owned(),
             ready,
             client: context.client.clone(),
         };
@@ -124,6 +125,7 @@ fn keeper(context: &Context) -> Keeper {
         outbox: context.outbox.clone(),
         namespace: None,
         argo_api: false,
+        config_map: CONFIG_MAP.to_owned(),
         ready: watch::channel(true).1,
         client: context.client.clone(),
     }
@@ -302,6 +304,7 @@ async fn a_sink_that_is_set_up_anew_hears_the_ends_that_are_still_to_be_told() {
             outbox: context.outbox.clone(),
             namespace: None,
             argo_api: false,
+            config_map: CONFIG_MAP.to_owned(),
             ready,
             client: context.client.clone(),
         };

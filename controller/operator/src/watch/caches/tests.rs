@@ -109,6 +109,23 @@ fn a_route_concerns_those_whose_labels_find_it_or_found_it() {
     assert_eq!(put::<GrpcRoute>(&caches, &route), ["web"]);
 }
 
+#[test]
+fn routes_of_connections_concern_those_that_name_or_find_them() {
+    let caches = Caches::default();
+    let mut rollout = samples::rollout("web");
+    rollout["spec"]["strategy"]["canary"]["trafficRouting"]["gatewayAPI"] = json!({
+        "tcpRoutes": [{"name": "db"}], "tlsRouteSelector": {"matchLabels": {"app": "web"}},
+    });
+    put::<Rollout>(&caches, &rollout);
+    let mut labelled = samples::route("mail");
+    labelled["metadata"]["labels"] = json!({"app": "web"});
+
+    assert_eq!(put::<TcpRoute>(&caches, &samples::route("db")), ["web"]);
+    assert_eq!(put::<TlsRoute>(&caches, &labelled), ["web"]);
+    assert!(put::<TlsRoute>(&caches, &samples::route("db")).is_empty());
+    assert!(put::<TcpRoute>(&caches, &labelled).is_empty());
+}
+
 /// The Rollout `web`, with an analysis by the template `errors`.
 fn judged() -> Caches {
     let caches = caches();
@@ -301,13 +318,44 @@ fn what_is_to_do_in_a_group_are_its_rollouts_and_the_analyses_under_way_or_with_
     done["spec"]["metrics"][0]["provider"] = json!({"job": {}});
     put::<AnalysisRun>(&caches, &done);
 
+    put::<Experiment>(&caches, &samples::argo(samples::experiment("web", "web-abc-2-1")));
+
     let to_do = caches.read(|tables| tables.to_do_in(Group::Argo));
 
-    assert_eq!(
-        to_do,
-        (
-            vec![samples::argo_key("web")],
-            vec![samples::argo_key("web-abc-2"), samples::argo_key("web-abc-3")]
-        )
+    let expected = ToDo {
+        rollouts: vec![samples::argo_key("web")],
+        analyses: vec![samples::argo_key("web-abc-2"), samples::argo_key("web-abc-3")],
+        experiments: vec![samples::argo_key("web-abc-2-1")],
+    };
+    assert_eq!(to_do, expected);
+}
+
+#[test]
+fn an_experiment_is_touched_by_its_replica_sets_and_its_analyses() {
+    let caches = caches();
+    let owner = |mut object: Value| {
+        object["metadata"]["ownerReferences"][0]["kind"] = json!("Experiment");
+        object["metadata"]["ownerReferences"][0]["name"] = json!("try");
+        object
+    };
+    put::<ReplicaSet>(&caches, &owner(samples::replica_set("web", "abc")));
+    assert_eq!(caches.take_touched_experiments(), [samples::key("try")].into());
+
+    put::<ReplicaSet>(&caches, &owner(samples::replica_set("web", "abc")));
+    assert!(
+        caches.take_touched_experiments().is_empty(),
+        "nothing has changed"
     );
+
+    put::<AnalysisRun>(
+        &caches,
+        &samples::argo(owner(samples::analysis_run("web", "try-errors"))),
+    );
+    assert_eq!(
+        caches.take_touched_experiments(),
+        [samples::argo_key("try")].into()
+    );
+
+    caches.delete::<ReplicaSet>(&samples::key("web-abc"));
+    assert_eq!(caches.take_touched_experiments(), [samples::key("try")].into());
 }

@@ -1,19 +1,20 @@
 //! What a feed makes of the events of its watch.
 
 use kube::runtime::scheduler::ScheduleRequest;
+use kulta_core::spec::RouteKind;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::context::Context;
 use crate::queue::queue;
-use crate::scenario::{Reply, expect, scenario};
-use crate::watch::{Projection as _, samples};
+use crate::scenario::{Exchange, Reply, expect, scenario};
+use crate::watch::samples;
 
 fn intake() -> Intake<Service> {
     Intake {
         group: Group::Kulta,
         caches: Arc::default(),
-        work: queue().0,
+        work: None,
         synced: None,
         listed: HashSet::new(),
         kind: PhantomData,
@@ -124,9 +125,13 @@ fn feeds(
             client,
             namespace: None,
             argo_api: false,
+            instance: context.instance.clone(),
             caches,
-            requests,
-            analyses: queue().0,
+            queues: Queues {
+                rollouts: requests,
+                analyses: queue().0,
+                experiments: queue().0,
+            },
             synced: Synced::default(),
             argo_synced: Synced::of_argo(),
         },
@@ -161,4 +166,112 @@ async fn routes_are_seen_once_the_gateway_api_is_installed() {
     })
     .await;
     assert_eq!(ended.outcome, (ObjectKey::new("shop", "web"), KINDS - 1));
+}
+
+/// Follows Rollouts until they were listed once; `query` is what is asked for.
+async fn lists_rollouts(instance: Instance, query: &str) {
+    const ROLLOUTS: &str = "/apis/kulta.io/v1alpha1/rollouts?";
+    let list = json!({"metadata": {"resourceVersion": "7"}, "items": [samples::rollout("web")]});
+    let watch = "&watch=true&timeoutSeconds=290";
+    let exchanges = vec![
+        expect(
+            &format!("GET {ROLLOUTS}&labelSelector={query}&limit=100"),
+            Reply::With(200, list),
+        ),
+        expect(
+            &format!(
+                "GET {ROLLOUTS}{watch}&labelSelector={query}&allowWatchBookmarks=true&resourceVersion=7"
+            ),
+            Reply::Silence,
+        ),
+    ];
+    scenario(exchanges, async |context| {
+        let (mut feeds, asked) = feeds(context);
+        feeds.instance = instance;
+        let own = feeds.own();
+        let following = tokio::spawn(feeds.follow::<Rollout>(own));
+        pin!(asked).next().await.unwrap();
+        following.abort();
+        let _ = following.await;
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_rollouts_with_the_own_instance_id_are_asked_for() {
+    let instance = Some("blue".parse().unwrap()).into();
+    let query = "argo-rollouts.argoproj.io%2Fcontroller-instance-id%3Dblue";
+    lists_rollouts(instance, query).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_an_instance_id_rollouts_with_one_are_not_asked_for() {
+    let query = "%21argo-rollouts.argoproj.io%2Fcontroller-instance-id";
+    lists_rollouts(Instance::default(), query).await;
+}
+
+/// The answer of discovery where these kinds are served in a version of the Gateway API.
+fn discovered(version: &str, kinds: &[(&str, &str)]) -> Exchange {
+    let kinds: Vec<_> = kinds
+        .iter()
+        .map(|(kind, plural)| json!({"name": plural, "singularName": "", "namespaced": true, "kind": kind, "verbs": []}))
+        .collect();
+    let group_version = format!("gateway.networking.k8s.io/{version}");
+    let list = json!({"kind": "APIResourceList", "groupVersion": group_version, "resources": kinds});
+    expect(&format!("GET /apis/{group_version}"), Reply::With(200, list))
+}
+
+fn not_discovered(version: &str) -> Exchange {
+    let not_found = Reply::failure(404, "NotFound", "not found", &[]);
+    expect(
+        &format!("GET /apis/gateway.networking.k8s.io/{version}"),
+        not_found,
+    )
+}
+
+/// A Rollout that names a route of connections hears of it from the moment on when the kind is installed, in the newest version
+/// that is served: first in none, then in an old one, then, when that one is gone, in the next.
+#[tokio::test(start_paused = true)]
+async fn routes_of_connections_are_followed_in_the_newest_version_that_is_served() {
+    let http = ("HTTPRoute", "httproutes");
+    let tls = ("TLSRoute", "tlsroutes");
+    let listed = |version: &str, reply| {
+        let path = format!("/apis/gateway.networking.k8s.io/{version}/tlsroutes");
+        expect(&format!("GET {path}?&limit=100"), reply)
+    };
+    let list = json!({"metadata": {"resourceVersion": "7"}, "items": [samples::route("web")]});
+    let watch = "GET /apis/gateway.networking.k8s.io/v1/tlsroutes?&watch=true&timeoutSeconds=290\
+        &allowWatchBookmarks=true&resourceVersion=7";
+    let exchanges = vec![
+        discovered("v1", &[http]),
+        not_discovered("v1alpha3"),
+        not_discovered("v1alpha2"),
+        discovered("v1", &[http]),
+        not_discovered("v1alpha3"),
+        discovered("v1alpha2", &[tls]),
+        listed("v1alpha2", Reply::failure(404, "NotFound", "not found", &[])),
+        discovered("v1", &[http, tls]),
+        listed("v1", Reply::With(200, list)),
+        expect(watch, Reply::Silence),
+    ];
+    let ended = scenario(exchanges, async |context| {
+        let mut rollout = samples::rollout("web");
+        rollout["spec"]["strategy"]["canary"]["trafficRouting"]["gatewayAPI"] =
+            json!({"tlsRoutes": [{"name": "web"}]});
+        let rollout = Rollout::project(&rollout).unwrap();
+        let key = ObjectKey::new("shop", "web");
+        context.caches.apply(&key, &Arc::new(rollout));
+        let (feeds, asked) = feeds(context);
+        let following = tokio::spawn(feeds.follow_if_served::<TlsRoute>(Group::Kulta, every()));
+        let concerned = pin!(asked).next().await.unwrap().message;
+        following.abort();
+        let _ = following.await;
+        (
+            concerned,
+            context.caches.route_resource(RouteKind::Tls).api_version,
+        )
+    })
+    .await;
+    let version = "gateway.networking.k8s.io/v1".to_owned();
+    assert_eq!(ended.outcome, (ObjectKey::new("shop", "web"), version));
 }

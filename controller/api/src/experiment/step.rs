@@ -1,0 +1,384 @@
+//! The step `experiment` of a canary: what is written there, and the Experiment that is made of it.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use kulta_core::spec::Problem;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::parse::{check_name, check_names};
+use super::{ExperimentAnalysis, ExperimentSpec, ExperimentTemplate, RunMetadata, TemplateService};
+use crate::analysis::{
+    Argument, DryRun, PodTemplateHash, RolloutArgument, TemplateValueFrom, ValueFrom, check_field, field_of,
+};
+use crate::crd::schema;
+use crate::duration;
+use crate::injected::put_metadata;
+use crate::rollout::{Metadata, natural};
+
+/// An experiment in a step of a canary: some pods of the stable and the new version run side by side for a while.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+pub struct ExperimentStep {
+    /// The versions: at least one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(required, length(min = 1, max = 20))]
+    pub templates: Option<Vec<StepTemplate>>,
+    /// How long it goes on once all of its pods are available: seconds, or a text such as 1h30m. Without it: until its required
+    /// analyses are done, or somebody ends it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::int_or_string")]
+    pub duration: Option<IntOrString>,
+    /// What looks at them.
+    // The API server counts with a thousand steps of it, and has a bound for what their rules cost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 10))]
+    pub analyses: Option<Vec<StepAnalysis>>,
+    /// Metrics on trial, of all analyses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 100))]
+    pub dry_run: Option<Vec<DryRun>>,
+    /// What its AnalysisRuns bear.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub analysis_run_metadata: Option<RunMetadata>,
+    /// How long its pods stay after the end, in seconds. Default: 30.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub scale_down_delay_seconds: Option<i32>,
+}
+
+/// A version in the experiment of a step.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+pub struct StepTemplate {
+    /// Its name; no two templates share it.
+    pub name: String,
+    /// Which version: stable or canary.
+    #[schemars(schema_with = "schema::spec_ref")]
+    pub spec_ref: String,
+    /// Wanted pods. Default: 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub replicas: Option<i32>,
+    /// What its pods bear besides what the version has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Metadata>,
+    /// Which pods are its own. Default: the selector of the Rollout.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::route_selector")]
+    pub selector: Option<LabelSelector>,
+    /// Gives it a Service of its own, with the ports of its containers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<TemplateService>,
+}
+
+/// An analysis in the experiment of a step.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+pub struct StepAnalysis {
+    /// Its name; no two analyses share it.
+    pub name: String,
+    /// The template whose metrics are measured.
+    pub template_name: String,
+    /// Whether that is a ClusterAnalysisTemplate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster_scope: Option<bool>,
+    /// What stands for `{{args.<name>}}` in its metrics.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 100))]
+    pub args: Option<Vec<RolloutArgument>>,
+    /// The experiment ends when all analyses that say so have come to their end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub required_for_completion: Option<bool>,
+}
+
+const STABLE: &str = "stable";
+const CANARY: &str = "canary";
+
+/// The values of `specRef`.
+pub(crate) const SPEC_REFS: [&str; 2] = [STABLE, CANARY];
+
+/// Tells what is wrong with the experiment of the step at `path`.
+pub(crate) fn validate_step(step: &ExperimentStep, path: &str, problems: &mut Vec<Problem>) {
+    let templates = step.templates.as_deref().unwrap_or_default();
+    if templates.is_empty() {
+        let message = "an experiment has at least one template; write one with specRef stable or canary";
+        problems.push(Problem::new(format!("{path}.templates"), message));
+    }
+    let names = templates.iter().map(|template| template.name.as_str());
+    check_names(names, &format!("{path}.templates"), "template", problems);
+    for (index, template) in templates.iter().enumerate() {
+        let path = format!("{path}.templates[{index}]");
+        if !SPEC_REFS.contains(&template.spec_ref.as_str()) {
+            let message = format!("{:?} is not known; write stable or canary", template.spec_ref);
+            problems.push(Problem::new(format!("{path}.specRef"), message));
+        }
+        natural(template.replicas, &format!("{path}.replicas"), problems);
+        if let Some(name) = template
+            .service
+            .iter()
+            .find_map(|service| service.name.as_deref())
+        {
+            check_name(name, &format!("{path}.service.name"), problems);
+        }
+        if let Some(selector) = &template.selector {
+            problems.extend(crate::selector::check(selector, &format!("{path}.selector")));
+        }
+    }
+    if let Some(Err(message)) = step.duration.as_ref().map(duration::parse) {
+        problems.push(Problem::new(format!("{path}.duration"), message));
+    }
+    let delay = format!("{path}.scaleDownDelaySeconds");
+    natural(step.scale_down_delay_seconds, &delay, problems);
+    let analyses = step.analyses.as_deref().unwrap_or_default();
+    let names = analyses.iter().map(|analysis| analysis.name.as_str());
+    check_names(names, &format!("{path}.analyses"), "analysis", problems);
+    for (index, analysis) in analyses.iter().enumerate() {
+        for (argument, number) in analysis.args.iter().flatten().zip(0_u32..) {
+            let path = format!("{path}.analyses[{index}].args[{number}]");
+            check_argument(argument, &path, problems);
+        }
+    }
+}
+
+fn check_argument(argument: &RolloutArgument, path: &str, problems: &mut Vec<Problem>) {
+    let Some(from) = &argument.value_from else { return };
+    if argument.value.is_some() {
+        problems.push(Problem::new(
+            path,
+            "must have only one of value and valueFrom; take one out",
+        ));
+    }
+    let field = from.field_ref.as_ref();
+    if let Some(Err(message)) = field.map(|field| check_field(&field.field_path)) {
+        problems.push(Problem::new(
+            format!("{path}.valueFrom.fieldRef.fieldPath"),
+            message,
+        ));
+    }
+}
+
+/// What the Experiment of a step is made of.
+#[derive(Debug)]
+pub struct Surroundings<'rollout> {
+    /// The Rollout, its pod template and selector those that count.
+    pub rollout: &'rollout Value,
+    /// The hash and the pod template of the stable version.
+    pub stable: (&'rollout str, &'rollout Value),
+    /// The same of the new version.
+    pub canary: (&'rollout str, &'rollout Value),
+}
+
+impl Surroundings<'_> {
+    fn version(&self, spec_ref: &str) -> &Value {
+        if spec_ref == STABLE {
+            self.stable.1
+        } else {
+            self.canary.1
+        }
+    }
+}
+
+/// The spec of the Experiment of `step`, as a step of a Rollout writes it.
+///
+/// # Errors
+/// Why there can't be one: a field that an argument names is not there, for example.
+pub fn of_step(step: &Value, surroundings: &Surroundings<'_>) -> Result<Value, String> {
+    let step = ExperimentStep::deserialize(step).map_err(|error| error.to_string())?;
+    let spec = surroundings.rollout.get("spec").unwrap_or(&Value::Null);
+    let seconds = |field: &str| {
+        spec.get(field)
+            .and_then(Value::as_i64)
+            .and_then(|it| i32::try_from(it).ok())
+    };
+    let selector = spec.get("selector").map(LabelSelector::deserialize);
+    let selector = selector.and_then(Result::ok);
+    let templates = step.templates.into_iter().flatten().map(|template| {
+        let mut pods = surroundings.version(&template.spec_ref).clone();
+        if let Some(metadata) = &template.metadata {
+            put_metadata(&mut pods, &metadata.meaning());
+        }
+        ExperimentTemplate {
+            name: template.name,
+            replicas: template.replicas,
+            min_ready_seconds: seconds("minReadySeconds"),
+            selector: template.selector.or_else(|| selector.clone()),
+            template: Some(pods),
+            service: template.service,
+        }
+    });
+    let analyses = step.analyses.into_iter().flatten().map(|analysis| {
+        let args = analysis.args.into_iter().flatten();
+        let args: Result<Vec<_>, String> = args.map(|argument| resolved(argument, surroundings)).collect();
+        Ok(ExperimentAnalysis {
+            name: analysis.name,
+            template_name: analysis.template_name,
+            cluster_scope: analysis.cluster_scope,
+            args: Some(args?).filter(|args| !args.is_empty()),
+            required_for_completion: analysis.required_for_completion,
+        })
+    });
+    let analyses: Result<Vec<_>, String> = analyses.collect();
+    let experiment = ExperimentSpec {
+        templates: Some(templates.collect()),
+        duration: step.duration,
+        progress_deadline_seconds: seconds("progressDeadlineSeconds"),
+        terminate: None,
+        analyses: Some(analyses?).filter(|analyses| !analyses.is_empty()),
+        scale_down_delay_seconds: step.scale_down_delay_seconds,
+        dry_run: step.dry_run,
+        measurement_retention: None,
+        analysis_run_metadata: step.analysis_run_metadata,
+    };
+    Ok(json!(experiment))
+}
+
+/// An argument with what it names.
+fn resolved(argument: RolloutArgument, surroundings: &Surroundings<'_>) -> Result<Argument, String> {
+    let RolloutArgument {
+        name,
+        value,
+        value_from,
+    } = argument;
+    let Some(ValueFrom {
+        pod_template_hash_value,
+        field_ref,
+        secret_key_ref,
+    }) = value_from
+    else {
+        return Ok(Argument {
+            name,
+            value,
+            value_from: None,
+        });
+    };
+    let hash = pod_template_hash_value.map(|version| match version {
+        PodTemplateHash::Stable => surroundings.stable.0.to_owned(),
+        PodTemplateHash::Latest => surroundings.canary.0.to_owned(),
+    });
+    let field = field_ref
+        .map(|field| field_of(surroundings.rollout, &field.field_path))
+        .transpose()?;
+    Ok(Argument {
+        name,
+        value: hash.or(field.flatten()),
+        value_from: secret_key_ref.map(|secret| TemplateValueFrom {
+            secret_key_ref: Some(secret),
+            ..TemplateValueFrom::default()
+        }),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn template(image: &str) -> Value {
+        json!({
+            "metadata": {"labels": {"app": "web"}},
+            "spec": {"containers": [{"name": "web", "image": image, "ports": [{"containerPort": 8080}]}]},
+        })
+    }
+
+    fn rollout() -> Value {
+        json!({
+            "metadata": {"name": "web", "labels": {"team": "blue"}},
+            "spec": {
+                "selector": {"matchLabels": {"app": "web"}}, "template": template("web:2"),
+                "minReadySeconds": 3, "progressDeadlineSeconds": 90,
+            },
+        })
+    }
+
+    fn of(step: &Value) -> Result<Value, String> {
+        let (stable, canary) = (template("web:1"), template("web:2"));
+        let surroundings = Surroundings {
+            rollout: &rollout(),
+            stable: ("old", &stable),
+            canary: ("new", &canary),
+        };
+        of_step(step, &surroundings)
+    }
+
+    #[test]
+    fn its_versions_are_those_of_the_rollout() {
+        let spec = of(&json!({
+            "templates": [
+                {"name": "baseline", "specRef": "stable", "metadata": {"labels": {"role": "baseline"}}},
+                {"name": "canary", "specRef": "canary", "replicas": 2, "service": {}},
+            ],
+            "duration": "5m",
+        }))
+        .unwrap();
+
+        let [baseline, canary] = [&spec["templates"][0], &spec["templates"][1]];
+        assert_eq!(baseline["template"]["spec"]["containers"][0]["image"], "web:1");
+        assert_eq!(
+            baseline["template"]["metadata"]["labels"],
+            json!({"app": "web", "role": "baseline"})
+        );
+        assert_eq!(canary["template"], template("web:2"));
+        assert_eq!(canary["selector"], json!({"matchLabels": {"app": "web"}}));
+        assert_eq!((&canary["replicas"], &canary["service"]), (&json!(2), &json!({})));
+        assert_eq!(canary["minReadySeconds"], 3);
+        assert_eq!(
+            (&spec["progressDeadlineSeconds"], &spec["duration"]),
+            (&json!(90), &json!("5m"))
+        );
+        assert!(crate::experiment::parse(&spec).is_ok());
+    }
+
+    #[test]
+    fn arguments_stand_for_hashes_and_fields() {
+        let from = |from: Value| json!({"name": "it", "valueFrom": from});
+        let value = |argument: Value| {
+            let spec = of(&json!({
+                "templates": [{"name": "canary", "specRef": "canary"}],
+                "analyses": [{"name": "errors", "templateName": "errors", "args": [argument]}],
+            }))?;
+            Ok::<_, String>(spec["analyses"][0]["args"][0]["value"].clone())
+        };
+
+        assert_eq!(
+            value(from(json!({"podTemplateHashValue": "Stable"}))).unwrap(),
+            "old"
+        );
+        assert_eq!(
+            value(from(json!({"podTemplateHashValue": "Latest"}))).unwrap(),
+            "new"
+        );
+        let team = json!({"fieldRef": {"fieldPath": "metadata.labels['team']"}});
+        assert_eq!(value(from(team)).unwrap(), "blue");
+        let missing = json!({"fieldRef": {"fieldPath": "metadata.labels['tier']"}});
+        assert!(value(from(missing)).unwrap_err().contains("\"tier\""));
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_at_its_path() {
+        let step: ExperimentStep = serde_json::from_value(json!({
+            "templates": [{"name": "a", "specRef": "new"}, {"name": "a", "specRef": "stable", "replicas": -1}],
+            "duration": "soon",
+            "analyses": [{"name": "x", "templateName": "t", "args": [
+                {"name": "f", "valueFrom": {"fieldRef": {"fieldPath": "metadata.owner"}}},
+            ]}],
+        }))
+        .unwrap();
+        let mut problems = Vec::new();
+
+        validate_step(&step, "steps[0].experiment", &mut problems);
+
+        let paths: Vec<_> = problems.iter().map(|problem| problem.path.as_str()).collect();
+        let expected = [
+            "steps[0].experiment.templates[1].name",
+            "steps[0].experiment.templates[0].specRef",
+            "steps[0].experiment.templates[1].replicas",
+            "steps[0].experiment.duration",
+            "steps[0].experiment.analyses[0].args[0].valueFrom.fieldRef.fieldPath",
+        ];
+        assert_eq!(paths, expected);
+    }
+}
