@@ -44,6 +44,7 @@ pub use reference::{Reference, references};
 pub use resolve::{Place, Resolution};
 pub(crate) use resolve::{of_experiment, validate};
 pub use rules::{DryRun, MeasurementRetention};
+pub(crate) use substitution::replace_tags;
 pub use substitution::{Arguments, SecretArgument, StandIn};
 pub use template::TemplateReference;
 pub use web::{OAuth2, PLUGIN as WEB_PLUGIN, Web, WebAuthentication, WebHeader};

@@ -15,10 +15,9 @@ use crate::rollout::{KIND, PLURAL, RolloutSpec};
 use crate::status::RolloutStatus;
 use crate::{Group, VERSION};
 
-mod analysis_run;
 mod analysis_template;
 mod argo;
-mod experiment;
+mod judging;
 pub(crate) mod schema;
 mod served;
 mod structural;
@@ -105,10 +104,10 @@ impl Definition {
     pub fn generate(self, group: Group) -> Result<CustomResourceDefinition, CrdError> {
         let own = match self {
             Self::Rollouts => rollout(),
-            Self::AnalysisRuns => analysis_run::definition(),
+            Self::AnalysisRuns => judging::analysis_run(),
             Self::AnalysisTemplates => analysis_template::definition(false),
             Self::ClusterAnalysisTemplates => analysis_template::definition(true),
-            Self::Experiments => experiment::definition(),
+            Self::Experiments => judging::experiment(),
         };
         match group {
             Group::Kulta => own,
@@ -154,27 +153,42 @@ fn rollout() -> Result<CustomResourceDefinition, CrdError> {
         additional_printer_columns: Some(printer_columns(&COLUMNS, &WIDE_COLUMNS)),
         ..CustomResourceDefinitionVersion::default()
     };
-    Ok(CustomResourceDefinition {
+    let names = ("kr", ["all", "kulta"].as_slice());
+    Ok(assembled(Definition::Rollouts, names, NAMESPACED, version))
+}
+
+/// The scope of a kind whose objects are in namespaces.
+const NAMESPACED: &str = "Namespaced";
+
+/// The definition of a kind of KULTA's own group, with its short name and its categories.
+fn assembled(
+    definition: Definition,
+    (short_name, categories): (&str, &[&str]),
+    scope: &str,
+    version: CustomResourceDefinitionVersion,
+) -> CustomResourceDefinition {
+    let (kind, plural) = (definition.kind(), definition.plural());
+    CustomResourceDefinition {
         metadata: ObjectMeta {
-            name: Some(format!("{PLURAL}.{}", Group::Kulta)),
+            name: Some(format!("{plural}.{}", Group::Kulta)),
             ..ObjectMeta::default()
         },
         spec: CustomResourceDefinitionSpec {
             group: Group::Kulta.as_str().to_owned(),
             names: CustomResourceDefinitionNames {
-                kind: KIND.to_owned(),
-                list_kind: Some(format!("{KIND}List")),
-                plural: PLURAL.to_owned(),
-                singular: Some(KIND.to_lowercase()),
-                short_names: Some(vec!["kr".to_owned()]),
-                categories: Some(vec!["all".to_owned(), "kulta".to_owned()]),
+                kind: kind.to_owned(),
+                list_kind: Some(format!("{kind}List")),
+                plural: plural.to_owned(),
+                singular: Some(kind.to_lowercase()),
+                short_names: Some(vec![short_name.to_owned()]),
+                categories: Some(categories.iter().map(|&category| category.to_owned()).collect()),
             },
-            scope: "Namespaced".to_owned(),
+            scope: scope.to_owned(),
             versions: vec![version],
             ..CustomResourceDefinitionSpec::default()
         },
         status: None,
-    })
+    }
 }
 
 /// Where analyses are written that are told of at `strategy.canary.analysis`: once is enough, and a definition has a bound.

@@ -4,6 +4,7 @@
 //! exactly one meaning, durations are not negative. The raw form, as users write it, lives in `kulta-api`.
 
 use jiff::SignedDuration;
+use serde_json::json;
 
 pub use self::pods::{AntiAffinity, PodKeys, PodMetadata, PodRules, Restart};
 pub use self::route::{
@@ -90,6 +91,20 @@ pub struct Analysis {
     pub args: Vec<Argument>,
 }
 
+impl Analysis {
+    /// The spec of its `AnalysisRun`, with its arguments; `stable` and `latest` are the hashes of the two versions, as far as
+    /// they are known.
+    #[must_use]
+    pub fn run_with(&self, stable: Option<&str>, latest: Option<&str>) -> serde_json::Value {
+        let mut run = self.run.clone();
+        let args = self.args.iter().map(|argument| argument.of_run(stable, latest));
+        if let Some(run) = run.as_object_mut().filter(|_| !self.args.is_empty()) {
+            run.insert("args".to_owned(), args.collect());
+        }
+        run
+    }
+}
+
 /// An argument of an analysis.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Argument {
@@ -97,6 +112,26 @@ pub struct Argument {
     pub name: String,
     /// What it stands for.
     pub value: ArgumentValue,
+}
+
+impl Argument {
+    fn of_run(&self, stable: Option<&str>, latest: Option<&str>) -> serde_json::Value {
+        let Self { name, value } = self;
+        let value = match value {
+            ArgumentValue::Text(text) => Some(text.as_str()),
+            ArgumentValue::StableHash => stable,
+            ArgumentValue::LatestHash => latest,
+            ArgumentValue::Secret { name: secret, key } => {
+                let reference = json!({"secretKeyRef": {"name": secret, "key": key}});
+                return json!({"name": name, "valueFrom": reference});
+            }
+            ArgumentValue::Unknown => None,
+        };
+        value.map_or_else(
+            || json!({"name": name}),
+            |value| json!({"name": name, "value": value}),
+        )
+    }
 }
 
 /// What an argument stands for.

@@ -23,6 +23,7 @@ pub mod key;
 pub mod lease;
 pub mod metrics;
 pub mod observe;
+mod owner;
 pub mod permission;
 pub mod plugin_commands;
 mod pods;

@@ -19,6 +19,8 @@ use kulta_core::spec::PodMetadata;
 use serde_json::{Value, json};
 use thiserror::Error;
 
+use crate::owner;
+
 /// The resource of ReplicaSets.
 pub const API_VERSION: &str = "apps/v1";
 /// The kind of ReplicaSets.
@@ -101,14 +103,7 @@ pub fn manifest(owner: &DynamicObject, new: &NewReplicaSet) -> Result<Value, Man
             "namespace": namespace,
             "labels": labels,
             "annotations": annotations(owner.metadata.annotations.as_ref(), new),
-            "ownerReferences": [{
-                "apiVersion": group.api_version(),
-                "kind": rollout::KIND,
-                "name": owner_name,
-                "uid": owner_uid,
-                "controller": true,
-                "blockOwnerDeletion": true,
-            }],
+            "ownerReferences": [owner::reference(group, rollout::KIND, owner_name, owner_uid)],
         },
         "spec": {
             "replicas": 0,

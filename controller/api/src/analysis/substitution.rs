@@ -64,6 +64,26 @@ impl Values {
     }
 }
 
+/// `text` with the values of what stands in braces, once; what is wrong with it otherwise. `usual` is an example of a tag.
+pub(crate) fn replace_tags(
+    text: &str,
+    usual: &str,
+    mut value_of: impl FnMut(&str) -> Result<String, String>,
+) -> Result<String, String> {
+    let mut filled = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, behind)) = rest.split_once(OPEN) {
+        let Some((tag, after)) = behind.split_once(CLOSE) else {
+            return Err(format!("{OPEN} without {CLOSE}: write {usual}"));
+        };
+        filled.push_str(before);
+        filled.push_str(&value_of(tag)?);
+        rest = after;
+    }
+    filled.push_str(rest);
+    Ok(filled)
+}
+
 /// The filling of one metric.
 pub(super) struct Filling<'a> {
     pub(super) values: &'a Values,
@@ -99,18 +119,7 @@ impl Filling<'_> {
 
     /// `text` with the values of its arguments; what is wrong with it otherwise.
     fn replaced(&mut self, text: &str, path: &str) -> Result<String, String> {
-        let mut filled = String::with_capacity(text.len());
-        let mut rest = text;
-        while let Some((before, behind)) = rest.split_once(OPEN) {
-            let Some((tag, after)) = behind.split_once(CLOSE) else {
-                return Err("{{ without }}: write {{args.<name>}}".to_owned());
-            };
-            filled.push_str(before);
-            filled.push_str(&self.value_of(tag, path)?);
-            rest = after;
-        }
-        filled.push_str(rest);
-        Ok(filled)
+        replace_tags(text, "{{args.<name>}}", |tag| self.value_of(tag, path))
     }
 
     fn value_of(&mut self, tag: &str, path: &str) -> Result<String, String> {

@@ -1,15 +1,13 @@
 //! The definitions of the AnalysisTemplate and the ClusterAnalysisTemplate: the same but for their scope.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceDefinition, CustomResourceDefinitionNames, CustomResourceDefinitionSpec,
-    CustomResourceDefinitionVersion, CustomResourceValidation,
+    CustomResourceDefinition, CustomResourceDefinitionVersion, CustomResourceValidation,
 };
-use kube_core::ObjectMeta;
 use serde_json::json;
 
-use super::{Column, CrdError, column, printer_columns, structural};
-use crate::analysis::template::{TemplateSpec, api_resource};
-use crate::{Group, VERSION};
+use super::{Column, CrdError, Definition, NAMESPACED, assembled, column, printer_columns, structural};
+use crate::VERSION;
+use crate::analysis::template::TemplateSpec;
 
 const COLUMNS: [Column; 1] = [column(
     "Age",
@@ -19,10 +17,11 @@ const COLUMNS: [Column; 1] = [column(
 )];
 
 pub(super) fn definition(cluster_scope: bool) -> Result<CustomResourceDefinition, CrdError> {
-    let (scope, short_name, whose) = if cluster_scope {
-        ("Cluster", "kcat", "the whole cluster")
+    let (kind, scope, short_name, whose) = if cluster_scope {
+        let kind = Definition::ClusterAnalysisTemplates;
+        (kind, "Cluster", "kcat", "the whole cluster")
     } else {
-        ("Namespaced", "kat", "its namespace")
+        (Definition::AnalysisTemplates, NAMESPACED, "kat", "its namespace")
     };
     let schema = json!({
         "type": "object",
@@ -45,26 +44,5 @@ pub(super) fn definition(cluster_scope: bool) -> Result<CustomResourceDefinition
         additional_printer_columns: Some(printer_columns(&COLUMNS, &[])),
         ..CustomResourceDefinitionVersion::default()
     };
-    let resource = api_resource(Group::Kulta, cluster_scope);
-    Ok(CustomResourceDefinition {
-        metadata: ObjectMeta {
-            name: Some(format!("{}.{}", resource.plural, resource.group)),
-            ..ObjectMeta::default()
-        },
-        spec: CustomResourceDefinitionSpec {
-            group: resource.group,
-            names: CustomResourceDefinitionNames {
-                list_kind: Some(format!("{}List", resource.kind)),
-                singular: Some(resource.kind.to_lowercase()),
-                kind: resource.kind,
-                plural: resource.plural,
-                short_names: Some(vec![short_name.to_owned()]),
-                categories: Some(vec!["kulta".to_owned()]),
-            },
-            scope: scope.to_owned(),
-            versions: vec![version],
-            ..CustomResourceDefinitionSpec::default()
-        },
-        status: None,
-    })
+    Ok(assembled(kind, (short_name, &["kulta"]), scope, version))
 }

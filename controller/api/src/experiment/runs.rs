@@ -2,17 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use kulta_core::spec::{Argument as Resolved, ArgumentValue, Problem};
-use serde_json::{Value, json};
+use kulta_core::spec::Problem;
+use serde_json::Value;
 
 use super::{ExperimentAnalysis, Task};
 use crate::analysis::template::Template;
 use crate::analysis::{
-    Argument, RolloutAnalysis, RolloutArgument, TemplateReference, ValueFrom, of_experiment,
+    Argument, RolloutAnalysis, RolloutArgument, TemplateReference, ValueFrom, of_experiment, replace_tags,
 };
-
-const OPEN: &str = "{{";
-const CLOSE: &str = "}}";
 
 /// What can stand in the values of arguments: names such as `templates.canary.podTemplateHash`, and what they stand for.
 pub type Facts = BTreeMap<String, String>;
@@ -46,26 +43,8 @@ impl Task {
             measurement_retention: self.retention.clone(),
             ..RolloutAnalysis::default()
         };
-        let analysis = of_experiment(&written, &path, namespace, find)?;
-        let mut run = analysis.run;
-        if let Some(run) = run.as_object_mut().filter(|_| !analysis.args.is_empty()) {
-            run.insert("args".to_owned(), analysis.args.iter().map(argument).collect());
-        }
-        Ok(run)
-    }
-}
-
-fn argument(argument: &Resolved) -> Value {
-    let name = &argument.name;
-    match &argument.value {
-        ArgumentValue::Text(text) => json!({"name": name, "value": text}),
-        ArgumentValue::Secret { name: secret, key } => {
-            json!({"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}})
-        }
-        // No argument of an experiment refers to these.
-        ArgumentValue::StableHash | ArgumentValue::LatestHash | ArgumentValue::Unknown => {
-            json!({"name": name})
-        }
+        // No argument of an experiment stands for the hash of a version of a Rollout.
+        of_experiment(&written, &path, namespace, find).map(|analysis| analysis.run_with(None, None))
     }
 }
 
@@ -108,23 +87,18 @@ fn arguments(written: &[Argument], facts: &Facts, path: &str) -> Result<Vec<Roll
 
 /// `text` with what the names in braces stand for.
 fn filled(text: &str, facts: &Facts) -> Result<String, String> {
-    let mut filled = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, behind)) = rest.split_once(OPEN) {
-        let Some((name, after)) = behind.split_once(CLOSE) else {
-            return Err("{{ without }}: write {{templates.<name>.podTemplateHash}}, for example".to_owned());
-        };
-        let Some(fact) = facts.get(name.trim()) else {
-            let known: Vec<_> = facts.keys().map(|name| format!("{OPEN}{name}{CLOSE}")).collect();
-            return Err(format!(
-                "failed to resolve {OPEN}{name}{CLOSE}; what can stand here: {}",
+    let value_of = |name: &str| {
+        facts.get(name.trim()).cloned().ok_or_else(|| {
+            let known: Vec<_> = facts.keys().map(|name| format!("{{{{{name}}}}}")).collect();
+            format!(
+                "failed to resolve {{{{{name}}}}}; what can stand here: {}",
                 known.join(", ")
-            ));
-        };
-        filled.push_str(before);
-        filled.push_str(fact);
-        rest = after;
-    }
-    filled.push_str(rest);
-    Ok(filled)
+            )
+        })
+    };
+    replace_tags(
+        text,
+        "{{templates.<name>.podTemplateHash}}, for example",
+        value_of,
+    )
 }

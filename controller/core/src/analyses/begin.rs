@@ -1,6 +1,6 @@
 //! Beginning analyses: which are due, what each is called, and what it is begun with.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::find;
 use crate::analysis::run::AnalysisPhase;
@@ -11,7 +11,7 @@ use crate::observed::{AnalysisRunView, Judge, ReplicaSetView};
 use crate::plan::{Action, Purpose, Version};
 use crate::revisions::Revisions;
 use crate::run_name;
-use crate::spec::{Analysis, Argument, ArgumentValue, PromotionAnalysis, Spec, Step};
+use crate::spec::{Analysis, PromotionAnalysis, Spec, Step};
 use crate::status::AnalysisReference;
 
 /// Begins the analyses that the step under way asks for.
@@ -87,27 +87,7 @@ fn begin_of_switch(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>
 
 /// The spec of the `AnalysisRun` to create for `analysis`.
 fn run_of(analysis: &Analysis, draft: &Draft<'_>, revisions: &Revisions<'_>) -> Value {
-    let mut run = analysis.run.clone();
-    let args = analysis.args.iter().map(|Argument { name, value }| {
-        let value = match value {
-            ArgumentValue::Text(text) => Some(text),
-            ArgumentValue::StableHash => draft.status.stable_hash.as_ref(),
-            ArgumentValue::LatestHash => Some(&revisions.current_hash),
-            ArgumentValue::Secret { name: secret, key } => {
-                let reference = json!({"secretKeyRef": {"name": secret, "key": key}});
-                return json!({"name": name, "valueFrom": reference});
-            }
-            ArgumentValue::Unknown => None,
-        };
-        value.map_or_else(
-            || json!({"name": name}),
-            |value| json!({"name": name, "value": value}),
-        )
-    });
-    if let Some(run) = run.as_object_mut().filter(|_| !analysis.args.is_empty()) {
-        run.insert("args".to_owned(), args.collect());
-    }
-    run
+    analysis.run_with(draft.status.stable_hash.as_deref(), Some(&revisions.current_hash))
 }
 
 /// The experiment of the step of this index; it is created where it is not there yet, or was deleted before it had come to

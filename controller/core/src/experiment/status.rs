@@ -245,6 +245,20 @@ impl ExperimentStatus {
         status
     }
 
+    /// How a template is doing, if that is known.
+    #[must_use]
+    pub fn template(&self, name: &str) -> Option<&TemplateStatus> {
+        self.template_statuses
+            .iter()
+            .find(|template| template.name == name)
+    }
+
+    /// How often the name of a template's ReplicaSet was taken.
+    #[must_use]
+    pub fn collisions(&self, template: &str) -> u32 {
+        self.template(template).map_or(0, TemplateStatus::collisions)
+    }
+
     /// When it was over.
     #[must_use]
     pub fn ended_at(&self) -> Option<Timestamp> {

@@ -74,15 +74,12 @@ impl Draft<'_> {
 
     /// What is known of a template already, with the numbers of its pods now.
     fn known(&self, template: &Template, seen: &TemplateSeen) -> TemplateStatus {
-        let mut known = self.observed.status.template_statuses.iter();
-        let mut status = known
-            .find(|status| status.name == template.name)
-            .cloned()
-            .unwrap_or_else(|| TemplateStatus {
-                name: template.name.clone(),
-                last_transition_time: Some(self.now),
-                ..TemplateStatus::default()
-            });
+        let known = self.observed.status.template(&template.name).cloned();
+        let mut status = known.unwrap_or_else(|| TemplateStatus {
+            name: template.name.clone(),
+            last_transition_time: Some(self.now),
+            ..TemplateStatus::default()
+        });
         status.pod_template_hash.clone_from(&seen.hash);
         count(&mut status, seen);
         status
@@ -203,9 +200,7 @@ impl Draft<'_> {
     }
 
     fn replica_set_of(&self, template: &Template, seen: &TemplateSeen) -> String {
-        let mut known = self.status.template_statuses.iter();
-        let known = known.find(|status| status.name == template.name);
-        let collisions = known.map_or(0, TemplateStatus::collisions);
+        let collisions = self.status.collisions(&template.name);
         replica_set_name(self.observed.name, &template.name, &seen.hash, collisions)
     }
 }

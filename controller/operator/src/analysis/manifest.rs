@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::instance::Instance;
 use crate::key::ObjectKey;
+use crate::owner;
 
 /// What is new about an AnalysisRun, besides its owner.
 pub(crate) struct NewAnalysisRun<'plan> {
@@ -54,14 +55,7 @@ impl NewAnalysisRun<'_> {
                     REVISION_ANNOTATION: self.revision.to_string(),
                     ANALYSIS_DEFINITION_ANNOTATION: self.definition,
                 },
-                "ownerReferences": [{
-                    "apiVersion": owner.group.api_version(),
-                    "kind": rollout::KIND,
-                    "name": owner.name,
-                    "uid": owner_uid,
-                    "controller": true,
-                    "blockOwnerDeletion": true,
-                }],
+                "ownerReferences": [owner::reference(owner.group, rollout::KIND, &owner.name, owner_uid)],
             },
             "spec": self.spec,
         })

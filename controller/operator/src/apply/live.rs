@@ -4,12 +4,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kulta_api::names::{REVISION_ANNOTATION, REVISION_HISTORY_ANNOTATION, TEMPLATE_DIGEST_ANNOTATION};
 use kulta_api::rollout::KIND;
 use kulta_core::revision::TemplateDigest;
-use serde_json::{Value, json};
+use serde_json::Value;
 use thiserror::Error;
 
 use super::request::Target;
 use crate::expectations::{Outcome, Write};
 use crate::key::ObjectKey;
+use crate::owner;
 
 /// An object is not what the action takes it for.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -108,14 +109,7 @@ pub(super) fn owners_with(
         });
     }
     owners.retain(|owner| owner.get("uid").and_then(Value::as_str) != Some(uid));
-    owners.push(json!({
-        "apiVersion": rollout.group.api_version(),
-        "kind": KIND,
-        "name": rollout.name,
-        "uid": uid,
-        "controller": true,
-        "blockOwnerDeletion": true,
-    }));
+    owners.push(owner::reference(rollout.group, KIND, &rollout.name, uid));
     Ok(owners)
 }
 
@@ -140,6 +134,8 @@ pub(super) fn revision_history(live: &ObjectMeta, next: u64) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::expectations::Kind;
 

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use kulta_api::analysis::TemplateReference;
 use kulta_api::analysis::template::Template;
 use kulta_api::experiment::Task;
@@ -34,7 +34,7 @@ use crate::reconcile::until;
 use crate::watch::analysis_template;
 
 /// How soon an Experiment that people have to make possible looks again: nothing tells it when a template comes.
-const HELD_RETRY: SignedDuration = SignedDuration::from_secs(10);
+const HELD_RETRY: Duration = Duration::from_secs(10);
 /// How soon it looks again whatever is seen: a Service of it that somebody deletes is not watched.
 const RESYNC: Duration = Duration::from_mins(5);
 
@@ -142,7 +142,7 @@ impl ExperimentEngine {
             return Err(error);
         }
         self.report(&found, &plan.status).await?;
-        Ok(wake(&plan, waits, now))
+        Ok(wake(&plan, waits))
     }
 
     /// Carries out a plan; answers the action that could not be, and why.
@@ -306,15 +306,13 @@ fn waits(observed: &Observed<'_>) -> bool {
 }
 
 /// When to look again.
-fn wake(plan: &Plan, waits: bool, now: Timestamp) -> Option<Duration> {
+fn wake(plan: &Plan, waits: bool) -> Option<Duration> {
     let planned = plan.wake_at.map(until);
     if plan.status.phase.completed() {
         return planned;
     }
-    let soon = waits
-        .then(|| now.checked_add(HELD_RETRY).ok().map(until))
-        .flatten();
-    [planned, soon, Some(RESYNC)].into_iter().flatten().min()
+    let latest = if waits { HELD_RETRY } else { RESYNC };
+    Some(planned.map_or(latest, |planned| planned.min(latest)))
 }
 
 fn notice(name: &str, status: &ExperimentStatus) -> Notice {

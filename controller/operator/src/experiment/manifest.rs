@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 
 use crate::instance::Instance;
 use crate::key::ObjectKey;
+use crate::owner;
 use crate::replica_set;
 
 /// What is new about an Experiment, besides its Rollout.
@@ -55,7 +56,7 @@ impl NewExperiment<'_> {
                     REVISION_ANNOTATION: self.revision.to_string(),
                     ANALYSIS_DEFINITION_ANNOTATION: self.definition,
                 },
-                "ownerReferences": [owned_by(&owner.group.api_version(), rollout::KIND, &owner.name, owner_uid)],
+                "ownerReferences": [owner::reference(owner.group, rollout::KIND, &owner.name, owner_uid)],
             },
             "spec": spec,
         })
@@ -70,13 +71,12 @@ pub(super) struct Owner<'experiment> {
 
 impl Owner<'_> {
     fn metadata(&self, name: &str, labels: &Value, annotations: &Value) -> Value {
-        let api_version = self.key.group.api_version();
         json!({
             "name": name,
             "namespace": self.key.namespace,
             "labels": labels,
             "annotations": annotations,
-            "ownerReferences": [owned_by(&api_version, experiment::KIND, &self.key.name, self.uid)],
+            "ownerReferences": [owner::reference(self.key.group, experiment::KIND, &self.key.name, self.uid)],
         })
     }
 
@@ -154,15 +154,4 @@ fn service_port((index, port): (usize, &Value)) -> Value {
     let name = port.get("name").and_then(Value::as_str);
     let name = name.map_or_else(|| format!("port-{index}"), str::to_owned);
     json!({"name": name, "protocol": protocol, "port": number, "targetPort": number})
-}
-
-fn owned_by(api_version: &str, kind: &str, name: &str, uid: &str) -> Value {
-    json!({
-        "apiVersion": api_version,
-        "kind": kind,
-        "name": name,
-        "uid": uid,
-        "controller": true,
-        "blockOwnerDeletion": true,
-    })
 }

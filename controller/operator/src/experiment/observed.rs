@@ -5,14 +5,12 @@ use kube::core::DynamicObject;
 use kulta_api::Group;
 use kulta_api::experiment::{Facts, KIND, RunMetadata, Task, TemplateManifest, parse};
 use kulta_api::names::HASH_LABEL;
-use kulta_core::analysis::run::AnalysisPhase;
 use kulta_core::experiment::{
     Analysis, Experiment, ExperimentStatus, Observed, ReplicaSetSeen, RunSeen, Seen, Template, TemplateSeen,
     TemplateStatus, Version, replica_set_name, run_name, service_name,
 };
 use kulta_core::revision::TemplateDigest;
 use kulta_core::spec::Problem;
-use serde::Deserialize;
 use serde_json::Value;
 use thiserror::Error;
 
@@ -185,9 +183,7 @@ impl Found {
     /// The hash of a template: of this one of this Experiment alone, so that no Service and no ReplicaSet of anybody else ever
     /// takes its pods for its own.
     fn hash(&self, template: &Template, pods: &TemplateManifest) -> String {
-        let mut known = self.status.template_statuses.iter();
-        let known = known.find(|known| known.name == template.name);
-        let collisions = known.map_or(0, TemplateStatus::collisions);
+        let collisions = self.status.collisions(&template.name);
         TemplateDigest::of(&pods.template).pod_hash_within(&[&self.uid, &template.name], collisions)
     }
 
@@ -197,10 +193,7 @@ impl Found {
         for (template, computed) in work.experiment.templates.iter().zip(&work.hashes) {
             let name = &template.name;
             // What its pods bear, whoever has made them.
-            let mut known = self.status.template_statuses.iter();
-            let known = known
-                .find(|known| known.name == *name)
-                .map(|known| &known.pod_template_hash);
+            let known = self.status.template(name).map(|known| &known.pod_template_hash);
             let hash = known.filter(|hash| !hash.is_empty()).unwrap_or(computed);
             facts.insert(format!("templates.{name}.podTemplateHash"), hash.clone());
             let replica_set = self.replica_set_of(template, hash);
@@ -220,9 +213,7 @@ impl Found {
     }
 
     fn replica_set_of(&self, template: &Template, hash: &str) -> String {
-        let mut known = self.status.template_statuses.iter();
-        let known = known.find(|known| known.name == template.name);
-        let collisions = known.map_or(0, TemplateStatus::collisions);
+        let collisions = self.status.collisions(&template.name);
         replica_set_name(&self.key.name, &template.name, hash, collisions)
     }
 }
@@ -364,19 +355,12 @@ fn replica_set_seen(live: &DynamicObject) -> Option<ReplicaSetSeen> {
 }
 
 fn run_seen(live: &DynamicObject) -> Option<RunSeen> {
-    #[derive(Default, Deserialize)]
-    #[serde(default)]
-    struct Status {
-        phase: AnalysisPhase,
-        message: String,
-    }
-    let field = |name| live.data.get(name).cloned().unwrap_or_default();
-    let status: Status = serde_json::from_value(field("status")).unwrap_or_default();
-    let terminate = live.data.pointer("/spec/terminate").and_then(Value::as_bool);
+    let object = serde_json::to_value(live).ok()?;
+    let view = AnalysisRun::project(&object).ok()?.view;
     Some(RunSeen {
-        resource_version: live.metadata.resource_version.clone()?,
-        terminate: terminate.unwrap_or(false),
-        phase: status.phase,
-        message: status.message,
+        resource_version: view.resource_version,
+        terminate: view.terminate,
+        phase: view.phase,
+        message: view.message,
     })
 }
