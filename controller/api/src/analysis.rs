@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Group;
 use crate::crd::schema;
+use crate::experiment::RunMetadata;
 
 mod argument;
 mod field;
@@ -22,6 +23,7 @@ mod provider;
 mod reference;
 mod resolve;
 mod rules;
+mod run_metadata;
 mod substitution;
 pub mod template;
 #[cfg(test)]
@@ -44,6 +46,7 @@ pub use reference::{Reference, references};
 pub use resolve::{Place, Resolution};
 pub(crate) use resolve::{of_experiment, validate};
 pub use rules::{DryRun, MeasurementRetention};
+pub use run_metadata::run_metadata;
 pub(crate) use substitution::replace_tags;
 pub use substitution::{Arguments, SecretArgument, StandIn};
 pub use template::TemplateReference;
@@ -200,6 +203,10 @@ pub struct RolloutAnalysis {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 100))]
     pub measurement_retention: Option<Vec<MeasurementRetention>>,
+    /// What its AnalysisRuns bear.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::run_metadata")]
+    pub analysis_run_metadata: Option<RunMetadata>,
     /// Beside the steps: the one at which it begins. Default: 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]

@@ -73,13 +73,17 @@ pub const MAIN_CONTAINER_ANNOTATION: &str = "kubectl.kubernetes.io/default-conta
 pub const LAST_APPLIED_ANNOTATION: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// Annotations of a Rollout that are about the Rollout itself and are not copied to its ReplicaSets.
-pub const ANNOTATIONS_NOT_COPIED: [&str; 5] = [
+pub const ANNOTATIONS_NOT_COPIED: [&str; 6] = [
     LAST_APPLIED_ANNOTATION,
     REVISION_ANNOTATION,
     WORKLOAD_GENERATION_ANNOTATION,
     REVISION_HISTORY_ANNOTATION,
     DESIRED_REPLICAS_ANNOTATION,
+    NOTIFIED_ANNOTATION,
 ];
+
+/// What Argo's notifications remember of a Rollout: of no ReplicaSet anybody was notified.
+const NOTIFIED_ANNOTATION: &str = "notified.notifications.argoproj.io";
 
 /// The name under which KULTA writes (`metadata.managedFields[].manager`).
 pub const FIELD_MANAGER: &str = "kulta";

@@ -6,13 +6,13 @@ mod view;
 use std::error::Error;
 use std::fs::File;
 use std::io::{self, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use jiff::Timestamp;
 use kulta_core::history::Fact;
 use kulta_core::history::past::{OutOfRange, state_at};
-use kulta_events::replay::{RolloutName, Stories, Story};
+use kulta_events::replay::{Reading, RolloutName, Story};
 use serde_json::json;
 use thiserror::Error;
 
@@ -29,9 +29,10 @@ pub struct HistoryArguments {
     /// What was true then, such as 2026-03-01T00:00:00Z or "10m ago". Default: everything that is known
     #[arg(long, value_name = "TIME")]
     pub at: Option<Moment>,
-    /// A file of events, as a sink writes it. Default: the Rollout's status, in the cluster of the current kubeconfig
-    #[arg(long, value_name = "FILE")]
-    pub file: Option<PathBuf>,
+    /// A file of events, as a sink writes it; may be given several times. Default: the Rollout's status, in the cluster of the
+    /// current kubeconfig
+    #[arg(long = "file", value_name = "FILE")]
+    pub files: Vec<PathBuf>,
     /// For people or for programs
     #[arg(long, value_enum, default_value_t)]
     pub output: Format,
@@ -63,11 +64,11 @@ pub enum HistoryError {
         #[source]
         source: io::Error,
     },
-    /// The file tells of others.
-    #[error("{} has no event of the Rollout {rollout}", path.display())]
+    /// The files tell of others.
+    #[error("{files} has no event of the Rollout {rollout}")]
     NoSuchRollout {
-        /// The file.
-        path: PathBuf,
+        /// The names of the files.
+        files: String,
         /// Whom was asked about.
         rollout: RolloutName,
     },
@@ -116,12 +117,13 @@ pub fn run(
     let rollout = &arguments.rollout;
     let at = arguments.at.map(|at| at.at(now)).transpose();
     let at = at.map_err(HistoryError::Moment)?;
-    let known = match &arguments.file {
-        Some(path) => replay(path, rollout, at, complaints)?,
-        None => ask(rollout).map_err(|source| HistoryError::Cluster {
+    let known = if arguments.files.is_empty() {
+        ask(rollout).map_err(|source| HistoryError::Cluster {
             rollout: rollout.clone(),
             source,
-        })?,
+        })?
+    } else {
+        replay(&arguments.files, rollout, at, complaints)?
     };
     let Known { uid, history, until } = &known;
     let state = at.map(|at| state_at(history, at, *until)).transpose()?;
@@ -147,22 +149,26 @@ pub fn run(
     Ok(())
 }
 
-/// What a file knows, until the last event in it: of what came later it says nothing.
+/// What files know, until the last event in them: of what came later they say nothing.
 fn replay(
-    path: &Path,
+    paths: &[PathBuf],
     rollout: &RolloutName,
     at: Option<Timestamp>,
     complaints: &mut dyn Write,
 ) -> Result<Known, HistoryError> {
-    let read =
-        File::open(path).and_then(|file| Stories::read(BufReader::new(file), &path.display().to_string()));
-    let stories = read.map_err(|source| HistoryError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
+    let mut reading = Reading::default();
+    for path in paths {
+        let name = path.display().to_string();
+        let read = File::open(path).and_then(|file| reading.read(BufReader::new(file), &name));
+        read.map_err(|source| HistoryError::Read {
+            path: path.clone(),
+            source,
+        })?;
+    }
+    let stories = reading.finish();
     complaints::of_lines(stories.left_out(), complaints)?;
     let story = stories.of(rollout).ok_or_else(|| HistoryError::NoSuchRollout {
-        path: path.to_owned(),
+        files: names_of(paths),
         rollout: rollout.clone(),
     })?;
     complaints::of_gaps(&[story], complaints)?;
@@ -173,6 +179,11 @@ fn replay(
         history,
         until: until.unwrap_or_default(),
     })
+}
+
+fn names_of(paths: &[PathBuf]) -> String {
+    let names: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+    names.join(", ")
 }
 
 fn last_told(story: &Story) -> Option<Timestamp> {

@@ -24,6 +24,12 @@ pub(crate) fn step_is_passed(status: &Status) -> bool {
 
 /// Why the rollout was aborted, if an analysis brought it about. The words are those of Argo Rollouts.
 pub(crate) fn verdict_against(status: &Status) -> Option<String> {
+    let (kind, reference) = decided_against(status)?;
+    Some(format!("{kind}: {}", reference.message))
+}
+
+/// The analysis that has decided against the new version, and what that is called.
+pub(crate) fn decided_against(status: &Status) -> Option<(&'static str, &AnalysisReference)> {
     let analyses = &status.analyses;
     let of_step = match analyses.step.as_ref().map(|step| step.judge) {
         Some(Judge::Experiment) => "Experiment analysis phase is error/failed",
@@ -46,7 +52,7 @@ pub(crate) fn verdict_against(status: &Status) -> Option<String> {
         let reference = reference
             .as_ref()
             .filter(|reference| speaks_against(reference.phase))?;
-        Some(format!("{kind}: {}", reference.message))
+        Some((kind, reference))
     })
 }
 

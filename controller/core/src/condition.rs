@@ -323,16 +323,12 @@ fn set_completed(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>) 
     let completed = draft.status.fully_promoted();
     let healthy = is_done(&draft.status, spec, revisions) && !draft.hold;
     let status = &mut draft.status;
-    let message = if completed {
-        "RolloutCompleted"
-    } else {
-        "the stable revision is not the one asked for"
-    };
+    // Reason and message are the same word whether it is or not, as in Argo Rollouts: tools look at the status.
     status.set_condition(
         ConditionType::Completed,
         completed.into(),
         Reason::RolloutCompleted,
-        message,
+        "RolloutCompleted",
         now,
     );
     let message = if healthy {

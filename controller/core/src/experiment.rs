@@ -139,6 +139,8 @@ pub struct ReplicaSetSeen {
 /// An `AnalysisRun` of an experiment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunSeen {
+    /// `metadata.uid`: precondition of its deletion.
+    pub uid: String,
     /// `metadata.resourceVersion`: precondition of writes.
     pub resource_version: String,
     /// It was told to end.
@@ -205,6 +207,13 @@ pub enum Action {
         analysis: usize,
         /// The name.
         name: String,
+    },
+    /// Delete an analysis of an earlier life.
+    DeleteRun {
+        /// Its name.
+        name: String,
+        /// Preconditions.
+        version: Version,
     },
     /// Tell an analysis to end.
     TerminateRun {
@@ -280,7 +289,10 @@ impl Action {
     const fn creates(&self) -> bool {
         match self {
             Self::CreateReplicaSet { .. } | Self::CreateService { .. } | Self::CreateRun { .. } => true,
-            Self::ScaleReplicaSet { .. } | Self::DeleteService { .. } | Self::TerminateRun { .. } => false,
+            Self::ScaleReplicaSet { .. }
+            | Self::DeleteService { .. }
+            | Self::DeleteRun { .. }
+            | Self::TerminateRun { .. } => false,
         }
     }
 }

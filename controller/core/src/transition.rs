@@ -156,12 +156,16 @@ fn user_actions(facts: &mut Facts<'_>, old: &Status, new: &Status) {
             facts.push_with_origin(FactKind::Aborted, Cause::User);
         }
         (None, Some(_)) => {
+            let decided = analyses::decided_against(new);
+            let evidence =
+                decided.map(|(_, reference)| evidence_of(facts.observed, reference.judge, &reference.name));
             let (cause, message) = match analyses::verdict_against(new) {
                 Some(verdict) => (Cause::Analysis, verdict),
                 None => (Cause::Controller, passed_deadline(new)),
             };
             if let Some(fact) = facts.push_with_origin(FactKind::Aborted, cause) {
                 fact.message = message;
+                fact.evidence = evidence.unwrap_or_default();
             }
         }
         (Some(_), None) if same && !new.fully_promoted() => {
@@ -234,13 +238,18 @@ fn analyses_of(facts: &mut Facts<'_>, old: &Status, new: &Status) {
 }
 
 fn completed(facts: &mut Facts<'_>, judge: Judge, name: &str, phase: AnalysisPhase, message: &str) {
-    let mut runs = facts.observed.analysis_runs.iter();
-    let run = runs.find(|run| run.judge == judge && run.name == name);
-    let evidence = run.map(evidence).unwrap_or_default();
+    let evidence = evidence_of(facts.observed, judge, name);
     if let Some(fact) = facts.push(FactKind::AnalysisCompleted, Cause::Analysis) {
         fact.message = format!("{name}: {}: {message}", phase.as_str());
         fact.evidence = evidence;
     }
+}
+
+/// What the analysis of that name measured last.
+fn evidence_of(observed: &Observed, judge: Judge, name: &str) -> Vec<Evidence> {
+    let mut runs = observed.analysis_runs.iter();
+    let run = runs.find(|run| run.judge == judge && run.name == name);
+    run.map(evidence).unwrap_or_default()
 }
 
 /// What an analysis measured last, the metrics that decided it ahead of the others, within what a fact can hold.

@@ -1,4 +1,4 @@
-//! The verbs that are one patch: abort, retry, pause, restart; and resume, which is the one that ends the pause there is.
+//! The verbs that are one patch: abort, retry, terminate, pause, restart; and resume, which is the one that ends the pause there is.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::age;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Kind};
 use crate::error::Error;
 use crate::output::Output;
 use crate::place::patch_status_there;
@@ -43,6 +43,29 @@ pub async fn retry(cluster: &Cluster, name: &str, out: &mut Output<'_>) -> Resul
             "rollout '{name}' was not aborted: there is nothing to retry"
         ))?;
     }
+    Ok(())
+}
+
+/// Begins an Experiment anew that is over.
+///
+/// # Errors
+/// When the API server refuses.
+pub async fn retry_experiment(cluster: &Cluster, name: &str, out: &mut Output<'_>) -> Result<(), Error> {
+    cluster.clear_status(Kind::Experiment, name).await?;
+    out.line(format!("experiment '{name}' retried"))?;
+    Ok(())
+}
+
+/// Tells an AnalysisRun or an Experiment to end.
+///
+/// # Errors
+/// When the API server refuses.
+pub async fn terminate(cluster: &Cluster, kind: Kind, name: &str, out: &mut Output<'_>) -> Result<(), Error> {
+    cluster
+        .merge(kind, name, &json!({"spec": {"terminate": true}}))
+        .await?;
+    let what = kind.resource(cluster.group()).kind.to_lowercase();
+    out.line(format!("{what} '{name}' terminated"))?;
     Ok(())
 }
 
@@ -135,8 +158,40 @@ pub async fn resume(cluster: &Cluster, name: &str, out: &mut Output<'_>) -> Resu
 mod tests {
     use super::*;
     use crate::scenario::{
-        conflict, expect_get, expect_patch, failure, paused_at, rollout, scenario, with_spec, with_status,
+        conflict, expect, expect_get, expect_patch, failure, paused_at, rollout, scenario, with_spec,
+        with_status,
     };
+
+    const EXPERIMENT: &str = "/apis/kulta.io/v1alpha1/namespaces/shop/experiments/try";
+
+    #[tokio::test]
+    async fn an_experiment_is_retried_by_taking_its_status_away() {
+        let patch = format!("PATCH {EXPERIMENT}/status?&fieldManager=kubectl-kulta");
+        let exchanges = vec![expect(&patch, 200, &json!(rollout())).with_body(json!({"status": null}))];
+
+        let (done, printed) = scenario(exchanges, async |cluster, out| {
+            retry_experiment(cluster, "try", out).await
+        })
+        .await;
+
+        done.unwrap();
+        assert_eq!(printed, "experiment 'try' retried\n");
+    }
+
+    #[tokio::test]
+    async fn an_experiment_is_told_to_end_in_its_spec() {
+        let patch = format!("PATCH {EXPERIMENT}?&fieldManager=kubectl-kulta");
+        let body = json!({"spec": {"terminate": true}});
+        let exchanges = vec![expect(&patch, 200, &json!(rollout())).with_body(body)];
+
+        let (done, printed) = scenario(exchanges, async |cluster, out| {
+            terminate(cluster, Kind::Experiment, "try", out).await
+        })
+        .await;
+
+        done.unwrap();
+        assert_eq!(printed, "experiment 'try' terminated\n");
+    }
 
     #[tokio::test]
     async fn abort_is_one_patch_of_the_status() {

@@ -72,19 +72,22 @@ fn api_group(name: &str) -> Result<Group, String> {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Shows a Rollout: its status, and the tree of its revisions, pods and analyses
+    /// Shows a Rollout or an Experiment: its status, and the tree of what belongs to it
     #[command(subcommand)]
     Get(Got),
-    /// Lists Rollouts
+    /// Lists Rollouts or Experiments
     #[command(subcommand)]
     List(Listed),
     /// Waits until a Rollout has come to an end, and says by its exit code to which
     Status(StatusArguments),
     /// Gives the traffic back to the stable version
     Abort(Name),
-    /// Tries an aborted Rollout again
+    /// Tries an aborted Rollout, or an Experiment that is over, again
     #[command(subcommand)]
     Retry(Retried),
+    /// Tells an AnalysisRun or an Experiment to end
+    #[command(subcommand)]
+    Terminate(Terminated),
     /// Holds a Rollout where it is
     Pause(Name),
     /// Ends the pause that holds a Rollout, and skips nothing else
@@ -186,13 +189,16 @@ pub enum Got {
     /// A Rollout
     #[command(visible_aliases = ["ro", "rollouts"])]
     Rollout(GetArguments),
+    /// An Experiment
+    #[command(visible_aliases = ["exp", "experiments"])]
+    Experiment(GetArguments),
 }
 
 /// How it is shown.
 #[derive(Debug, Args)]
 pub struct GetArguments {
-    /// The Rollout
-    #[arg(value_name = "ROLLOUT")]
+    /// The object
+    #[arg(value_name = "NAME")]
     pub name: String,
     /// Shows it again whenever something changes
     #[arg(short, long)]
@@ -211,6 +217,9 @@ pub enum Listed {
     /// Rollouts
     #[command(visible_aliases = ["ro", "rollout"])]
     Rollouts(ListArguments),
+    /// Experiments
+    #[command(visible_aliases = ["exp", "experiment"])]
+    Experiments(ListArguments),
 }
 
 /// Which are listed.
@@ -227,6 +236,28 @@ pub enum Retried {
     /// A Rollout
     #[command(visible_aliases = ["ro", "rollouts"])]
     Rollout(Name),
+    /// An Experiment
+    #[command(visible_aliases = ["exp", "experiments"])]
+    Experiment(Judge),
+}
+
+/// What can be told to end.
+#[derive(Debug, Subcommand)]
+pub enum Terminated {
+    /// An AnalysisRun
+    #[command(name = "analysisrun", visible_aliases = ["ar", "analysisruns"])]
+    AnalysisRun(Judge),
+    /// An Experiment
+    #[command(visible_aliases = ["exp", "experiments"])]
+    Experiment(Judge),
+}
+
+/// An AnalysisRun or an Experiment.
+#[derive(Debug, Args)]
+pub struct Judge {
+    /// Its name
+    #[arg(value_name = "NAME")]
+    pub name: String,
 }
 
 /// What can be set.

@@ -5,7 +5,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Client, Config};
 use kulta_api::analysis::TemplateReference;
-use kulta_api::{Group, analysis, rollout};
+use kulta_api::{Group, analysis, experiment, rollout};
 use kulta_core::spec::WorkloadKind;
 use kulta_core::text::with_causes;
 use serde_json::{Value, json};
@@ -31,6 +31,8 @@ pub enum Kind {
     Rollout,
     /// Analyses of Rollouts.
     AnalysisRun,
+    /// Experiments.
+    Experiment,
     /// Revisions of Rollouts.
     ReplicaSet,
     /// Pods of revisions.
@@ -38,12 +40,13 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The resource, for a client; Rollouts and AnalysisRuns are in `group`.
+    /// The resource, for a client; Rollouts, AnalysisRuns and Experiments are in `group`.
     #[must_use]
     pub fn resource(self, group: Group) -> ApiResource {
         match self {
             Self::Rollout => rollout::api_resource(group),
             Self::AnalysisRun => analysis::api_resource(group),
+            Self::Experiment => experiment::api_resource(group),
             Self::ReplicaSet => ApiResource::from_gvk(&GroupVersionKind::gvk("apps", "v1", "ReplicaSet")),
             Self::Pod => ApiResource::from_gvk(&GroupVersionKind::gvk("", "v1", "Pod")),
         }
@@ -202,18 +205,44 @@ impl Cluster {
         self.read(None, name).await
     }
 
-    /// The Rollouts of the namespace, or of all.
+    /// The objects of a kind in the namespace, or in all.
     ///
     /// # Errors
     /// When they can't be read.
-    pub async fn rollouts(&self, everywhere: bool) -> Result<Vec<DynamicObject>, Error> {
-        let rollouts = if everywhere {
-            Api::all_with(self.client.clone(), &Kind::Rollout.resource(self.group))
+    pub async fn all(&self, kind: Kind, everywhere: bool) -> Result<Vec<DynamicObject>, Error> {
+        let resource = kind.resource(self.group);
+        let objects = if everywhere {
+            Api::all_with(self.client.clone(), &resource)
         } else {
-            self.objects(Kind::Rollout)
+            self.objects(kind)
         };
-        let found = rollouts.list(&ListParams::default()).await;
-        Ok(found.map_err(self.error("list rollouts"))?.items)
+        let found = objects.list(&ListParams::default()).await;
+        let action = format!("list {}", resource.plural);
+        Ok(found.map_err(self.error(action))?.items)
+    }
+
+    /// The object of this kind and name.
+    ///
+    /// # Errors
+    /// When there is none, or it can't be read.
+    pub async fn object(&self, kind: Kind, name: &str) -> Result<DynamicObject, Error> {
+        let found = self.objects(kind).get(name).await;
+        found.map_err(self.error(format!("read {} '{name}'", called_kind(kind))))
+    }
+
+    /// Takes the status of an object away: of kinds without a status subresource, as they are in `argoproj.io`, by a patch of the
+    /// object itself.
+    ///
+    /// # Errors
+    /// When the API server refuses.
+    pub async fn clear_status(&self, kind: Kind, name: &str) -> Result<DynamicObject, Error> {
+        let patch = Patch::Merge(json!({"status": null}));
+        let objects = self.objects(kind);
+        let patched = match self.group {
+            Group::Kulta => objects.patch_status(name, &parameters(), &patch).await,
+            Group::Argo => objects.patch(name, &parameters(), &patch).await,
+        };
+        patched.map_err(self.error(format!("patch the status of {} '{name}'", called_kind(kind))))
     }
 
     /// The objects of a kind that a label selector selects.
@@ -303,6 +332,11 @@ impl Cluster {
             .await;
         replaced.map_err(self.error(format!("update {}", called(workload, name))))
     }
+}
+
+/// A kind, in messages.
+fn called_kind(kind: Kind) -> String {
+    kind.resource(Group::Kulta).kind.to_lowercase()
 }
 
 /// A workload, or a Rollout, in messages.

@@ -1,10 +1,10 @@
-//! The verb get: the picture of a Rollout, once or whenever it changes.
+//! The verb get: the picture of a Rollout or an Experiment, once or whenever it changes.
 
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::time::Duration;
 
-use futures::{FutureExt as _, StreamExt as _};
+use futures::{FutureExt as _, Stream, StreamExt as _};
 use jiff::Timestamp;
 use kube::api::DynamicObject;
 use kube::runtime::WatchStreamExt as _;
@@ -23,38 +23,76 @@ use crate::watch::lasting;
 /// Two pictures are at least so long apart: more often nobody can read, and a terminal flickers.
 const BETWEEN_PICTURES: Duration = Duration::from_millis(200);
 
-/// Shows a Rollout as it is now.
+/// What is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// A Rollout, with its revisions, analyses and experiments.
+    Rollout,
+    /// An Experiment, with its versions and analyses.
+    Experiment,
+}
+
+impl Shown {
+    const fn kind(self) -> Kind {
+        match self {
+            Self::Rollout => Kind::Rollout,
+            Self::Experiment => Kind::Experiment,
+        }
+    }
+
+    /// What belongs to it, by kind, and the labels that it is looked for by: what is shown is told by its owner.
+    fn belongings(self, object: &DynamicObject) -> Vec<(Kind, String)> {
+        let (pods, judges) = match self {
+            // Those that a Rollout has made have the hash of its version.
+            Self::Rollout => (selector_of(object), HASH_LABEL.to_owned()),
+            // Each version has a selector of its own.
+            Self::Experiment => (String::new(), String::new()),
+        };
+        let mut kinds = vec![
+            (Kind::ReplicaSet, pods.clone()),
+            (Kind::Pod, pods),
+            (Kind::AnalysisRun, judges.clone()),
+        ];
+        if self == Self::Rollout {
+            kinds.push((Kind::Experiment, judges));
+        }
+        kinds
+    }
+}
+
+/// Shows a Rollout or an Experiment as it is now.
 ///
 /// # Errors
 /// When it, or what belongs to it, can't be read.
-pub async fn once(cluster: &Cluster, name: &str, out: &mut Output<'_>) -> Result<(), Error> {
-    let object = cluster.rollout(name).await?;
-    let selector = selector_of(&object);
-    let (replica_sets, pods, analysis_runs) = futures::try_join!(
-        cluster.list(Kind::ReplicaSet, &selector),
-        cluster.list(Kind::Pod, &selector),
-        // Those that a Rollout has made.
-        cluster.list(Kind::AnalysisRun, HASH_LABEL),
-    )?;
-    let belongings = Belongings {
-        replica_sets,
-        pods,
-        analysis_runs,
-    };
-    draw(&object, &belongings, Timestamp::now(), out)
+pub async fn once(cluster: &Cluster, shown: Shown, name: &str, out: &mut Output<'_>) -> Result<(), Error> {
+    let object = cluster.object(shown.kind(), name).await?;
+    let mut belongings = Belongings::default();
+    for (kind, selector) in shown.belongings(&object) {
+        let found = cluster.list(kind, &selector).await?;
+        match kind {
+            Kind::ReplicaSet => belongings.replica_sets = found,
+            Kind::Pod => belongings.pods = found,
+            Kind::AnalysisRun => belongings.analysis_runs = found,
+            Kind::Experiment => belongings.experiments = found,
+            // It belongs to nothing.
+            Kind::Rollout => {}
+        }
+    }
+    draw(shown, &object, &belongings, Timestamp::now(), out)
 }
 
-/// Shows a Rollout whenever it, or what belongs to it, changes, at most for a time.
+/// Shows a Rollout or an Experiment whenever it, or what belongs to it, changes, at most for a time.
 ///
 /// # Errors
 /// When it, or what belongs to it, can't be read, and when it is deleted.
 pub async fn watch(
     cluster: &Cluster,
+    shown: Shown,
     name: &str,
     timeout: Option<Duration>,
     out: &mut Output<'_>,
 ) -> Result<(), Error> {
-    let watching = until_deleted(cluster, name, out);
+    let watching = until_deleted(cluster, shown, name, out);
     let Some(timeout) = timeout else {
         return watching.await;
     };
@@ -62,25 +100,15 @@ pub async fn watch(
     tokio::time::timeout(timeout, watching).await.unwrap_or(Ok(()))
 }
 
-async fn until_deleted(cluster: &Cluster, name: &str, out: &mut Output<'_>) -> Result<(), Error> {
+async fn until_deleted(
+    cluster: &Cluster,
+    shown: Shown,
+    name: &str,
+    out: &mut Output<'_>,
+) -> Result<(), Error> {
     // Asked for once before it is watched: one that is not there, or may not be seen, is told at once.
-    let object = cluster.rollout(name).await?;
-    let selector = selector_of(&object);
-    let of = |kind: Kind, configuration: watcher::Config| {
-        let events = watcher(cluster.objects(kind), configuration).default_backoff();
-        events.map(move |event| (kind, event)).boxed()
-    };
-    let by_labels = |labels: &str| watcher::Config::default().labels(labels);
-    let changes = futures::stream::select_all([
-        of(
-            Kind::Rollout,
-            watcher::Config::default().fields(&format!("metadata.name={name}")),
-        ),
-        of(Kind::ReplicaSet, by_labels(&selector)),
-        of(Kind::Pod, by_labels(&selector)),
-        of(Kind::AnalysisRun, by_labels(HASH_LABEL)),
-    ]);
-    let mut changes = pin!(changes);
+    let object = cluster.object(shown.kind(), name).await?;
+    let mut changes = pin!(changes(cluster, shown, name, &object));
     let mut seen = Seen::default();
     let mut next_picture = Instant::now();
     let mut is_first = true;
@@ -93,7 +121,7 @@ async fn until_deleted(cluster: &Cluster, name: &str, out: &mut Output<'_>) -> R
         while let Some(Some(change)) = changes.next().now_or_never() {
             take(&mut seen, cluster, change)?;
         }
-        let Some((object, belongings)) = seen.picture() else {
+        let Some((object, belongings)) = seen.picture(shown) else {
             continue;
         };
         let Some(object) = object else {
@@ -103,7 +131,7 @@ async fn until_deleted(cluster: &Cluster, name: &str, out: &mut Output<'_>) -> R
             });
         };
         out.redraw(is_first)?;
-        draw(&object, &belongings, Timestamp::now(), out)?;
+        draw(shown, &object, &belongings, Timestamp::now(), out)?;
         out.flush()?;
         is_first = false;
         next_picture = Instant::now() + BETWEEN_PICTURES;
@@ -112,6 +140,23 @@ async fn until_deleted(cluster: &Cluster, name: &str, out: &mut Output<'_>) -> R
 }
 
 type Change = (Kind, Result<Event<DynamicObject>, watcher::Error>);
+
+/// All that changes of what is shown.
+fn changes(
+    cluster: &Cluster,
+    shown: Shown,
+    name: &str,
+    object: &DynamicObject,
+) -> impl Stream<Item = Change> + use<> {
+    let of = |kind: Kind, configuration: watcher::Config| {
+        let events = watcher(cluster.objects(kind), configuration).default_backoff();
+        events.map(move |event| (kind, event)).boxed()
+    };
+    let itself = watcher::Config::default().fields(&format!("metadata.name={name}"));
+    let belongings = shown.belongings(object).into_iter();
+    let belongings = belongings.map(|(kind, labels)| of(kind, watcher::Config::default().labels(&labels)));
+    futures::stream::select_all([of(shown.kind(), itself)].into_iter().chain(belongings))
+}
 
 fn take(seen: &mut Seen, cluster: &Cluster, (kind, event): Change) -> Result<(), Error> {
     match event {
@@ -138,15 +183,28 @@ fn selector_of(object: &DynamicObject) -> String {
 }
 
 fn draw(
+    shown: Shown,
     object: &DynamicObject,
     belongings: &Belongings,
     now: Timestamp,
     out: &mut Output<'_>,
 ) -> Result<(), Error> {
-    let rollout = Rollout::new(object);
-    out.table(&tree::facts(rollout, belongings))?;
+    let (facts, rows) = match shown {
+        Shown::Rollout => {
+            let rollout = Rollout::new(object);
+            (
+                tree::facts(rollout, belongings),
+                tree::rows(rollout, belongings, now),
+            )
+        }
+        Shown::Experiment => (
+            tree::experiment_facts(object),
+            tree::experiment_rows(object, belongings, now),
+        ),
+    };
+    out.table(&facts)?;
     out.line("")?;
-    out.table(&tree::rows(rollout, belongings, now))?;
+    out.table(&rows)?;
     Ok(())
 }
 
@@ -157,6 +215,7 @@ struct Seen {
     replica_sets: Objects,
     pods: Objects,
     analysis_runs: Objects,
+    experiments: Objects,
 }
 
 impl Seen {
@@ -166,17 +225,24 @@ impl Seen {
             Kind::ReplicaSet => &mut self.replica_sets,
             Kind::Pod => &mut self.pods,
             Kind::AnalysisRun => &mut self.analysis_runs,
+            Kind::Experiment => &mut self.experiments,
         }
     }
 
-    /// The Rollout, None if it is gone, and what belongs to it; None while a watch has not told everything yet.
-    fn picture(&self) -> Option<(Option<DynamicObject>, Belongings)> {
+    /// What is shown, None if it is gone, and what belongs to it; None while a watch has not told everything yet.
+    fn picture(&self, shown: Shown) -> Option<(Option<DynamicObject>, Belongings)> {
+        let mut experiments = self.experiments.all()?;
+        let object = match shown {
+            Shown::Rollout => self.rollouts.all()?.pop(),
+            Shown::Experiment => experiments.pop(),
+        };
         let belongings = Belongings {
             replica_sets: self.replica_sets.all()?,
             pods: self.pods.all()?,
             analysis_runs: self.analysis_runs.all()?,
+            experiments,
         };
-        Some((self.rollouts.all()?.pop(), belongings))
+        Some((object, belongings))
     }
 }
 
@@ -240,6 +306,7 @@ mod tests {
     const REPLICA_SETS: &str = "/apis/apps/v1/namespaces/shop/replicasets";
     const PODS: &str = "/api/v1/namespaces/shop/pods";
     const RUNS: &str = "/apis/kulta.io/v1alpha1/namespaces/shop/analysisruns";
+    const EXPERIMENTS: &str = "/apis/kulta.io/v1alpha1/namespaces/shop/experiments";
 
     #[tokio::test]
     async fn a_rollout_is_shown_with_what_belongs_to_it() {
@@ -248,9 +315,13 @@ mod tests {
             list(REPLICA_SETS, SELECTED, &[replica_set()]),
             list(PODS, SELECTED, &[]),
             list(RUNS, MADE, &[]),
+            list(EXPERIMENTS, MADE, &[]),
         ];
 
-        let (done, printed) = scenario(exchanges, async |cluster, out| once(cluster, "web", out).await).await;
+        let (done, printed) = scenario(exchanges, async |cluster, out| {
+            once(cluster, Shown::Rollout, "web", out).await
+        })
+        .await;
 
         done.unwrap();
         assert!(printed.starts_with("Name:            web\n"), "{printed}");
@@ -266,7 +337,10 @@ mod tests {
             list(RUNS, MADE, &[]).failing(403, &failure(403, "Forbidden", "no runs for you")),
         ];
 
-        let (done, _) = scenario(exchanges, async |cluster, out| once(cluster, "web", out).await).await;
+        let (done, _) = scenario(exchanges, async |cluster, out| {
+            once(cluster, Shown::Rollout, "web", out).await
+        })
+        .await;
 
         let told = done.unwrap_err().to_string();
         assert!(
@@ -282,14 +356,14 @@ mod tests {
     #[test]
     fn nothing_is_drawn_before_every_watch_has_told_everything() {
         let mut seen = Seen::default();
-        for kind in [Kind::Rollout, Kind::ReplicaSet, Kind::Pod] {
+        for kind in [Kind::Rollout, Kind::ReplicaSet, Kind::Pod, Kind::Experiment] {
             seen.of(kind).apply(Event::InitDone);
         }
-        assert!(seen.picture().is_none());
+        assert!(seen.picture(Shown::Rollout).is_none());
 
         seen.of(Kind::AnalysisRun).apply(Event::InitDone);
 
-        assert!(seen.picture().is_some());
+        assert!(seen.picture(Shown::Rollout).is_some());
     }
 
     #[test]
@@ -326,7 +400,7 @@ mod tests {
         )];
 
         let (done, printed) = scenario(exchanges, async |cluster, out| {
-            watch(cluster, "web", None, out).await
+            watch(cluster, Shown::Rollout, "web", None, out).await
         })
         .await;
 

@@ -1,55 +1,109 @@
-//! The verb list: the Rollouts of a namespace, or of all.
+//! The verb list: the Rollouts or the Experiments of a namespace, or of all.
 
+use jiff::Timestamp;
 use kube::api::DynamicObject;
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Kind};
 use crate::error::Error;
 use crate::mark::Mark;
 use crate::output::{Cell, Output};
 use crate::rollout::{Count, Rollout, Strategy};
+use crate::tree;
 use crate::verdict::verdict;
 use crate::weight::set_weight;
 
 /// What is not there.
 const NONE: &str = "-";
 
+/// The columns of Rollouts.
+const ROLLOUT_COLUMNS: [&str; 10] = [
+    "NAMESPACE",
+    "NAME",
+    "STRATEGY",
+    "STATUS",
+    "STEP",
+    "SET-WEIGHT",
+    "READY",
+    "DESIRED",
+    "UP-TO-DATE",
+    "AVAILABLE",
+];
+/// Those of Experiments.
+const EXPERIMENT_COLUMNS: [&str; 5] = ["NAMESPACE", "NAME", "STATUS", "DURATION", "AGE"];
+
 /// Lists Rollouts.
 ///
 /// # Errors
 /// When they can't be read.
-pub async fn list(cluster: &Cluster, everywhere: bool, out: &mut Output<'_>) -> Result<(), Error> {
-    let mut objects = cluster.rollouts(everywhere).await?;
+pub async fn rollouts(cluster: &Cluster, everywhere: bool, out: &mut Output<'_>) -> Result<(), Error> {
+    let row = |object: &DynamicObject| row(Rollout::new(object));
+    list(cluster, Kind::Rollout, everywhere, ROLLOUT_COLUMNS, row, out).await
+}
+
+/// Lists Experiments, as they are at `now`.
+///
+/// # Errors
+/// When they can't be read.
+pub async fn experiments(
+    cluster: &Cluster,
+    everywhere: bool,
+    now: Timestamp,
+    out: &mut Output<'_>,
+) -> Result<(), Error> {
+    let row = |object: &DynamicObject| experiment_row(object, now);
+    list(
+        cluster,
+        Kind::Experiment,
+        everywhere,
+        EXPERIMENT_COLUMNS,
+        row,
+        out,
+    )
+    .await
+}
+
+async fn list<const COLUMNS: usize>(
+    cluster: &Cluster,
+    kind: Kind,
+    everywhere: bool,
+    columns: [&str; COLUMNS],
+    row: impl Fn(&DynamicObject) -> [Cell; COLUMNS],
+    out: &mut Output<'_>,
+) -> Result<(), Error> {
+    let mut objects = cluster.all(kind, everywhere).await?;
     if objects.is_empty() {
         out.line("No resources found.")?;
         return Ok(());
     }
     let key = |object: &DynamicObject| (object.metadata.namespace.clone(), object.metadata.name.clone());
     objects.sort_by_key(key);
-    out.table(&rows(&objects, everywhere))?;
+    // The namespace is the first column.
+    let shown = |cells: [Cell; COLUMNS]| cells.into_iter().skip(usize::from(!everywhere)).collect();
+    let header = shown(columns.map(Cell::from));
+    let rows: Vec<Vec<Cell>> = [header]
+        .into_iter()
+        .chain(objects.iter().map(|object| shown(row(object))))
+        .collect();
+    out.table(&rows)?;
     Ok(())
 }
 
-/// A header, and a row for each Rollout.
-fn rows(objects: &[DynamicObject], everywhere: bool) -> Vec<Vec<Cell>> {
-    let columns = [
-        "NAMESPACE",
-        "NAME",
-        "STRATEGY",
-        "STATUS",
-        "STEP",
-        "SET-WEIGHT",
-        "READY",
-        "DESIRED",
-        "UP-TO-DATE",
-        "AVAILABLE",
-    ];
-    let hidden = usize::from(!everywhere);
-    let header = columns.map(Cell::from).into_iter().skip(hidden).collect();
-    let rows = objects.iter().map(|object| {
-        let cells = row(Rollout::new(object));
-        cells.into_iter().skip(hidden).collect()
+fn experiment_row(experiment: &DynamicObject, now: Timestamp) -> [Cell; 5] {
+    let metadata = &experiment.metadata;
+    let phase = tree::phase_of(experiment);
+    let duration = experiment.data.pointer("/spec/duration");
+    let duration = duration.map(|duration| {
+        duration
+            .as_str()
+            .map_or_else(|| duration.to_string(), str::to_owned)
     });
-    [header].into_iter().chain(rows).collect()
+    [
+        metadata.namespace.clone().unwrap_or_default().into(),
+        metadata.name.clone().unwrap_or_default().into(),
+        Mark::from(phase).with(phase.as_str()),
+        duration.unwrap_or_else(|| NONE.to_owned()).into(),
+        tree::age(experiment, now).into(),
+    ]
 }
 
 fn row(rollout: Rollout<'_>) -> [Cell; 10] {
@@ -115,13 +169,36 @@ web   Canary    ✔ Healthy  4/4   100         4/4    4        4           4
         let exchanges = vec![expect(list, 200, &listed(&[rollout()]))];
 
         let (done, printed) = scenario(exchanges, async |cluster, out| {
-            super::list(cluster, true, out).await
+            super::rollouts(cluster, true, out).await
         })
         .await;
 
         done.unwrap();
         assert!(printed.starts_with("NAMESPACE  NAME"), "{printed}");
         assert!(printed.contains("shop       web"), "{printed}");
+    }
+
+    #[tokio::test]
+    async fn experiments_are_listed_with_how_they_are_doing() {
+        let experiment = crate::scenario::object(json!({
+            "metadata": {"namespace": "shop", "name": "try", "creationTimestamp": "2026-03-01T12:00:00Z"},
+            "spec": {"duration": "5m"}, "status": {"phase": "Running"},
+        }));
+        let list = "GET /apis/kulta.io/v1alpha1/namespaces/shop/experiments?";
+        let exchanges = vec![expect(list, 200, &listed(&[experiment]))];
+
+        let now = "2026-03-01T12:02:00Z".parse().unwrap();
+        let (done, printed) = scenario(exchanges, async |cluster, out| {
+            experiments(cluster, false, now, out).await
+        })
+        .await;
+
+        done.unwrap();
+        let expected = "\
+NAME  STATUS     DURATION  AGE
+try   ◌ Running  5m        2m
+";
+        assert_eq!(printed, expected);
     }
 
     #[tokio::test]
@@ -136,6 +213,6 @@ web   Canary    ✔ Healthy  4/4   100         4/4    4        4           4
     }
 
     async fn list_here(cluster: &Cluster, out: &mut Output<'_>) -> Result<(), Error> {
-        super::list(cluster, false, out).await
+        super::rollouts(cluster, false, out).await
     }
 }

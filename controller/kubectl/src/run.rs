@@ -8,12 +8,13 @@ use jiff::Timestamp;
 use kulta_api::Group;
 
 use crate::arguments::{
-    Arguments, ConnectionArguments, Format, GetArguments, Got, ImageArguments, LintArguments, ListArguments,
-    Listed, Migrated, Name, PromoteArguments, RestartArguments, Retried, Setting, StatusArguments,
-    UndoArguments, Verb,
+    Arguments, ConnectionArguments, Format, GetArguments, Got, ImageArguments, Judge, LintArguments,
+    ListArguments, Listed, Migrated, Name, PromoteArguments, RestartArguments, Retried, Setting,
+    StatusArguments, Terminated, UndoArguments, Verb,
 };
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Kind};
 use crate::error::Error;
+use crate::get::Shown;
 use crate::output::Output;
 use crate::promote::Extent;
 use crate::status::Patience;
@@ -102,6 +103,13 @@ async fn change(connection: &ConnectionArguments, verb: Verb, out: &mut Output<'
     match verb {
         Verb::Abort(Name { name }) => act::abort(&cluster, &name, out).await,
         Verb::Retry(Retried::Rollout(Name { name })) => act::retry(&cluster, &name, out).await,
+        Verb::Retry(Retried::Experiment(Judge { name })) => act::retry_experiment(&cluster, &name, out).await,
+        Verb::Terminate(Terminated::AnalysisRun(Judge { name })) => {
+            act::terminate(&cluster, Kind::AnalysisRun, &name, out).await
+        }
+        Verb::Terminate(Terminated::Experiment(Judge { name })) => {
+            act::terminate(&cluster, Kind::Experiment, &name, out).await
+        }
         Verb::Pause(Name { name }) => act::pause(&cluster, &name, out).await,
         Verb::Resume(Name { name }) => act::resume(&cluster, &name, out).await,
         Verb::Restart(RestartArguments { name, after }) => {
@@ -115,9 +123,13 @@ async fn change(connection: &ConnectionArguments, verb: Verb, out: &mut Output<'
             image::set_image(&cluster, &name, &images, out).await
         }
         Verb::List(Listed::Rollouts(ListArguments { all_namespaces })) => {
-            list::list(&cluster, all_namespaces, out).await
+            list::rollouts(&cluster, all_namespaces, out).await
         }
-        Verb::Get(Got::Rollout(arguments)) => show(&cluster, &arguments, out).await,
+        Verb::List(Listed::Experiments(ListArguments { all_namespaces })) => {
+            list::experiments(&cluster, all_namespaces, Timestamp::now(), out).await
+        }
+        Verb::Get(Got::Rollout(arguments)) => show(&cluster, Shown::Rollout, &arguments, out).await,
+        Verb::Get(Got::Experiment(arguments)) => show(&cluster, Shown::Experiment, &arguments, out).await,
         // Done in `run`.
         Verb::Status(_)
         | Verb::Migrate(_)
@@ -128,7 +140,12 @@ async fn change(connection: &ConnectionArguments, verb: Verb, out: &mut Output<'
     }
 }
 
-async fn show(cluster: &Cluster, arguments: &GetArguments, out: &mut Output<'_>) -> Result<(), Error> {
+async fn show(
+    cluster: &Cluster,
+    shown: Shown,
+    arguments: &GetArguments,
+    out: &mut Output<'_>,
+) -> Result<(), Error> {
     let GetArguments {
         name,
         watch,
@@ -139,10 +156,10 @@ async fn show(cluster: &Cluster, arguments: &GetArguments, out: &mut Output<'_>)
         out.without_colours();
     }
     if !watch {
-        return get::once(cluster, name, out).await;
+        return get::once(cluster, shown, name, out).await;
     }
     let timeout = (*timeout_seconds > 0).then(|| Duration::from_secs(*timeout_seconds));
-    get::watch(cluster, name, timeout, out).await
+    get::watch(cluster, shown, name, timeout, out).await
 }
 
 async fn status_of(

@@ -14,6 +14,7 @@ use crate::verdict::verdict;
 use crate::weight::{actual_weight, set_weight};
 
 mod analysis;
+mod experiment;
 mod pod;
 mod replica_set;
 #[cfg(test)]
@@ -28,7 +29,12 @@ pub struct Belongings {
     pub pods: Vec<DynamicObject>,
     /// Analyses.
     pub analysis_runs: Vec<DynamicObject>,
+    /// Experiments.
+    pub experiments: Vec<DynamicObject>,
 }
+
+pub(crate) use analysis::phase_of;
+pub use experiment::{facts as experiment_facts, rows as experiment_rows};
 
 /// A line of the tree, and what is below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,9 +161,14 @@ fn row(label: &str, fact: impl Into<Cell>) -> Vec<Cell> {
 /// The tree, its header first.
 #[must_use]
 pub fn rows(rollout: Rollout<'_>, belongings: &Belongings, now: Timestamp) -> Vec<Vec<Cell>> {
+    drawn(&root(rollout, belongings, now))
+}
+
+/// The rows of a tree, its header first.
+fn drawn(root: &Node) -> Vec<Vec<Cell>> {
     let header = ["NAME", "KIND", "STATUS", "AGE", "INFO"].map(Cell::from);
     let mut rows = vec![header.to_vec()];
-    write(&root(rollout, belongings, now), "", "", &mut rows);
+    write(root, "", "", &mut rows);
     rows
 }
 
@@ -187,41 +198,10 @@ fn write(node: &Node, prefix: &str, below: &str, rows: &mut Vec<Vec<Cell>>) {
 
 fn root(rollout: Rollout<'_>, belongings: &Belongings, now: Timestamp) -> Node {
     let phase = verdict(rollout).phase;
-    let replica_sets = owned(&belongings.replica_sets, rollout.uid());
-    let runs = owned(&belongings.analysis_runs, rollout.uid());
-    let mut revisions: Vec<_> = replica_sets
-        .iter()
-        .chain(&runs)
-        .map(|object| revision(object))
-        .collect();
-    // The newest first; what is of no revision last.
-    revisions.sort_unstable_by_key(|revision| std::cmp::Reverse(*revision));
-    revisions.dedup();
-    let of = |objects: &[&'_ DynamicObject], number| {
-        let mut found: Vec<DynamicObject> = objects
-            .iter()
-            .filter(|object| revision(object) == number)
-            .map(|object| (*object).clone())
-            .collect();
-        found.sort_by(|one, other| one.metadata.name.cmp(&other.metadata.name));
-        found
-    };
-    let revision = |number: Option<u64>| {
-        let shown = number.map_or_else(|| "?".to_owned(), |number| number.to_string());
-        let replica_sets = of(&replica_sets, number);
-        let replica_sets = replica_sets
-            .iter()
-            .map(|replica_set| replica_set::node(replica_set, rollout, &belongings.pods, now));
-        let runs = of(&runs, number);
-        let runs = runs.iter().map(|run| analysis::node(run, now));
-        Node {
-            name: format!("# revision:{shown}").into(),
-            kind: "",
-            status: Cell::default(),
-            age: String::new(),
-            info: Cell::default(),
-            children: replica_sets.chain(runs).collect(),
-        }
+    let all = Revisions {
+        replica_sets: owned(&belongings.replica_sets, rollout.uid()),
+        experiments: owned(&belongings.experiments, rollout.uid()),
+        runs: owned(&belongings.analysis_runs, rollout.uid()),
     };
     Node {
         name: format!("⟳ {}", rollout.name()).into(),
@@ -235,7 +215,63 @@ fn root(rollout: Rollout<'_>, belongings: &Belongings, now: Timestamp) -> Node {
         } else {
             Cell::default()
         },
-        children: revisions.into_iter().map(revision).collect(),
+        children: all
+            .numbers()
+            .into_iter()
+            .map(|number| all.node(number, rollout, belongings, now))
+            .collect(),
+    }
+}
+
+/// What a Rollout owns.
+struct Revisions<'o> {
+    replica_sets: Vec<&'o DynamicObject>,
+    experiments: Vec<&'o DynamicObject>,
+    runs: Vec<&'o DynamicObject>,
+}
+
+impl Revisions<'_> {
+    /// The numbers of the revisions, the newest first; what is of no revision last.
+    fn numbers(&self) -> Vec<Option<u64>> {
+        let all = [&self.replica_sets, &self.experiments, &self.runs]
+            .into_iter()
+            .flatten();
+        let mut numbers: Vec<_> = all.map(|object| revision(object)).collect();
+        numbers.sort_unstable_by_key(|number| std::cmp::Reverse(*number));
+        numbers.dedup();
+        numbers
+    }
+
+    /// What is of one revision.
+    fn node(
+        &self,
+        number: Option<u64>,
+        rollout: Rollout<'_>,
+        belongings: &Belongings,
+        now: Timestamp,
+    ) -> Node {
+        let of = |objects: &[&DynamicObject]| {
+            let of_revision = objects.iter().filter(|object| revision(object) == number);
+            let mut found: Vec<DynamicObject> = of_revision.map(|object| (*object).clone()).collect();
+            found.sort_by(|one, other| one.metadata.name.cmp(&other.metadata.name));
+            found
+        };
+        let shown = number.map_or_else(|| "?".to_owned(), |number| number.to_string());
+        let replica_sets = of(&self.replica_sets).into_iter().map(|found| {
+            let role = replica_set::role(&found, rollout);
+            replica_set::node(&found, role, &belongings.pods, now)
+        });
+        let experiments = of(&self.experiments).into_iter();
+        let experiments = experiments.map(|found| experiment::node(&found, belongings, now));
+        let runs = of(&self.runs).into_iter().map(|run| analysis::node(&run, now));
+        Node {
+            name: format!("# revision:{shown}").into(),
+            kind: "",
+            status: Cell::default(),
+            age: String::new(),
+            info: Cell::default(),
+            children: replica_sets.chain(experiments).chain(runs).collect(),
+        }
     }
 }
 

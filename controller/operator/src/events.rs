@@ -7,7 +7,7 @@ use kulta_core::history::{Fact, FactKind};
 use kulta_core::observed::{AnalysisRunView, ApplyFailure, FailureKind, Judge, Observed};
 use kulta_core::plan::{Action, Plan};
 use kulta_core::spec::Weight;
-use kulta_core::status::{ConditionType, Phase, Reason as ConditionReason, Truth};
+use kulta_core::status::{Analyses, ConditionType, Phase, Reason as ConditionReason, Truth};
 
 pub mod publish;
 
@@ -58,6 +58,7 @@ pub enum Reason {
     SwitchService,
     TrafficRoutingError,
     TrafficWeightUpdated,
+    UnknownFields,
 }
 
 impl Reason {
@@ -96,6 +97,7 @@ impl Reason {
             Self::SwitchService => "SwitchService",
             Self::TrafficRoutingError => "TrafficRoutingError",
             Self::TrafficWeightUpdated => "TrafficWeightUpdated",
+            Self::UnknownFields => "UnknownFields",
         }
     }
 
@@ -113,12 +115,16 @@ impl Reason {
             Self::AnalysisRunError
                 | Self::AnalysisRunFailed
                 | Self::AnalysisRunInconclusive
+                | Self::ExperimentError
+                | Self::ExperimentFailed
+                | Self::ExperimentInconclusive
                 | Self::InvalidSpec
                 | Self::ProgressDeadlineExceeded
                 | Self::ReplicaSetCreateError
                 | Self::RolloutAborted
                 | Self::RolloutDegraded
                 | Self::TrafficRoutingError
+                | Self::UnknownFields
         )
     }
 
@@ -205,14 +211,17 @@ pub fn of_fact(fact: &Fact, observed: &Observed, plan: &Plan) -> Option<Notice> 
             (before != weight).then(|| Reason::TrafficWeightUpdated.note(note))
         }
         FactKind::AnalysisStarted => Some(begun(fact, plan)),
-        FactKind::AnalysisCompleted => analysed(fact, observed),
+        FactKind::AnalysisCompleted => analysed(fact, observed, plan),
         FactKind::Paused => Some(Reason::RolloutPaused.note(match fact.message.as_str() {
             "" => "Rollout is paused".to_owned(),
             reason => format!("Rollout is paused ({reason})"),
         })),
         FactKind::Resumed => Some(Reason::RolloutResumed.note("Rollout is resumed")),
         FactKind::Aborted => {
-            let note = format!("Rollout aborted update to revision {}", revision());
+            // Without the hash, as in Argo Rollouts and in the condition.
+            let number = number_of(fact, observed, plan);
+            let number = number.map_or_else(revision, |number| number.to_string());
+            let note = format!("Rollout aborted update to revision {number}");
             Some(Reason::RolloutAborted.note(with_message(note, &fact.message)))
         }
         FactKind::Retried => Some(Reason::RolloutRetry.note("Retrying Rollout after abort")),
@@ -236,29 +245,50 @@ pub fn of_fact(fact: &Fact, observed: &Observed, plan: &Plan) -> Option<Notice> 
 
 /// An analysis or an experiment has begun.
 fn begun(fact: &Fact, plan: &Plan) -> Notice {
-    let step = plan.status.analyses.step.as_ref();
-    let judge = step
-        .filter(|step| step.name == fact.message)
-        .map(|step| step.judge);
-    let (reason, what) = match judge {
-        Some(Judge::Experiment) => (Reason::ExperimentRunning, "Experiment"),
-        Some(Judge::AnalysisRun) | None => (Reason::AnalysisRunRunning, "Analysis Run"),
-    };
-    reason.note(format!("{what} '{}' is running", fact.message))
+    let name = &fact.message;
+    match role_of(name, &[&plan.status.analyses]) {
+        Some((Judge::Experiment, _)) => {
+            Reason::ExperimentRunning.note(format!("Experiment '{name}' is running"))
+        }
+        role => {
+            let role = role.map_or("", |(_, role)| role);
+            let note = format!("{role}Analysis Run '{name}' Status New: 'Running' Previous: ''");
+            Reason::AnalysisRunRunning.note(note)
+        }
+    }
+}
+
+/// What the analysis of this name is to the rollout, in the words of Argo Rollouts.
+fn role_of(name: &str, known: &[&Analyses]) -> Option<(Judge, &'static str)> {
+    let mut roles = known.iter().flat_map(|analyses| {
+        [
+            (&analyses.background, "Background "),
+            (&analyses.step, "Step "),
+            (&analyses.gate, "Gate "),
+            (&analyses.pre_promotion, "PrePromotion "),
+            (&analyses.post_promotion, "PostPromotion "),
+        ]
+    });
+    roles.find_map(|(reference, role)| {
+        let reference = reference.as_ref().filter(|reference| reference.name == name)?;
+        Some((reference.judge, role))
+    })
 }
 
 /// How an analysis ended.
-fn analysed(fact: &Fact, observed: &Observed) -> Option<Notice> {
+fn analysed(fact: &Fact, observed: &Observed, plan: &Plan) -> Option<Notice> {
     let mut runs = observed.analysis_runs.iter();
     let run = runs.find(|run| {
         let rest = fact.message.strip_prefix(&run.name);
         rest.is_some_and(|rest| rest.starts_with(':'))
     });
-    let AnalysisRunView { judge, phase, .. } = run?;
-    let what = match judge {
-        Judge::AnalysisRun => "Analysis Run",
-        Judge::Experiment => "Experiment",
-    };
+    let AnalysisRunView {
+        judge,
+        phase,
+        name,
+        message,
+        ..
+    } = run?;
     let reason = match (judge, phase) {
         (Judge::AnalysisRun, AnalysisPhase::Successful) => Reason::AnalysisRunSuccessful,
         (Judge::AnalysisRun, AnalysisPhase::Failed) => Reason::AnalysisRunFailed,
@@ -270,7 +300,17 @@ fn analysed(fact: &Fact, observed: &Observed) -> Option<Notice> {
         (Judge::Experiment, AnalysisPhase::Inconclusive) => Reason::ExperimentInconclusive,
         (_, AnalysisPhase::Pending | AnalysisPhase::Running) => return None,
     };
-    Some(reason.note(format!("{what} {}", fact.message)))
+    let note = match judge {
+        Judge::Experiment => format!("Experiment {}", fact.message),
+        Judge::AnalysisRun => {
+            // What let the rollout go on may be forgotten already.
+            let role = role_of(name, &[&plan.status.analyses, &observed.status.analyses]);
+            let (role, phase) = (role.map_or("", |(_, role)| role), phase.as_str());
+            let note = format!("{role}Analysis Run '{name}' Status New: '{phase}' Previous: 'Running'");
+            with_message(note, message)
+        }
+    };
+    Some(reason.note(note))
 }
 
 fn step_completed(fact: &Fact, observed: &Observed) -> Option<Notice> {
@@ -353,6 +393,15 @@ fn revision_of(fact: &Fact, observed: &Observed, plan: &Plan) -> String {
     let Some(hash) = fact.revision.as_deref() else {
         return "unknown".to_owned();
     };
+    match number_of(fact, observed, plan) {
+        Some(number) => format!("{number} ({hash})"),
+        None => format!("({hash})"),
+    }
+}
+
+/// The number of the revision that a fact is about.
+fn number_of(fact: &Fact, observed: &Observed, plan: &Plan) -> Option<u64> {
+    let hash = fact.revision.as_deref()?;
     let replica_set = || observed.replica_sets.iter().find(|found| found.hash == hash);
     let planned = plan.actions.iter().find_map(|action| match action {
         Action::CreateReplicaSet {
@@ -367,10 +416,7 @@ fn revision_of(fact: &Fact, observed: &Observed, plan: &Plan) -> String {
         } if replica_set().is_some_and(|found| found.name == *renumbered) => Some(*revision),
         _ => None,
     });
-    match planned.or_else(|| replica_set().map(|found| found.revision)) {
-        Some(number) => format!("{number} ({hash})"),
-        None => format!("({hash})"),
-    }
+    planned.or_else(|| replica_set().map(|found| found.revision))
 }
 
 fn with_message(note: String, message: &str) -> String {

@@ -25,6 +25,7 @@ use tokio::runtime::{Builder, Runtime};
 const PROMETHEUS: &[u8] = include_bytes!("../../../plugins/dist/prometheus.wasm");
 const SCHEDULE: &[u8] = include_bytes!("../../../plugins/dist/schedule.wasm");
 const SEQUENTIAL: &[u8] = include_bytes!("../../../plugins/dist/sequential.wasm");
+const WEB: &[u8] = include_bytes!("../../../plugins/dist/web.wasm");
 /// What compiles on trial.
 const COMPILER: &str = env!("CARGO_BIN_EXE_kulta-plugin-trial");
 
@@ -143,6 +144,7 @@ fn loads(criterion: &mut Criterion) {
         ("prometheus", PROMETHEUS),
         ("schedule", SCHEDULE),
         ("sequential", SEQUENTIAL),
+        ("web", WEB),
     ];
     for (name, bytes) in plugins {
         let delivery = Delivery::read(bytes).expect("a file");

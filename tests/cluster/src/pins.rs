@@ -29,9 +29,10 @@ pub(crate) struct GoModule {
 
 /// The lock file of everything that is not a Go module.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct Artifacts {
     pub(crate) envoy: Wheel,
+    pub(crate) cloud_events: Library,
     pub(crate) debian: Debian,
 }
 
@@ -45,6 +46,14 @@ pub(crate) struct Wheel {
     pub(crate) program: String,
     /// The digest of the wheel by machine architecture.
     pub(crate) sha256: BTreeMap<String, String>,
+}
+
+/// Packages of `PyPI` to import, without native code.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Library {
+    /// As pip reads them, each with its version and digest.
+    pub(crate) requirements: Vec<String>,
 }
 
 /// Packages of the machine's own Debian release.

@@ -1,6 +1,6 @@
 //! Static programs of this workspace, built by cargo: what images are made of.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -14,20 +14,24 @@ use crate::command;
 /// # Errors
 /// When cargo fails, with what it said.
 pub fn build(binary: &str) -> Result<PathBuf> {
+    built(&["--workspace", "--bin", binary], binary)
+}
+
+/// Builds the program of a package of the same name, with all its dependencies, in the folder `target`: while others have the
+/// workspace's own, where cargo does one thing at a time.
+///
+/// # Errors
+/// When cargo fails, with what it said.
+pub(crate) fn build_alone(package: &str, target: &Path) -> Result<PathBuf> {
+    let target = target.to_str().context("the folder's name is not UTF-8")?;
+    built(&["--package", package, "--target-dir", target], package)
+}
+
+fn built(chosen: &[&str], binary: &str) -> Result<PathBuf> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args([
-        "build",
-        "--quiet",
-        "--workspace",
-        "--bin",
-        binary,
-        "--message-format",
-        "json",
-    ]);
-    executable(
-        &command::output(cargo.current_dir(env!("CARGO_MANIFEST_DIR")))?,
-        binary,
-    )
+    cargo.args(["build", "--quiet", "--message-format", "json"]);
+    let cargo = cargo.args(chosen).current_dir(env!("CARGO_MANIFEST_DIR"));
+    executable(&command::output(cargo)?, binary)
 }
 
 /// Cargo tells where it put each program in one of its messages, one JSON object a line.

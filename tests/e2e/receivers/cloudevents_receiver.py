@@ -1,10 +1,11 @@
 """A receiver of CloudEvents that is not KULTA's own: the official SDK for Python (PyPI `cloudevents` 2).
 
 The first line that it prints is its port. Then comes a line for each message that the SDK takes for an event, in either
-mode; what it does not take is answered with 400 and its reason. Run by the end-to-end tests where Python has the SDK.
+mode; what it does not take is answered with 400 and its reason. Its one argument is the address that it listens at.
 """
 
 import json
+import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 from cloudevents.core.bindings.http import HTTPMessage, from_http_event
@@ -40,6 +41,6 @@ class Receiver(BaseHTTPRequestHandler):
         pass
 
 
-server = HTTPServer(("127.0.0.1", 0), Receiver)
+server = HTTPServer((sys.argv[1], 0), Receiver)
 print(server.server_port, flush=True)
 server.serve_forever()

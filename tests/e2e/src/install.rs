@@ -107,16 +107,16 @@ impl Installation {
         self
     }
 
-    /// With a sink of events for each mode, at these addresses.
+    /// With these sinks of events: their names, modes and addresses.
     ///
     /// # Errors
     /// When the configuration can't be read or written.
-    pub fn with_sinks(self, environment: &str, sinks: &[(&str, &str)]) -> Result<Self> {
+    pub fn with_sinks(self, environment: &str, sinks: &[(String, &str, &str)]) -> Result<Self> {
         let file = self.configuration();
         let mut configuration: Value = serde_json::from_slice(&fs::read(&file)?)?;
-        let sinks = sinks.iter().map(|(mode, address)| {
+        let sinks = sinks.iter().map(|(name, mode, address)| {
             let sink = json!({"http": {"address": address, "mode": mode}});
-            ((*mode).to_owned(), sink)
+            (name.clone(), sink)
         });
         let sinks: serde_json::Map<_, _> = sinks.collect();
         if let Some(fields) = configuration.as_object_mut() {

@@ -27,6 +27,8 @@ pub struct StageSettings {
     pub app: AppImages,
     /// A Prometheus that scrapes pods by their annotations, as the cluster's pods reach it.
     pub prometheus: Option<String>,
+    /// Where Python finds the official SDK of `CloudEvents`; none on a cluster of the user's own.
+    pub cloud_events_sdk: Option<PathBuf>,
     /// The folder with KULTA's kustomization.
     pub manifests: PathBuf,
     /// A folder for logs and for generated files.

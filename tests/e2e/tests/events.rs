@@ -1,9 +1,8 @@
 //! Does every sink hear the whole story, whatever becomes of the controller and of the sink?
 
-mod independent;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
@@ -14,13 +13,12 @@ use kulta_cdevents_check::{Specification, check_own};
 use kulta_core::history::{Fact, FactKind};
 use kulta_e2e::app::step;
 use kulta_e2e::rollout::is_in_force;
-use kulta_e2e::{App, Controller, Receiver, Stage, Version};
+use kulta_e2e::{App, Controller, Independent, Receiver, Stage, Version};
 use kulta_events::{Event, Producer, Subject, removed, render};
 use serde_json::{Value, json};
 
 use crate::faults::crash;
 use crate::live::{Live, shop, v2};
-use independent::Independent;
 
 /// Who the events are from.
 const ENVIRONMENT: &str = "e2e";
@@ -60,8 +58,11 @@ pub(crate) async fn every_sink_hears_the_whole_story_through_ten_crashes(
         independent: Vec::new(),
         specification: Specification::find(),
     };
+    let sdk = stage.settings().cloud_events_sdk.as_deref();
+    let sdk = sdk.context("there is no SDK of CloudEvents")?;
     for _ in INDEPENDENT {
-        sinks.independent.extend(Independent::start().await?);
+        let receiver = Independent::start_at(Ipv4Addr::LOCALHOST.into(), sdk).await?;
+        sinks.independent.push(receiver);
     }
     let _ = fs::remove_file(&sinks.journal);
     let played = Box::pin(play(stage, controller, &mut sinks)).await;
@@ -85,8 +86,8 @@ async fn play(stage: &Stage, controller: &mut Controller, sinks: &mut Sinks) -> 
         .heard(&sinks.structured, &story, "the sink that is there")
         .await?;
 
-    for receiver in &mut sinks.independent {
-        receiver.has_heard(&told(&story)).await?;
+    for receiver in &sinks.independent {
+        receiver.has_heard(&story).await?;
     }
 
     sinks.binary.is_up(true);

@@ -33,7 +33,7 @@ const HOSTILE_NAMESPACE: &str = "e2e-hostile";
 /// A digest that no file has.
 const OTHER_DIGEST: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 /// The plugins that come with the controller.
-const BUNDLED: u64 = 3;
+const BUNDLED: u64 = 4;
 
 pub(crate) async fn hostile_plugins_harm_neither_the_controller_nor_others(
     stage: &Stage,

@@ -11,6 +11,7 @@ use crate::config::{Config, ConfigError};
 use crate::connection::IdleConnections;
 use crate::counters::{Counters, Snapshot};
 use crate::exchange::{Exchanges, Travel};
+use crate::failure::FailureKind;
 
 /// Why a load ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,9 @@ pub enum Ended {
     /// Its runtime ended before it did; the count is not complete.
     Broken,
 }
+
+/// What a version answers that fails by itself.
+const BY_ITSELF: FailureKind = FailureKind::Status(500);
 
 /// What a load has counted, and why it ended.
 #[derive(Clone, Debug)]
@@ -39,10 +43,19 @@ impl Report {
     /// failed" everywhere.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.ended != Ended::Broken
-            && self.total.ok > 0
-            && self.total.failed_total() == 0
-            && self.total.in_flight() == 0
+        self.is_whole() && self.total.failed_total() == 0
+    }
+
+    /// The same where one version is known to answer some requests with 500 by itself: these were answered, and not lost.
+    #[must_use]
+    pub fn is_clean_but_for(&self, version: &str) -> bool {
+        let of_version = self.total.versions.get(version).map_or(0, |count| count.failed);
+        let answered = self.total.failed.get(&BY_ITSELF).copied().unwrap_or(0);
+        self.is_whole() && self.total.failed_total() == of_version && of_version == answered
+    }
+
+    fn is_whole(&self) -> bool {
+        self.ended != Ended::Broken && self.total.ok > 0 && self.total.in_flight() == 0
     }
 }
 

@@ -154,6 +154,34 @@ mod tests {
         assert!(!report_of(1, Ended::Stopped).is_clean());
     }
 
+    /// A request that succeeded, and one that failed so, answered by `version`.
+    fn report_with(version: Option<&str>, failure: FailureKind) -> Report {
+        let counters = Counters::new().unwrap();
+        let outcome = |version: Option<&str>, result| Outcome {
+            version: version.map(str::to_owned),
+            result,
+        };
+        let failed = Err(Failure::new(failure, "as asked"));
+        for outcome in [outcome(Some("v2"), Ok(())), outcome(version, failed)] {
+            counters.sent();
+            counters.ended(outcome, LATENCY);
+        }
+        Report {
+            total: counters.snapshot(),
+            ended: Ended::Stopped,
+        }
+    }
+
+    #[test]
+    fn what_a_bad_version_answers_by_itself_is_not_lost() {
+        let clean = |version, failure| report_with(version, failure).is_clean_but_for("v3");
+
+        assert!(clean(Some("v3"), FailureKind::Status(500)));
+        assert!(!clean(Some("v2"), FailureKind::Status(500)));
+        assert!(!clean(None, FailureKind::Status(500)));
+        assert!(!clean(Some("v3"), FailureKind::Status(503)));
+    }
+
     #[test]
     fn a_count_that_is_not_whole_is_not_clean() {
         assert!(!report_of(2, Ended::Broken).is_clean());

@@ -149,6 +149,7 @@ impl Arguments {
                 bad_v3: app.clone(),
             },
             prometheus: None,
+            cloud_events_sdk: None,
             manifests: build::repository()?.join(MANIFESTS),
             work,
         })

@@ -63,6 +63,7 @@ impl Local {
             kubectl_plugin: None,
             app,
             prometheus: Some(cluster.prometheus_url()),
+            cloud_events_sdk: Some(cluster.cloud_events_sdk()),
             manifests: build::repository()?.join(MANIFESTS),
             work,
         };

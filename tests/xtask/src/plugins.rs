@@ -197,6 +197,11 @@ mod tests {
             let is_current =
                 record.is_some_and(|record| record.sources == sources && record.sha256 == sha256(&bytes));
             assert!(
+                bytes.len() <= largest(&name),
+                "plugins/dist/{name}.wasm has {} bytes",
+                bytes.len()
+            );
+            assert!(
                 is_current,
                 "plugins/dist/{name}.wasm is stale: {}",
                 record::COMMAND

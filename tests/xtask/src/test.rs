@@ -19,7 +19,7 @@ use kulta_test_cluster::{Cluster, ClusterOptions};
 
 use crate::interrupt::Interrupt;
 use crate::local::SELFCHECK_CLUSTERS;
-use crate::{build, cargo};
+use crate::{build, cargo, plugins};
 
 /// The tests' own cluster: a developer's is left alone.
 const CLUSTER: &str = "test";
@@ -103,6 +103,8 @@ fn check(report: &mut Report) -> Result<()> {
 
 /// What needs no cluster, after the lints.
 fn check_sources(report: &mut Report) -> Result<()> {
+    // Without it, what plugin authors do from nothing to a plugin would be left out.
+    report.time("a compiler for plugins", plugins::prepare)?;
     report.run(
         "unit tests, simulations, generated files",
         &mut cargo::command(cargo::UNIT_TESTS)?,

@@ -157,6 +157,12 @@ pub(crate) fn route_selector(_: &mut SchemaGenerator) -> Schema {
     selector(&json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true}))
 }
 
+/// Labels and annotations: checked by the controller alone, for it stands in every analysis of a Rollout, whose definition has
+/// a bound.
+pub(crate) fn run_metadata(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
+}
+
 /// A label selector, with expressions of this schema.
 fn selector(expression: &Value) -> Schema {
     json_schema!({

@@ -73,6 +73,10 @@ pub struct StepTemplate {
     /// Gives it a Service of its own, with the ports of its containers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<TemplateService>,
+    /// Argo Rollouts' share of the traffic: refused by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
+    pub weight: Option<serde_json::Value>,
 }
 
 /// An analysis in the experiment of a step.
@@ -96,6 +100,10 @@ pub struct StepAnalysis {
     pub required_for_completion: Option<bool>,
 }
 
+/// A third share beside those of the two versions would have to be taken from them, and given back before its pods go.
+const WITHOUT_WEIGHT: &str = "an experiment gets no share of the traffic of routes; take it out, and send requests to the Service \
+                              of the template (`service: {}`), or let users meet the version by setWeight or setHeaderRoute";
+
 const STABLE: &str = "stable";
 const CANARY: &str = "canary";
 
@@ -118,6 +126,9 @@ pub(crate) fn validate_step(step: &ExperimentStep, path: &str, problems: &mut Ve
             problems.push(Problem::new(format!("{path}.specRef"), message));
         }
         natural(template.replicas, &format!("{path}.replicas"), problems);
+        if template.weight.is_some() {
+            problems.push(Problem::new(format!("{path}.weight"), WITHOUT_WEIGHT));
+        }
         if let Some(name) = template
             .service
             .iter()
@@ -360,7 +371,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_told_at_its_path() {
         let step: ExperimentStep = serde_json::from_value(json!({
-            "templates": [{"name": "a", "specRef": "new"}, {"name": "a", "specRef": "stable", "replicas": -1}],
+            "templates": [{"name": "a", "specRef": "new"}, {"name": "a", "specRef": "stable", "replicas": -1, "weight": 5}],
             "duration": "soon",
             "analyses": [{"name": "x", "templateName": "t", "args": [
                 {"name": "f", "valueFrom": {"fieldRef": {"fieldPath": "metadata.owner"}}},
@@ -376,6 +387,7 @@ mod tests {
             "steps[0].experiment.templates[1].name",
             "steps[0].experiment.templates[0].specRef",
             "steps[0].experiment.templates[1].replicas",
+            "steps[0].experiment.templates[1].weight",
             "steps[0].experiment.duration",
             "steps[0].experiment.analyses[0].args[0].valueFrom.fieldRef.fieldPath",
         ];

@@ -74,6 +74,23 @@ fn one_without_templates_and_a_misspelt_field_are_refused() {
     assert!(problems(&misspelt)[0].message.contains("replica"));
 }
 
+#[test]
+fn two_templates_can_not_share_a_service() {
+    let mut spec = spec();
+    let served = |name: &str| {
+        let mut served = template();
+        served["name"] = json!(name);
+        served["template"]["spec"]["containers"][0]["ports"] = json!([{"containerPort": 80}]);
+        served["service"] = json!({"name": "web"});
+        served
+    };
+    spec["templates"] = json!([served("a"), served("b")]);
+
+    let told = problems(&spec);
+
+    assert_eq!(told[0].path, "spec.templates[1].service.name", "{told:?}");
+}
+
 fn measured(args: &Value) -> Value {
     let mut spec = spec();
     spec["analyses"] = json!([{"name": "errors", "templateName": "errors", "args": args}]);

@@ -284,6 +284,12 @@ fn check_headers(headers: &[MeantHeader], path: &str, problems: &mut Vec<Problem
     }
 }
 
+/// Whether a mirror route asks for nothing that a `GRPCRoute` knows: headers alone.
+fn asks_for_http(route: &MirrorRoute) -> bool {
+    let is_of_http = |request: &RequestMatch| request.path.is_some() || request.method.is_some();
+    !route.matches.is_empty() && route.matches.iter().all(is_of_http)
+}
+
 /// Tells of steps that no route would follow. Argo Rollouts' plugin lets them pass with nothing done.
 pub(super) fn check_effect(
     group: Group,
@@ -301,10 +307,17 @@ pub(super) fn check_effect(
     };
     let sets = |kind: fn(&Step) -> bool| steps.iter().any(kind);
     let header = sets(|step| matches!(step, Step::SetHeaderRoute(_))) && !takes(&RouteKind::ALL);
-    let mirror = sets(|step| matches!(step, Step::SetMirrorRoute(_))) && !takes(&[RouteKind::Http]);
+    let mirror = sets(|step| matches!(step, Step::SetMirrorRoute(_))) && !takes(&RouteKind::ALL);
+    let of_http = sets(|step| matches!(step, Step::SetMirrorRoute(route) if asks_for_http(route)));
+    let http_mirror = !mirror && of_http && !takes(&[RouteKind::Http]);
     for (unheeded, step, kinds) in [
         (header, "setHeaderRoute", "HTTPRoute or GRPCRoute"),
-        (mirror, "setMirrorRoute", "HTTPRoute"),
+        (mirror, "setMirrorRoute", "HTTPRoute or GRPCRoute"),
+        (
+            http_mirror,
+            "setMirrorRoute with nothing but paths and methods of HTTP",
+            "HTTPRoute",
+        ),
     ] {
         if unheeded {
             let message = format!(

@@ -1,13 +1,14 @@
 //! The analyses of an experiment.
 
 use super::status::AnalysisState;
-use super::{Action, Draft, Seen, run_name};
+use super::{Action, Draft, Seen, Version, run_name};
 use crate::analysis::run::AnalysisPhase;
 use crate::text;
 
 impl Draft<'_> {
     /// Begins those that have not begun, once it is written down that all pods are available, which their arguments may name;
-    /// one that was deleted before it had come to its end is begun again.
+    /// one that was deleted before it had come to its end is begun again. One that has ended and of which nothing is written down
+    /// is of an earlier life: whoever takes the status away (`retry experiment`) wants another one.
     pub(super) fn begin_analyses(&mut self) {
         let observed = self.observed;
         if observed.status.available_at.is_none() {
@@ -21,6 +22,17 @@ impl Draft<'_> {
                 .analysis_runs
                 .iter()
                 .position(|known| known.name == analysis.name);
+            if let Seen::Own(run) = run
+                && known.is_none()
+                && run.phase.completed()
+            {
+                let version = Version {
+                    uid: run.uid.clone(),
+                    resource_version: run.resource_version.clone(),
+                };
+                self.actions.push(Action::DeleteRun { name, version });
+                continue;
+            }
             let place = known.unwrap_or_else(|| {
                 self.status.analysis_runs.push(AnalysisState {
                     name: analysis.name.clone(),

@@ -238,9 +238,10 @@ impl ExperimentStatus {
                     run.message = message;
                 }
             }
-            Action::ScaleReplicaSet { .. } | Action::DeleteService { .. } | Action::TerminateRun { .. } => {
-                status.message = message;
-            }
+            Action::ScaleReplicaSet { .. }
+            | Action::DeleteService { .. }
+            | Action::DeleteRun { .. }
+            | Action::TerminateRun { .. } => status.message = message,
         }
         status
     }

@@ -133,12 +133,14 @@ impl World {
             Action::DeleteService { .. } => self.templates[1].service = Seen::Missing,
             Action::CreateRun { analysis, .. } => {
                 self.runs[*analysis] = Seen::Own(RunSeen {
+                    uid: "u".to_owned(),
                     resource_version: "1".to_owned(),
                     terminate: false,
                     phase: AnalysisPhase::Running,
                     message: String::new(),
                 });
             }
+            Action::DeleteRun { .. } => self.runs[0] = Seen::Missing,
             Action::TerminateRun { .. } => {
                 let Seen::Own(run) = &mut self.runs[0] else {
                     panic!("there is no analysis");
@@ -276,6 +278,29 @@ fn analyses_begin_when_all_pods_are_available() {
     assert_eq!(world.status.analysis_runs[0].analysis_run, "try-errors");
 }
 
+/// Arguments may name when all pods were available, so that is stored before.
+#[test]
+fn no_analysis_begins_before_it_is_written_down_that_all_pods_are_available() {
+    let mut world = measured(false);
+    world.settle();
+    world.pods_come();
+    let observed = Observed {
+        name: "try",
+        experiment: &world.experiment,
+        status: &world.status,
+        templates: world.templates.clone(),
+        runs: world.runs.clone(),
+        problem: None,
+    };
+
+    let plan = decide(&observed, world.now);
+
+    assert_eq!(
+        (plan.actions, plan.status.available_at),
+        (Vec::new(), Some(world.now))
+    );
+}
+
 #[test]
 fn an_analysis_that_fails_ends_it_at_once() {
     let mut world = measured(false);
@@ -288,6 +313,39 @@ fn an_analysis_that_fails_ends_it_at_once() {
 
     assert_eq!(world.status.phase, AnalysisPhase::Failed);
     assert_eq!(world.status.message, "analysis 'errors': 5 % errors");
+}
+
+#[test]
+fn one_whose_status_is_taken_away_begins_anew_with_another_analysis() {
+    let mut world = measured(true);
+    world.settle();
+    world.pods_come();
+    world.settle();
+    world.finds(AnalysisPhase::Failed, "5 % errors");
+    world.settle();
+    world.passes(DELAY);
+    world.settle();
+    assert_eq!(
+        (world.status.phase, world.sizes()),
+        (AnalysisPhase::Failed, vec![0, 0])
+    );
+
+    world.status = ExperimentStatus::default();
+    world.settle();
+    world.pods_come();
+    let done = world.settle();
+
+    assert!(
+        matches!(done[..], [Action::DeleteRun { .. }, Action::CreateRun { .. }]),
+        "{done:?}"
+    );
+    assert_eq!(
+        (world.status.phase, world.sizes()),
+        (AnalysisPhase::Running, vec![2, 2])
+    );
+    world.finds(AnalysisPhase::Successful, "");
+    world.settle();
+    assert_eq!(world.status.phase, AnalysisPhase::Successful);
 }
 
 #[test]

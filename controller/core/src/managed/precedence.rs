@@ -1,7 +1,8 @@
 //! Which of two matches of one route a gateway prefers, and whether a request can fit both.
 //!
-//! The Gateway API: the exact path first, then the longer prefix, then the match with a method, with more headers, with
-//! more query parameters; the order of rules counts only between those that are equal in all of it. Where regular
+//! The Gateway API: the exact path first, then the longer prefix, then the match with a method (of gRPC: the longer names of
+//! service and method), with more headers, with more query parameters; the order of rules counts only between those that are
+//! equal in all of it. Where regular
 //! expressions for paths stand is up to each gateway, so that of those everything is possible.
 
 use std::cmp::Ordering;
@@ -47,7 +48,10 @@ pub(super) fn is_within(inner: &Match, outer: &Match) -> bool {
         "PathPrefix" => kind != "RegularExpression" && is_below(path, outer_path),
         _ => (kind, path) == (outer_kind, outer_path),
     };
-    let within_method = text(outer, "method").is_none_or(|method| text(inner, "method") == Some(method));
+    let within_method = ["service", "method"].into_iter().all(|field| {
+        let asked = method_of(outer, field);
+        asked.is_none() || asked == method_of(inner, field)
+    });
     let within = |list: &str| {
         let has = |outer: &Value| conditions(inner, list).any(|inner| condition(inner) == condition(outer));
         conditions(outer, list).all(has)
@@ -75,6 +79,15 @@ fn text<'a>(fields: &'a Match, name: &str) -> Option<&'a str> {
     fields.get(name).and_then(Value::as_str)
 }
 
+/// How a match asks for the method, and for which: of HTTP it is a text, of gRPC there is a service, too.
+fn method_of<'a>(matched: &'a Match, field: &str) -> Option<(&'a str, &'a str)> {
+    match matched.get("method")? {
+        Value::String(method) => (field == "method").then_some(("Exact", method.as_str())),
+        Value::Object(method) => Some((text(method, "type").unwrap_or("Exact"), text(method, field)?)),
+        _ => None,
+    }
+}
+
 /// None where nobody can tell.
 fn by_path(one: (&str, &str), other: (&str, &str)) -> Option<Ordering> {
     if one == other {
@@ -89,9 +102,12 @@ fn by_path(one: (&str, &str), other: (&str, &str)) -> Option<Ordering> {
 }
 
 /// What counts among matches whose paths are equal.
-fn rest_of(matched: &Match) -> (bool, usize, usize) {
+fn rest_of(matched: &Match) -> (usize, usize, usize, usize) {
+    let length = |field| method_of(matched, field).map_or(0, |(_, name)| name.len());
     (
-        matched.contains_key("method"),
+        length("service"),
+        // Of HTTP it counts that there is one.
+        text(matched, "method").map_or_else(|| length("method"), |_| 1),
         conditions(matched, "headers").count(),
         conditions(matched, "queryParams").count(),
     )
@@ -106,10 +122,12 @@ fn may_both_fit(one: &Match, other: &Match) -> bool {
         ("PathPrefix", "PathPrefix") => is_below(path, other_path) || is_below(other_path, path),
         _ => true,
     };
-    let methods = match (text(one, "method"), text(other, "method")) {
-        (Some(one), Some(other)) => one == other,
-        _ => true,
-    };
+    let methods = ["service", "method"].into_iter().all(|field| {
+        match (method_of(one, field), method_of(other, field)) {
+            (Some(("Exact", one)), Some(("Exact", other))) => one == other,
+            _ => true,
+        }
+    });
     let lists = |list: &str| {
         let contradicts = |one: &Value| {
             let (name, kind, value) = condition(one);
@@ -154,6 +172,23 @@ mod tests {
 
     fn with(path: &str, more: &Value) -> Match {
         matched("PathPrefix", path, more)
+    }
+
+    #[test]
+    fn of_grpc_the_longer_names_of_service_and_method_come_first() {
+        let method = |service: &str, method: &str| {
+            let asked = json!({"method": {"service": service, "method": method}});
+            asked.as_object().unwrap().clone()
+        };
+        let every = Match::new();
+        let mut tested = method("shop.Cart", "Add");
+        tested.insert("headers".to_owned(), json!([{"name": "x-test", "value": "1"}]));
+
+        assert!(is_within(&tested, &method("shop.Cart", "Add")) && is_within(&tested, &every));
+        assert!(!is_within(&every, &method("shop.Cart", "Add")));
+        assert!(!is_within(&tested, &method("shop.Cart", "Take")));
+        assert!(!may_both_fit(&tested, &method("shop.Cart", "Take")));
+        assert!(rest_of(&method("shop.Cart", "Add")) > rest_of(&method("shop", "AddManyThings")));
     }
 
     #[test]

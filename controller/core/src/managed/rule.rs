@@ -104,23 +104,30 @@ impl<'a> Source<'a> {
     }
 
     /// What `route` asks for of this rule's requests, without those that a gateway gives to another that splits: that one
-    /// has a rule for them. None of a `GRPCRoute`: a mirror route speaks of HTTP.
+    /// has a rule for them. Of a `GRPCRoute` only what asks for headers alone: its requests are told apart by service and method,
+    /// and not by paths and methods of HTTP.
     pub(super) fn mirror_matches(
         &self,
         route: &MirrorRoute,
         sources: &[Source<'_>],
     ) -> Result<Vec<Match>, Clash> {
         let mut matches = Vec::new();
-        if self.kind != RouteKind::Http {
-            return Ok(matches);
-        }
         for wide in &self.matches {
-            for request in &route.matches {
+            for request in route.matches.iter().filter(|request| self.knows(request)) {
                 let narrow = both(wide, request)?;
                 matches.extend(narrow.filter(|narrow| !self.is_of_another(narrow, wide, sources)));
             }
         }
         Ok(matches)
+    }
+
+    /// Whether its requests can be asked for so.
+    fn knows(&self, request: &RequestMatch) -> bool {
+        match self.kind {
+            RouteKind::Http => true,
+            RouteKind::Grpc => request.path.is_none() && request.method.is_none(),
+            RouteKind::Tcp | RouteKind::Tls => false,
+        }
     }
 
     fn is_of_another(&self, narrow: &Match, wide: &Match, sources: &[Source<'_>]) -> bool {
@@ -139,7 +146,7 @@ impl<'a> Source<'a> {
     /// number `index`, which has these matches.
     pub(super) fn takes_from(&self, request: &RequestMatch, index: usize, matches: &[Match]) -> bool {
         let is_earlier = index < self.index();
-        self.kind == RouteKind::Http
+        self.knows(request)
             && self.matches.iter().any(|wide| {
                 let Ok(Some(narrow)) = both(wide, request) else {
                     return false;

@@ -158,6 +158,36 @@ fn one_header_can_not_have_two_values() {
     assert_eq!(clash, Err(rule::Clash::Header("X-A".to_owned())));
 }
 
+/// Requests of gRPC have no path and no method of HTTP, and headers as others.
+#[test]
+fn of_a_grpc_route_what_asks_for_headers_is_mirrored() {
+    let mirrored = |request: RequestMatch| {
+        let route = MirrorRoute {
+            name: "shadow".to_owned(),
+            matches: vec![request],
+            percentage: None,
+        };
+        let written = json!({"matches": [{"method": {"service": "shop.Cart"}}]});
+        made(RouteKind::Grpc, &written, |source| {
+            source.mirror_rule(&route, &[], Weight::ZERO)
+        })
+    };
+    let with_header = RequestMatch {
+        headers: vec![header("x-shadow", exact("1"))],
+        ..request(None, None)
+    };
+
+    let rule = mirrored(with_header).unwrap().unwrap();
+
+    let matched = &rule["matches"][0];
+    assert_eq!(matched["method"]["service"], "shop.Cart");
+    assert_eq!(
+        (&matched["headers"][0]["name"], matched.get("path")),
+        (&json!("x-shadow"), None)
+    );
+    assert_eq!(mirrored(request(Some("GET"), None)), Ok(None));
+}
+
 #[test]
 fn a_mirror_rule_splits_as_before_and_sends_a_copy_to_the_canary() {
     let written = json!({"filters": [{"type": "URLRewrite"}]});

@@ -31,22 +31,26 @@ pub(super) fn end(facts: &mut Facts<'_>, old: &Status, new: &Status) {
     if open.is_none() && !facts.list.iter().any(began) {
         return;
     }
+    // What was begun in this decision is among its own facts; the rest is in the history.
+    let begins = facts.list.iter().any(|fact| fact.kind.begins_chain());
+    let of_attempt = old
+        .history
+        .iter()
+        .filter(|fact| !begins && open.is_some() && fact.chain == open);
+    let last = |kind| {
+        of_attempt
+            .chain(&facts.list)
+            .rfind(|fact| fact.kind == kind)
+            .cloned()
+    };
     if new.aborted_at.is_some() {
         if is_home(new) {
-            restored(facts, new.current_pod_hash.clone());
+            let reason = last(FactKind::Aborted);
+            restored(facts, new.current_pod_hash.clone(), reason);
         }
     } else if new.fully_promoted() && is_whole(facts, new) {
-        // What was begun in this decision is among its own facts; the rest is in the history.
-        let begins = facts.list.iter().any(|fact| fact.kind.begins_chain());
-        let of_attempt = old
-            .history
-            .iter()
-            .filter(|fact| !begins && open.is_some() && fact.chain == open);
-        let back = of_attempt
-            .chain(&facts.list)
-            .rfind(|fact| fact.kind == FactKind::RolledBack);
-        if let Some(from) = back.map(|back| back.from.clone()) {
-            restored(facts, from);
+        if let Some(back) = last(FactKind::RolledBack) {
+            restored(facts, back.from.clone(), Some(back));
         } else {
             facts.push_with_origin(FactKind::Published, Cause::Controller);
             facts.push_with_origin(FactKind::Finished, Cause::Controller);
@@ -76,10 +80,16 @@ fn is_home(new: &Status) -> bool {
     }
 }
 
-fn restored(facts: &mut Facts<'_>, from: Option<String>) {
+/// Tells that users are safe again, and why they had to be brought back: by `reason`, the fact that told of it.
+fn restored(facts: &mut Facts<'_>, from: Option<String>, reason: Option<Fact>) {
     let stable = facts.snapshot.stable.clone();
     let image = stable.as_deref().and_then(|stable| facts.image(stable));
-    if let Some(fact) = facts.push(FactKind::Restored, Cause::Controller) {
+    let cause = reason.as_ref().map_or(Cause::Controller, |reason| reason.cause);
+    if let Some(fact) = facts.push(FactKind::Restored, cause) {
+        if let Some(reason) = reason {
+            fact.message = reason.message;
+            fact.evidence = reason.evidence;
+        }
         fact.revision = stable;
         fact.from = from;
         fact.image = image;

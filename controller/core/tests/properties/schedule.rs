@@ -570,7 +570,7 @@ fn push_route_event(
 fn ordinary(random: &mut Rng, rollout: &RolloutBuilder) -> UserAction {
     let is_routed = rollout.spec.routing().is_some();
 
-    match random.u8(0..13) {
+    match random.u8(0..14) {
         12 => UserAction::SetMetadata(metadata(random), metadata(random)),
         0..=2 => UserAction::SetTemplate(Template::of(random.u32(1..=VERSIONS))),
         3 => UserAction::SetTemplate(Template::spelt(random.u32(1..=VERSIONS), 1)),

@@ -1,7 +1,8 @@
 //! Analyses: a new version goes on only by evidence.
 
 use kulta_core::analysis::run::AnalysisPhase;
-use kulta_core::history::{Cause, FactKind};
+use kulta_core::history::past::state_at;
+use kulta_core::history::{Cause, Evidence, FactKind};
 use kulta_core::observed::{ApplyFailure, FailureKind};
 use kulta_core::spec::{Analysis, Argument, ArgumentValue, BackgroundAnalysis, Problem, Step};
 use kulta_core::status::{ConditionType, Phase};
@@ -322,8 +323,29 @@ fn the_history_tells_what_an_analysis_found_and_that_it_aborted() {
             (FactKind::Aborted, Cause::Analysis)
         ]
     );
-    let aborted = facts.iter().find(|fact| fact.kind == FactKind::Aborted);
-    assert!(aborted.unwrap().message.contains("failureLimit"));
+    let told = |kind| facts.iter().rfind(|fact| fact.kind == kind).unwrap();
+    assert!(told(FactKind::Aborted).message.contains("failureLimit"));
+    let evidence = [Evidence {
+        metric: "errors".to_owned(),
+        phase: AnalysisPhase::Failed,
+        value: "0.2".to_owned(),
+    }];
+    assert_eq!(told(FactKind::AnalysisCompleted).evidence, evidence);
+    assert_eq!(told(FactKind::Aborted).evidence, evidence);
+}
+
+#[test]
+fn what_is_true_after_an_automatic_rollback_has_its_evidence() {
+    let mut world = judged(canary(), AnalysisPhase::Failed);
+    world.applies(2);
+    world.rests();
+    let now = world.cluster.controller_time();
+
+    let change = state_at(&world.status().history, now, now).unwrap().change;
+
+    assert_eq!((change.kind, change.cause), (FactKind::Restored, Cause::Analysis));
+    assert!(change.message.contains("failureLimit"), "{}", change.message);
+    assert_eq!(change.evidence.len(), 1);
 }
 
 #[test]

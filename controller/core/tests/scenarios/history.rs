@@ -1,7 +1,7 @@
 //! The story that the history tells, and what becomes of it on its way to the sinks.
 
 use kulta_core::history::past::state_at;
-use kulta_core::history::{Fact, FactKind};
+use kulta_core::history::{Fact, FactKind, Origin};
 use kulta_core::observed::Refusal;
 use kulta_core::spec::{Step, Weight};
 use kulta_core::status::{ConditionType, Phase, Reason, Truth};
@@ -126,6 +126,36 @@ fn abort_retry_abort_are_two_attempts_with_a_restoration_each() {
         .iter()
         .filter(|attempt| attempt.last() == Some(&FactKind::Restored));
     assert_eq!(restored.count(), 2);
+    // The ids of events are made of the numbers: three events that follow each other, each with one of its own.
+    let told = world.status().history.iter();
+    let told = told.filter(|fact| matches!(fact.kind, FactKind::Aborted | FactKind::Retried));
+    let numbers: Vec<_> = told.map(|fact| fact.sequence).collect();
+    assert_eq!(numbers.len(), 4);
+    assert!(numbers.is_sorted_by(|one, next| one < next), "{numbers:?}");
+}
+
+#[test]
+fn what_an_event_with_an_artifact_is_made_of_tells_where_the_version_is_from() {
+    let mut world = routed().steps(steps()).deployed();
+    world.cluster.rollout.origin = Origin {
+        commit: Some("4f2a".to_owned()),
+        actor: Some("ada".to_owned()),
+        ..Origin::default()
+    };
+    world.applies(2);
+    world.rests();
+    world.user(&UserAction::Abort);
+    world.rests();
+
+    let commit = |kind| {
+        let origin = world.told(kind).origin.as_ref();
+        origin.and_then(|origin| origin.commit.as_deref())
+    };
+    assert_eq!(
+        [commit(FactKind::Started), commit(FactKind::Aborted)],
+        [Some("4f2a"); 2]
+    );
+    assert_eq!(commit(FactKind::StepCompleted), None);
 }
 
 #[test]

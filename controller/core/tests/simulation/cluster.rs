@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
-use kulta_core::history::Fact;
+use kulta_core::history::{Fact, Origin};
 use kulta_core::observed::{Settings, Sinks, WorkloadView};
 use kulta_core::plan::Plan;
 use kulta_core::spec::{Method, Problem, RouteReference, Spec};
@@ -43,6 +43,7 @@ pub(crate) struct Rollout {
     pub(crate) generation: i64,
     pub(crate) revision: Option<u64>,
     pub(crate) workload_generation: Option<i64>,
+    pub(crate) origin: Origin,
     pub(crate) spec: Spec,
     pub(crate) problems: Vec<Problem>,
     pub(crate) analysis_problems: Vec<Problem>,
@@ -134,6 +135,7 @@ impl Cluster {
                 generation: 1,
                 revision: None,
                 workload_generation: None,
+                origin: Origin::default(),
                 spec,
                 problems: Vec::new(),
                 analysis_problems: Vec::new(),

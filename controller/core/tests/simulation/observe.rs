@@ -1,6 +1,5 @@
 //! What the controller sees of the cluster.
 
-use kulta_core::history::Origin;
 use kulta_core::observed::{
     AnalysisRunView, ApplyFailure, Observed, Pods, Presence, ReplicaSetView, RolloutView, RouteView,
     ServiceView, TemplateCheck, TemplateView,
@@ -72,7 +71,7 @@ impl Cluster {
                 generation: self.rollout.generation,
                 revision: self.rollout.revision,
                 workload_generation: self.rollout.workload_generation,
-                origin: Origin::default(),
+                origin: self.rollout.origin.clone(),
             },
             spec: self.spec_as_read(),
             analysis_problems: self.rollout.analysis_problems.clone(),

@@ -9,9 +9,9 @@ use kulta_core::status::Status;
 use serde_json::json;
 
 use super::builder::on_whole;
-use super::cluster::Cluster;
+use super::cluster::{Cluster, promised};
 use super::data_plane::is_service;
-use super::replica_set::ReplicaSet;
+use super::replica_set::{Darkness, ReplicaSet};
 use super::route::Author;
 use super::service::{Selection, Service};
 use super::template::Template;
@@ -113,6 +113,17 @@ impl UserAction {
 }
 
 impl Cluster {
+    /// What was taken while no pod was promised can't be given back at once.
+    fn scale(&mut self, replicas: u32) {
+        if promised(&self.rollout.spec) == 0 {
+            let empty = self.replica_sets.iter_mut();
+            for replica_set in empty.filter(|replica_set| replica_set.ready() == 0) {
+                replica_set.darkness = Darkness::Environment;
+            }
+        }
+        self.rollout.spec.replicas = replicas;
+    }
+
     /// Carries out what a user does.
     pub(crate) fn user(&mut self, action: &UserAction) {
         match action {
@@ -122,7 +133,7 @@ impl Cluster {
                 self.rollout.spec.method.clone_from(method);
                 self.set_steps(steps);
             }
-            UserAction::Scale(replicas) => self.rollout.spec.replicas = *replicas,
+            UserAction::Scale(replicas) => self.scale(*replicas),
             UserAction::SpoilSpec => {
                 let misspelt = Problem::new("spec.strategy.canary.maxSurg", "unknown field `maxSurg`");
                 self.rollout.problems = vec![misspelt];

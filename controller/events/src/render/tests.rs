@@ -1,4 +1,5 @@
-use kulta_core::history::{Cause, Origin};
+use kulta_core::analysis::run::AnalysisPhase;
+use kulta_core::history::{Cause, Evidence, Origin};
 use kulta_core::spec::Weight;
 
 use super::*;
@@ -123,6 +124,10 @@ fn what_led_to_an_attempt_is_a_relation() {
         (&relation["linkKind"], &relation["target"]["contextId"]),
         (&json!("TRIGGER"), &json!("ci-chain"))
     );
+    // It is an attempt of its own all the same, with a chain of its own.
+    let event = rendered(&started);
+    assert_ne!(event.body["context"]["chainId"], "ci-chain");
+    assert!(event.body["customData"]["kulta"].get("startLink").is_some());
 }
 
 #[test]
@@ -158,6 +163,24 @@ fn weights_are_told_as_asked_for_and_as_in_force() {
     assert_eq!(
         event.body["subject"]["content"]["weight"],
         json!({"requested": 40, "inForce": 20})
+    );
+}
+
+#[test]
+fn a_failure_tells_what_was_measured() {
+    let mut aborted = fact(FactKind::Aborted, 5);
+    aborted.evidence = vec![Evidence {
+        metric: "errors".to_owned(),
+        phase: AnalysisPhase::Failed,
+        value: "0.05".to_owned(),
+    }];
+
+    let event = rendered(&aborted);
+
+    let measured = &event.body["subject"]["content"]["measurements"][0];
+    assert_eq!(
+        (&measured["metric"], &measured["value"]),
+        (&json!("errors"), &json!("0.05"))
     );
 }
 

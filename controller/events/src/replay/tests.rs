@@ -1,7 +1,7 @@
 use std::io::Read;
 
-use kulta_core::history::past::state_at;
-use kulta_core::history::{Cause, FactKind};
+use kulta_core::history::past::{OutOfRange, state_at};
+use kulta_core::history::{Cause, FactKind, MAX_BYTES};
 use proptest::prelude::*;
 
 use super::*;
@@ -114,6 +114,40 @@ fn empty_lines_are_nothing() {
 
     assert!(stories.list().is_empty());
     assert_eq!((stories.left_out().foreign, stories.left_out().damaged), (0, 0));
+}
+
+/// The history as a status keeps it, newest facts only, and the file, which has all: whatever the status knows of an instant,
+/// the file says too.
+#[test]
+fn a_file_tells_more_than_the_status_and_nothing_else() {
+    let all: Vec<Fact> = (1..=2_000)
+        .map(|sequence| {
+            let at = i64::try_from(sequence).unwrap();
+            let percent = u32::try_from(sequence % 100).unwrap();
+            routed(fact(1, sequence, at, FactKind::WeightInForce), percent)
+        })
+        .collect();
+    let size = |fact: &Fact| serde_json::to_string(fact).unwrap().len() + 1;
+    let mut bytes = 0;
+    let kept = all.iter().rev().take_while(|fact| {
+        bytes += size(fact);
+        bytes < MAX_BYTES
+    });
+    let kept = all.split_at(all.len() - kept.count()).1;
+    assert!(kept.len() < all.len());
+    let stories = told(&all);
+    let file = stories.list()[0].facts();
+
+    for at in (1..=2_000).map(second) {
+        let told = state_at(file, at, second(2_000)).unwrap();
+        match state_at(kept, at, second(2_000)) {
+            Ok(known) => assert_eq!(known, told),
+            Err(error) => {
+                assert!(matches!(error, OutOfRange::TooEarly { .. }), "{error}");
+                assert_eq!(told.change.time, at);
+            }
+        }
+    }
 }
 
 #[test]

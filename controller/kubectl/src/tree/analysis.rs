@@ -64,6 +64,11 @@ fn metric(result: &Value, gates: &[&str], now: Timestamp) -> Node {
     }
 }
 
+/// The phase of an AnalysisRun or an Experiment.
+pub(crate) fn phase_of(object: &DynamicObject) -> AnalysisPhase {
+    phase(object.data.get("status").unwrap_or(&Value::Null))
+}
+
 /// A phase that nobody knows is one that is not there yet.
 fn phase(status: &Value) -> AnalysisPhase {
     let phase = status.get("phase").unwrap_or(&Value::Null);
@@ -88,7 +93,7 @@ fn counts(result: &Value) -> impl Iterator<Item = Cell> {
     counts.into_iter().flatten()
 }
 
-fn words(object: &Value, field: &str) -> Option<Cell> {
+pub(super) fn words(object: &Value, field: &str) -> Option<Cell> {
     let text = object.get(field)?.as_str().filter(|text| !text.is_empty())?;
     Some(cut(text, MOST_BYTES).into_owned().into())
 }

@@ -11,13 +11,7 @@ use crate::mark::Mark;
 use crate::output::Cell;
 use crate::rollout::{Rollout, revision};
 
-pub(super) fn node(
-    replica_set: &DynamicObject,
-    rollout: Rollout<'_>,
-    pods: &[DynamicObject],
-    now: Timestamp,
-) -> Node {
-    let role = role(replica_set, rollout);
+pub(super) fn node(replica_set: &DynamicObject, role: Role, pods: &[DynamicObject], now: Timestamp) -> Node {
     let uid = replica_set.metadata.uid.as_deref().unwrap_or_default();
     let mut pods = owned(pods, uid);
     pods.sort_by(|one, other| one.metadata.name.cmp(&other.metadata.name));

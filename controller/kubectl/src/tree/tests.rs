@@ -70,6 +70,7 @@ fn half_way() -> Belongings {
             pod("new", 1, &waiting_for("CrashLoopBackOff")),
         ],
         analysis_runs: Vec::new(),
+        ..Belongings::default()
     }
 }
 
@@ -270,6 +271,7 @@ fn objects_of_odd_shapes_are_shown_as_far_as_they_go() {
             &json!({"containerStatuses": [{"state": 1}, "x"], "phase": []}),
         )],
         analysis_runs: vec![analysis(&json!("x"), &odd)],
+        ..Belongings::default()
     };
     let object = with_spec(
         &with_status(&rollout(), json!("odd")),
@@ -317,4 +319,69 @@ fn pods_have_the_words_of_kubectl() {
         let shown = tree(&paused_at(1), &belongings);
         assert!(shown.contains(status), "{status}: {shown}");
     }
+}
+
+fn experiment() -> DynamicObject {
+    object(json!({
+        "metadata": {
+            "name": "web-new-2-1", "uid": "uid-exp", "ownerReferences": owner("Rollout", "uid-web"),
+            "creationTimestamp": "2026-03-01T12:05:00Z",
+            "annotations": {"rollout.argoproj.io/revision": "2"},
+        },
+        "spec": {"templates": [{"name": "baseline", "template": template("web:1")}]},
+        "status": {"phase": "Failed", "message": "analysis 'errors': 5 % errors"},
+    }))
+}
+
+/// What an experiment has made.
+fn made(mut object: DynamicObject, name: &str) -> DynamicObject {
+    object.metadata.name = Some(name.to_owned());
+    object.metadata.owner_references = serde_json::from_value(owner("Experiment", "uid-exp")).unwrap();
+    object
+}
+
+fn drawn(rows: &[Vec<Cell>]) -> String {
+    let mut printed = Vec::new();
+    Output::plain(&mut printed).table(rows).unwrap();
+    String::from_utf8(printed).unwrap()
+}
+
+#[test]
+fn an_experiment_stands_below_the_revision_that_it_judges_with_its_versions() {
+    let belongings = Belongings {
+        replica_sets: vec![
+            replica_set("new", 2, 1, "web:2"),
+            made(replica_set("base", 0, 1, "web:1"), "web-new-2-1-baseline"),
+        ],
+        experiments: vec![experiment()],
+        analysis_runs: vec![made(
+            analysis(&json!({}), &json!({"phase": "Failed"})),
+            "web-new-2-1-errors",
+        )],
+        ..Belongings::default()
+    };
+
+    let tree = drawn(&rows(Rollout::new(&rollout()), &belongings, now()));
+
+    let expected = [
+        "└──# revision:2",
+        "   ├──⧉ web-new",
+        "   └──Σ web-new-2-1",
+        "      ├──⧉ web-new-2-1-baseline",
+        "      └──α web-new-2-1-errors",
+    ];
+    let shown: Vec<&str> = tree.lines().skip(2).collect();
+    assert_eq!(shown.len(), expected.len(), "{tree}");
+    for (line, begin) in shown.iter().zip(expected) {
+        assert!(line.starts_with(begin), "{tree}");
+    }
+}
+
+#[test]
+fn an_experiment_alone_is_shown_with_its_images_and_why_it_ended() {
+    let facts = drawn(&experiment_facts(&experiment()));
+
+    assert!(facts.contains("Status:          ✖ Failed"), "{facts}");
+    assert!(facts.contains("analysis 'errors': 5 % errors"), "{facts}");
+    assert!(facts.contains("web:1 (baseline)"), "{facts}");
 }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 pub use self::plugin::{Grants, PluginSettings, Servers};
-pub use self::provider::Provider;
+pub use self::provider::{Provider, ProviderLimits};
 use super::plugins::{is_bundled, is_name};
 use crate::access::Allowed;
 use crate::delivery::configuration::EventSettings;

@@ -160,6 +160,9 @@ impl AnalysisEngine {
         }
         let progress = match task {
             Ok(task) => self.advance(key, &run, &task).await?,
+            Err(problems) if run.is_foreign(key.group) => {
+                held(&run, &told(&problems), HELD_RETRY, Timestamp::now())
+            }
             Err(problems) => invalid(&run.status, &problems),
         };
         let (status, wake_at) = self.written(key, &run, progress).await?;
@@ -227,7 +230,7 @@ impl AnalysisEngine {
         let chosen = Chosen::of(&self.plugins, &key.namespace, &task.measured, &mut begun.status);
         let due = due(&metrics, task.terminate, &begun.status, now);
         // Before it begins, everything that it will take of Secrets is looked for.
-        let begins = run.status.started_at.is_none() && task.next.is_none();
+        let begins = task.next.is_none() && run.begins(key.group, task);
         let is_due = |measured: &&Measured| due.iter().any(|due| due.name == measured.metric.name);
         let is_read = |measured: &&Measured| begins && !task.terminate || is_due(measured);
         let taking = task.measured.iter().filter(is_read);
@@ -308,6 +311,22 @@ impl AnalysisEngine {
 }
 
 impl Run {
+    /// Whether another controller has begun it, and this one has measured nothing of it: what can't be measured here holds it, as
+    /// it holds one that is to begin. An error would abort a rollout that went well there.
+    fn is_foreign(&self, group: Group) -> bool {
+        let mut results = self.status.metric_results.iter();
+        group == Group::Argo
+            && self.status.started_at.is_some()
+            && results.all(|result| result.plugin_digest.is_none())
+    }
+
+    /// Whether nothing of it was measured here.
+    fn begins(&self, group: Group, task: &Task) -> bool {
+        // What Jobs measure has no plugin that would tell.
+        let is_foreign = self.is_foreign(group) && !task.measured.iter().all(jobs::is_job);
+        self.status.started_at.is_none() || is_foreign
+    }
+
     /// The run, unless it is being deleted.
     fn of(live: DynamicObject, group: Group) -> Option<Self> {
         if live.metadata.deletion_timestamp.is_some() {

@@ -1,6 +1,9 @@
 //! The AnalysisRun that a Rollout begins. Labels and annotations are those of Argo Rollouts; the type `Gate` is
 //! KULTA's own.
 
+use std::collections::BTreeMap;
+
+use kulta_api::experiment::RunMetadata;
 use kulta_api::names::{
     ANALYSIS_DEFINITION_ANNOTATION, HASH_LABEL, REVISION_ANNOTATION, ROLLOUT_TYPE_LABEL, STEP_INDEX_LABEL,
 };
@@ -27,8 +30,8 @@ pub(crate) struct NewAnalysisRun<'plan> {
 }
 
 impl NewAnalysisRun<'_> {
-    /// Its manifest, owned by the Rollout.
-    pub(crate) fn manifest(&self, owner: &ObjectKey, owner_uid: &str) -> Value {
+    /// Its manifest, owned by the Rollout, which wants it to bear this `metadata` as well.
+    pub(crate) fn manifest(&self, metadata: &RunMetadata, owner: &ObjectKey, owner_uid: &str) -> Value {
         let (kind, step) = match self.purpose {
             Purpose::Background => ("Background", None),
             Purpose::Step(index) | Purpose::Experiment(index) => ("Step", Some(index)),
@@ -38,11 +41,18 @@ impl NewAnalysisRun<'_> {
         };
         let labels = [(HASH_LABEL, self.hash), (ROLLOUT_TYPE_LABEL, kind)];
         let labels = labels.map(|(name, value)| (name.to_owned(), Value::from(value)));
-        let mut labels = Map::from_iter(labels);
+        // Its own come last: what they say is what everything goes by.
+        let mut labels: Map<_, _> = wanted(metadata.labels.as_ref()).chain(labels).collect();
         if let Some(index) = step {
             labels.insert(STEP_INDEX_LABEL.to_owned(), index.to_string().into());
         }
         self.instance.mark(&mut labels);
+        let annotations = [
+            (REVISION_ANNOTATION, self.revision.to_string()),
+            (ANALYSIS_DEFINITION_ANNOTATION, self.definition.to_owned()),
+        ];
+        let annotations = annotations.map(|(name, value)| (name.to_owned(), Value::from(value)));
+        let annotations: Map<_, _> = wanted(metadata.annotations.as_ref()).chain(annotations).collect();
         let resource = analysis::api_resource(owner.group);
         json!({
             "apiVersion": resource.api_version,
@@ -51,15 +61,17 @@ impl NewAnalysisRun<'_> {
                 "name": self.name,
                 "namespace": owner.namespace,
                 "labels": labels,
-                "annotations": {
-                    REVISION_ANNOTATION: self.revision.to_string(),
-                    ANALYSIS_DEFINITION_ANNOTATION: self.definition,
-                },
+                "annotations": annotations,
                 "ownerReferences": [owner::reference(owner.group, rollout::KIND, &owner.name, owner_uid)],
             },
             "spec": self.spec,
         })
     }
+}
+
+fn wanted(written: Option<&BTreeMap<String, String>>) -> impl Iterator<Item = (String, Value)> + '_ {
+    let written = written.into_iter().flatten();
+    written.map(|(name, value)| (name.clone(), Value::from(value.as_str())))
 }
 
 #[cfg(test)]
@@ -71,6 +83,10 @@ mod tests {
     }
 
     fn new_of(instance: &Instance, purpose: Purpose) -> Value {
+        new_with(&RunMetadata::default(), instance, purpose)
+    }
+
+    fn new_with(metadata: &RunMetadata, instance: &Instance, purpose: Purpose) -> Value {
         let spec = json!({"metrics": []});
         let new = NewAnalysisRun {
             name: "web-abc-2",
@@ -81,7 +97,7 @@ mod tests {
             spec: &spec,
             instance,
         };
-        new.manifest(&ObjectKey::new("shop", "web"), "uid-1")
+        new.manifest(metadata, &ObjectKey::new("shop", "web"), "uid-1")
     }
 
     #[test]
@@ -102,6 +118,31 @@ mod tests {
             new(Purpose::PrePromotion)["metadata"]["labels"],
             json!({"rollouts-pod-template-hash": "abc", "rollout-type": "PrePromotion"})
         );
+    }
+
+    #[test]
+    fn it_bears_what_its_rollout_says_and_no_other_hash() {
+        let metadata = RunMetadata {
+            labels: Some([("team", "blue"), (HASH_LABEL, "other")].map(owned).into()),
+            annotations: Some([("note", "x"), (REVISION_ANNOTATION, "9")].map(owned).into()),
+        };
+
+        let run = new_with(&metadata, &Instance::default(), Purpose::Background);
+
+        let labels = &run["metadata"]["labels"];
+        assert_eq!(
+            (&labels["team"], &labels[HASH_LABEL]),
+            (&json!("blue"), &json!("abc"))
+        );
+        let annotations = &run["metadata"]["annotations"];
+        assert_eq!(
+            (&annotations["note"], &annotations[REVISION_ANNOTATION]),
+            (&json!("x"), &json!("2"))
+        );
+    }
+
+    fn owned((name, value): (&str, &str)) -> (String, String) {
+        (name.to_owned(), value.to_owned())
     }
 
     #[test]

@@ -216,11 +216,12 @@ impl Known {
         if let Some(refusal) = request::refusal(status, answer.headers()) {
             return Err(unavailable(address, &refusal));
         }
-        let most = usize::try_from(query.answer_bytes).unwrap_or(usize::MAX);
+        let bytes = self.provider.limits.answer_bytes;
+        let bytes = bytes.map_or(query.answer_bytes, |bytes| bytes.min(query.answer_bytes));
+        let most = usize::try_from(bytes).unwrap_or(usize::MAX);
         let body = Limited::new(answer.into_body(), most).collect().await;
         let body = body.map_err(|error| {
             if error.is::<LengthLimitError>() {
-                let bytes = query.answer_bytes;
                 QueryError::TooLarge { bytes }
             } else {
                 unavailable(address, &error.to_string())

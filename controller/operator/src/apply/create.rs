@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use kube::core::PartialObjectMeta;
+use kulta_api::analysis::run_metadata;
 use kulta_api::experiment::{Surroundings, of_step};
 use kulta_core::observed::Judge;
 use serde::Deserialize as _;
@@ -53,8 +54,9 @@ pub(super) async fn create_analysis_run(
 ) -> Result<Write, ApplyError> {
     let action = ActionKind::CreateAnalysisRun;
     // One that is about to go must not leave anything behind.
-    live_rollout(context, rollout, action).await?;
-    let manifest = new.manifest(&rollout.key, &rollout.uid);
+    let live = live_rollout(context, rollout, action).await?;
+    let metadata = live.data.get("spec").map(|spec| run_metadata(spec, new.purpose));
+    let manifest = new.manifest(&metadata.unwrap_or_default(), &rollout.key, &rollout.uid);
     create_judge(context, rollout, Judge::AnalysisRun, (new.name, manifest)).await
 }
 

@@ -97,14 +97,15 @@ impl Lane {
         }
     }
 
-    /// How far the sink is with one Rollout, and what it refused.
+    /// How far the sink is with one Rollout, as its status is to have it, and what it refused.
     pub(super) fn progress(&self, uid: &str) -> (u64, Vec<Refusal>) {
         let state = self.state.lock();
         let line = state.lines.get(uid);
-        line.map_or_else(Default::default, |line| (line.published, line.refusals.clone()))
+        line.map_or_else(Default::default, |line| (line.progress(), line.refusals.clone()))
     }
 
-    /// Takes what is stored and has not been taken. A Rollout whose status does not list the sink has told all that it has
+    /// Takes what is stored, has not been taken, and is for this sink: what it does not want waits for nothing, and is done
+    /// with as soon as all before it is. A Rollout whose status does not list the sink has told all that it has
     /// to tell: the sink is listed with the first fact that is for it.
     pub(super) fn offer(&self, uid: &str, subject: impl FnOnce() -> Subject, status: &Status) {
         let Some(delivered) = status.delivered.get(&self.name).copied() else {
@@ -125,9 +126,11 @@ impl Lane {
             line.take_before(oldest);
             let offered = line.offered;
             let new = status.history.iter().filter(|fact| fact.sequence > offered);
-            line.facts.extend(new.cloned().map(Arc::new));
+            let wanted = new.filter(|fact| self.filter.wants(&line.subject.namespace, &type_of(fact)));
+            line.facts.extend(wanted.cloned().map(Arc::new));
             line.offered = line.offered.max(newest);
-            !line.has_work() && !line.is_busy && line.published <= delivered
+            line.pass_unwanted();
+            !line.has_work() && !line.is_busy && line.progress() <= delivered
         });
         if is_over == Some(true) {
             state.lines.remove(uid);
@@ -173,11 +176,10 @@ impl Lane {
     pub(super) fn forgo(&self, uid: &str, first: Option<u64>) {
         let mut state = self.state.lock();
         let lost = state.lines.change(uid, |line| {
-            let namespace = line.subject.namespace.clone();
-            let facts = line.take_before(first.unwrap_or(u64::MAX));
-            let end = line.removed.filter(|_| first.is_none()).map(|_| removal_type());
-            let types = facts.iter().map(|fact| type_of(fact)).chain(end);
-            types.filter(|kind| self.filter.wants(&namespace, kind)).count()
+            let facts = line.take_before(first.unwrap_or(u64::MAX)).len();
+            let is_told = line.removed.is_some() && first.is_none();
+            let end = is_told && self.filter.wants(&line.subject.namespace, &removal_type());
+            facts + usize::from(end)
         });
         if first.is_none() {
             state.lines.remove(uid);
@@ -240,13 +242,6 @@ impl Lane {
             .pause
             .as_ref()
             .is_some_and(|pause| pause.until > Instant::now())
-    }
-
-    /// The sink does not want a fact: it was not asked, so this says nothing of how it does.
-    pub(super) fn skip(&self, uid: &str, sequence: u64) {
-        let mut state = self.state.lock();
-        state.finish(uid, sequence);
-        self.show(&state);
     }
 
     /// A fact is done with: the sink has it, or (`refused`) will never take it.
@@ -314,6 +309,7 @@ impl State {
         self.lines.change(uid, |line| {
             line.done = line.done.max(sequence);
             line.take_before(sequence.saturating_add(1));
+            line.pass_unwanted();
         });
     }
 

@@ -121,11 +121,14 @@ impl Outbox {
         self.0.requests.all_now(all);
     }
 
-    /// What the sinks have got of the history of one Rollout.
+    /// What the sinks that want any event about Rollouts of this namespace have got of the history of one of them.
     #[must_use]
-    pub fn of(&self, uid: &str) -> Sinks {
+    pub fn of(&self, namespace: &str, uid: &str) -> Sinks {
         let mut sinks = Sinks::default();
         for (name, running) in self.0.lanes.read().iter() {
+            if !running.lane.filter.wants_of(namespace) {
+                continue;
+            }
             let (done, refusals) = running.lane.progress(uid);
             sinks.acknowledged.insert(name.clone(), done);
             sinks.refusals.extend(refusals);
@@ -133,9 +136,13 @@ impl Outbox {
         sinks
     }
 
-    /// Offers what is stored: each sink takes what it has not got.
+    /// Offers what is stored: each sink takes what it wants and has not got.
     pub fn offer(&self, key: &ObjectKey, uid: &str, status: &Status) {
-        for running in self.0.lanes.read().values() {
+        let lanes = self.0.lanes.read();
+        let wanting = lanes
+            .values()
+            .filter(|running| running.lane.filter.wants_of(&key.namespace));
+        for running in wanting {
             running.lane.offer(uid, || subject(key, uid), status);
         }
     }

@@ -66,11 +66,10 @@ impl Worker {
                 continue;
             }
             let event = render(&self.producer, &job.subject, fact);
-            match self.deliver(job, &event).await {
-                None => self.lane.skip(uid, fact.sequence),
-                Some(Outcome::Delivered) => self.lane.done(uid, fact.sequence, None),
-                Some(Outcome::Refused { message }) => self.lane.done(uid, fact.sequence, Some(&message)),
-                Some(Outcome::Unavailable { wait, .. }) => return Ending::Stopped(wait),
+            match self.deliver(&event).await {
+                Outcome::Delivered => self.lane.done(uid, fact.sequence, None),
+                Outcome::Refused { message } => self.lane.done(uid, fact.sequence, Some(&message)),
+                Outcome::Unavailable { wait, .. } => return Ending::Stopped(wait),
             }
         }
         if job.removed.is_some() && self.lane.is_paused() {
@@ -80,20 +79,17 @@ impl Worker {
             .removed
             .filter(|_| self.lane.is_leaving(uid))
             .map(|time| removed(&self.producer, &job.subject, time));
-        match gone {
-            Some(event) => match self.deliver(job, &event).await {
-                Some(Outcome::Unavailable { wait, .. }) => Ending::Stopped(wait),
-                None | Some(Outcome::Delivered | Outcome::Refused { .. }) => Ending::Done,
+        let wanted = gone.filter(|event| self.lane.filter.wants(&job.subject.namespace, &event.kind));
+        match wanted {
+            Some(event) => match self.deliver(&event).await {
+                Outcome::Unavailable { wait, .. } => Ending::Stopped(wait),
+                Outcome::Delivered | Outcome::Refused { .. } => Ending::Done,
             },
             None => Ending::Done,
         }
     }
 
-    /// Delivers an event; None: the sink does not want it, and was not asked.
-    async fn deliver(&self, job: &Job, event: &Event) -> Option<Outcome> {
-        if !self.lane.filter.wants(&job.subject.namespace, &event.kind) {
-            return None;
-        }
+    async fn deliver(&self, event: &Event) -> Outcome {
         let outcome = self.sink.deliver(event).await;
         self.lane.count(&outcome);
         let sink = &self.lane.name;
@@ -104,7 +100,7 @@ impl Worker {
             }
             Outcome::Unavailable { message, .. } => tracing::warn!(sink, message, "sink takes no events"),
         }
-        Some(outcome)
+        outcome
     }
 }
 

@@ -105,8 +105,14 @@ impl Publisher {
 
 impl Regarding {
     fn of_rollout(rollout: &Sighting) -> Self {
-        let resource = kulta_api::rollout::api_resource(rollout.key.group);
-        Self::of(resource, &rollout.key, &rollout.uid, &rollout.resource_version)
+        Self::of_rollout_at(&rollout.key, &rollout.uid, &rollout.resource_version)
+    }
+
+    /// A Rollout, as it was read.
+    #[must_use]
+    pub fn of_rollout_at(key: &ObjectKey, uid: &str, resource_version: &str) -> Self {
+        let resource = kulta_api::rollout::api_resource(key.group);
+        Self::of(resource, key, uid, resource_version)
     }
 
     /// An AnalysisRun, as it was read.

@@ -2,7 +2,7 @@ use kulta_core::history::Cause;
 use kulta_core::observed::ApplyFailure;
 use kulta_core::revision::TemplateDigest;
 use kulta_core::spec::{RouteKind, RouteReference};
-use kulta_core::status::{BlueGreenState, Traffic};
+use kulta_core::status::{AnalysisReference, BlueGreenState, Traffic};
 
 use super::*;
 use crate::scenario::{plan, sighting};
@@ -164,7 +164,7 @@ fn at_the_end() -> Vec<(Fact, &'static str, &'static str)> {
         from: None,
         ..fact(FactKind::Promoted)
     };
-    let aborted = "Rollout aborted update to revision 2 (new)";
+    let aborted = "Rollout aborted update to revision 2";
     let all_steps = "Rollout completed update to revision 2 (new): Completed all 2 canary steps";
     let first_deploy = "Rollout completed update to revision 2 (new): Initial deploy";
     let within_window = "Rollback to active ReplicaSets within RollbackWindow";
@@ -198,6 +198,51 @@ fn facts_are_told_in_argos_words() {
 }
 
 #[test]
+fn analyses_are_told_in_argos_words() {
+    let run = |phase| AnalysisRunView {
+        judge: Judge::AnalysisRun,
+        name: "web-new-2".to_owned(),
+        uid: "uid-run".to_owned(),
+        resource_version: "60".to_owned(),
+        created: "2026-03-01T12:00:00Z".parse().unwrap(),
+        hash: None,
+        definition: None,
+        terminate: false,
+        phase,
+        message: "Metric \"errors\" assessed Failed".to_owned(),
+        evidence: Vec::new(),
+    };
+    let mut observed = sighting().observed;
+    observed.analysis_runs = vec![run(AnalysisPhase::Failed)];
+    let mut plan = plan(Vec::new());
+    plan.status.analyses.background = Some(AnalysisReference {
+        name: "web-new-2".to_owned(),
+        phase: AnalysisPhase::Running,
+        message: String::new(),
+        paused: false,
+        judge: Judge::AnalysisRun,
+    });
+    let told = |kind, message: &str| {
+        let fact = Fact {
+            message: message.to_owned(),
+            ..fact(kind)
+        };
+        let notice = of_fact(&fact, &observed, &plan).unwrap();
+        (notice.reason.event_type(), notice.note)
+    };
+
+    let running = "Background Analysis Run 'web-new-2' Status New: 'Running' Previous: ''";
+    assert_eq!(
+        told(FactKind::AnalysisStarted, "web-new-2"),
+        ("Normal", running.to_owned())
+    );
+    let failed = "Background Analysis Run 'web-new-2' Status New: 'Failed' Previous: 'Running': Metric \"errors\" \
+                  assessed Failed";
+    let ended = told(FactKind::AnalysisCompleted, "web-new-2: Failed: Metric");
+    assert_eq!(ended, ("Warning", failed.to_owned()));
+}
+
+#[test]
 fn the_number_of_a_revision_is_known_from_its_replica_set_too() {
     let known = Fact {
         revision: Some("old".to_owned()),
@@ -208,10 +253,7 @@ fn the_number_of_a_revision_is_known_from_its_replica_set_too() {
         ..fact(FactKind::Aborted)
     };
 
-    assert_eq!(
-        told(&known).unwrap().1,
-        "Rollout aborted update to revision 1 (old)"
-    );
+    assert_eq!(told(&known).unwrap().1, "Rollout aborted update to revision 1");
     assert_eq!(
         told(&unknown).unwrap().1,
         "Rollout aborted update to revision (lost)"

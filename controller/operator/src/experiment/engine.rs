@@ -19,7 +19,7 @@ use tracing::Instrument as _;
 
 use super::observed::{Found, Invalid, Work, told};
 use crate::apply::WriteError;
-use crate::apply::request::{Operation, Request, Target, replace_status, scale, terminate};
+use crate::apply::request::{Operation, Request, Target, delete, replace_status, scale, terminate};
 use crate::apply::write;
 use crate::backoff::{Backoffs, Retry};
 use crate::context::Context;
@@ -192,13 +192,16 @@ impl ExperimentEngine {
                 name,
                 owner.service(name, work.template(*template)?, hash),
             ),
-            Action::DeleteService { name, version } => Request {
-                target: beside(Kind::Service, name),
-                operation: Operation::Delete {
-                    uid: version.uid.clone(),
-                    resource_version: version.resource_version.clone(),
-                },
-            },
+            Action::DeleteService { name, version } => delete(
+                beside(Kind::Service, name),
+                &version.uid,
+                &version.resource_version,
+            ),
+            Action::DeleteRun { name, version } => delete(
+                beside(Kind::AnalysisRun, name),
+                &version.uid,
+                &version.resource_version,
+            ),
             Action::CreateRun { analysis, name } => {
                 let spec = self.run(found, work, *analysis).await?;
                 let manifest = owner.run(name, work.run_metadata()?, &self.context.instance, &spec);

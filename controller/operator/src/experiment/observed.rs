@@ -358,6 +358,7 @@ fn run_seen(live: &DynamicObject) -> Option<RunSeen> {
     let object = serde_json::to_value(live).ok()?;
     let view = AnalysisRun::project(&object).ok()?.view;
     Some(RunSeen {
+        uid: view.uid,
         resource_version: view.resource_version,
         terminate: view.terminate,
         phase: view.phase,

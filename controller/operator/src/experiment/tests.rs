@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use super::ExperimentEngine;
+use super::observed::Found;
 use crate::controller::Reconcile as _;
+use crate::instance::Instance;
 use crate::scenario::{Ended, Exchange, Reply, expect, scenario};
 use crate::watch::samples::{self, key};
 
@@ -154,4 +156,86 @@ async fn a_template_of_an_analysis_that_is_missing_is_waited_for() {
     ];
 
     assert!(reconciled(exchanges).await.outcome, "it looks again");
+}
+
+fn found(experiment: Value, instance: &Instance) -> Option<Found> {
+    Found::of(serde_json::from_value(experiment).unwrap(), &key("try"), instance)
+}
+
+fn own(experiment: Value) -> Found {
+    found(experiment, &Instance::default()).unwrap()
+}
+
+/// The paths of what is wrong with it.
+fn problems(experiment: Value) -> Vec<String> {
+    let found = own(experiment);
+    let work = found.work();
+    let problems = work.task.err().unwrap_or_default();
+    problems.into_iter().map(|problem| problem.path).collect()
+}
+
+#[test]
+fn one_of_another_controller_is_left() {
+    let blue = Instance::from(Some("blue".parse().unwrap()));
+    let mut marked = experiment();
+    marked["metadata"]["labels"] = json!({"argo-rollouts.argoproj.io/controller-instance-id": "blue"});
+
+    assert!(found(experiment(), &blue).is_none());
+    assert!(found(marked.clone(), &Instance::default()).is_none());
+    assert!(found(marked, &blue).is_some());
+}
+
+#[test]
+fn what_was_begun_can_not_be_taken_out_of_the_spec() {
+    let mut begun = experiment();
+    begun["spec"]["analyses"] = json!([{"name": "errors", "templateName": "errors"}]);
+    begun["status"] = json!({
+        "phase": "Running",
+        "templateStatuses": [{"name": "canary", "serviceName": "try-canary"}],
+        "analysisRuns": [{"name": "errors", "analysisRun": "try-errors", "phase": "Running"}],
+    });
+    let without = |change: fn(&mut Value)| {
+        let mut changed = begun.clone();
+        changed["spec"]["templates"][0]["service"] = json!({});
+        change(&mut changed["spec"]);
+        problems(changed)
+    };
+
+    assert_eq!(without(|_| ()), Vec::<String>::new());
+    assert_eq!(
+        without(|spec| spec["templates"][0]["name"] = json!("other")),
+        ["spec.templates"]
+    );
+    assert_eq!(
+        without(|spec| spec["templates"][0]["service"] = Value::Null),
+        ["spec.templates"]
+    );
+    assert_eq!(without(|spec| spec["analyses"] = json!([])), ["spec.analyses"]);
+}
+
+#[test]
+fn a_name_that_no_service_can_have_is_told_before_anything_is_made() {
+    let mut long = experiment();
+    long["spec"]["templates"][0]["service"] = json!({});
+    long["spec"]["templates"][0]["name"] = json!("c".repeat(60));
+
+    assert_eq!(problems(long), ["spec.templates[0].service.name"]);
+}
+
+#[test]
+fn arguments_are_told_when_it_was_available_and_the_hash_that_its_pods_bear() {
+    let mut available = experiment();
+    available["spec"]["duration"] = json!("1m");
+    available["status"] = json!({
+        "phase": "Running", "availableAt": "2026-01-01T00:00:00Z",
+        "templateStatuses": [{"name": "canary", "podTemplateHash": "borne"}],
+    });
+    let found = own(available);
+
+    let facts = found.facts(&found.work());
+
+    let fact = |name: &str| facts.get(name).map(String::as_str);
+    assert_eq!(fact("experiment.availableAt"), Some("2026-01-01T00:00:00Z"));
+    assert_eq!(fact("experiment.finishedAt"), Some("2026-01-01T00:01:00Z"));
+    assert_eq!(fact("templates.canary.podTemplateHash"), Some("borne"));
 }

@@ -50,19 +50,51 @@ pub(super) fn throw_away_name(name: &str) -> String {
     format!("{name}-dry-run")
 }
 
-/// The ReplicaSet as the API server would store it.
+/// A ReplicaSet as the API server would store it.
+#[derive(Debug)]
+pub(super) struct Defaulted {
+    pub(super) object: DynamicObject,
+    /// What it leaves out of the template: fields that it does not know.
+    pub(super) complaint: Option<String>,
+}
+
+/// The ReplicaSet as the API server would store it. Fields that it does not know are errors; in a Rollout of `argoproj.io` they
+/// are left out, as Argo Rollouts leaves them out, and told.
 pub(super) async fn create(
     client: &Client,
     rollout: &ObjectKey,
     manifest: &Value,
+) -> Result<Defaulted, DryRunError> {
+    match send(client, rollout, manifest, STRICT).await {
+        Err(DryRunError::Invalid { message }) if rollout.group == Group::Argo => {
+            let object = send(client, rollout, manifest, "").await?;
+            let complaint = Some(message);
+            Ok(Defaulted { object, complaint })
+        }
+        answer => answer.map(|object| Defaulted {
+            object,
+            complaint: None,
+        }),
+    }
+}
+
+async fn send(
+    client: &Client,
+    rollout: &ObjectKey,
+    manifest: &Value,
+    validation: &str,
 ) -> Result<DynamicObject, DryRunError> {
-    let request = request(&rollout.namespace, manifest).map_err(|error| unanswered(&error))?;
+    let request = request(&rollout.namespace, manifest, validation).map_err(|error| unanswered(&error))?;
     read::within_limit(client.request(request))
         .await
         .map_err(|error| classified(&error))
 }
 
-fn request(namespace: &str, manifest: &Value) -> Result<http::Request<Vec<u8>>, RequestError> {
+fn request(
+    namespace: &str,
+    manifest: &Value,
+    validation: &str,
+) -> Result<http::Request<Vec<u8>>, RequestError> {
     let resource = ReplicaSet::api_resource(Group::default());
     let url = <DynamicObject as kube::Resource>::url_path(&resource, Some(namespace));
     let parameters = PostParams {
@@ -70,7 +102,7 @@ fn request(namespace: &str, manifest: &Value) -> Result<http::Request<Vec<u8>>, 
         field_manager: Some(FIELD_MANAGER.to_owned()),
     };
     let mut request = Request::new(url).create(&parameters, serde_json::to_vec(manifest)?)?;
-    *request.uri_mut() = format!("{}{STRICT}", request.uri()).parse()?;
+    *request.uri_mut() = format!("{}{validation}", request.uri()).parse()?;
     Ok(request)
 }
 

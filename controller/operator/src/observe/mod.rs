@@ -104,7 +104,7 @@ pub async fn observe(context: &Context, key: &ObjectKey) -> Result<Option<Sighti
         analysis_names_taken: seen.analysis_names_taken,
         overlaps_with: seen.overlaps_with,
         failure: None,
-        sinks: context.outbox.of(&rollout.uid),
+        sinks: context.outbox.of(&key.namespace, &rollout.uid),
         settings: context.settings,
     };
     Ok(Some(Sighting {

@@ -13,14 +13,17 @@ use kulta_api::rollout::workload::inline;
 use kulta_core::observed::{ReplicaSetView, TemplateCheck};
 use kulta_core::revision::{TemplateDigest, replica_set_name};
 use kulta_core::spec::{PodMetadata, Spec, Workload};
+use kulta_core::text;
 use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::ObserveError;
-use super::dry_run::{self, DryRunError};
+use super::dry_run::{self, Defaulted, DryRunError};
 use super::read::{self, ReadError};
 use crate::context::Context;
+use crate::events::Reason;
+use crate::events::publish::Regarding;
 use crate::key::ObjectKey;
 use crate::replica_set::{self, ManifestError, NewReplicaSet};
 use crate::watch::{ReplicaSet, Rollout};
@@ -176,9 +179,29 @@ async fn ask(context: &Context, question: Question<'_>) -> Result<TemplateCheck,
             error => ObserveError::Manifest(error),
         })?;
     match dry_run::create(&context.client, question.key, &manifest).await {
-        Ok(defaulted) => Ok(compare(context, question, defaulted).await?),
+        Ok(Defaulted { object, complaint }) => {
+            if let Some(complaint) = complaint {
+                tell(context, question, &complaint);
+            }
+            Ok(compare(context, question, object).await?)
+        }
         Err(error) => verdict(error),
     }
+}
+
+/// Tells that a template has fields that the API server does not know: once for each template, for it is asked about once.
+fn tell(context: &Context, question: Question<'_>, complaint: &str) {
+    tracing::warn!(rollout = %question.key, complaint, "fields of the pod template are left out");
+    let Rollout {
+        uid,
+        resource_version,
+        ..
+    } = question.rollout;
+    let regarding = Regarding::of_rollout_at(question.key, uid, resource_version);
+    let note =
+        format!("Fields of the pod template that the API server does not know are left out: {complaint}");
+    let notice = Reason::UnknownFields.note(text::message(&note));
+    context.events.tell_about(&regarding, [notice]);
 }
 
 /// The Rollout as it is now, with the template of the workload that it takes it from, if it does.

@@ -123,6 +123,25 @@ async fn transitions_that_were_not_written_are_not_told() {
     );
 }
 
+fn full() -> Plan {
+    let mut plan = promoted();
+    plan.lost.insert("nowhere".to_owned(), 3);
+    plan
+}
+
+#[tokio::test]
+async fn what_the_bound_forces_out_before_a_sink_has_it_is_counted_once_it_is_written() {
+    const LOST: &str = r#"kulta_sink_events_lost_total{sink="nowhere"} 3"#;
+
+    let written = vec![expect(PATCH_STATUS, Reply::written("51"))];
+    let ended = reported(full(), Applied::default(), written).await;
+    assert!(ended.metrics.contains(LOST), "{}", ended.metrics);
+
+    let refused = vec![expect(PATCH_STATUS, Reply::test_failed())];
+    let ended = reported(full(), Applied::default(), refused).await;
+    assert!(!ended.metrics.contains(LOST), "{}", ended.metrics);
+}
+
 #[tokio::test]
 async fn an_invalid_status_is_an_error() {
     let invalid = Reply::failure(

@@ -11,5 +11,6 @@ mod interface;
 mod loading;
 mod scene;
 mod schedule;
+mod schemas;
 mod shares;
 mod trial;

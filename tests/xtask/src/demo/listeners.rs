@@ -1,4 +1,4 @@
-//! Two sinks of events, and the story that both have heard, next to what was played.
+//! The sinks of events, two of them not KULTA's own, and the story that all have heard, next to what was played.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 use kulta_core::history::{Fact, FactKind};
-use kulta_e2e::{Heard, Receiver, Rollout, StageSettings};
+use kulta_e2e::{Heard, Independent, Installation, Receiver, Rollout, StageSettings};
+use kulta_events::{Event, Producer, Subject, render};
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
@@ -17,14 +18,22 @@ const MODES: [&str; 2] = ["structured", "binary"];
 /// What the types of all events begin with.
 const TYPES: &str = "dev.cdevents";
 
-/// A server for each mode.
-pub(crate) struct Listeners([Receiver; 2]);
+/// What the cluster is called in events.
+const ENVIRONMENT: &str = "demo";
+/// The source of events where the configuration names none.
+const SOURCE: &str = "/kulta/demo";
+
+/// A server for each mode, and for each one made of the official SDK of `CloudEvents`.
+pub(crate) struct Listeners {
+    own: [Receiver; 2],
+    independent: [Independent; 2],
+}
 
 /// What was heard of one Rollout.
 pub(crate) struct Story {
     acts: Vec<(Timestamp, Act)>,
     events: Vec<Told>,
-    /// Whether both have heard every fact of the history, in order, and nothing else.
+    /// Whether all have heard every fact of the history, in order, and nothing else.
     pub(crate) is_whole: bool,
 }
 
@@ -38,18 +47,26 @@ impl Listeners {
     /// Starts them where the cluster's Prometheus is, which pods reach; None where it is not ours.
     pub(crate) async fn start(settings: &StageSettings) -> Result<Option<Self>> {
         let host = settings.prometheus.as_deref().and_then(host);
-        let Some(host) = host.filter(|_| settings.cluster.is_some()) else {
+        let (Some(host), Some(sdk)) = (host, settings.cloud_events_sdk.as_deref()) else {
             return Ok(None);
         };
-        let listeners = [Receiver::start_at(host).await?, Receiver::start_at(host).await?];
-        Ok(Some(Self(listeners)))
+        let own = [Receiver::start_at(host).await?, Receiver::start_at(host).await?];
+        let independent = [
+            Independent::start_at(host, sdk).await?,
+            Independent::start_at(host, sdk).await?,
+        ];
+        Ok(Some(Self { own, independent }))
     }
 
-    /// Where they listen, by their modes.
-    pub(crate) fn addresses(&self) -> [(&str, &str); 2] {
-        let [structured, binary] = &self.0;
-        let [first, second] = MODES;
-        [(first, structured.address()), (second, binary.address())]
+    /// An installation that tells them.
+    pub(crate) fn installed(&self, installation: Installation) -> Result<Installation> {
+        let own = MODES.into_iter().zip(&self.own);
+        let own = own.map(|(mode, receiver)| (mode.to_owned(), mode, receiver.address()));
+        let independent = MODES.into_iter().zip(&self.independent);
+        let independent =
+            independent.map(|(mode, receiver)| (format!("independent-{mode}"), mode, receiver.address()));
+        let sinks: Vec<_> = own.chain(independent).collect();
+        installation.with_sinks(ENVIRONMENT, &sinks)
     }
 
     /// What they have heard of a Rollout, once they have heard the end of its history.
@@ -57,7 +74,7 @@ impl Listeners {
         let history = rollout.status().await?.history;
         let last = history.last().context("no history")?.sequence;
         let mut stories = Vec::new();
-        for listener in &self.0 {
+        for listener in &self.own {
             let told = |heard: &[Heard]| of(rollout, heard).iter().any(|told| told.fact.sequence == last);
             listener
                 .until("a sink to hear the end of the history", told)
@@ -66,6 +83,10 @@ impl Listeners {
             // Whoever is told twice keeps the first.
             story.dedup_by_key(|told| told.fact.sequence);
             stories.push(story);
+        }
+        let events = events(rollout, &history).await?;
+        for independent in &self.independent {
+            independent.has_heard(&events).await?;
         }
         let is_whole = stories
             .iter()
@@ -76,6 +97,24 @@ impl Listeners {
             is_whole,
         })
     }
+}
+
+/// What everybody has to hear of a Rollout.
+async fn events(rollout: &Rollout, history: &[Fact]) -> Result<Vec<Event>> {
+    let object = rollout.stage().rollouts().get(rollout.name()).await?;
+    let subject = Subject {
+        namespace: rollout.stage().namespace().to_owned(),
+        name: rollout.name().to_owned(),
+        uid: object.metadata.uid.context("no UID")?,
+    };
+    let producer = Producer {
+        source: SOURCE.to_owned(),
+        environment: ENVIRONMENT.to_owned(),
+    };
+    Ok(history
+        .iter()
+        .map(|fact| render(&producer, &subject, fact))
+        .collect())
 }
 
 /// What was heard of a Rollout.
@@ -141,8 +180,8 @@ impl fmt::Display for Story {
         if self.is_whole {
             write!(
                 formatter,
-                "events: {events} of {events} facts heard by two sinks ({modes}), in order; those of steps, pauses and \
-                 phases are not shown"
+                "events: {events} of {events} facts heard by four sinks ({modes}; two of them made of the CloudEvents SDK for \
+                 Python), in order; those of steps, pauses and phases are not shown"
             )
         } else {
             write!(formatter, "events: {events} heard, NOT the facts of the history")

@@ -18,19 +18,16 @@ use tokio::task::JoinSet;
 
 use super::gated;
 use super::listeners::Listeners;
-use super::measured::Measured;
+use super::measured::{self, Measured};
 use super::scene::Scene;
 use super::script::{
-    self, APP, NAMESPACE, REPLICAS, SCALE_DOWN_DELAY_SECONDS, V1_SERVES, V2_SERVES, V2_TAKES_OVER,
-    V3_IS_ABORTED, V3_IS_TAKEN_BACK, V3_IS_TRIED, WEIGHTS, WEIGHTS_BEFORE_ABORT,
+    self, APP, BAD_VERSION, NAMESPACE, REPLICAS, SCALE_DOWN_DELAY_SECONDS, V1_SERVES, V2_SERVES,
+    V2_TAKES_OVER, V3_IS_ABORTED, V3_IS_TAKEN_BACK, V3_IS_TRIED, WEIGHTS, WEIGHTS_BEFORE_ABORT,
 };
 use super::view::View;
 
 /// The exit code of a demo that was played to its end and in which something failed.
 pub(crate) const NOT_GOOD: u8 = 2;
-
-/// What the cluster is called in events.
-const ENVIRONMENT: &str = "demo";
 
 /// How it is played.
 #[derive(Clone, Copy, Debug)]
@@ -163,7 +160,7 @@ fn installation(settings: &StageSettings, listeners: Option<&Listeners>) -> Resu
     let file = settings.manifests.join(gated::FILE);
     let installation = Installation::new(settings)?.with_plugin(gated::PLUGIN, &file)?;
     match listeners {
-        Some(listeners) => installation.with_sinks(ENVIRONMENT, &listeners.addresses()),
+        Some(listeners) => listeners.installed(installation),
         None => Ok(installation),
     }
 }
@@ -197,6 +194,7 @@ async fn perform(set_up: &SetUp, options: Options) -> Result<Measured> {
     Ok(Measured {
         steps,
         taken_back,
+        met_users_for: measured::met_users_for(&rollout.status().await?.history),
         story,
         held_by_gate: None,
         report: traffic.stop().await,
@@ -241,14 +239,16 @@ impl Acts<'_> {
         self.rollout.until_promoted().await?;
 
         self.scene.begin(V3_IS_TRIED);
-        // Its image fails some requests by itself: here they would count as lost ones.
-        let slow = Version::v3(&images)
+        let bad = Version::v3(&images)
             .with(LATENCY_VARIABLE, script::BAD_LATENCY)
-            .with(ERROR_RATE_VARIABLE, "0");
-        self.rollout.release(&slow).await?;
-        self.measure("v3", &WEIGHTS_BEFORE_ABORT).await?;
+            .with(ERROR_RATE_VARIABLE, script::BAD_ERROR_RATE);
+        self.rollout.release(&bad).await?;
+        self.measure(BAD_VERSION, &WEIGHTS_BEFORE_ABORT).await?;
         let taken_back = self.take_back().await?;
-        let measured = self.traffic.measure(&self.rollout, "v3", 0, self.answers).await?;
+        let measured = self
+            .traffic
+            .measure(&self.rollout, BAD_VERSION, 0, self.answers)
+            .await?;
         self.steps.push((String::from("v3 taken back"), measured));
         let gone = |status: &RolloutStatus| status.updated_replicas == 0;
         self.rollout.until("to have let v3 go", gone).await?;

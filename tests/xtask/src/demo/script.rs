@@ -25,13 +25,13 @@ pub(crate) const V3_IS_TRIED: Act = Act {
 };
 /// The way back.
 pub(crate) const V3_IS_TAKEN_BACK: Act = Act {
-    title: "v3 is slow, and taken back by its measurements",
+    title: "v3 is slow and fails, and is taken back by its measurements",
     version: "v3",
     role: Role::Canary,
 };
 /// The way back where there is no Prometheus.
 pub(crate) const V3_IS_ABORTED: Act = Act {
-    title: "v3 is slow, and aborted by hand",
+    title: "v3 is slow and fails, and is aborted by hand",
     version: "v3",
     role: Role::Canary,
 };
@@ -61,8 +61,16 @@ pub(crate) const REPLICAS: u32 = 4;
 
 /// Short, so that the audience sees the old pods go.
 pub(crate) const SCALE_DOWN_DELAY_SECONDS: u32 = 5;
-/// What makes v3 bad: slow, and not failing, because not one request may fail in this play.
+/// The bad version.
+pub(crate) const BAD_VERSION: &str = "v3";
+/// What makes it bad: it is slow.
 pub(crate) const BAD_LATENCY: &str = "60ms";
+/// And it answers so many of its requests with 500: the only ones that may fail in this play.
+pub(crate) const BAD_ERROR_RATE: &str = "0.05";
+/// Of the requests of a version that users may meet, no more may fail.
+const ERROR_LIMIT: f64 = 0.01;
+/// Below so many, a share says nothing.
+const MINIMUM_REQUESTS: u32 = 50;
 /// Half of the requests are to be answered within so many seconds: far from what v3 takes, and from what the others do
 /// even where the machine is busy. (The tail of all three is the machine's.)
 const LATENCY_LIMIT_SECONDS: f64 = 0.03;
@@ -80,12 +88,22 @@ pub(crate) fn steps(answers: u64, rate: u32) -> Vec<Value> {
         .collect()
 }
 
-/// The analysis beside the steps: how long the canary's pods take to answer, as the cluster's Prometheus has it.
+/// The analysis beside the steps: how many requests the canary's pods fail and how long they take to answer, as the cluster's
+/// Prometheus has it.
 pub(crate) fn analysis() -> Value {
     let canary = format!(r#"namespace="{NAMESPACE}",rollouts_pod_template_hash="$(canary-hash)""#);
     json!({
         "startingStep": ANALYSED_FROM,
         "metrics": [{
+            "name": "errors",
+            "interval": "3s",
+            "provider": { "plugin": { "prometheus": { "errorRate": {
+                "bad": format!(r#"sum(increase(http_requests_total{{{canary},code=~"5.."}}[10s])) or vector(0)"#),
+                "total": format!("sum(increase(http_requests_total{{{canary}}}[10s]))"),
+                "limit": ERROR_LIMIT,
+                "minimumRequests": MINIMUM_REQUESTS,
+            } } } },
+        }, {
             "name": "latency",
             "interval": "3s",
             "provider": { "plugin": { "prometheus": { "latency": {

@@ -228,21 +228,30 @@ fn a_negative_threshold_is_none_and_one_above_100_percent_is_all_pods() {
 
 #[test]
 fn fields_of_argo_rollouts_that_kulta_does_not_have_are_refused_by_name() {
-    let cases = [
-        (
-            "/strategy/canary/trafficRouting/istio",
-            "spec.strategy.canary.trafficRouting.istio",
-        ),
-        (
-            "/strategy/canary/trafficRouting/plugins/example~1router",
-            "spec.strategy.canary.trafficRouting.plugins.example/router",
-        ),
-        (
-            "/strategy/canary/steps/0/plugin",
-            "spec.strategy.canary.steps[0].plugin",
-        ),
+    let routers = [
+        "istio",
+        "nginx",
+        "alb",
+        "smi",
+        "ambassador",
+        "appMesh",
+        "traefik",
+        "apisix",
     ];
-    for (pointer, path) in cases {
+    let routers = routers.map(|router| format!("trafficRouting/{router}"));
+    let others = [
+        "pingPong",
+        "trafficRouting/plugins/example~1router",
+        "steps/0/plugin",
+    ];
+    let places = routers.into_iter().chain(others.map(str::to_owned));
+    for place in places {
+        let pointer = format!("/strategy/canary/{place}");
+        let path = format!(
+            "spec.strategy.canary.{}",
+            place.replace('/', ".").replace("~1", "/")
+        );
+        let path = path.replace("steps.0", "steps[0]");
         let mut spec = canary(plugged(&json!({"httpRoute": "web"})), "steps", json!([{}]));
         let (parent, field) = pointer.rsplit_once('/').unwrap();
         let place = if parent.is_empty() {

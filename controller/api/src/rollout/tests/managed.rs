@@ -298,11 +298,14 @@ fn a_step_that_no_route_would_follow_is_refused_here_and_passes_with_argo_rollou
     );
     assert!(parse(Group::Argo, "shop", &spec).is_ok());
     let grpc = json!({"grpcRoutes": [{"name": "web"}]});
-    let spec = managed(&["testers"], &mirror_step(&json!({})));
-    let spec = with(spec, "/strategy/canary/trafficRouting/gatewayAPI", grpc);
+    let mirrored = |matched: &Value| {
+        let spec = managed(&["testers"], &mirror_step(matched));
+        with(spec, "/strategy/canary/trafficRouting/gatewayAPI", grpc.clone())
+    };
     assert_refused(
-        &spec,
+        &mirrored(&json!({"method": {"exact": "GET"}})),
         "spec.strategy.canary.trafficRouting",
-        "setMirrorRoute would do nothing",
+        "setMirrorRoute with nothing but paths and methods of HTTP would do nothing",
     );
+    accepted(&mirrored(&json!({"headers": {"x-test": {"exact": "1"}}})));
 }

@@ -10,6 +10,33 @@ use crate::access::{Access, Address, BasicAuth, Header, Problems};
 
 /// No query may take longer: a provider that is slower is as good as none.
 const LONGEST_TIMEOUT_SECONDS: u64 = 5;
+/// Queries at the same time where nothing is written: one that is slow must not be overrun, nor starve the others.
+const QUERIES_AT_ONCE: usize = 8;
+/// No provider is asked more at the same time: each query holds an answer in memory.
+const MOST_QUERIES_AT_ONCE: usize = 64;
+
+/// What one provider is asked at most.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ProviderLimits {
+    /// Queries at the same time, from 2 to 64; half of them for one namespace. Default: 8.
+    pub queries_at_once: usize,
+    /// Bytes of an answer, where the plugin that asks may have as many; at least 1 KiB. Default: what the plugin may have.
+    pub answer_bytes: Option<u64>,
+}
+
+impl Default for ProviderLimits {
+    fn default() -> Self {
+        Self {
+            queries_at_once: QUERIES_AT_ONCE,
+            answer_bytes: None,
+        }
+    }
+}
+
+/// An answer without any series has some hundred bytes.
+const FEWEST_ANSWER_BYTES: u64 = 1 << 10;
+
 /// A Prometheus, or what answers like one.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -36,6 +63,9 @@ pub struct Provider {
     /// A file with the certificates (PEM) of the authorities that its own may be signed by. Default: the system's.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
+    /// What it is asked at most.
+    #[serde(default)]
+    pub limits: ProviderLimits,
 }
 
 impl Provider {
@@ -51,6 +81,7 @@ impl Provider {
             basic_auth: None,
             headers: BTreeMap::new(),
             ca_file: None,
+            limits: ProviderLimits::default(),
         }
     }
 
@@ -92,6 +123,16 @@ impl Provider {
                 "scopeLabel",
                 "must be the name of a label: letters, digits and _, no digit first",
             );
+        }
+        // Of an odd number half is rounded down: nobody would have a place with one.
+        if !(2..=MOST_QUERIES_AT_ONCE).contains(&self.limits.queries_at_once) {
+            let message = format!("must be from 2 to {MOST_QUERIES_AT_ONCE}");
+            problems.add("limits.queriesAtOnce", message);
+        }
+        let bytes = self.limits.answer_bytes;
+        if bytes.is_some_and(|bytes| bytes < FEWEST_ANSWER_BYTES) {
+            let message = format!("must be at least {FEWEST_ANSWER_BYTES}");
+            problems.add("limits.answerBytes", message);
         }
         self.access().note_problems(&mut problems);
         problems.list

@@ -71,6 +71,24 @@ fn a_timeout_that_is_out_of_range_is_refused() {
 }
 
 #[test]
+fn limits_of_a_provider_that_are_out_of_range_are_refused() {
+    for (limits, told) in [
+        ("{queriesAtOnce: 1}", "limits.queriesAtOnce: must be from 2 to 64"),
+        (
+            "{queriesAtOnce: 65}",
+            "limits.queriesAtOnce: must be from 2 to 64",
+        ),
+        ("{answerBytes: 10}", "limits.answerBytes: must be at least 1024"),
+    ] {
+        let text = format!("{PROVIDERS}    limits: {limits}\n");
+        let problems = Configuration::parse(&text).unwrap().problems();
+        assert_eq!(problems, [format!("providers.prometheus.{told}")]);
+    }
+    let text = format!("{PROVIDERS}    limits: {{queriesAtOnce: 2, answerBytes: 1024}}\n");
+    assert!(Configuration::parse(&text).is_ok());
+}
+
+#[test]
 fn what_is_wrong_is_told_without_lines_of_the_file() {
     let text = format!("{PROVIDERS}    headers: {{X-Token: {{value: s3cret-word, vlaue: s3cret-word}}}}\n");
 

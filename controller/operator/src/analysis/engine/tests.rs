@@ -553,4 +553,52 @@ mod argo {
         })
         .await;
     }
+
+    /// One that Argo Rollouts has begun and measured once.
+    fn begun_there(provider: &Value) -> Value {
+        let mut run = samples::argo(samples::analysis_run("web", "web-abc-2"));
+        run["spec"] = json!({"metrics": [{"name": "errors", "interval": "10s", "provider": provider}]});
+        let measured = json!([{"phase": "Successful", "startedAt": "2026-01-01T00:00:00Z", "value": "1"}]);
+        let result = json!({"name": "errors", "phase": "Running", "count": 1, "successful": 1, "measurements": measured});
+        run["status"] = json!({
+            "phase": "Running", "startedAt": "2026-01-01T00:00:00Z", "metricResults": [result],
+        });
+        run
+    }
+
+    #[tokio::test]
+    async fn a_run_that_argo_rollouts_began_and_this_controller_can_not_measure_is_held() {
+        let providers = [
+            // No plugin is in service.
+            json!({"web": {"url": "http://shop.web:8080/health"}}),
+            // Refused by name.
+            json!({"web": {"url": "https://shop.web/health", "insecure": true}}),
+        ];
+        for provider in providers {
+            let exchanges = vec![
+                expect(READ, Reply::With(200, begun_there(&provider))),
+                expect(WRITE, Reply::written("101")),
+            ];
+            scenario(exchanges, async |context| {
+                let engine = AnalysisEngine {
+                    permission: Permission::with_argo(Claim::held()),
+                    ..engine(context)
+                };
+                let again = engine.steps(&samples::argo_key("web-abc-2")).await.unwrap();
+                assert!(again.is_some(), "it has come to its end: {provider}");
+            })
+            .await;
+        }
+    }
+
+    #[test]
+    fn a_run_that_this_controller_has_measured_is_its_own() {
+        let of = |run: Value| Run::of(serde_json::from_value(run).unwrap(), Group::Argo).unwrap();
+        let mut measured = begun_there(&json!({"web": {"url": "http://shop.web:8080/health"}}));
+        assert!(of(measured.clone()).is_foreign(Group::Argo));
+
+        measured["status"]["metricResults"][0]["pluginDigest"] = json!("sha256:01");
+
+        assert!(!of(measured).is_foreign(Group::Argo));
+    }
 }

@@ -12,11 +12,6 @@ use crate::access::{Access, Address, Allowed, Connection};
 use crate::analysis::configuration::{Configuration, Provider, Servers};
 use crate::analysis::shares::Shares;
 
-/// Queries of one provider at the same time: one that is slow must not be overrun, nor starve the others.
-const AT_ONCE: usize = 8;
-/// Those for one namespace: half, so that others get their answers, too.
-const AT_ONCE_FOR_NAMESPACE: usize = 4;
-
 /// A provider, and what is kept of it between queries.
 #[derive(Debug)]
 pub(super) struct Known {
@@ -47,10 +42,12 @@ pub(super) enum NotAllowed {
 impl Known {
     fn new(provider: Provider) -> Self {
         let access = provider.access();
+        let at_once = provider.limits.queries_at_once;
         Self {
             connection: Connection::new(&access),
             access,
-            places: Shares::new(AT_ONCE, AT_ONCE_FOR_NAMESPACE),
+            // Half for one namespace, so that others get their answers, too.
+            places: Shares::new(at_once, at_once / 2),
             provider,
         }
     }

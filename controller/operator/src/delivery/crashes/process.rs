@@ -190,7 +190,7 @@ impl Process {
         self.outbox.seen(key, &rollout.uid);
         let mut observed = sighting().observed;
         observed.status = rollout.status.clone();
-        observed.sinks = self.outbox.of(&rollout.uid);
+        observed.sinks = self.outbox.of(&key.namespace, &rollout.uid);
         match change {
             Change::Abort => observed.status.abort = true,
             Change::Retry => observed.status.abort = false,

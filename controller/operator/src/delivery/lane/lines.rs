@@ -54,6 +54,22 @@ impl Line {
         self.facts.drain(..number).collect()
     }
 
+    /// What the sink does not want never comes into the line: it is done with once all that it wants before it is.
+    pub(super) fn pass_unwanted(&mut self) {
+        let next = self.facts.front().map(|fact| fact.sequence.saturating_sub(1));
+        self.done = self.done.max(next.unwrap_or(self.offered));
+    }
+
+    /// The number of the last fact that is done with, as the status is to have it: while more is to be told, what it had
+    /// before, for one write is to note all of it.
+    pub(super) fn progress(&self) -> u64 {
+        if self.facts.is_empty() && !self.is_busy {
+            self.done
+        } else {
+            self.published
+        }
+    }
+
     /// What is sent next, `most` facts of it; None where somebody is sending, or nothing is left.
     pub(super) fn job(&mut self, most: usize) -> Option<Job> {
         self.is_queued = false;

@@ -1,12 +1,30 @@
 use std::collections::BTreeMap;
 
+use kulta_core::history::FactKind;
+
 use super::*;
 use crate::delivery::worker::tests::{fact, subject};
 
 const SINK: &str = "dashboard";
 
 fn lane() -> Lane {
-    Lane::new(SINK, Filter::default(), Arc::new(Metrics::new("test")))
+    wanting(Filter::default())
+}
+
+fn wanting(filter: Filter) -> Lane {
+    Lane::new(SINK, filter, Arc::new(Metrics::new("test")))
+}
+
+/// Wants what the standard knows, and nothing of KULTA's own, which weights are.
+fn standard() -> Filter {
+    Filter {
+        types: Some(vec!["dev.cdevents.".to_owned()]),
+        ..Filter::default()
+    }
+}
+
+fn metrics(lane: &Lane) -> String {
+    lane.metrics.render().unwrap()
 }
 
 /// A status whose history has these facts, of which the sink has those up to `delivered`.
@@ -176,20 +194,96 @@ async fn an_answer_to_what_was_sent_before_does_not_end_the_wait_that_a_sink_ask
     assert!(job(&lane).is_none());
 }
 
+/// A history with a promotion in the middle.
+fn promoted() -> Status {
+    let mut status = status(1..=3, 0);
+    status.history[1].kind = FactKind::Promoted;
+    status
+}
+
+#[tokio::test]
+async fn what_a_sink_does_not_want_waits_for_nothing() {
+    let lane = wanting(standard());
+    offer(&lane, &promoted());
+
+    let only = job(&lane).unwrap();
+    assert_eq!(numbers(&only), [2]);
+    assert!(metrics(&lane).contains(r#"kulta_sink_events_pending{sink="dashboard"} 1"#));
+    deliver(&lane, &only);
+
+    assert_eq!(lane.progress(&subject().uid).0, 3);
+}
+
 #[tokio::test(start_paused = true)]
-async fn a_fact_that_a_sink_does_not_want_says_nothing_of_how_it_does() {
+async fn a_sink_that_is_down_lacks_nothing_that_it_does_not_want() {
+    let lane = wanting(standard());
+    let mut other = promoted();
+    other.history.truncate(2);
+    lane.offer(
+        "other",
+        || Subject {
+            uid: "other".to_owned(),
+            ..subject()
+        },
+        &other,
+    );
+    let first = job(&lane).unwrap();
+    lane.end(&first, Ending::Stopped(None));
+
+    offer(&lane, &status(1..=3, 0));
+
+    assert_eq!(lane.progress(&subject().uid).0, 3);
+    offer(&lane, &status(1..=3, 3));
+    assert!(!lane.state.lock().lines.has(&subject().uid));
+}
+
+#[tokio::test]
+async fn how_a_sink_does_is_told_by_metrics() {
     let lane = lane();
     offer(&lane, &status(1..=2, 0));
     let first = job(&lane).unwrap();
+    lane.count(&Outcome::Refused {
+        message: String::new(),
+    });
     lane.end(&first, Ending::Stopped(None));
-    tokio::time::advance(LONGEST_DELAY).await;
+    let (pending, up) = (
+        r#"kulta_sink_events_pending{sink="dashboard"}"#,
+        r#"kulta_sink_up{sink="dashboard"}"#,
+    );
+    let oldest = r#"kulta_sink_oldest_pending_timestamp_seconds{sink="dashboard"}"#;
 
-    let probe = job(&lane).unwrap();
-    lane.skip(&subject().uid, 1);
-    lane.end(&probe, Ending::Done);
+    let told = metrics(&lane);
+    let since = fact(1).time.as_second();
+    assert!(
+        told.contains(&format!("{pending} 2")) && told.contains(&format!("{up} 0")),
+        "{told}"
+    );
+    assert!(told.contains(&format!("{oldest} {since}")), "{told}");
+    let refused = r#"kulta_sink_events_total{sink="dashboard",result="refused"} 1"#;
+    assert!(told.contains(refused), "{told}");
 
-    assert_eq!(numbers(&job(&lane).unwrap()), [2]);
-    assert!(lane.state.lock().pause.is_some());
+    lane.state.lock().pause = None;
+    deliver(&lane, &first);
+    let told = metrics(&lane);
+    assert!(
+        told.contains(&format!("{pending} 0")) && told.contains(&format!("{up} 1")),
+        "{told}"
+    );
+    assert!(told.contains(&format!("{oldest} 0.0")), "{told}");
+}
+
+#[tokio::test]
+async fn a_long_history_is_noted_once() {
+    let lane = lane();
+    let length = 2 * u64::try_from(MOST_IN_A_ROW).unwrap() + 2;
+    offer(&lane, &status(1..=length, 0));
+
+    let mut noted = 0;
+    while let Some(next) = job(&lane) {
+        noted += u32::from(deliver(&lane, &next));
+    }
+
+    assert_eq!((noted, lane.progress(&subject().uid).0), (1, length));
 }
 
 #[tokio::test(start_paused = true)]

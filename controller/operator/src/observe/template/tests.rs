@@ -9,8 +9,8 @@ use super::*;
 use crate::backoff::Retry;
 use crate::observe::observe;
 use crate::scenario::{Exchange, Reply, expect, scenario};
-use crate::watch::samples;
 use crate::watch::samples::{key, put};
+use crate::watch::{Projection as _, samples};
 
 const ROLLOUT: &str = "GET /apis/kulta.io/v1alpha1/namespaces/shop/rollouts/web";
 const DRY_RUN: &str =
@@ -94,6 +94,35 @@ async fn a_replica_set_of_another_controller_is_known_by_its_hash() {
     })
     .await;
     assert_eq!(ended.outcome, Ok(TemplateCheck::Known));
+}
+
+/// In a Rollout of `argoproj.io` fields that the API server does not know are left out, as they were by Argo Rollouts.
+#[tokio::test]
+async fn a_field_that_nobody_knows_is_left_out_and_told_where_argo_rollouts_left_it_out() {
+    const ARGO: &str = "GET /apis/argoproj.io/v1alpha1/namespaces/shop/rollouts/web";
+    let misspelt = r#"strict decoding error: unknown field "spec.template.spec.containers[0].imagee""#;
+    let lenient = DRY_RUN.trim_end_matches("&fieldValidation=Strict");
+    let exchanges = vec![
+        expect(ARGO, found(samples::argo(samples::rollout("web")))),
+        expect(DRY_RUN, Reply::failure(400, "BadRequest", misspelt, &[])),
+        expect(lenient, found(defaulted("web-x-dry-run", "x", "main"))),
+        expect(&read(&wanted_name()), missing()),
+    ];
+    let ended = scenario(exchanges, async |context| {
+        let key = samples::argo_key("web");
+        let rollout = Rollout::project(&samples::argo(samples::rollout("web"))).unwrap();
+        context.caches.apply(&key, &std::sync::Arc::new(rollout));
+        let seen = observe(context, &key).await.unwrap().unwrap();
+        seen.observed.template.check
+    })
+    .await;
+
+    assert_eq!(ended.outcome, TemplateCheck::New { name_taken: false });
+    let [(reason, note)] = &ended.events[..] else {
+        panic!("{:?}", ended.events);
+    };
+    assert_eq!(reason, "UnknownFields");
+    assert!(note.contains("imagee"), "{note}");
 }
 
 #[tokio::test]

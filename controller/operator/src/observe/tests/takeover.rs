@@ -166,8 +166,9 @@ async fn taken_over(state: &str) -> (Value, Value) {
 }
 
 /// What must be as before.
-const KEPT: [&str; 14] = [
+const KEPT: [&str; 15] = [
     "/phase",
+    "/message",
     "/abort",
     "/abortedAt",
     "/currentPodHash",

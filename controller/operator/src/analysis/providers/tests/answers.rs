@@ -28,6 +28,17 @@ async fn a_server_with_too_many_queries_is_told_with_its_wait() {
 }
 
 #[tokio::test]
+async fn no_answer_is_read_further_than_the_operator_says() {
+    let (address, _) = server(Answered::Endless).await;
+    let mut provider = Provider::plain(address);
+    provider.limits.answer_bytes = Some(500);
+
+    let answer = with(provider).for_namespace("shop").query(&query("up")).await;
+
+    assert_eq!(answer, Err(QueryError::TooLarge { bytes: 500 }));
+}
+
+#[tokio::test]
 async fn credentials_that_are_not_accepted_are_told_so() {
     for status in [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN] {
         let refused = Answered::With(status, "no".to_owned());

@@ -45,6 +45,20 @@ async fn a_query_without_a_place_is_told_at_once_and_not_asked() {
 }
 
 #[tokio::test]
+async fn a_provider_is_asked_no_more_at_once_than_the_operator_says() {
+    let (address, asked) = server(Answered::Never).await;
+    let mut provider = Provider::plain(address);
+    provider.limits.queries_at_once = 2;
+    let providers = with(provider);
+
+    begin(&providers, "bank", 2);
+    begin(&providers, "depot", 2);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+
+    assert_eq!(asked.lock().len(), 2);
+}
+
+#[tokio::test]
 async fn one_namespace_does_not_take_all_places() {
     let (providers, asked) = slow().await;
 
