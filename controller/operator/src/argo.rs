@@ -9,13 +9,11 @@ mod served;
 use std::convert::Infallible;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use kube::{Api, Client};
 
 use self::served::{Look, Served};
 use crate::instance::Instance;
-use crate::lease::Lease;
-use crate::permission::Permission;
+use crate::lease::{Claim, Lease};
 
 /// Argo Rollouts' own name for it, where the controller has no instance id.
 pub const LEASE: &str = "argo-rollouts-controller-lock";
@@ -31,22 +29,20 @@ pub struct ArgoApi {
 }
 
 impl ArgoApi {
-    /// The lease is that of `instance`, in `namespace`; `pod_name` tells people who holds it.
+    /// The lease is that of `instance`, in `namespace`; it is held as `identity`.
     #[must_use]
-    pub fn new(client: Client, instance: &Instance, namespace: &str, pod_name: &str) -> Self {
+    pub fn new(client: Client, instance: &Instance, namespace: &str, identity: &str) -> Self {
         let leases = Api::namespaced(client.clone(), namespace);
-        // Nobody else is called so: a pod's name is its own, and a process in it is told apart by when it began.
-        let identity = format!("{pod_name}_{}", Timestamp::now().as_nanosecond());
         Self {
-            lease: Lease::new(leases, &instance.own_name(LEASE), &identity),
+            lease: Lease::new(leases, &instance.own_name(LEASE), identity),
             client,
         }
     }
 
-    /// What may be written.
+    /// What says whether the lease is held.
     #[must_use]
-    pub fn permission(&self) -> Permission {
-        Permission::with_argo(self.lease.claim())
+    pub fn claim(&self) -> Claim {
+        self.lease.claim()
     }
 
     /// Holds the lease whenever it can be had and the definitions are as they should be, for ever; `changed` is told when it
@@ -62,6 +58,13 @@ impl ArgoApi {
             self.lease.release().await;
             changed(false);
         }
+    }
+
+    /// Gives the lease back, and does nothing more.
+    pub async fn rest(&self, changed: impl Fn(bool)) {
+        self.lease.release().await;
+        changed(false);
+        std::future::pending::<()>().await;
     }
 
     /// Gives the lease back at the end of the process.

@@ -161,9 +161,13 @@ pub struct ControllerArguments {
         value_name = "SECONDS"
     )]
     pub route_acceptance_deadline: u32,
-    /// The name of this pod: tells apart the Events of several
+    /// The name of this pod: tells apart the Events of several, and people who holds a lease
     #[arg(long, env = "POD_NAME", default_value = "kulta")]
     pub pod_name: String,
+    /// The UID of this pod: with it, a process that is started anew takes up at once the leases that the one before it in this
+    /// pod has held. Default: none, and it waits until they run out
+    #[arg(long, env = "POD_UID")]
+    pub pod_uid: Option<String>,
 }
 
 impl ControllerArguments {

@@ -30,8 +30,11 @@ use self::record::{Sighted, Turn};
 pub const DURATION: Duration = Duration::from_secs(15);
 /// Who holds it writes nothing any more when it has not been renewed for so long.
 pub const RENEW_WITHIN: Duration = Duration::from_secs(10);
-/// How often it is renewed, or looked at by who waits for it.
+/// How often it is renewed.
 pub const RETRY_EVERY: Duration = Duration::from_secs(2);
+/// How often whoever waits for it looks at it: what is given back is taken within this time, and of a holder that is gone the
+/// last renewal is seen within it.
+pub const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// A request that takes longer is made again: several fit into [`RENEW_WITHIN`].
 const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
@@ -94,8 +97,8 @@ impl From<kube::Error> for LeaseError {
 #[derive(Debug, PartialEq, Eq)]
 enum Outcome {
     Held,
-    /// Somebody else holds it, or was faster.
-    Other(String),
+    /// Somebody else holds it, or was faster; it may be taken in so much time, if it is not renewed.
+    Other(String, Duration),
 }
 
 impl Lease {
@@ -130,6 +133,7 @@ impl Lease {
         loop {
             let begun = Instant::now();
             let mut lapsed = false;
+            let mut pause = LOOK_EVERY;
             let problem = match self.attempt(&mut sighted).await {
                 Ok(Outcome::Held) => {
                     // For a moment before this answer it was not held, and what was to be done then was left undone.
@@ -137,8 +141,10 @@ impl Lease {
                     self.claim.until(begun + RENEW_WITHIN);
                     None
                 }
-                Ok(Outcome::Other(holder)) => {
+                Ok(Outcome::Other(holder, left)) => {
                     self.claim.lost();
+                    // No longer than it lasts.
+                    pause = pause.min(left);
                     Some(format!("{holder} holds it"))
                 }
                 // Nothing is known: it is held for as long as it was asked for.
@@ -151,7 +157,7 @@ impl Lease {
                 changed(is_held);
             }
             was_held = is_held;
-            sleep(RETRY_EVERY).await;
+            sleep(if is_held { RETRY_EVERY } else { pause }).await;
         }
     }
 
@@ -174,6 +180,16 @@ impl Lease {
                     );
                 }
             }
+        }
+    }
+
+    /// Who it is held as. A process of a pod, whose UID no other pod ever has, takes up at once what the one before it in that pod
+    /// has held: that one is gone. Without a pod nobody else is called so, for it is told apart by when it began.
+    #[must_use]
+    pub fn identity(pod_name: &str, pod_uid: Option<&str>) -> String {
+        match pod_uid {
+            Some(uid) => format!("{pod_name}_{uid}"),
+            None => format!("{pod_name}_{}", Timestamp::now().as_nanosecond()),
         }
     }
 
@@ -213,7 +229,7 @@ impl Lease {
             return Self::unless_faster(made);
         };
         match sighted.turn(&found, &self.identity, Instant::now()) {
-            Turn::Wait { holder } => Ok(Outcome::Other(holder)),
+            Turn::Wait { holder, left } => Ok(Outcome::Other(holder, left)),
             Turn::Renew => {
                 let renewed = record::renewed(found, Timestamp::now());
                 Self::unless_faster(self.in_time(self.replace(&renewed)).await)
@@ -234,7 +250,7 @@ impl Lease {
         match written {
             Ok(_) => Ok(Outcome::Held),
             Err(LeaseError::Request(error)) if is_conflict(&error) => {
-                Ok(Outcome::Other("somebody who was faster".to_owned()))
+                Ok(Outcome::Other("somebody who was faster".to_owned(), LOOK_EVERY))
             }
             Err(error) => Err(error),
         }

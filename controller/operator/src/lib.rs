@@ -20,6 +20,7 @@ pub mod history_api;
 pub mod history_command;
 pub mod instance;
 pub mod key;
+pub mod leader;
 pub mod lease;
 pub mod metrics;
 pub mod observe;

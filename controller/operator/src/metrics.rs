@@ -258,6 +258,7 @@ pub struct Metrics {
     configurations: Family<ResultLabel, Counter<u64, AtomicU64>>,
     rollouts: Family<PhaseLabel, Gauge<i64, AtomicI64>>,
     argo_lease: Gauge<i64, AtomicI64>,
+    leads: Gauge<i64, AtomicI64>,
     /// The phase in which each Rollout was last counted, by its UID.
     counted: Mutex<HashMap<String, Phase>>,
 }
@@ -280,6 +281,7 @@ impl Metrics {
             configurations: Family::default(),
             rollouts: Family::default(),
             argo_lease: Gauge::default(),
+            leads: Gauge::default(),
             counted: Mutex::default(),
         };
         for phase in PHASES {
@@ -344,7 +346,23 @@ impl Metrics {
             "Whether argoproj.io is worked on: 1 while the lease of Argo Rollouts is held",
             self.argo_lease.clone(),
         );
+        registry.register(
+            "leader",
+            "Whether this replica is the one that works: 1 while it holds KULTA's own lease",
+            self.leads.clone(),
+        );
         self
+    }
+
+    /// This replica is the one that works, or is not: then what it knew of Rollouts is another one's to tell.
+    pub fn leads(&self, leads: bool) {
+        self.leads.set(leads.into());
+        if !leads {
+            let mut counted = self.counted.lock();
+            for (_, phase) in std::mem::take(&mut *counted) {
+                self.phase(phase).dec();
+            }
+        }
     }
 
     /// The lease of Argo Rollouts is held, or is not.

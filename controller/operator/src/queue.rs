@@ -6,6 +6,7 @@ use kube::runtime::scheduler::ScheduleRequest;
 use tokio::time::Instant;
 
 use crate::key::ObjectKey;
+use crate::watch::ToDo;
 
 /// Where reconciles are asked for. Cheap to clone.
 ///
@@ -32,6 +33,15 @@ pub struct Queues {
     pub analyses: Requests,
     /// Experiments.
     pub experiments: Requests,
+}
+
+impl Queues {
+    /// Asks for all that there is to do.
+    pub fn all_now(&self, to_do: ToDo) {
+        self.rollouts.all_now(to_do.rollouts);
+        self.analyses.all_now(to_do.analyses);
+        self.experiments.all_now(to_do.experiments);
+    }
 }
 
 /// What was asked for of each of the [`Queues`].

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::Stream;
+use futures::{FutureExt as _, Stream};
 use kube::Client;
 use kube::runtime::scheduler::ScheduleRequest;
 use kulta_api::Group;
@@ -34,6 +34,8 @@ use crate::experiment::ExperimentEngine;
 use crate::history_api::HistoryApi;
 use crate::instance::Instance;
 use crate::key::ObjectKey;
+use crate::leader::Leadership;
+use crate::lease::Lease;
 use crate::metrics::Metrics;
 use crate::permission::Permission;
 use crate::queue::{Queues, Requests, queues};
@@ -144,11 +146,11 @@ async fn run_with(
     stop: CancellationToken,
 ) -> Result<(), RunError> {
     let (queues, asked) = queues();
-    let argo = argo_api(&clients.patient, &arguments);
+    let leases = Leases::new(&clients.patient, &arguments);
     let instruments = Instruments::new(host, &configuration);
-    let (context, send_events) = context(clients, &arguments, &queues.rollouts, &instruments, argo.as_ref());
+    let (context, send_events) = context(clients, &arguments, &queues.rollouts, &instruments, &leases);
     context.outbox.configure(&configuration.events);
-    let (mut parts, synced) = watch_all(&context, &arguments, argo.clone(), &queues);
+    let (mut parts, synced) = watch_all(&context, &arguments, &leases, &queues);
     let liveness = [(); 3].map(|()| Liveness::new(STUCK_AFTER));
     let endpoints = Endpoints {
         metrics: Arc::clone(&context.metrics),
@@ -184,8 +186,44 @@ async fn run_with(
     parts.spawn(experiments.run(asked.experiments, stop.clone()));
     let rollouts = begin.main_loop(Reconciler::new(context), queues.rollouts, liveness);
     let ended = until_the_end(rollouts.run(asked.rollouts, stop.clone()), parts, stop).await;
-    finish(send_events, argo).await;
+    finish(send_events, &leases).await;
     ended
+}
+
+/// The leases that this process wants.
+struct Leases {
+    own: Leadership,
+    /// That of Argo Rollouts, where `argoproj.io` is to be served.
+    argo: Option<ArgoApi>,
+}
+
+impl Leases {
+    fn new(client: &Client, arguments: &ControllerArguments) -> Self {
+        let instance = Instance::from(arguments.instance_id.clone());
+        let identity = Lease::identity(&arguments.pod_name, arguments.pod_uid.as_deref());
+        let namespace = arguments.argo_lease_namespace.as_deref();
+        let namespace = namespace.filter(|_| arguments.argo_api);
+        Self {
+            own: Leadership::new(client.clone(), &instance, &identity),
+            argo: namespace.map(|namespace| ArgoApi::new(client.clone(), &instance, namespace, &identity)),
+        }
+    }
+
+    fn permission(&self) -> Permission {
+        let permission = Permission::leading(self.own.claim());
+        match &self.argo {
+            Some(argo) => permission.with_argo(argo.claim()),
+            None => permission,
+        }
+    }
+
+    /// Gives them back, so that another replica need not wait until they run out.
+    async fn release(&self) {
+        if let Some(argo) = &self.argo {
+            argo.release().await;
+        }
+        self.own.release().await;
+    }
 }
 
 /// What all main loops begin with.
@@ -210,14 +248,44 @@ impl Begin<'_> {
 fn watch_all(
     context: &Context,
     arguments: &ControllerArguments,
-    argo: Option<ArgoApi>,
+    leases: &Leases,
     queues: &Queues,
 ) -> (JoinSet<()>, Synced) {
     let (synced, argo_synced) = (Synced::default(), Synced::of_argo());
     let mut parts = feeds(context, arguments, queues, (&synced, &argo_synced)).start();
-    serve_argo(&mut parts, argo, context, queues, &argo_synced);
-    keep_inventory(&mut parts, context, arguments, (&synced, &argo_synced));
+    lead(&mut parts, leases.own.clone(), context, queues, &synced);
+    serve_argo(&mut parts, leases, context, queues, &argo_synced);
+    keep_inventory(&mut parts, context, arguments, leases, (&synced, &argo_synced));
     (parts, synced)
+}
+
+/// Leads whenever the lease can be had, once all that there is was seen: everything is looked at then.
+fn lead(
+    parts: &mut JoinSet<()>,
+    leadership: Leadership,
+    context: &Context,
+    queues: &Queues,
+    synced: &Synced,
+) {
+    let mut synced = synced.subscribe();
+    let (caches, queues) = (Arc::clone(&context.caches), queues.clone());
+    let (metrics, outbox) = (Arc::clone(&context.metrics), context.outbox.clone());
+    parts.spawn(async move {
+        // Its sender lives as long as the watches do.
+        if synced.wait_for(|all| *all).await.is_err() {
+            return;
+        }
+        leadership
+            .run(|leads| {
+                metrics.leads(leads);
+                if leads {
+                    queues.all_now(caches.read(|tables| tables.to_do_in(Group::Kulta)));
+                } else {
+                    outbox.leave();
+                }
+            })
+            .await;
+    });
 }
 
 /// What everything works with, and the sending of events, which has begun.
@@ -226,7 +294,7 @@ fn context(
     arguments: &ControllerArguments,
     requests: &Requests,
     instruments: &Instruments,
-    argo: Option<&ArgoApi>,
+    leases: &Leases,
 ) -> (Context, JoinHandle<()>) {
     let metrics = Metrics::new(VERSION);
     let serves_argo_metrics = arguments.argo_metrics_address.is_some();
@@ -253,7 +321,7 @@ fn context(
         events,
         outbox: Outbox::new(requests.clone(), caches, Arc::clone(&metrics)),
         metrics,
-        permission: argo.map_or_else(Permission::default, ArgoApi::permission),
+        permission: leases.permission(),
         instance: arguments.instance_id.clone().into(),
         settings: arguments.settings(),
     };
@@ -262,10 +330,8 @@ fn context(
 
 /// Gives back what was held, for nothing is written any more, and waits until the events that were told are sent, but not
 /// for long.
-async fn finish(send_events: JoinHandle<()>, argo: Option<ArgoApi>) {
-    if let Some(argo) = argo {
-        argo.release().await;
-    }
+async fn finish(send_events: JoinHandle<()>, leases: &Leases) {
+    leases.release().await;
     if tokio::time::timeout(SEND_EVENTS_WITHIN, send_events)
         .await
         .is_err()
@@ -340,30 +406,35 @@ fn analysis_work(
     }
 }
 
-/// Keeps the inventory for as long as the process lives, once all Rollouts were seen: which of them went is not known before.
+/// Keeps the inventory for as long as this replica leads, once all Rollouts were seen: which of them went is not known before.
 fn keep_inventory(
     parts: &mut JoinSet<()>,
     context: &Context,
     arguments: &ControllerArguments,
+    leases: &Leases,
     (synced, argo_synced): (&Synced, &Synced),
 ) {
     let argo_ready = arguments.argo_api.then(|| argo_synced.subscribe());
+    let leading = leases.own.follow();
     let keeper = Keeper {
         caches: Arc::clone(&context.caches),
         outbox: context.outbox.clone(),
         namespace: arguments.namespace.clone(),
         argo_api: arguments.argo_api,
         config_map: context.instance.own_name(CONFIG_MAP),
+        permission: context.permission.clone(),
         ready: synced.subscribe(),
         client: context.client.clone(),
     };
-    parts.spawn(async {
+    parts.spawn(async move {
         if let Some(mut ready) = argo_ready
             && ready.wait_for(|all| *all).await.is_err()
         {
             return;
         }
-        keeper.run().await;
+        // What one before has written down is read each time.
+        let work = || keeper.clone().run().map(drop);
+        leading.work(work, || keeper.forget_departed()).await;
     });
 }
 
@@ -377,25 +448,11 @@ fn analyse(
     parts.spawn(work.run(asked, stop));
 }
 
-/// The group `argoproj.io`, where it is to be served.
-fn argo_api(client: &Client, arguments: &ControllerArguments) -> Option<ArgoApi> {
-    let namespace = arguments.argo_lease_namespace.as_deref();
-    let namespace = namespace.filter(|_| arguments.argo_api)?;
-    let instance = Instance::from(arguments.instance_id.clone());
-    let pod_name = &arguments.pod_name;
-    Some(ArgoApi::new(client.clone(), &instance, namespace, pod_name))
-}
-
-/// Serves `argoproj.io` for as long as the process lives, once all that there is of it was seen: it is looked at when it may
+/// Serves `argoproj.io` for as long as this replica leads, once all that there is of it was seen: it is looked at when it may
 /// be written. That it can't be seen holds up nothing of the own group.
-fn serve_argo(
-    parts: &mut JoinSet<()>,
-    argo: Option<ArgoApi>,
-    context: &Context,
-    queues: &Queues,
-    synced: &Synced,
-) {
-    let Some(argo) = argo else { return };
+fn serve_argo(parts: &mut JoinSet<()>, leases: &Leases, context: &Context, queues: &Queues, synced: &Synced) {
+    let Some(argo) = leases.argo.clone() else { return };
+    let leading = leases.own.follow();
     let mut synced = synced.subscribe();
     let (caches, queues) = (Arc::clone(&context.caches), queues.clone());
     let metrics = Arc::clone(&context.metrics);
@@ -404,16 +461,15 @@ fn serve_argo(
         if synced.wait_for(|all| *all).await.is_err() {
             return;
         }
-        argo.run(|is_held| {
+        let changed = |is_held| {
             metrics.argo_lease(is_held);
             if is_held {
-                let to_do = caches.read(|tables| tables.to_do_in(Group::Argo));
-                queues.rollouts.all_now(to_do.rollouts);
-                queues.analyses.all_now(to_do.analyses);
-                queues.experiments.all_now(to_do.experiments);
+                queues.all_now(caches.read(|tables| tables.to_do_in(Group::Argo)));
             }
-        })
-        .await;
+        };
+        let work = || argo.run(changed).map(|never| match never {});
+        // Of a replica that does not lead any more it is given back.
+        leading.work(work, || argo.rest(changed)).await;
     });
 }
 

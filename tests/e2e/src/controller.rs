@@ -25,6 +25,8 @@ use crate::stage;
 /// How long a parent of a route may stay silent: many times what the gateway takes even on a busy machine, and short
 /// enough for scenarios to wait for its end.
 const ROUTE_ACCEPTANCE_DEADLINE_SECONDS: &str = "5";
+/// As if all of them ran in one pod, one after the other.
+const POD_UID: &str = "e2e";
 
 /// What a log says where the controller has panicked: Rust's own words, and the main loop's when a reconcile ended by
 /// a panic, which it survives.
@@ -119,6 +121,8 @@ impl Controller {
             ])
             .envs(self.environment.clone())
             .env("KUBECONFIG", &self.kubeconfig)
+            // There is one at a time, as in a pod: what the one before has held it takes up at once.
+            .env("POD_UID", POD_UID)
             .kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         self.child = Some(

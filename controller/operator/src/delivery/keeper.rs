@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use kulta_api::Group;
 use kulta_api::names::FIELD_MANAGER;
@@ -22,6 +22,7 @@ use super::Outbox;
 use super::inventory::{Changes, Entries, Entry, Gone, Inventory, Room, facts_of};
 use super::unheard::Unheard;
 use crate::key::ObjectKey;
+use crate::permission::Permission;
 use crate::watch::Caches;
 
 mod pace;
@@ -35,7 +36,8 @@ pub const CONFIG_MAP: &str = "kulta-inventory";
 const WRITE_GAP: Duration = Duration::from_millis(200);
 
 /// An answer takes milliseconds; without one the ends of Rollouts are told all the same, and the inventory is tried again.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
+/// What was begun while this replica led has been given up when another one may.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(4);
 
 /// The inventory can't be read or written now.
 #[derive(Debug, Error)]
@@ -44,6 +46,26 @@ enum KeeperError {
     Api(#[from] Box<kube::Error>),
     #[error("no answer within {} s", ANSWERS_WITHIN.as_secs())]
     Silence,
+    #[error("another replica leads")]
+    Follows,
+}
+
+/// The ConfigMap, as far as it is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+enum Stored {
+    /// It is to be read.
+    #[default]
+    Unread,
+    /// There is none.
+    Missing,
+    /// Its version: precondition of each write, so that nothing is written over what another replica has written since.
+    At(String),
+}
+
+impl Stored {
+    fn of(metadata: &ObjectMeta) -> Self {
+        Self::At(metadata.resource_version.clone().unwrap_or_default())
+    }
 }
 
 async fn in_time<T>(answer: impl Future<Output = Result<T, kube::Error>>) -> Result<T, KeeperError> {
@@ -53,11 +75,19 @@ async fn in_time<T>(answer: impl Future<Output = Result<T, kube::Error>>) -> Res
     }
 }
 
+fn is_conflict(error: &KeeperError) -> bool {
+    matches!(error, KeeperError::Api(error) if matches!(&**error, kube::Error::Api(status) if status.is_conflict()))
+}
+
 fn is_not_found(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.is_not_found())
 }
 
+/// Departed Rollouts of which this replica has nothing to tell are forgotten this often.
+const FORGET_EVERY: Duration = Duration::from_mins(1);
+
 /// Keeps the inventory.
+#[derive(Clone)]
 pub struct Keeper {
     /// What the watches see.
     pub caches: Arc<Caches>,
@@ -69,6 +99,8 @@ pub struct Keeper {
     pub argo_api: bool,
     /// The ConfigMap: each controller has one of its own.
     pub config_map: String,
+    /// Whether this replica leads: the others write nothing.
+    pub permission: Permission,
     /// True once all Rollouts that there are were seen.
     pub ready: watch::Receiver<bool>,
     /// The API server; its default namespace is the controller's own.
@@ -81,18 +113,18 @@ impl Keeper {
         // The other end is gone when the process ends.
         self.ready.wait_for(|ready| *ready).await.ok()?;
         let mut inventory = Inventory::default();
-        let mut is_recalled = false;
+        let mut stored = Stored::default();
         let mut pace = Pace::default();
         loop {
             // Whoever comes while the inventory is written is not missed.
             let news = self.outbox.news();
             self.forget(&mut inventory);
             let mut gone = self.compare(&mut inventory);
-            let is_urgent = !is_recalled || self.changes(&inventory).is_urgent();
+            let is_urgent = stored == Stored::Unread || self.changes(&inventory).is_urgent();
             // What is stored has the time that is told: an event that is told twice is the same.
             let is_due = pace.is_due(is_urgent);
             if is_due {
-                let is_kept = self.keep(&mut inventory, &mut is_recalled, &mut gone).await;
+                let is_kept = self.keep(&mut inventory, &mut stored, &mut gone).await;
                 pace.note(is_kept);
             } else if !self.changes(&inventory).is_empty() {
                 pace.is_wanted();
@@ -110,34 +142,43 @@ impl Keeper {
         }
     }
 
+    /// Has nothing to do while another replica leads: which Rollouts go is that one's to tell.
+    pub async fn forget_departed(&self) {
+        loop {
+            self.caches.take_departed();
+            sleep(FORGET_EVERY).await;
+        }
+    }
+
     /// Brings what is stored up to date. Whether it is. Those that went while nobody watched are added to `gone`.
-    async fn keep(&self, inventory: &mut Inventory, is_recalled: &mut bool, gone: &mut Vec<Gone>) -> bool {
-        if !*is_recalled {
-            *is_recalled = self.recall(inventory).await;
+    async fn keep(&self, inventory: &mut Inventory, stored: &mut Stored, gone: &mut Vec<Gone>) -> bool {
+        if *stored == Stored::Unread {
+            *stored = self.recall(inventory).await;
             gone.extend(inventory.leaving());
             gone.extend(self.compare(inventory));
         }
-        if !*is_recalled {
+        if *stored == Stored::Unread {
             // Where nobody is to be told anything, nothing is missed.
             return !self.outbox.has_sinks();
         }
-        self.write(inventory).await
+        self.write(inventory, stored).await
     }
 
-    async fn recall(&self, inventory: &mut Inventory) -> bool {
+    async fn recall(&self, inventory: &mut Inventory) -> Stored {
         let config_maps = self.config_maps();
         match in_time(config_maps.get_opt(&self.config_map)).await {
-            Ok(stored) => {
-                let data = stored.and_then(|stored| stored.data).unwrap_or_default();
+            Ok(found) => {
+                let version = found.as_ref().map(|found| Stored::of(&found.metadata));
+                let data = found.and_then(|found| found.data).unwrap_or_default();
                 let (facts, entries) = data.into_iter().partition(|(key, _)| facts_of(key).is_some());
                 let entries = self.entries(entries);
                 let unheard = unheard(facts, &entries);
                 inventory.recall(entries, unheard);
-                true
+                version.unwrap_or(Stored::Missing)
             }
             Err(error) => {
                 self.complain("read", &error);
-                false
+                Stored::Unread
             }
         }
     }
@@ -212,49 +253,69 @@ impl Keeper {
         }
     }
 
-    async fn write(&self, inventory: &mut Inventory) -> bool {
+    async fn write(&self, inventory: &mut Inventory, stored: &mut Stored) -> bool {
         let changes = self.changes(inventory);
         if changes.is_empty() {
             return true;
         }
-        let written = match self.patch(&changes).await {
+        let written = match stored {
+            Stored::At(version) => self.patch(version, &changes).await,
+            Stored::Missing | Stored::Unread => self.make(&changes).await,
+        };
+        let written = match written {
             Err(KeeperError::Api(error)) if is_not_found(&error) => {
+                // Somebody has deleted it: all that is known is written.
                 inventory.nothing_is_stored();
-                self.make(inventory).await
+                let all = inventory.changes();
+                self.make(&all).await.map(|version| (version, all))
             }
-            written => written.map(|()| changes),
+            written => written.map(|version| (version, changes)),
         };
         match written {
-            Ok(changes) => {
+            Ok((version, changes)) => {
+                *stored = version;
                 inventory.stored(changes);
                 true
             }
             Err(error) => {
+                if is_conflict(&error) {
+                    *stored = Stored::Unread;
+                }
                 self.complain("written", &error);
                 false
             }
         }
     }
 
-    /// Makes the ConfigMap, with all that is known.
-    async fn make(&self, inventory: &Inventory) -> Result<Changes, KeeperError> {
+    /// Makes the ConfigMap, and then changes it: what can be made is not told by name.
+    async fn make(&self, changes: &Changes) -> Result<Stored, KeeperError> {
         let mut empty = ConfigMap::default();
         empty.metadata.name = Some(self.config_map.clone());
         let config_maps = self.config_maps();
-        in_time(config_maps.create(&PostParams::default(), &empty)).await?;
-        let changes = inventory.changes();
-        self.patch(&changes).await?;
-        Ok(changes)
+        self.may_write()?;
+        let made = in_time(config_maps.create(&PostParams::default(), &empty)).await?;
+        let version = made.metadata.resource_version.unwrap_or_default();
+        self.patch(&version, changes).await
     }
 
-    async fn patch(&self, changes: &Changes) -> Result<(), KeeperError> {
+    async fn patch(&self, version: &str, changes: &Changes) -> Result<Stored, KeeperError> {
         let patching = PatchParams {
             field_manager: Some(FIELD_MANAGER.to_owned()),
             ..PatchParams::default()
         };
-        let (config_maps, patch) = (self.config_maps(), Patch::Merge(json!({"data": changes.data()})));
+        let patch = json!({"metadata": {"resourceVersion": version}, "data": changes.data()});
+        let (config_maps, patch) = (self.config_maps(), Patch::Merge(patch));
+        self.may_write()?;
         let patched = config_maps.patch_metadata(&self.config_map, &patching, &patch);
-        in_time(patched).await.map(drop)
+        Ok(Stored::of(&in_time(patched).await?.metadata))
+    }
+
+    fn may_write(&self) -> Result<(), KeeperError> {
+        if self.permission.leads() {
+            Ok(())
+        } else {
+            Err(KeeperError::Follows)
+        }
     }
 
     fn config_maps(&self) -> Api<ConfigMap> {

@@ -192,6 +192,14 @@ impl Lane {
         }
     }
 
+    /// Forgets all that there is to tell.
+    pub(super) fn leave(&self) {
+        let mut state = self.state.lock();
+        state.lines = Lines::default();
+        state.ready.clear();
+        self.show(&state);
+    }
+
     /// The next thing to send, once there is one and the sink takes anything.
     pub(super) async fn next(&self) -> Job {
         loop {

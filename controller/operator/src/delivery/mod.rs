@@ -147,6 +147,13 @@ impl Outbox {
         }
     }
 
+    /// Forgets all that there is to tell: another replica tells it. What is on its way goes on, and may come twice.
+    pub fn leave(&self) {
+        for running in self.0.lanes.read().values() {
+            running.lane.leave();
+        }
+    }
+
     /// There is a Rollout that was not seen before.
     pub fn seen(&self, key: &ObjectKey, uid: &str) {
         self.0.seen.lock().insert(uid.to_owned(), key.clone());

@@ -24,6 +24,8 @@ pub(super) enum Turn {
     Wait {
         /// Who it is.
         holder: String,
+        /// When it may be taken, unless it is renewed.
+        left: Duration,
     },
 }
 
@@ -44,13 +46,15 @@ impl Sighted {
         };
         self.last = Some((version, since));
         let holder = holder(lease);
+        let left = duration(lease).saturating_sub(now.duration_since(since));
         if holder == identity {
             Turn::Renew
-        } else if holder.is_empty() || now.duration_since(since) >= duration(lease) {
+        } else if holder.is_empty() || left.is_zero() {
             Turn::Take
         } else {
             Turn::Wait {
                 holder: holder.to_owned(),
+                left,
             }
         }
     }
@@ -142,9 +146,10 @@ mod tests {
         lease
     }
 
-    fn waits_for(holder: &str) -> Turn {
+    fn waits_for(holder: &str, left: Duration) -> Turn {
         Turn::Wait {
             holder: holder.to_owned(),
+            left,
         }
     }
 
@@ -168,9 +173,10 @@ mod tests {
         let begun = Instant::now();
         let theirs = lease("argo", "1");
 
-        assert_eq!(sighted.turn(&theirs, OWN, begun), waits_for("argo"));
-        let almost = begun + DURATION - Duration::from_millis(1);
-        assert_eq!(sighted.turn(&theirs, OWN, almost), waits_for("argo"));
+        assert_eq!(sighted.turn(&theirs, OWN, begun), waits_for("argo", DURATION));
+        let left = Duration::from_millis(1);
+        let almost = begun + DURATION - left;
+        assert_eq!(sighted.turn(&theirs, OWN, almost), waits_for("argo", left));
         assert_eq!(sighted.turn(&theirs, OWN, begun + DURATION), Turn::Take);
     }
 
@@ -182,7 +188,7 @@ mod tests {
 
         let renewed = sighted.turn(&lease("argo", "2"), OWN, begun + DURATION);
 
-        assert_eq!(renewed, waits_for("argo"));
+        assert_eq!(renewed, waits_for("argo", DURATION));
     }
 
     #[test]

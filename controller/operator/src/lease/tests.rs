@@ -33,16 +33,15 @@ fn put(version: &str) -> Exchange {
     expect(PUT, Reply::With(200, stored(OWN, version)))
 }
 
-/// What a process does that holds the lease for `rounds`, and whether it holds it then.
-async fn held_after(rounds: u32, exchanges: Vec<Exchange>) -> (bool, usize) {
+/// What a process does that wants the lease for so many seconds and a half, and whether it holds it then.
+async fn held_after(seconds: u64, exchanges: Vec<Exchange>) -> (bool, usize) {
     let gains = AtomicUsize::new(0);
     let held = answering(exchanges, async |client| {
         let lease = lease(client);
         let count = |gained: bool| {
             gains.fetch_add(usize::from(gained), Ordering::Relaxed);
         };
-        // Just after the last round has begun.
-        let time = RETRY_EVERY * (rounds - 1) + Duration::from_millis(500);
+        let time = Duration::from_secs(seconds) + Duration::from_millis(500);
         let ended = timeout(time, lease.hold(count)).await;
         assert!(ended.is_err());
         lease.claim().is_held()
@@ -68,22 +67,31 @@ async fn one_that_is_not_there_is_made_and_renewed() {
 async fn one_of_somebody_else_is_waited_for() {
     let exchanges = vec![get("argo", "1"), get("argo", "2")];
 
-    assert_eq!(held_after(2, exchanges).await, (false, 0));
+    assert_eq!(held_after(1, exchanges).await, (false, 0));
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_that_is_given_back_is_taken() {
     let exchanges = vec![get("argo", "1"), get("", "2"), put("3")];
 
-    assert_eq!(held_after(2, exchanges).await, (true, 1));
+    assert_eq!(held_after(1, exchanges).await, (true, 1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_that_nobody_renews_is_taken_after_its_duration() {
-    let mut exchanges: Vec<_> = (0..9).map(|_| get("argo", "1")).collect();
+    let mut exchanges: Vec<_> = (0..=15).map(|_| get("argo", "1")).collect();
     exchanges.push(put("2"));
 
-    assert_eq!(held_after(9, exchanges).await, (true, 1));
+    assert_eq!(held_after(15, exchanges).await, (true, 1));
+}
+
+#[test]
+fn the_process_of_a_pod_is_the_same_after_it_was_started_anew_and_others_never_are() {
+    let of_pod = || Lease::identity("kulta-0", Some("uid-1"));
+
+    assert_eq!(of_pod(), of_pod());
+    assert_ne!(of_pod(), Lease::identity("kulta-0", Some("uid-2")));
+    assert_ne!(Lease::identity("kulta", None), Lease::identity("kulta", None));
 }
 
 #[tokio::test(start_paused = true)]
@@ -91,7 +99,7 @@ async fn whoever_is_slower_does_not_hold_it() {
     let conflict = Reply::failure(409, "Conflict", "the object has been modified", &[]);
     let exchanges = vec![get("", "1"), expect(PUT, conflict)];
 
-    assert_eq!(held_after(1, exchanges).await, (false, 0));
+    assert_eq!(held_after(0, exchanges).await, (false, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -108,14 +116,14 @@ async fn a_holder_that_can_not_renew_stops_in_time_and_goes_on_when_it_can_again
     let down = |rounds: usize| (0..rounds).map(move |_| broken());
 
     let soon: Vec<_> = begin().into_iter().chain(down(4)).collect();
-    assert_eq!(held_after(5, soon).await, (true, 1));
+    assert_eq!(held_after(8, soon).await, (true, 1));
     let late: Vec<_> = begin().into_iter().chain(down(5)).collect();
-    assert_eq!(held_after(6, late).await, (false, 1));
+    assert_eq!(held_after(10, late).await, (false, 1));
     let again = begin()
         .into_iter()
         .chain(down(5))
         .chain([get(OWN, "2"), put("3")]);
-    assert_eq!(held_after(7, again.collect()).await, (true, 2));
+    assert_eq!(held_after(12, again.collect()).await, (true, 2));
 }
 
 #[tokio::test(start_paused = true)]

@@ -179,7 +179,7 @@ mod argo {
         };
         let ended = scenario(exchanges, async |context| {
             let context = Context {
-                permission: Permission::with_argo(claim),
+                permission: Permission::default().with_argo(claim),
                 ..context.clone()
             };
             report(&context, &rollout, &plan, &Applied::default()).await
@@ -218,7 +218,7 @@ mod argo {
 
         let ended = scenario(exchanges, async |context| {
             let context = Context {
-                permission: Permission::with_argo(Claim::held()),
+                permission: Permission::default().with_argo(Claim::held()),
                 ..context.clone()
             };
             report(&context, &rollout, &plan, &Applied::default()).await

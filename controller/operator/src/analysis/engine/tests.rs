@@ -528,7 +528,7 @@ mod argo {
     async fn without_the_lease_nothing_is_read_or_written() {
         scenario(Vec::new(), async |context| {
             let engine = AnalysisEngine {
-                permission: Permission::with_argo(Claim::default()),
+                permission: Permission::default().with_argo(Claim::default()),
                 ..engine(context)
             };
             assert_eq!(engine.steps(&samples::argo_key("web-abc-2")).await.unwrap(), None);
@@ -546,7 +546,7 @@ mod argo {
         ];
         scenario(exchanges, async |context| {
             let engine = AnalysisEngine {
-                permission: Permission::with_argo(Claim::held()),
+                permission: Permission::default().with_argo(Claim::held()),
                 ..engine(context)
             };
             engine.steps(&samples::argo_key("web-abc-2")).await.unwrap();
@@ -581,7 +581,7 @@ mod argo {
             ];
             scenario(exchanges, async |context| {
                 let engine = AnalysisEngine {
-                    permission: Permission::with_argo(Claim::held()),
+                    permission: Permission::default().with_argo(Claim::held()),
                     ..engine(context)
                 };
                 let again = engine.steps(&samples::argo_key("web-abc-2")).await.unwrap();

@@ -26,6 +26,7 @@ use super::super::{Outbox, Running};
 use super::world::World;
 use crate::key::ObjectKey;
 use crate::metrics::Metrics;
+use crate::permission::Permission;
 use crate::queue::{Requests, queue};
 use crate::scenario::sighting;
 use crate::watch::samples::put;
@@ -97,6 +98,7 @@ impl Process {
             namespace: None,
             argo_api: false,
             config_map: CONFIG_MAP.to_owned(),
+            permission: Permission::default(),
             ready: watch::channel(true).1,
             client: world.client(),
         };

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::*;
 use crate::context::Context;
 use crate::delivery::configuration::EventSettings;
+use crate::lease::Claim;
 use crate::scenario::{Exchange, Reply, expect, scenario};
 use crate::watch::Rollout;
 use crate::watch::samples::{key, put, rollout};
@@ -15,15 +16,22 @@ const PATCH: &str = "PATCH /api/v1/namespaces/default/configmaps/kulta-inventory
 /// That of the Rollout shop/web.
 const UID: &str = "uid-web";
 
+/// That of the ConfigMap.
+const VERSION: &str = "7";
+
+fn metadata() -> Value {
+    json!({"name": CONFIG_MAP, "resourceVersion": VERSION})
+}
+
 fn written() -> Reply {
     Reply::With(
         200,
-        json!({"kind": "PartialObjectMetadata", "metadata": {"name": CONFIG_MAP}}),
+        json!({"kind": "PartialObjectMetadata", "metadata": metadata()}),
     )
 }
 
 fn made() -> Reply {
-    let made = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": CONFIG_MAP}});
+    let made = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata()});
     Reply::With(201, made)
 }
 
@@ -33,14 +41,15 @@ fn missing() -> Reply {
 
 /// What is stored is to become another.
 fn patch(data: &Value) -> Exchange {
-    expect(PATCH, written()).with_body(json!({"data": data}))
+    let body = json!({"metadata": {"resourceVersion": VERSION}, "data": data});
+    expect(PATCH, written()).with_body(body)
 }
 
 /// What is stored.
 fn stored(data: &Value) -> Exchange {
     expect(
         READ,
-        Reply::With(200, json!({"metadata": {"name": CONFIG_MAP}, "data": data})),
+        Reply::With(200, json!({"metadata": metadata(), "data": data})),
     )
 }
 
@@ -59,12 +68,15 @@ async fn looks(exchanges: Vec<Exchange>, is_there: bool, configured: Value) -> (
             namespace: None,
             argo_api: false,
             config_map: CONFIG_MAP.to_owned(),
+            permission: Permission::default(),
             ready,
             client: context.client.clone(),
         };
         let mut inventory = Inventory::default();
         let mut gone = keeper.compare(&mut inventory);
-        let is_kept = keeper.keep(&mut inventory, &mut false, &mut gone).await;
+        let is_kept = keeper
+            .keep(&mut inventory, &mut Stored::default(), &mut gone)
+            .await;
         let is_gone = gone.iter().any(|gone| gone.uid == UID);
         (is_kept, is_gone)
     });
@@ -126,6 +138,7 @@ fn keeper(context: &Context) -> Keeper {
         namespace: None,
         argo_api: false,
         config_map: CONFIG_MAP.to_owned(),
+        permission: Permission::default(),
         ready: watch::channel(true).1,
         client: context.client.clone(),
     }
@@ -142,7 +155,6 @@ async fn what_no_sink_has_heard_of_a_deleted_rollout_is_stored_with_its_end() {
     let settings: EventSettings = serde_json::from_value(with_sink()).unwrap();
     let exchanges = vec![
         expect(READ, missing()),
-        expect(PATCH, missing()),
         expect(CREATE, made()),
         expect(PATCH, written()),
     ];
@@ -153,7 +165,11 @@ async fn what_no_sink_has_heard_of_a_deleted_rollout_is_stored_with_its_end() {
         let mut inventory = Inventory::default();
         let mut gone = keeper.compare(&mut inventory);
         let data = inventory.changes().data();
-        assert!(keeper.keep(&mut inventory, &mut false, &mut gone).await);
+        assert!(
+            keeper
+                .keep(&mut inventory, &mut Stored::default(), &mut gone)
+                .await
+        );
         data
     });
 
@@ -176,7 +192,11 @@ async fn what_the_process_before_has_not_told_is_offered_before_the_end() {
         let keeper = keeper(context);
         let mut inventory = Inventory::default();
         let mut gone = Vec::new();
-        assert!(keeper.keep(&mut inventory, &mut false, &mut gone).await);
+        assert!(
+            keeper
+                .keep(&mut inventory, &mut Stored::default(), &mut gone)
+                .await
+        );
         for gone in gone {
             keeper.outbox.gone(&gone, inventory.unheard(&gone.uid), None);
         }
@@ -241,7 +261,6 @@ async fn what_there_is_no_room_for_is_counted_as_lost() {
 async fn the_first_inventory_is_made() {
     let exchanges = vec![
         expect(READ, missing()),
-        expect(PATCH, missing()),
         expect(CREATE, made()),
         patch(&json!({UID: "shop/web"})),
     ];
@@ -305,6 +324,7 @@ async fn a_sink_that_is_set_up_anew_hears_the_ends_that_are_still_to_be_told() {
             namespace: None,
             argo_api: false,
             config_map: CONFIG_MAP.to_owned(),
+            permission: Permission::default(),
             ready,
             client: context.client.clone(),
         };
@@ -321,4 +341,43 @@ async fn a_sink_that_is_set_up_anew_hears_the_ends_that_are_still_to_be_told() {
 
     // Nothing is forgotten between the set-up of a sink and its being told.
     assert_eq!(ended.await.outcome, (false, 1, true));
+}
+
+#[tokio::test]
+async fn what_another_replica_has_written_meanwhile_is_read_before_anything_is_written() {
+    let conflict = Reply::failure(409, "Conflict", "the object has been modified", &[]);
+    let exchanges = vec![stored(&json!({})), expect(PATCH, conflict)];
+    let settings: EventSettings = serde_json::from_value(with_sink()).unwrap();
+    let ended = scenario(exchanges, async |context: &Context| {
+        context.outbox.configure(&settings);
+        put::<Rollout>(&context.caches, &rollout("web"));
+        let keeper = keeper(context);
+        let mut inventory = Inventory::default();
+        let mut gone = keeper.compare(&mut inventory);
+        let mut known = Stored::default();
+        let is_kept = keeper.keep(&mut inventory, &mut known, &mut gone).await;
+        (is_kept, known)
+    });
+
+    assert_eq!(ended.await.outcome, (false, Stored::Unread));
+}
+
+#[tokio::test]
+async fn a_replica_that_does_not_lead_writes_no_inventory() {
+    let settings: EventSettings = serde_json::from_value(with_sink()).unwrap();
+    let ended = scenario(vec![stored(&json!({}))], async |context: &Context| {
+        context.outbox.configure(&settings);
+        put::<Rollout>(&context.caches, &rollout("web"));
+        let keeper = Keeper {
+            permission: Permission::leading(Claim::default()),
+            ..keeper(context)
+        };
+        let mut inventory = Inventory::default();
+        let mut gone = keeper.compare(&mut inventory);
+        keeper
+            .keep(&mut inventory, &mut Stored::default(), &mut gone)
+            .await
+    });
+
+    assert!(!ended.await.outcome);
 }

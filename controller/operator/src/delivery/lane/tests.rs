@@ -273,6 +273,21 @@ async fn how_a_sink_does_is_told_by_metrics() {
 }
 
 #[tokio::test]
+async fn a_replica_that_does_not_lead_any_more_tells_nothing_more() {
+    let lane = lane();
+    offer(&lane, &status(1..=3, 0));
+    let under_way = job(&lane).unwrap();
+    other_job(&lane);
+
+    lane.leave();
+
+    assert!(!lane.has(&subject().uid, 2), "what was not sent yet is left out");
+    assert!(!deliver(&lane, &under_way), "nothing is to be noted");
+    assert!(job(&lane).is_none());
+    assert!(metrics(&lane).contains(r#"kulta_sink_events_pending{sink="dashboard"} 0"#));
+}
+
+#[tokio::test]
 async fn a_long_history_is_noted_once() {
     let lane = lane();
     let length = 2 * u64::try_from(MOST_IN_A_ROW).unwrap() + 2;
