@@ -133,15 +133,15 @@ impl Cluster {
         self.layout.kubeconfig(certificates::ADMIN)
     }
 
-    /// A command that runs a program inside the cluster's network, with `KUBECONFIG` set and `kubectl` to be found.
+    /// A command that runs a program inside the cluster's network, with `KUBECONFIG` set, and `kubectl` and `promtool` to be
+    /// found.
     #[must_use]
     pub fn enter(&self, program: &str) -> Command {
         let mut command = self.network().enter(program);
         let own = std::env::var("PATH").unwrap_or_default();
-        command.env(
-            "PATH",
-            format!("{}:{own}", self.artifacts.file("kubernetes", "bin").display()),
-        );
+        let [kubectl, promtool] = ["kubernetes", "prometheus"].map(|part| self.artifacts.file(part, "bin"));
+        let path = format!("{}:{}:{own}", kubectl.display(), promtool.display());
+        command.env("PATH", path);
         command.env("KUBECONFIG", self.kubeconfig());
         // Otherwise under the user's home.
         command.env("KUBECACHEDIR", self.layout.data("kubectl"));

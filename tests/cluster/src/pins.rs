@@ -136,7 +136,10 @@ pub(crate) const GO_MODULES: [GoModule; 6] = [
         name: "prometheus",
         go_mod: pinned!("prometheus/go.mod"),
         go_sum: pinned!("prometheus/go.sum"),
-        programs: &[("github.com/prometheus/prometheus/cmd/prometheus", "prometheus")],
+        programs: &[
+            ("github.com/prometheus/prometheus/cmd/prometheus", "prometheus"),
+            ("github.com/prometheus/prometheus/cmd/promtool", "promtool"),
+        ],
         files: &[],
         // Debian's Prometheus has no Kubernetes service discovery; the clouds' would be most of the build.
         tags: "remove_all_sd,enable_kubernetes_sd",

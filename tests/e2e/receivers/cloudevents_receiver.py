@@ -41,6 +41,13 @@ class Receiver(BaseHTTPRequestHandler):
         pass
 
 
-server = HTTPServer((sys.argv[1], 0), Receiver)
+class Server(HTTPServer):
+    def handle_error(self, request, client_address):
+        # Whoever sends may be killed, and sends again.
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
+server = Server((sys.argv[1], 0), Receiver)
 print(server.server_port, flush=True)
 server.serve_forever()

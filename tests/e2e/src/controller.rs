@@ -21,12 +21,16 @@ use tokio::time::{sleep, timeout};
 use crate::install::{ARGO_LEASE_NAMESPACE, Installation, kulta};
 use crate::settings::{StageSettings, limits};
 use crate::stage;
+use crate::wire::Wire;
 
 /// How long a parent of a route may stay silent: many times what the gateway takes even on a busy machine, and short
 /// enough for scenarios to wait for its end.
 const ROUTE_ACCEPTANCE_DEADLINE_SECONDS: &str = "5";
 /// As if all of them ran in one pod, one after the other.
 const POD_UID: &str = "e2e";
+/// That of a second replica, and where its endpoints are served.
+const REPLICA_UID: &str = "e2e-replica";
+const REPLICA_ADDRESS: &str = "127.0.0.1:8481";
 
 /// What a log says where the controller has panicked: Rust's own words, and the main loop's when a reconcile ended by
 /// a panic, which it survives.
@@ -44,6 +48,8 @@ pub struct Controller {
     /// What its Deployment puts into its environment.
     environment: Vec<(String, String)>,
     log: PathBuf,
+    address: &'static str,
+    pod_uid: &'static str,
     child: Option<Child>,
 }
 
@@ -65,7 +71,7 @@ impl Controller {
             .context("there is no program of the controller")?;
         let client = stage::client(settings).await?;
         make_argo_namespace(&client).await?;
-        let installation = Installation::new(settings)?.with_argo_api();
+        let installation = Installation::new(settings)?.with_argo_api().without_admission();
         installation.apply_without_controller(&client).await?;
         let kubeconfig = settings.work.join("controller.kubeconfig");
         let text = fs::read_to_string(&settings.kubeconfig)?;
@@ -84,10 +90,40 @@ impl Controller {
             plugins: plugin_directory(settings),
             environment: environment(&client).await?,
             log,
+            address: Self::ADDRESS,
+            pod_uid: POD_UID,
             child: None,
         };
         controller.start()?;
         Ok(controller)
+    }
+
+    /// Another replica of it, that does not run yet: with a token of its own, so that the audit log tells them apart, and over a
+    /// wire that can be cut.
+    ///
+    /// # Errors
+    /// When the cluster refuses.
+    pub async fn replica(&self, settings: &StageSettings) -> Result<(Self, Wire)> {
+        let client = stage::client(settings).await?;
+        let text = fs::read_to_string(&settings.kubeconfig)?;
+        let mut own = own_kubeconfig(&text, &token(&client).await?)?;
+        let wire = Wire::to(&mut own).await?;
+        let kubeconfig = settings.work.join("replica.kubeconfig");
+        fs::write(&kubeconfig, serde_json::to_vec(&own)?)?;
+        let log = settings.work.join("replica.log");
+        fs::write(&log, "").with_context(|| log.display().to_string())?;
+        let replica = Self {
+            program: self.program.clone(),
+            kubeconfig,
+            configuration: self.configuration.clone(),
+            plugins: self.plugins.clone(),
+            environment: self.environment.clone(),
+            log,
+            address: REPLICA_ADDRESS,
+            pod_uid: REPLICA_UID,
+            child: None,
+        };
+        Ok((replica, wire))
     }
 
     /// Starts it; its log goes on where it ended.
@@ -97,17 +133,17 @@ impl Controller {
     pub fn start(&mut self) -> Result<()> {
         ensure!(self.child.is_none(), "the controller runs already");
         // Free again as soon as this is dropped: the controller itself would end a moment later, and say so in its log.
-        drop(TcpListener::bind(Self::ADDRESS).with_context(|| {
+        drop(TcpListener::bind(self.address).with_context(|| {
             format!(
                 "{} is taken, perhaps by a controller that a killed run has left behind: find it in the cluster's \
                  network and end it",
-                Self::ADDRESS
+                self.address
             )
         })?);
         let log = fs::File::options().create(true).append(true).open(&self.log)?;
         let mut command = Command::new(&self.program);
         command
-            .args(["controller", "--http-address", Self::ADDRESS])
+            .args(["controller", "--http-address", self.address])
             .arg("--config")
             .arg(&self.configuration)
             .arg("--plugin-dir")
@@ -122,7 +158,7 @@ impl Controller {
             .envs(self.environment.clone())
             .env("KUBECONFIG", &self.kubeconfig)
             // There is one at a time, as in a pod: what the one before has held it takes up at once.
-            .env("POD_UID", POD_UID)
+            .env("POD_UID", self.pod_uid)
             .kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         self.child = Some(
@@ -149,7 +185,7 @@ impl Controller {
     /// When it does not run, does not end in time, or ends with a failure.
     pub async fn stop(&mut self) -> Result<()> {
         let mut child = self.child.take().context("the controller does not run")?;
-        Self::until_it_answers().await?;
+        self.until_it_answers().await?;
         let pid = child.id().context("the controller has ended by itself")?;
         kill(Pid::from_raw(i32::try_from(pid)?), Signal::SIGTERM).context("SIGTERM cannot be sent")?;
         let ended = timeout(limits::CONTROLLER_STOPS_WITHIN, child.wait()).await;
@@ -163,13 +199,60 @@ impl Controller {
     }
 
     /// A controller that is asked to stop before it listens to signals dies of the first.
-    async fn until_it_answers() -> Result<()> {
+    async fn until_it_answers(&self) -> Result<()> {
         let answers = timeout(limits::WITHIN, async {
-            while Self::metrics().await.is_err() {
+            while get(self.address, "/metrics", None).await.is_err() {
                 sleep(limits::LOOK).await;
             }
         });
         answers.await.context("the controller does not answer")
+    }
+
+    /// Waits until it is the one that works, or is not.
+    ///
+    /// # Errors
+    /// When that takes more than [`limits::WITHIN`].
+    pub async fn until_it_leads(&self, leads: bool) -> Result<()> {
+        let line = format!("kulta_leader {}", u8::from(leads));
+        let seen = timeout(limits::WITHIN, async {
+            // One that is stopped answers nothing.
+            while !get(self.address, "/metrics", None)
+                .await
+                .is_ok_and(|metrics| metrics.lines().any(|other| other == line))
+            {
+                sleep(limits::LOOK).await;
+            }
+        });
+        let within = seen.await;
+        within.with_context(|| {
+            format!(
+                "{} does not say {line:?}:\n{}",
+                self.address,
+                last_words(&self.log)
+            )
+        })
+    }
+
+    /// Waits until it has seen everything, and could lead.
+    ///
+    /// # Errors
+    /// When that takes more than [`limits::WITHIN`].
+    pub async fn until_it_is_ready(&self) -> Result<()> {
+        let ready = timeout(limits::WITHIN, async {
+            while get(self.address, "/readyz", None).await.is_err() {
+                sleep(limits::LOOK).await;
+            }
+        });
+        ready.await.context("the controller does not become ready")
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        let pid = self.pid().context("the controller does not run")?;
+        kill(Pid::from_raw(i32::try_from(pid)?), signal).with_context(|| format!("{signal} cannot be sent"))
     }
 
     /// Refuses a controller that has ended by itself.
@@ -234,18 +317,7 @@ impl Controller {
     /// # Errors
     /// When nobody answers, or with the code of a refusal.
     pub async fn get(path: &str, token: Option<&str>) -> Result<String, kube::Error> {
-        let address = format!("http://{}", Self::ADDRESS).parse();
-        // The Kubernetes client is an HTTP client that is there already.
-        let client =
-            Client::try_from(Config::new(address.map_err(|error: http::uri::InvalidUri| {
-                kube::Error::HttpError(error.into())
-            })?))?;
-        let mut request = http::Request::get(path);
-        if let Some(token) = token {
-            request = request.header(http::header::AUTHORIZATION, format!("Bearer {token}"));
-        }
-        let request = request.body(Vec::new()).map_err(kube::Error::HttpError)?;
-        client.request_text(request).await
+        get(Self::ADDRESS, path, token).await
     }
 
     /// Refuses a log of the stage's controller in which it has panicked since [`Controller::process`], were it only in
@@ -267,6 +339,19 @@ impl Controller {
     pub fn last_words_in(settings: &StageSettings) -> String {
         last_words(&log(settings))
     }
+}
+
+async fn get(address: &str, path: &str, token: Option<&str>) -> Result<String, kube::Error> {
+    let address = format!("http://{address}").parse();
+    // The Kubernetes client is an HTTP client that is there already.
+    let address = address.map_err(|error: http::uri::InvalidUri| kube::Error::HttpError(error.into()))?;
+    let client = Client::try_from(Config::new(address))?;
+    let mut request = http::Request::get(path);
+    if let Some(token) = token {
+        request = request.header(http::header::AUTHORIZATION, format!("Bearer {token}"));
+    }
+    let request = request.body(Vec::new()).map_err(kube::Error::HttpError)?;
+    client.request_text(request).await
 }
 
 fn log(settings: &StageSettings) -> PathBuf {

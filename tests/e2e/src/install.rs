@@ -39,8 +39,12 @@ const CONFIGURATION_FILE: &str = "config.yaml";
 const PLUGINS: &str = "/etc/kulta/plugins";
 /// What adds `argoproj.io` to KULTA's kustomization, from its folder.
 const ARGO_API: &str = "components/argo-api";
-/// Where that says that the lease of Argo Rollouts is.
+/// What warns of Rollouts of `argoproj.io` that make no sense.
+const ARGO_ADMISSION: &str = "components/argo-admission";
+/// Where the former says that the lease of Argo Rollouts is.
 pub const ARGO_LEASE_NAMESPACE: &str = "argo-rollouts";
+/// The admission policy, and its binding.
+pub const ADMISSION_POLICY: &str = "rollouts.kulta.io";
 /// The provider that the plugin `prometheus` asks unless it is told otherwise.
 const PROVIDER: &str = "prometheus";
 
@@ -53,6 +57,7 @@ pub struct Installation {
     image: (String, String),
     plugins: Vec<String>,
     components: Vec<&'static str>,
+    judges: bool,
 }
 
 impl Installation {
@@ -83,6 +88,7 @@ impl Installation {
             image: (name.to_owned(), tag.to_owned()),
             plugins: Vec::new(),
             components: Vec::new(),
+            judges: true,
         };
         fs::write(installation.configuration(), configuration(settings))?;
         installation.write(1)?;
@@ -100,10 +106,18 @@ impl Installation {
         Ok(self)
     }
 
-    /// With `argoproj.io` served as well.
+    /// With `argoproj.io` served, and its Rollouts judged, as well.
     #[must_use]
     pub fn with_argo_api(mut self) -> Self {
-        self.components.push(ARGO_API);
+        self.components.extend([ARGO_API, ARGO_ADMISSION]);
+        self
+    }
+
+    /// Without the binding of the admission policy: what the controller says of a Rollout that makes no sense can only be
+    /// heard where it may be applied.
+    #[must_use]
+    pub fn without_admission(mut self) -> Self {
+        self.judges = false;
         self
     }
 
@@ -189,6 +203,8 @@ impl Installation {
                 "options": { "disableNameSuffixHash": true },
             })
         }));
+        let taken_out = (!self.judges).then(without_binding);
+        let patches = self.plugins.iter().map(|name| mount(name)).chain(taken_out);
         let kustomization = json!({
             "apiVersion": "kustomize.config.k8s.io/v1beta1",
             "kind": "Kustomization",
@@ -197,7 +213,7 @@ impl Installation {
             "images": [{ "name": kulta::IMAGE, "newName": image, "newTag": tag }],
             "replicas": [{ "name": kulta::DEPLOYMENT, "count": replicas }],
             "configMapGenerator": generated,
-            "patches": self.plugins.iter().map(|name| mount(name)).collect::<Vec<_>>(),
+            "patches": patches.collect::<Vec<_>>(),
         });
         let file = self.overlay.join("kustomization.yaml");
         fs::write(&file, serde_json::to_vec_pretty(&kustomization)?)
@@ -236,6 +252,17 @@ fn mount(name: &str) -> Value {
         { "op": "add", "path": "/spec/template/spec/containers/0/volumeMounts/-", "value": mount },
     ]);
     json!({ "target": { "kind": "Deployment", "name": kulta::DEPLOYMENT }, "patch": patch.to_string() })
+}
+
+/// The patch that takes the binding of the admission policy out.
+fn without_binding() -> Value {
+    let patch = json!({
+        "$patch": "delete",
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": { "name": ADMISSION_POLICY },
+    });
+    json!({ "patch": patch.to_string() })
 }
 
 /// Every namespace may ask the cluster's Prometheus, also by HTTP. (JSON is YAML.)

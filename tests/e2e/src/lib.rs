@@ -16,17 +16,19 @@ mod manifest;
 mod presence;
 mod receiver;
 pub mod request;
+pub mod rights;
 pub mod rollout;
 mod settings;
 mod stage;
 mod traffic;
 mod wait;
+mod wire;
 
 pub use app::{App, Version};
 pub use controller::{Controller, plugin_directory};
 pub use distribution::Distribution;
 pub use independent::Independent;
-pub use install::{ARGO_LEASE_NAMESPACE, INVENTORY, Installation};
+pub use install::{ADMISSION_POLICY, ARGO_LEASE_NAMESPACE, INVENTORY, Installation};
 pub use presence::{Presence, Visit};
 pub use receiver::{Heard, Receiver};
 pub use rollout::Rollout;
@@ -34,3 +36,4 @@ pub use settings::{AppImages, ControllerSource, GatewaySettings, StageSettings, 
 pub use stage::{NamespaceName, Stage, grpc_route_resource, http_route_resource};
 pub use traffic::{Measurement, Traffic};
 pub use wait::eventually;
+pub use wire::Wire;

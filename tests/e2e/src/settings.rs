@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use kulta_test_cluster::{Cluster, ClusterOptions};
 use serde::{Deserialize, Serialize};
 
 /// Holds the settings as JSON for a program that is started inside the cluster's network.
@@ -83,6 +84,15 @@ impl StageSettings {
         settings
             .map(Some)
             .with_context(|| format!("{VARIABLE} cannot be read"))
+    }
+
+    /// The local cluster, for those who stop and start its parts or read its logs.
+    ///
+    /// # Errors
+    /// When the stage is on a cluster of the user's own, or the cluster is gone.
+    pub fn local_cluster(&self) -> Result<Cluster> {
+        let name = self.cluster.as_deref().context("this is not the local cluster")?;
+        Cluster::attach(&ClusterOptions::named(name)?)
     }
 
     /// The environment variable that hands the settings on, and its value.

@@ -10,7 +10,7 @@ use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, ObjectMeta
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config, Resource, ResourceExt};
 use kulta_api::Group;
-use kulta_test_cluster::{Cluster, ClusterOptions};
+use kulta_test_cluster::Cluster;
 
 use crate::app::names;
 use crate::install::kulta;
@@ -123,12 +123,7 @@ impl Stage {
     /// # Errors
     /// When the stage is on a cluster of the user's own, or the cluster is gone.
     pub fn cluster(&self) -> Result<Cluster> {
-        let name = self
-            .settings
-            .cluster
-            .as_deref()
-            .context("this is not the local cluster")?;
-        Cluster::attach(&ClusterOptions::named(name)?)
+        self.settings.local_cluster()
     }
 
     /// Objects of a built-in kind in the namespace.

@@ -12,6 +12,8 @@ use kulta_e2e::StageSettings;
 use kulta_test_cluster::progress::complain;
 use libtest_mimic::Arguments;
 
+mod admission;
+mod alerts;
 mod analysis;
 mod argo;
 mod bad_configuration;
@@ -27,6 +29,7 @@ mod gate;
 mod harness;
 mod hostile;
 mod kubectl;
+mod leader;
 mod live;
 mod lost_objects;
 mod managed;
@@ -67,6 +70,9 @@ fn scenarios() -> Vec<Scenario> {
         scenario!(argo::templates_of_the_other_group_are_not_seen),
         scenario!(argo::younger_of_two_that_overlap_across_the_groups_is_told),
         scenario!(argo::field_that_kulta_does_not_have_is_refused_by_name),
+        scenario!(admission::rollout_that_makes_no_sense_is_refused_when_it_is_applied),
+        scenario!(alerts::each_alert_fires_when_it_should),
+        scenario!(admission::rollout_of_the_other_group_is_warned_of),
         scenario!(past::history_is_told_to_those_who_may_see_the_rollout),
         scenario!(analysis::analysis_by_an_unknown_plugin_waits_and_names_those_there_are),
         scenario!(providers::answer_of_a_server_promotes_a_version_or_takes_it_back),
@@ -165,6 +171,7 @@ fn scenarios() -> Vec<Scenario> {
         scenario!(lost_objects::deleted_stable_service_is_taken_up_again),
         scenario!(lost_objects::deleted_route_is_taken_up_again),
         scenario_alone!(faults::stopped_gracefully_it_goes_on_where_it_was),
+        scenario_alone!(leader::replica_takes_over_and_the_former_leader_writes_nothing_more),
         scenario_alone!(faults::killed_at_ten_points_it_loses_and_repeats_nothing),
         scenario_alone!(events::every_sink_hears_the_whole_story_through_ten_crashes),
         scenario_alone!(faults::api_server_restarted_in_mid_rollout),

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use kulta_e2e::{Controller, NamespaceName, Stage, StageSettings, describe};
+use kulta_e2e::{Controller, NamespaceName, Stage, StageSettings, describe, rights};
 use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::runtime::Runtime;
 use tokio::sync::RwLock;
@@ -26,6 +26,8 @@ pub(crate) struct House {
     settings: Arc<StageSettings>,
     /// Read by scenarios that leave it alone, written by those that kill it: they play alone.
     controller: RwLock<Controller>,
+    /// How long the audit log was before the controller did anything.
+    audit_begins: u64,
 }
 
 /// A scenario that leaves the controller and the cluster's own parts alone; such scenarios play side by side.
@@ -94,6 +96,8 @@ impl House {
     /// Removes what an interrupted run has left, and starts the controller.
     pub(crate) fn open(settings: StageSettings) -> Result<Self> {
         let runtime = Runtime::new()?;
+        let audit_begins =
+            std::fs::metadata(settings.local_cluster()?.audit_log()).map_or(0, |log| log.len());
         let controller = runtime.block_on(async {
             Stage::remove_leftovers(&settings, NAMESPACE_PREFIX).await?;
             Controller::process(&settings).await
@@ -103,6 +107,7 @@ impl House {
             runtime,
             settings: Arc::new(settings),
             controller,
+            audit_begins,
         })
     }
 
@@ -115,10 +120,16 @@ impl House {
                 run(&house).map_err(|error| Failed::from(format!("{error:#}")))
             })
         });
-        let code = libtest_mimic::run(arguments, trials.collect()).exit_code();
-        let stopped = house
-            .runtime
-            .block_on(async { house.controller.write().await.stop().await });
+        let played = libtest_mimic::run(arguments, trials.collect());
+        let is_whole = arguments.filter.is_none() && arguments.skip.is_empty() && !played.has_failed();
+        let code = played.exit_code();
+        let stopped = house.runtime.block_on(async {
+            house.controller.write().await.stop().await?;
+            if is_whole {
+                house.check_rights().await?;
+            }
+            anyhow::Ok(())
+        });
         match stopped {
             Ok(()) => code,
             Err(error) => {
@@ -126,6 +137,19 @@ impl House {
                 ExitCode::FAILURE
             }
         }
+    }
+
+    /// What the controller may do, and no scenario has made it do, is one right too many.
+    async fn check_rights(&self) -> Result<()> {
+        let stage = self.stage().await?;
+        let checked = rights::check(
+            stage.client(),
+            &self.settings.local_cluster()?.audit_log(),
+            self.audit_begins,
+        )
+        .await;
+        stage.close().await?;
+        checked
     }
 
     async fn stage(&self) -> Result<Stage> {

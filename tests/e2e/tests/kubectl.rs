@@ -1,5 +1,6 @@
 //! Can a rollout be driven with `kubectl kulta` alone, and do its exit codes tell what has become of it?
 
+use std::path::Path;
 use std::process::{Output, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -71,7 +72,16 @@ impl<'s> Plugin<'s> {
     }
 }
 
-fn said(output: &Output) -> String {
+/// Runs kubectl itself.
+pub(crate) async fn kubectl(stage: &Stage, arguments: &[&str], file: &Path) -> Result<Output> {
+    let mut kubectl = Command::new("kubectl");
+    kubectl.args(arguments).arg(file).kill_on_drop(true);
+    kubectl.env("KUBECONFIG", &stage.settings().kubeconfig);
+    kubectl.output().await.context("kubectl is needed")
+}
+
+/// What it has printed, and complained of.
+pub(crate) fn said(output: &Output) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     text(&output.stdout) + &text(&output.stderr)
 }

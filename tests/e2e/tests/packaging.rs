@@ -6,8 +6,8 @@ use anyhow::{Context, Result, ensure};
 use kube::api::DynamicObject;
 use kulta_e2e::Stage;
 use serde_json::{Value, json};
-use tokio::process::Command;
 
+use crate::kubectl::{kubectl, said};
 use crate::shop::with;
 use crate::{expect, shop};
 
@@ -21,18 +21,13 @@ pub(crate) async fn kustomization_follows_names_images_and_patches_into_a_rollou
     stage: &Stage,
 ) -> Result<()> {
     let folder = write(stage)?;
-    let mut kubectl = Command::new("kubectl");
-    kubectl
-        .args(["apply", "--server-side", "--kustomize"])
-        .arg(&folder);
-    kubectl.env("KUBECONFIG", &stage.settings().kubeconfig);
 
-    let output = kubectl.output().await.context("kubectl")?;
+    let output = kubectl(stage, &["apply", "--server-side", "--kustomize"], &folder).await?;
 
-    let said = String::from_utf8_lossy(&output.stderr);
     ensure!(
         output.status.success(),
-        "kubectl apply --kustomize failed: {said}"
+        "kubectl apply --kustomize failed: {}",
+        said(&output)
     );
     let app = shop::named(stage, &format!("{PREFIX}{}", shop::NAME));
     expect::healthy(&app.handle(stage)).await?;

@@ -8,6 +8,7 @@ use kulta_e2e::{Controller, Stage, eventually};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
+use crate::kubectl::{kubectl, said};
 use crate::{expect, shop};
 
 /// Whose token is shown.
@@ -114,12 +115,8 @@ async fn until_told(path: &str, token: &str) -> Result<String> {
 
 async fn kubectl_apply(stage: &Stage, file: &str) -> Result<()> {
     let path = stage.settings().manifests.join(file);
-    let mut kubectl = Command::new("kubectl");
-    kubectl.args(["apply", "--server-side", "-f"]).arg(&path);
-    kubectl.env("KUBECONFIG", &stage.settings().kubeconfig);
-    let output = kubectl.output().await.context("kubectl")?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "kubectl apply failed: {said}");
+    let output = kubectl(stage, &["apply", "--server-side", "-f"], &path).await?;
+    ensure!(output.status.success(), "kubectl apply failed: {}", said(&output));
     Ok(())
 }
 

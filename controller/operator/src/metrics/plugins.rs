@@ -171,7 +171,7 @@ impl PluginMetrics {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
@@ -179,7 +179,11 @@ mod tests {
 
     use super::*;
 
-    fn finished(result: Result<(), CallError>, fuel: u64, memory_bytes: usize) -> Finished<()> {
+    pub(in crate::metrics) fn finished(
+        result: Result<(), CallError>,
+        fuel: u64,
+        memory_bytes: usize,
+    ) -> Finished<()> {
         let plugin = Identity {
             name: Arc::from("error-ratio"),
             version: "0.1.0".to_owned(),

@@ -1,5 +1,8 @@
 //! What is counted, and how it is rendered.
 
+use std::collections::BTreeSet;
+
+use super::plugins::tests::finished;
 use super::*;
 
 fn rendered(metrics: &Metrics) -> String {
@@ -55,4 +58,64 @@ fn every_metric_has_its_labels_and_unit() {
     ] {
         assert!(text.contains(line), "no {line} in\n{text}");
     }
+}
+
+/// What each of the metrics is called for those who write queries.
+fn all_names() -> BTreeSet<String> {
+    let metrics = Metrics::new("1.2.3");
+    metrics.reconciled(ReconcileResult::Ok, Duration::from_millis(2));
+    metrics.failed(ReconcileStep::Observe);
+    metrics.wrote(ActionKind::SetRouteWeights, WriteResult::Conflict);
+    metrics.wrote_status(WriteResult::Written);
+    metrics.events(EventResult::Published, 3);
+    metrics.plugins.called("error-ratio", &finished(Ok(()), 1, 1));
+    metrics.plugins.loaded(plugins::LoadResult::InService);
+    metrics.plugins.are(plugins::PluginStates::default());
+    metrics.delivery.set_up("dashboard");
+    let text = rendered(&metrics);
+    let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    types
+        .filter_map(|line| line.split_once(' '))
+        .map(|(name, kind)| match kind {
+            "counter" => format!("{name}_total"),
+            "info" => format!("{name}_info"),
+            _ => name.to_owned(),
+        })
+        .collect()
+}
+
+/// The names of metrics in a text, and those of the series of histograms by their metric.
+fn names_in(text: &str) -> BTreeSet<String> {
+    let words = text.split(|character: char| !character.is_ascii_lowercase() && character != '_');
+    let names = words.filter(|word| word.starts_with("kulta_"));
+    names
+        .map(|name| name.strip_suffix("_bucket").unwrap_or(name).to_owned())
+        .collect()
+}
+
+#[test]
+fn every_metric_is_in_the_documented_table() {
+    let readme = include_str!("../../../../deploy/README.md");
+    let rows = readme.lines().filter_map(|line| line.strip_prefix("| `kulta_"));
+    let documented =
+        rows.flat_map(|row| names_in(&format!("kulta_{}", row.split('`').next().unwrap_or_default())));
+
+    assert_eq!(documented.collect::<BTreeSet<_>>(), all_names());
+}
+
+#[test]
+fn alerts_and_dashboard_ask_for_metrics_that_there_are() {
+    let asked = [
+        include_str!("../../../../deploy/kustomize/components/monitoring/alerts.yaml"),
+        include_str!("../../../../deploy/kustomize/components/monitoring/dashboard.json"),
+    ];
+    let names = all_names();
+
+    let unknown: Vec<_> = asked
+        .into_iter()
+        .flat_map(names_in)
+        .filter(|name| !names.contains(name))
+        .collect();
+
+    assert!(unknown.is_empty(), "{unknown:?}");
 }
