@@ -60,11 +60,11 @@ impl ArgoApi {
         }
     }
 
-    /// Gives the lease back, and does nothing more.
+    /// Gives the lease back, and only looks at it from then on.
     pub async fn rest(&self, changed: impl Fn(bool)) {
         self.lease.release().await;
         changed(false);
-        std::future::pending::<()>().await;
+        match self.lease.sight().await {}
     }
 
     /// Gives the lease back at the end of the process.

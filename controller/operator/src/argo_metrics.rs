@@ -106,6 +106,10 @@ impl Collector for Seen {
             MetricType::Gauge,
             [(running, 1)],
         )?;
+        // One that follows sees the same objects: they would count twice.
+        if !self.metrics.is_leading() {
+            return Ok(());
+        }
         rollouts::encode(&mut encoder, &self.caches, self.metrics.argo.as_ref())?;
         analyses::encode(&mut encoder, &self.caches)
     }

@@ -13,6 +13,7 @@ use kulta_cli::plugin::PluginArguments;
 use kulta_cli::report::ReportArguments;
 use kulta_core::observed::Settings;
 
+use crate::doctor::DoctorArguments;
 use crate::instance::InstanceId;
 use crate::telemetry::LogFormat;
 
@@ -41,6 +42,9 @@ pub enum Command {
     },
     /// Tells what happened to a Rollout, or what was true of it at an instant
     History(HistoryArguments),
+    /// Says what keeps KULTA from working in this cluster, and what to do about it. Best run where the controller runs:
+    /// kubectl -n kulta-system exec deployment/kulta-controller -- /kulta doctor
+    Doctor(DoctorArguments),
     /// Computes the four figures of DORA from files of events
     Report(ReportArguments),
     /// Makes, builds, records and tests plugins, without a cluster
@@ -212,8 +216,15 @@ mod tests {
         let deployment: serde_json::Value =
             serde_saphyr::from_str(include_str!("../../../deploy/kustomize/deployment.yaml")).unwrap();
         let container = &deployment["spec"]["template"]["spec"]["containers"][0];
-        let arguments = container["args"].as_array().unwrap();
-        let flags: Vec<_> = arguments[1..].iter().map(|flag| flag.as_str().unwrap()).collect();
+        // As flags: what they stand for in the environment of a process that does more than this.
+        let variables = container["env"].as_array().unwrap().iter();
+        let flags = variables.filter_map(|variable| {
+            let name = variable["name"].as_str()?.strip_prefix("KULTA_")?;
+            let flag = name.to_lowercase().replace('_', "-");
+            Some(format!("--{flag}={}", variable["value"].as_str()?))
+        });
+        let flags: Vec<_> = flags.collect();
+        let flags: Vec<_> = flags.iter().map(String::as_str).collect();
 
         let parsed = controller(&flags).unwrap();
 

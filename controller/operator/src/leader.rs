@@ -16,12 +16,20 @@ pub const LEASE: &str = "kulta-controller-lock";
 #[derive(Clone)]
 pub struct Leadership {
     lease: Lease,
-    leads: Arc<watch::Sender<bool>>,
+    term: Arc<watch::Sender<Term>>,
+}
+
+/// A time for which this replica leads, or does not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Term {
+    /// How often it has come to lead.
+    number: u64,
+    leads: bool,
 }
 
 /// Follows who leads. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Leading(watch::Receiver<bool>);
+pub struct Leading(watch::Receiver<Term>);
 
 impl Leadership {
     /// That of `instance`, in the default namespace of `client`; it is held as `identity`.
@@ -30,7 +38,7 @@ impl Leadership {
         let leases = Api::default_namespaced(client);
         Self {
             lease: Lease::new(leases, &instance.own_name(LEASE), identity),
-            leads: Arc::default(),
+            term: Arc::default(),
         }
     }
 
@@ -43,13 +51,16 @@ impl Leadership {
     /// What tells when this replica comes to lead, and when no longer.
     #[must_use]
     pub fn follow(&self) -> Leading {
-        Leading(self.leads.subscribe())
+        Leading(self.term.subscribe())
     }
 
     /// Leads, or waits to, for ever; `changed` is told whenever this replica comes to lead (true), or does no longer.
     pub async fn run(&self, changed: impl Fn(bool)) -> Infallible {
         let told = |leads| {
-            self.leads.send_replace(leads);
+            self.term.send_modify(|term| {
+                term.number += u64::from(leads);
+                term.leads = leads;
+            });
             changed(leads);
         };
         self.lease.hold(told).await
@@ -70,14 +81,16 @@ impl Leading {
     {
         loop {
             tokio::select! {
-                leads = self.0.wait_for(|leads| *leads) => if leads.is_err() { return },
+                term = self.0.wait_for(|term| term.leads) => if term.is_err() { return },
                 () = idle() => {}
             }
-            if !*self.0.borrow() {
+            let now = *self.0.borrow();
+            if !now.leads {
                 continue;
             }
             tokio::select! {
-                leads = self.0.wait_for(|leads| !leads) => if leads.is_err() { return },
+                // Of two changes in a row only the second one may be seen: then it is another term.
+                term = self.0.wait_for(|term| *term != now) => if term.is_err() { return },
                 () = work() => return,
             }
         }
@@ -92,7 +105,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_only_the_leader_does_begins_anew_each_time_and_ends_with_the_lead() {
-        let (leads, follow) = watch::channel(false);
+        let (term, follow) = watch::channel(Term::default());
         let (begun, under_way) = (AtomicU32::new(0), AtomicU32::new(0));
         let work = || async {
             begun.fetch_add(1, Ordering::Relaxed);
@@ -102,8 +115,8 @@ mod tests {
         };
         let seen = async {
             let mut seen = Vec::new();
-            for now in [false, true, false, true] {
-                leads.send_replace(now);
+            for (number, leads) in [(0, false), (1, true), (1, false), (2, true), (3, true)] {
+                term.send_replace(Term { number, leads });
                 tokio::time::sleep(std::time::Duration::from_millis(1)).await;
                 seen.push((begun.load(Ordering::Relaxed), under_way.load(Ordering::Relaxed)));
             }
@@ -115,7 +128,7 @@ mod tests {
             seen = seen => seen,
         };
 
-        assert_eq!(seen, [(0, 0), (1, 1), (1, 0), (2, 1)]);
+        assert_eq!(seen, [(0, 0), (1, 1), (1, 0), (2, 1), (3, 1)]);
     }
 
     /// Counts down when it is dropped.

@@ -13,6 +13,7 @@ mod tests;
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -22,7 +23,7 @@ use kube::api::PostParams;
 use kulta_core::text::with_causes;
 use parking_lot::Mutex;
 use thiserror::Error;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use self::record::{Sighted, Turn};
 
@@ -57,6 +58,17 @@ impl Claim {
         *self.0.lock() = Some(until);
     }
 
+    /// Waits until it is not held any more.
+    async fn ends(&self) {
+        loop {
+            let until = *self.0.lock();
+            match until.filter(|until| Instant::now() < *until) {
+                Some(until) => sleep_until(until).await,
+                None => return,
+            }
+        }
+    }
+
     fn lost(&self) {
         *self.0.lock() = None;
     }
@@ -77,6 +89,10 @@ pub struct Lease {
     name: String,
     identity: String,
     claim: Claim,
+    /// What was seen of it last, whoever looked.
+    sighted: Arc<Mutex<Sighted>>,
+    /// It was asked for, and not given back since.
+    is_wanted: Arc<AtomicBool>,
 }
 
 #[derive(Debug, Error)]
@@ -96,7 +112,8 @@ impl From<kube::Error> for LeaseError {
 /// How an attempt ended.
 #[derive(Debug, PartialEq, Eq)]
 enum Outcome {
-    Held,
+    /// By this process, `anew`: somebody else may have had it before.
+    Held { anew: bool },
     /// Somebody else holds it, or was faster; it may be taken in so much time, if it is not renewed.
     Other(String, Duration),
 }
@@ -110,6 +127,8 @@ impl Lease {
             name: name.to_owned(),
             identity: identity.to_owned(),
             claim: Claim::default(),
+            sighted: Arc::default(),
+            is_wanted: Arc::default(),
         }
     }
 
@@ -125,19 +144,21 @@ impl Lease {
         &self.name
     }
 
-    /// Holds it, or waits for it, for ever; `changed` is told whenever it is gained (true) or gone.
+    /// Holds it, or waits for it, for ever; `changed` is told whenever it is gained (true) or gone, and that it is gone as soon as
+    /// that is so, whether the API server answers or not.
     pub async fn hold(&self, changed: impl Fn(bool)) -> Infallible {
-        let mut sighted = Sighted::default();
         let mut was_held = false;
         let mut told = None;
         loop {
             let begun = Instant::now();
-            let mut lapsed = false;
+            let outcome = self.attempt_or_lapse(&mut was_held, &changed).await;
             let mut pause = LOOK_EVERY;
-            let problem = match self.attempt(&mut sighted).await {
-                Ok(Outcome::Held) => {
-                    // For a moment before this answer it was not held, and what was to be done then was left undone.
-                    lapsed = was_held && !self.claim.is_held();
+            let problem = match outcome {
+                Ok(Outcome::Held { anew }) => {
+                    // Somebody else may have had it meanwhile, or for a moment nobody: what was to be done then was left undone.
+                    if was_held && (anew || !self.claim.is_held()) {
+                        self.lapsed(&mut was_held, &changed);
+                    }
                     self.claim.until(begun + RENEW_WITHIN);
                     None
                 }
@@ -153,11 +174,49 @@ impl Lease {
             let is_held = self.claim.is_held();
             self.tell(was_held, is_held, problem.as_deref().filter(|_| told != problem));
             told = problem;
-            if was_held != is_held || lapsed {
+            if was_held != is_held {
                 changed(is_held);
             }
             was_held = is_held;
-            sleep(if is_held { RETRY_EVERY } else { pause }).await;
+            tokio::select! {
+                biased;
+                () = self.claim.ends(), if is_held => {}
+                () = sleep(if is_held { RETRY_EVERY } else { pause }) => {}
+            }
+        }
+    }
+
+    /// One attempt; if the claim ends before its answer, that is told at once.
+    async fn attempt_or_lapse(
+        &self,
+        was_held: &mut bool,
+        changed: &impl Fn(bool),
+    ) -> Result<Outcome, LeaseError> {
+        let attempt = self.attempt();
+        tokio::pin!(attempt);
+        if *was_held {
+            tokio::select! {
+                biased;
+                () = self.claim.ends() => self.lapsed(was_held, changed),
+                outcome = &mut attempt => return outcome,
+            }
+        }
+        attempt.await
+    }
+
+    fn lapsed(&self, was_held: &mut bool, changed: &impl Fn(bool)) {
+        self.tell(true, false, Some("it was not renewed in time"));
+        *was_held = false;
+        changed(false);
+    }
+
+    /// Looks at who holds it, for ever, without wanting it: one whose holder is gone can then be taken as soon as it is wanted.
+    pub async fn sight(&self) -> Infallible {
+        loop {
+            if let Ok(Some(found)) = self.in_time(self.api.get_opt(&self.name)).await {
+                self.sighted.lock().turn(&found, &self.identity, Instant::now());
+            }
+            sleep(LOOK_EVERY).await;
         }
     }
 
@@ -195,20 +254,12 @@ impl Lease {
 
     /// Gives it back, so that others need not wait; from now on it is not held.
     pub async fn release(&self) {
-        let was_held = self.claim.is_held();
         self.claim.lost();
-        if !was_held {
+        // Also where the claim has ended: the API server may still know this process as the holder.
+        if !self.is_wanted.swap(false, Ordering::Relaxed) {
             return;
         }
-        let released = self.in_time(async {
-            let found = self.api.get_opt(&self.name).await?;
-            let own = found.filter(|found| record::holder(found) == self.identity);
-            match own {
-                Some(own) => self.replace(&record::released(own)).await.map(drop),
-                None => Ok(()),
-            }
-        });
-        match released.await {
+        match self.in_time(self.give_back()).await {
             Ok(()) => tracing::info!(lease = self.name, "the lease is given back"),
             Err(error) => {
                 let error = with_causes(&error);
@@ -221,18 +272,40 @@ impl Lease {
         }
     }
 
-    async fn attempt(&self, sighted: &mut Sighted) -> Result<Outcome, LeaseError> {
+    async fn give_back(&self) -> Result<(), kube::Error> {
+        loop {
+            let found = self.api.get_opt(&self.name).await?;
+            let Some(own) = found.filter(|found| record::holder(found) == self.identity) else {
+                return Ok(());
+            };
+            match self.replace(&record::released(own)).await {
+                // A renewal that was under way has come to its end meanwhile.
+                Err(error) if is_conflict(&error) => {}
+                written => return written.map(drop),
+            }
+        }
+    }
+
+    async fn attempt(&self) -> Result<Outcome, LeaseError> {
         let found = self.in_time(self.api.get_opt(&self.name)).await?;
         let Some(found) = found else {
+            self.is_wanted.store(true, Ordering::Relaxed);
             let new = record::new(&self.name, &self.identity, Timestamp::now());
             let made = self.in_time(self.api.create(&PostParams::default(), &new)).await;
             return Self::unless_faster(made);
         };
-        match sighted.turn(&found, &self.identity, Instant::now()) {
+        let turn = self.sighted.lock().turn(&found, &self.identity, Instant::now());
+        // Before it is written: the answer may never be heard.
+        self.is_wanted
+            .fetch_or(!matches!(turn, Turn::Wait { .. }), Ordering::Relaxed);
+        match turn {
             Turn::Wait { holder, left } => Ok(Outcome::Other(holder, left)),
             Turn::Renew => {
                 let renewed = record::renewed(found, Timestamp::now());
-                Self::unless_faster(self.in_time(self.replace(&renewed)).await)
+                // Somebody has written it: if another one holds it now, that shows the next time. Until then it is held for as
+                // long as it was asked for, and for so long nobody takes it.
+                self.in_time(self.replace(&renewed)).await?;
+                Ok(Outcome::Held { anew: false })
             }
             Turn::Take => {
                 let taken = record::taken(found, &self.identity, Timestamp::now());
@@ -248,7 +321,7 @@ impl Lease {
     /// Where somebody was faster, it may be theirs: who it is shows the next time.
     fn unless_faster(written: Result<LeaseObject, LeaseError>) -> Result<Outcome, LeaseError> {
         match written {
-            Ok(_) => Ok(Outcome::Held),
+            Ok(_) => Ok(Outcome::Held { anew: true }),
             Err(LeaseError::Request(error)) if is_conflict(&error) => {
                 Ok(Outcome::Other("somebody who was faster".to_owned(), LOOK_EVERY))
             }

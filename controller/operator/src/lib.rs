@@ -13,6 +13,7 @@ pub mod backoff;
 pub mod context;
 pub mod controller;
 pub mod delivery;
+pub mod doctor;
 pub mod events;
 pub mod expectations;
 pub mod experiment;

@@ -12,6 +12,7 @@ use kulta_cli::plugin::{self, PluginArguments};
 use kulta_cli::report::{self, ReportArguments};
 use kulta_core::text::with_causes;
 use kulta_operator::arguments::{Arguments, Command, ControllerArguments, CrdName, GroupName};
+use kulta_operator::doctor::{self, DoctorArguments};
 use kulta_operator::run::run;
 use kulta_operator::signals::Signals;
 use kulta_operator::telemetry;
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         Command::Controller(arguments) => controller(arguments),
         Command::Crd { definition, group } => crd(definition, group),
         Command::History(arguments) => history_of(&arguments),
+        Command::Doctor(arguments) => doctor_of(&arguments),
         Command::Report(arguments) => report_of(&arguments),
         Command::Plugin(arguments) => of_plugins(arguments),
         Command::CompilePlugin => return kulta_plugin_host::trial::run(),
@@ -60,6 +62,13 @@ fn history_of(arguments: &HistoryArguments) -> Result<(), Box<dyn Error>> {
         out,
         complaints,
     )?)
+}
+
+fn doctor_of(arguments: &DoctorArguments) -> Result<(), Box<dyn Error>> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    Ok(runtime.block_on(doctor::run(arguments, &mut io::stdout().lock()))?)
 }
 
 fn report_of(arguments: &ReportArguments) -> Result<(), Box<dyn Error>> {

@@ -365,6 +365,12 @@ impl Metrics {
         }
     }
 
+    /// Whether this replica is the one that works.
+    #[must_use]
+    pub fn is_leading(&self) -> bool {
+        self.leads.get() > 0
+    }
+
     /// The lease of Argo Rollouts is held, or is not.
     pub fn argo_lease(&self, is_held: bool) {
         self.argo_lease.set(is_held.into());

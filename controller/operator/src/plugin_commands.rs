@@ -14,7 +14,7 @@ use crate::analysis::providers::Providers;
 use crate::arguments::COMPILE_PLUGIN;
 
 /// This program: plugins are compiled by it once more, on trial, in a process of its own.
-const OWN_PROGRAM: &str = "/proc/self/exe";
+pub(crate) const OWN_PROGRAM: &str = "/proc/self/exe";
 
 /// The surroundings of the commands in this program.
 #[must_use]

@@ -116,6 +116,9 @@ impl Reconciler {
         let context = &self.context;
         // Whoever gains the right asks for all of them.
         if !context.permission.may_write(key.group) {
+            if context.caches.rollout(key).is_none() {
+                self.forget(key);
+            }
             return Ok(None);
         }
         // What is seen is stored, so it can be told, also of one that is being deleted or can't be decided on.

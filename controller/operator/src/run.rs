@@ -38,6 +38,7 @@ use crate::leader::Leadership;
 use crate::lease::Lease;
 use crate::metrics::Metrics;
 use crate::permission::Permission;
+use crate::plugin_commands::OWN_PROGRAM;
 use crate::queue::{Queues, Requests, queues};
 use crate::reconcile::Reconciler;
 use crate::server::{self, Endpoints, Liveness, ServeError};
@@ -49,9 +50,6 @@ const SEND_EVENTS_WITHIN: Duration = Duration::from_secs(3);
 
 /// The version of this build.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
-
-/// This program: plugins are compiled by it once more, on trial, in a process of its own.
-const OWN_PROGRAM: &str = "/proc/self/exe";
 
 /// Why the controller can't run.
 #[derive(Debug, Error)]
@@ -219,10 +217,12 @@ impl Leases {
 
     /// Gives them back, so that another replica need not wait until they run out.
     async fn release(&self) {
-        if let Some(argo) = &self.argo {
-            argo.release().await;
-        }
-        self.own.release().await;
+        let argo = async {
+            if let Some(argo) = &self.argo {
+                argo.release().await;
+            }
+        };
+        tokio::join!(argo, self.own.release());
     }
 }
 

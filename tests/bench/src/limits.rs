@@ -8,6 +8,8 @@ pub(crate) const DECIDE_AIM: Duration = Duration::from_micros(20);
 pub(crate) const CHANGE_AIM: Duration = Duration::from_millis(250);
 /// From a changed Rollout to its status and its ReplicaSet, 99 of 100.
 pub(crate) const REACTION_AIM: Duration = Duration::from_secs(1);
+/// From the start of the binary to all Rollouts that Argo Rollouts has left being observed, in seconds.
+pub(crate) const TAKEOVER_AIM_SECONDS: f64 = 10.0;
 /// From a failing measurement to the route patched, 99 of 100.
 pub(crate) const ROLLBACK_AIM: Duration = Duration::from_secs(1);
 /// From a transition to a sink having its event, half of them.

@@ -161,12 +161,13 @@ impl fmt::Display for Takeover {
             scaled,
             deleted,
         } = self;
+        let aim = limits::TAKEOVER_AIM_SECONDS;
         writeln!(
             formatter,
-            "{rollouts} Rollouts as Argo Rollouts leaves them, without pods: aim no ReplicaSet touched\n  all observed \
-             {seconds:.1} s after the start of the binary; ReplicaSets: {created} created, {scaled} scaled, {deleted} \
+            "{rollouts} Rollouts as Argo Rollouts leaves them, without pods: aim < {aim} s, no ReplicaSet touched\n  all \
+             observed {seconds:.1} s after the start of the binary; ReplicaSets: {created} created, {scaled} scaled, {deleted} \
              deleted  {}",
-            verdict(self.touched_nothing())
+            verdict(self.touched_nothing() && *seconds < aim)
         )
     }
 }

@@ -73,7 +73,7 @@ impl Controller {
         make_argo_namespace(&client).await?;
         let installation = Installation::new(settings)?.with_argo_api().without_admission();
         installation.apply_without_controller(&client).await?;
-        let kubeconfig = settings.work.join("controller.kubeconfig");
+        let kubeconfig = controller_kubeconfig(settings);
         let text = fs::read_to_string(&settings.kubeconfig)?;
         fs::write(
             &kubeconfig,
@@ -413,6 +413,12 @@ async fn token(client: &Client) -> Result<String> {
         .create_token_request(kulta::SERVICE_ACCOUNT, &PostParams::default(), &request)
         .await?;
     Ok(issued.status.context("no token was issued")?.token)
+}
+
+/// The kubeconfig of the controller's service account, where it runs as a process.
+#[must_use]
+pub fn controller_kubeconfig(settings: &StageSettings) -> PathBuf {
+    settings.work.join("controller.kubeconfig")
 }
 
 /// The folder in which the controller finds plugins, as it finds mounted ConfigMaps in a pod.

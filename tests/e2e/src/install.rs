@@ -19,7 +19,7 @@ pub const INVENTORY: &str = "kulta-inventory";
 /// Names in KULTA's kustomization.
 pub(crate) mod kulta {
     /// The namespace that KULTA is installed in.
-    pub(crate) const NAMESPACE: &str = "kulta-system";
+    pub const NAMESPACE: &str = "kulta-system";
     /// The controller's Deployment.
     pub(crate) const DEPLOYMENT: &str = "kulta-controller";
     /// The labels of the controller's Deployment, which stay where users rename it.
@@ -32,6 +32,8 @@ pub(crate) mod kulta {
     /// The image in the Deployment, to be replaced.
     pub(crate) const IMAGE: &str = "kulta";
 }
+
+pub use kulta::NAMESPACE;
 
 /// The key of the operator's configuration in its ConfigMap.
 const CONFIGURATION_FILE: &str = "config.yaml";

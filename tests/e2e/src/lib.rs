@@ -25,10 +25,10 @@ mod wait;
 mod wire;
 
 pub use app::{App, Version};
-pub use controller::{Controller, plugin_directory};
+pub use controller::{Controller, controller_kubeconfig, plugin_directory};
 pub use distribution::Distribution;
 pub use independent::Independent;
-pub use install::{ADMISSION_POLICY, ARGO_LEASE_NAMESPACE, INVENTORY, Installation};
+pub use install::{ADMISSION_POLICY, ARGO_LEASE_NAMESPACE, INVENTORY, Installation, NAMESPACE};
 pub use presence::{Presence, Visit};
 pub use receiver::{Heard, Receiver};
 pub use rollout::Rollout;

@@ -85,6 +85,14 @@ fn mistakes(right: &Value) -> Vec<(Value, &'static str)> {
             "spec.strategy.blueGreen: unknown field \"autoPromotion\"",
         ),
         (
+            with(
+                &blue_green,
+                "/spec/strategy/blueGreen/trafficRouting/istio",
+                json!({}),
+            ),
+            "spec.strategy.blueGreen.trafficRouting: unknown field \"istio\"",
+        ),
+        (
             canary("trafficRouting/istio", json!({})),
             "spec.strategy.canary.trafficRouting: unknown field \"istio\"",
         ),

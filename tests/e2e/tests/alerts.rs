@@ -103,8 +103,14 @@ const CASES: [Case; 9] = [
         alert: "KultaSinkIsDown",
         severity: "warning",
         labels: r#"sink="dashboard""#,
-        well: &[(r#"kulta_sink_up{sink="dashboard"}"#, "1x60")],
-        wrong: &[(r#"kulta_sink_up{sink="dashboard"}"#, "0x60")],
+        well: &[
+            (r#"kulta_sink_up{pod="a",sink="dashboard"}"#, "1x60"),
+            (r#"kulta_sink_up{pod="b",sink="dashboard"}"#, "1x60"),
+        ],
+        wrong: &[
+            (r#"kulta_sink_up{pod="a",sink="dashboard"}"#, "0x60"),
+            (r#"kulta_sink_up{pod="b",sink="dashboard"}"#, "1x60"),
+        ],
     },
     Case {
         alert: "KultaEventsAreLost",

@@ -21,6 +21,7 @@ mod blue_green;
 mod canary;
 mod change;
 mod contest;
+mod doctor;
 mod events;
 mod expect;
 mod experiment;
@@ -30,6 +31,7 @@ mod harness;
 mod hostile;
 mod kubectl;
 mod leader;
+mod limits;
 mod live;
 mod lost_objects;
 mod managed;
@@ -62,6 +64,10 @@ fn scenarios() -> Vec<Scenario> {
         scenario!(analysis::good_version_is_promoted_by_its_measurements),
         scenario!(analysis::bad_version_is_taken_back_without_a_hand),
         scenario!(experiment::experiment_of_a_step_promotes_a_version_by_what_its_pods_show),
+        scenario!(experiment::experiment_of_an_aborted_rollout_is_ended),
+        scenario!(limits::revisions_analyses_and_experiments_beyond_their_limits_are_removed),
+        scenario!(workload::pod_template_is_followed),
+        scenario!(template::template_of_the_cluster_promotes_a_good_version),
         scenario!(experiment::experiment_that_fails_takes_a_version_back),
         scenario!(experiment::experiment_alone_runs_for_its_duration_and_leaves_nothing_running),
         scenario!(analysis::misspelt_configuration_is_refused_before_anything_of_the_new_version_exists),
@@ -71,6 +77,8 @@ fn scenarios() -> Vec<Scenario> {
         scenario!(argo::younger_of_two_that_overlap_across_the_groups_is_told),
         scenario!(argo::field_that_kulta_does_not_have_is_refused_by_name),
         scenario!(admission::rollout_that_makes_no_sense_is_refused_when_it_is_applied),
+        scenario!(doctor::controller_that_is_installed_has_all_that_it_needs),
+        scenario!(doctor::provider_and_plugin_that_are_wrong_are_told_with_what_to_do),
         scenario!(alerts::each_alert_fires_when_it_should),
         scenario!(admission::rollout_of_the_other_group_is_warned_of),
         scenario!(past::history_is_told_to_those_who_may_see_the_rollout),

@@ -14,13 +14,13 @@ use crate::live::{Live, shop, v2};
 
 const TEMPLATE: &str = "is-measured";
 /// A condition that is met when Prometheus has asked a pod of the version.
-const MET: &str = "len(result) > 0 && result[0] >= 1";
+pub(crate) const MET: &str = "len(result) > 0 && result[0] >= 1";
 /// One that no number of pods here meets, and its opposite.
 const NEVER_MET: &str = "len(result) > 0 && result[0] > 100";
 
 /// Whether Prometheus measures pods of a version: what an experiment's pods alone can bring about, for nobody sends them
 /// requests.
-fn template(stage: &Stage, condition: &str) -> Value {
+pub(crate) fn template(stage: &Stage, condition: &str) -> Value {
     json!({
         "apiVersion": "kulta.io/v1alpha1",
         "kind": "AnalysisTemplate",
@@ -46,7 +46,7 @@ fn template(stage: &Stage, condition: &str) -> Value {
 }
 
 /// A step with pods of both versions, and an analysis of the new one's.
-fn judged(stage: &Stage) -> App {
+pub(crate) fn judged(stage: &Stage) -> App {
     let analysis = json!({
         "name": "measured", "templateName": TEMPLATE, "requiredForCompletion": true,
         "args": [{"name": "hash", "value": "{{templates.canary.podTemplateHash}}"}],
@@ -62,7 +62,7 @@ fn judged(stage: &Stage) -> App {
     shop(stage).steps([json!({"experiment": experiment}), step::weight(50)])
 }
 
-fn experiments(stage: &Stage) -> Api<DynamicObject> {
+pub(crate) fn experiments(stage: &Stage) -> Api<DynamicObject> {
     stage.dynamic_api(&experiment::api_resource(Group::Kulta))
 }
 
@@ -107,6 +107,33 @@ pub(crate) async fn experiment_that_fails_takes_a_version_back(stage: &Stage) ->
         status.message
     );
     ends(stage, "Failed").await?;
+    live.is_served_by("v1").await
+}
+
+pub(crate) async fn experiment_of_an_aborted_rollout_is_ended(stage: &Stage) -> Result<()> {
+    let experiment = json!({
+        "templates": [{"name": "canary", "specRef": "canary"}],
+        "duration": "1h",
+        "scaleDownDelaySeconds": 1,
+    });
+    let live = Live::start(stage, shop(stage).steps([json!({"experiment": experiment})])).await?;
+    live.rollout.release(&v2(stage)).await?;
+    let set = stage.api::<ReplicaSet>();
+    eventually("the pods of the experiment", async || {
+        let all = set.list(&ListParams::default()).await?;
+        let running = all.items.into_iter().filter(|set| {
+            let owners = set.metadata.owner_references.iter().flatten();
+            owners.clone().any(|owner| owner.kind == experiment::KIND)
+                && set.status.as_ref().and_then(|status| status.available_replicas) == Some(1)
+        });
+        Ok((running.count() == 1).then_some(()))
+    })
+    .await?;
+
+    live.rollout.abort().await?;
+
+    live.rollout.until_aborted().await?;
+    ends(stage, "Successful").await?;
     live.is_served_by("v1").await
 }
 

@@ -1,6 +1,9 @@
 //! Do AnalysisTemplates, with arguments and conditions, judge new versions?
 
 use anyhow::{Result, ensure};
+use kube::Api;
+use kube::api::{ApiResource, DeleteParams, DynamicObject, PostParams};
+use kube::core::GroupVersionKind;
 use kulta_api::status::RolloutStatus;
 use kulta_e2e::app::{ERROR_RATE_VARIABLE, step};
 use kulta_e2e::{App, Stage, Version};
@@ -8,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::live::{Live, shop, v2};
 
+const CLUSTER_KIND: &str = "ClusterAnalysisTemplate";
 pub(crate) const TEMPLATE: &str = "error-ratio";
 /// The condition that a good version meets.
 pub(crate) const CONDITION: &str = "len(result) > 0 && result[0] < {{args.limit}}";
@@ -59,6 +63,33 @@ pub(crate) async fn condition_of_a_template_promotes_a_good_version(stage: &Stag
     live.rollout.release(&v2(stage)).await?;
     live.rollout.until_promoted().await?;
     live.ends_on("v2").await
+}
+
+pub(crate) async fn template_of_the_cluster_promotes_a_good_version(stage: &Stage) -> Result<()> {
+    let mut manifest = template(stage, CONDITION);
+    manifest["kind"] = json!(CLUSTER_KIND);
+    // Templates of the cluster have no namespace that tells them apart.
+    let name = format!("{TEMPLATE}-{}", stage.namespace());
+    manifest["metadata"] = json!({"name": name});
+    let resource = analysis_template_of_the_cluster();
+    let templates: Api<DynamicObject> = Api::all_with(stage.client().clone(), &resource);
+    templates
+        .create(&PostParams::default(), &serde_json::from_value(manifest)?)
+        .await?;
+    let mut steps = steps();
+    steps[1]["analysis"]["templates"] = json!([{"templateName": name, "clusterScope": true}]);
+
+    let live = Live::start(stage, shop(stage).steps(steps)).await?;
+    live.rollout.release(&v2(stage)).await?;
+    live.rollout.until_promoted().await?;
+
+    templates.delete(&name, &DeleteParams::default()).await?;
+    live.ends_on("v2").await
+}
+
+fn analysis_template_of_the_cluster() -> ApiResource {
+    let kind = GroupVersionKind::gvk("kulta.io", "v1alpha1", CLUSTER_KIND);
+    ApiResource::from_gvk(&kind)
 }
 
 pub(crate) async fn condition_of_a_template_takes_a_bad_version_back(stage: &Stage) -> Result<()> {

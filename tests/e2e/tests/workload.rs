@@ -110,6 +110,34 @@ fn follows(rollout: &Value, deployment: &Deployment) -> Result<()> {
     Ok(())
 }
 
+pub(crate) async fn pod_template_is_followed(stage: &Stage) -> Result<()> {
+    let template = |version: &Version| {
+        json!({
+            "apiVersion": "v1", "kind": "PodTemplate", "metadata": {"name": NAME},
+            "template": version.template(NAME),
+        })
+    };
+    stage
+        .create(&template(&Version::v1(&stage.settings().app)))
+        .await?;
+    let app = named(stage, NAME)
+        .replicas(PODS)
+        .steps(half_way())
+        .spec_field("template", Value::Null)
+        .spec_field(
+            "workloadRef",
+            json!({"apiVersion": "v1", "kind": "PodTemplate", "name": NAME}),
+        );
+    let live = Live::start(stage, app).await?;
+
+    stage.merge(&template(&v2(stage))).await?;
+
+    live.waits_at(HALF_WAY, 50).await?;
+    live.rollout.resume().await?;
+    live.rollout.until_promoted().await?;
+    live.ends_on("v2").await
+}
+
 pub(crate) async fn missing_deployment_is_named_and_waited_for(stage: &Stage) -> Result<()> {
     let app = taking(named(stage, NAME).steps([step::weight(50)]), "never");
     let rollout = app.deploy(stage).await?;

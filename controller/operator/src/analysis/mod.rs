@@ -10,7 +10,7 @@ pub(crate) mod manifest;
 mod past;
 pub mod plugin_checks;
 mod plugin_directory;
-mod plugin_loader;
+pub(crate) mod plugin_loader;
 pub mod plugins;
 mod prometheus;
 pub mod providers;

@@ -7,16 +7,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use kulta_core::text::with_causes;
-use kulta_plugin_host::{Host, LoadFailure, Plugin};
+use kulta_plugin_host::{Delivery, Digest, Host, LoadFailure, Plugin};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until};
 
+use super::configuration::{Configuration, PluginSettings};
 use super::plugin_directory::{self, FileError, Found, Listing};
 use super::plugins::{Plugins, is_bundled, is_name};
 use crate::metrics::Metrics;
@@ -58,10 +59,10 @@ struct Handled {
 }
 
 /// Why a file was not taken into service.
-struct Fault {
-    problem: String,
+pub(crate) struct Fault {
+    pub(crate) problem: String,
     /// It can go well the next time although the file is the same.
-    is_passing: bool,
+    pub(crate) is_passing: bool,
 }
 
 impl PluginLoader {
@@ -212,19 +213,9 @@ impl PluginLoader {
 
     /// Takes what is in a file into service.
     async fn take(&self, name: &str, file: &Found) -> Result<(), Fault> {
-        let (directory, path) = (self.directory.clone(), file.path.clone());
-        let read = spawn_blocking(move || plugin_directory::read(&directory, &path)).await;
-        let delivery = read.map_err(|error| Fault::lasting(error.to_string()))??;
-        let (digest, settings) = (delivery.digest(), self.plugins.settings(name));
-        let unexpected = || {
-            Fault::lasting(format!(
-                "its digest {digest} is not expected: if it is the right version, add the digest to \
-                 plugins.{name}.sha256"
-            ))
-        };
-        if !settings.expects(digest) {
-            return Err(unexpected());
-        }
+        let settings = self.plugins.settings(name);
+        let delivery = expected(name, &settings, self.directory.clone(), file.path.clone()).await?;
+        let digest = delivery.digest();
         if self.plugins.serve_again(name, digest) {
             return Ok(());
         }
@@ -232,7 +223,7 @@ impl PluginLoader {
         let plugin = loaded?;
         tell(name, &plugin, settings.providers.as_deref().unwrap_or_default());
         if !self.plugins.install(name, plugin) {
-            return Err(unexpected());
+            return Err(Fault::unexpected(name, digest));
         }
         self.metrics.plugins.loaded(LoadResult::InService);
         Ok(())
@@ -261,7 +252,69 @@ impl Handled {
     }
 }
 
+/// What would become of each plugin that has a file in `directory`, or that the configuration says something of: its version, or
+/// what is wrong with it.
+pub(crate) async fn examine(
+    host: &Host,
+    configuration: &Configuration,
+    directory: &Path,
+) -> Vec<(String, Result<String, Fault>)> {
+    let listing = plugin_directory::list(directory);
+    let problems = listing.problems.into_iter();
+    let mut examined: Vec<_> = problems
+        .map(|problem| (directory.display().to_string(), Err(Fault::lasting(problem))))
+        .collect();
+    let configured = configuration.plugins.keys();
+    let missing = configured.filter(|name| !is_bundled(name) && !listing.plugins.contains_key(*name));
+    examined.extend(missing.map(|name| {
+        let problem = format!("no folder in {} has a file of this name", directory.display());
+        (name.clone(), Err(Fault::lasting(problem)))
+    }));
+    for (name, files) in listing.plugins {
+        let settings = configuration.plugins.get(&name).cloned().unwrap_or_default();
+        let result = match only(&name, files) {
+            Ok(file) => try_out(host, &name, &settings, directory, file).await,
+            Err(problem) => Err(Fault::lasting(problem)),
+        };
+        examined.push((name, result));
+    }
+    examined
+}
+
+async fn try_out(
+    host: &Host,
+    name: &str,
+    settings: &PluginSettings,
+    directory: &Path,
+    file: Found,
+) -> Result<String, Fault> {
+    let delivery = expected(name, settings, directory.to_owned(), file.path).await?;
+    let plugin = host.load(name, &delivery, &settings.limits(name)).await?;
+    Ok(plugin.identity().version.clone())
+}
+
+/// What is in a file, if its digest is one that the operator expects.
+async fn expected(
+    name: &str,
+    settings: &PluginSettings,
+    directory: PathBuf,
+    path: PathBuf,
+) -> Result<Delivery, Fault> {
+    let read = spawn_blocking(move || plugin_directory::read(&directory, &path)).await;
+    let delivery = read.map_err(|error| Fault::lasting(error.to_string()))??;
+    if settings.expects(delivery.digest()) {
+        return Ok(delivery);
+    }
+    Err(Fault::unexpected(name, delivery.digest()))
+}
+
 impl Fault {
+    fn unexpected(name: &str, digest: Digest) -> Self {
+        Self::lasting(format!(
+            "its digest {digest} is not expected: if it is the right version, add the digest to plugins.{name}.sha256"
+        ))
+    }
+
     const fn lasting(problem: String) -> Self {
         Self {
             problem,

@@ -19,6 +19,7 @@ fn scene() -> Scene {
     let caches = Arc::<Caches>::default();
     caches.keep_measures();
     let metrics = Arc::new(Metrics::new("1.2.3").counting_by_rollout());
+    metrics.leads(true);
     let argo = ArgoMetrics::new(Arc::clone(&caches), Arc::clone(&metrics), "1.2.3");
     Scene {
         caches,
@@ -43,6 +44,19 @@ impl Scene {
             );
         }
     }
+}
+
+#[test]
+fn replica_that_follows_tells_of_no_object() {
+    let scene = scene();
+    put::<Rollout>(&scene.caches, &samples::rollout("web"));
+    assert!(scene.argo.render().unwrap().contains("rollout_info{"));
+
+    scene.metrics.leads(false);
+
+    let text = scene.argo.render().unwrap();
+    assert!(!text.contains("rollout_info{"), "{text}");
+    assert!(text.contains("argo_rollouts_controller_info{"), "{text}");
 }
 
 fn with_status(mut rollout: Value, status: Value) -> Value {

@@ -83,7 +83,8 @@ fn is_not_found(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.is_not_found())
 }
 
-/// Departed Rollouts of which this replica has nothing to tell are forgotten this often.
+/// Departed Rollouts that another replica tells of are forgotten after this time, or twice as much: far longer than it takes to
+/// lead in its place.
 const FORGET_EVERY: Duration = Duration::from_mins(1);
 
 /// Keeps the inventory.
@@ -142,10 +143,12 @@ impl Keeper {
         }
     }
 
-    /// Has nothing to do while another replica leads: which Rollouts go is that one's to tell.
+    /// Has nothing to do while another replica leads: which Rollouts go is that one's to tell. What has gone in the last minute
+    /// is kept all the same: that one may be gone itself, and not have told it.
     pub async fn forget_departed(&self) {
+        let mut known = 0;
         loop {
-            self.caches.take_departed();
+            known = self.caches.forget_departed(known);
             sleep(FORGET_EVERY).await;
         }
     }

@@ -197,6 +197,8 @@ impl Lane {
         let mut state = self.state.lock();
         state.lines = Lines::default();
         state.ready.clear();
+        // Whether the sink takes anything is the leader's to find out.
+        state.pause = None;
         self.show(&state);
     }
 
@@ -306,9 +308,9 @@ impl Lane {
 
     fn show(&self, state: &State) {
         let (pending, oldest) = (state.lines.pending(), state.lines.oldest());
-        self.metrics
-            .delivery
-            .shows(&self.name, pending, oldest, state.pause.is_none());
+        // Where nothing waits, nothing shows whether it takes events again.
+        let is_up = state.pause.is_none() || pending == 0;
+        self.metrics.delivery.shows(&self.name, pending, oldest, is_up);
     }
 }
 

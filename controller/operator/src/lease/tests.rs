@@ -127,6 +127,44 @@ async fn a_holder_that_can_not_renew_stops_in_time_and_goes_on_when_it_can_again
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_renewal_that_somebody_has_written_over_loses_nothing() {
+    let conflict = Reply::failure(409, "Conflict", "the object has been modified", &[]);
+    let exchanges = vec![
+        get("", "1"),
+        put("2"),
+        get(OWN, "2"),
+        expect(PUT, conflict),
+        get(OWN, "3"),
+        put("4"),
+    ];
+
+    assert_eq!(held_after(4, exchanges).await, (true, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_somebody_else_has_had_meanwhile_is_gained_anew() {
+    let exchanges = vec![get("", "1"), put("2"), get("", "4"), put("5")];
+
+    assert_eq!(held_after(2, exchanges).await, (true, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_was_looked_at_is_taken_as_soon_as_it_is_wanted() {
+    let mut exchanges: Vec<_> = (0..=15).map(|_| get("argo", "1")).collect();
+    exchanges.extend([get("argo", "1"), put("2")]);
+    let half = Duration::from_millis(500);
+    let held = answering(exchanges, async |client| {
+        let lease = lease(client);
+        assert!(timeout(DURATION + half, lease.sight()).await.is_err());
+        assert!(timeout(half, lease.hold(|_| {})).await.is_err());
+        lease.claim().is_held()
+    })
+    .await;
+
+    assert!(held);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_api_server_that_does_not_answer_keeps_nobody_writing() {
     let exchanges = vec![get("", "1"), put("2"), expect(GET, Reply::Silence)];
     let held = answering(exchanges, async |client| {

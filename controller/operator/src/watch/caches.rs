@@ -77,9 +77,13 @@ impl Tables {
     /// What of `group` has work to be done.
     #[must_use]
     pub fn to_do_in(&self, group: Group) -> ToDo {
-        let rollouts = self.rollouts.keys().filter(|key| key.group == group);
+        let rollouts = self.rollouts.keys().filter(|key| key.group == group).cloned();
+        // Of Rollouts that are gone, Services may have to be given back.
+        let gone = self.relations.owners_of_services();
+        let gone = gone.map(|owner| ObjectKey::in_group(group, &owner.namespace, &owner.name));
+        let gone = gone.filter(|key| !self.rollouts.contains_key(key));
         ToDo {
-            rollouts: rollouts.cloned().collect(),
+            rollouts: rollouts.chain(gone).collect(),
             analyses: with_work(&self.analysis_runs, group),
             experiments: with_work(&self.experiments, group),
         }
@@ -362,6 +366,14 @@ impl Caches {
     /// Rollouts that are gone since the last call, as they were last seen.
     pub fn take_departed(&self) -> Vec<(ObjectKey, Arc<Rollout>)> {
         std::mem::take(&mut self.tables.write().departed)
+    }
+
+    /// Forgets the `first` of the Rollouts that are gone; answers how many are left.
+    pub fn forget_departed(&self, first: usize) -> usize {
+        let mut tables = self.tables.write();
+        let first = first.min(tables.departed.len());
+        tables.departed.drain(..first);
+        tables.departed.len()
     }
 
     /// The Experiments of which an object has changed since the last call.

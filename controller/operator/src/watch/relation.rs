@@ -60,6 +60,11 @@ impl Relations {
         self.services_by_owner.of(&owner)
     }
 
+    /// The Rollouts that this controller has pointed Services for, of whichever group; they may be gone.
+    pub fn owners_of_services(&self) -> impl Iterator<Item = &ObjectKey> {
+        self.services_by_owner.0.keys()
+    }
+
     /// The Rollouts that name a Service.
     pub fn rollouts_naming(&self, service: &ObjectKey) -> impl Iterator<Item = &ObjectKey> {
         self.rollouts_by_service.of(service)

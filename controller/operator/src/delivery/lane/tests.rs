@@ -288,6 +288,21 @@ async fn a_replica_that_does_not_lead_any_more_tells_nothing_more() {
 }
 
 #[tokio::test]
+async fn a_sink_that_takes_nothing_is_the_trouble_of_the_replica_that_leads() {
+    let lane = lane();
+    offer(&lane, &status(1..=3, 0));
+    let first = job(&lane).unwrap();
+    lane.end(&first, Ending::Stopped(None));
+    let up = r#"kulta_sink_up{sink="dashboard"}"#;
+    assert!(metrics(&lane).contains(&format!("{up} 0")));
+
+    lane.leave();
+
+    assert!(metrics(&lane).contains(&format!("{up} 1")));
+    assert!(!lane.is_paused());
+}
+
+#[tokio::test]
 async fn a_long_history_is_noted_once() {
     let lane = lane();
     let length = 2 * u64::try_from(MOST_IN_A_ROW).unwrap() + 2;

@@ -330,6 +330,29 @@ fn what_is_to_do_in_a_group_are_its_rollouts_and_the_analyses_under_way_or_with_
     assert_eq!(to_do, expected);
 }
 
+/// Its Services are to be given back, and nobody may have led when it went.
+#[test]
+fn a_rollout_that_is_gone_is_to_be_looked_at_while_services_are_pointed_for_it() {
+    let caches = Caches::default();
+    put::<Service>(&caches, &samples::directed_service("elsewhere", "web", "abc"));
+
+    let to_do = caches.read(|tables| tables.to_do_in(Group::Kulta));
+
+    assert_eq!(to_do.rollouts, [key("web")]);
+}
+
+#[test]
+fn rollouts_that_have_just_gone_are_forgotten_the_second_time() {
+    let caches = Caches::default();
+    put::<Rollout>(&caches, &samples::rollout("web"));
+    let known = caches.forget_departed(0);
+    caches.delete::<Rollout>(&key("web"));
+
+    let first = caches.forget_departed(known);
+    assert_eq!((known, first), (0, 1));
+    assert_eq!(caches.forget_departed(first), 0);
+}
+
 #[test]
 fn an_experiment_is_touched_by_its_replica_sets_and_its_analyses() {
     let caches = caches();

@@ -1,0 +1,115 @@
+//! How are the Rollouts that there are?
+
+use kube::api::{DynamicObject, ListParams};
+use kube::{Api, ResourceExt as _};
+use kulta_api::{Group, rollout};
+use serde_json::Value;
+
+use super::{Area, Finding, Patient, some_of};
+
+/// As the status has it.
+const DEGRADED: &str = "Degraded";
+/// Many Rollouts are listed in pages: each costs the API server as much memory as is in it.
+const PAGE: u32 = 500;
+
+pub(super) async fn examine(patient: &Patient) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for group in &patient.groups {
+        findings.push(of(patient, *group).await);
+    }
+    findings
+}
+
+async fn of(patient: &Patient, group: Group) -> Finding {
+    let resource = rollout::api_resource(group);
+    let client = patient.client.clone();
+    let api: Api<DynamicObject> = match &patient.namespace {
+        None => Api::all_with(client, &resource),
+        Some(namespace) => Api::namespaced_with(client, namespace, &resource),
+    };
+    let mut rollouts = Vec::new();
+    let mut page = ListParams::default()
+        .labels(&patient.instance.selector())
+        .limit(PAGE);
+    loop {
+        match api.list(&page).await {
+            Err(error) => {
+                let what = format!("Rollouts of {group} can't be listed");
+                return Finding::unanswered(Area::Rollouts, &what, &error);
+            }
+            Ok(list) => {
+                rollouts.extend(list.items);
+                match list.metadata.continue_.filter(|token| !token.is_empty()) {
+                    Some(token) => page = page.continue_token(&token),
+                    None => return judged(group, &rollouts),
+                }
+            }
+        }
+    }
+}
+
+fn judged(group: Group, rollouts: &[DynamicObject]) -> Finding {
+    let text = |rollout: &DynamicObject, field: &str| {
+        let value = rollout.data.get("status").and_then(|status| status.get(field));
+        value.and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    let bad = rollouts
+        .iter()
+        .filter(|rollout| text(rollout, "phase") == DEGRADED);
+    let bad: Vec<_> = bad
+        .map(|rollout| {
+            let (namespace, name) = (rollout.namespace().unwrap_or_default(), rollout.name_any());
+            format!("{namespace}/{name} ({})", text(rollout, "message"))
+        })
+        .collect();
+    if bad.is_empty() {
+        return Finding::well(
+            Area::Rollouts,
+            format!("none of {} of {group} is Degraded", rollouts.len()),
+        );
+    }
+    let text = format!(
+        "{} of {} of {group} are Degraded: {}",
+        bad.len(),
+        rollouts.len(),
+        some_of(&bad)
+    );
+    Finding::doubtful(
+        Area::Rollouts,
+        text,
+        "`kubectl kulta get rollout NAME` shows one whole",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::State;
+    use super::*;
+
+    fn rollout(name: &str, phase: &str) -> DynamicObject {
+        serde_json::from_value(json!({
+            "metadata": {"name": name, "namespace": "shop"},
+            "status": {"phase": phase, "message": "InvalidSpec: a word"},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn degraded_rollout_is_named_with_its_message() {
+        let finding = judged(
+            Group::Kulta,
+            &[rollout("web", "Healthy"), rollout("api", "Degraded")],
+        );
+
+        assert_eq!(finding.state, State::Doubtful);
+        assert!(
+            finding
+                .text
+                .ends_with("1 of 2 of kulta.io are Degraded: shop/api (InvalidSpec: a word)"),
+            "{}",
+            finding.text
+        );
+    }
+}
