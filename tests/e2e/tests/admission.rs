@@ -14,6 +14,7 @@ use crate::shop;
 use crate::shop::with;
 
 const CANARY: &str = "/spec/strategy/canary";
+const BLUE_GREEN: &str = "/spec/strategy/blueGreen";
 
 pub(crate) async fn rollout_that_makes_no_sense_is_refused_when_it_is_applied(stage: &Stage) -> Result<()> {
     let right = shop::small(stage).rollout();
@@ -66,11 +67,16 @@ pub(crate) async fn rollout_of_the_other_group_is_warned_of(stage: &Stage) -> Re
 
 /// A mistake of each kind, and the words by which it is refused.
 fn mistakes(right: &Value) -> Vec<(Value, &'static str)> {
+    let mut mistakes = unknown_fields(right);
+    mistakes.extend(contradictions(right));
+    mistakes
+}
+
+fn unknown_fields(right: &Value) -> Vec<(Value, &'static str)> {
     let canary = |field: &str, value: Value| with(right, &format!("{CANARY}/{field}"), value);
-    let blue_green = blue_green(right);
-    let header = json!([{"setHeaderRoute": {
-        "name": "beta", "match": [{"headerName": "x-beta", "headerValue": {"exact": "yes"}}],
-    }}]);
+    let blue_green =
+        |field: &str, value: Value| with(&blue_green(right), &format!("{BLUE_GREEN}/{field}"), value);
+    let misspelt = json!([{"setWeight": 10}, {"setWeight": 10, "setWieght": 20}]);
     vec![
         (
             canary("maxSurg", json!(1)),
@@ -81,15 +87,11 @@ fn mistakes(right: &Value) -> Vec<(Value, &'static str)> {
             "spec.strategy: unknown field \"cannary\"; write one of blueGreen, canary",
         ),
         (
-            with(&blue_green, "/spec/strategy/blueGreen/autoPromotion", false),
+            blue_green("autoPromotion", json!(false)),
             "spec.strategy.blueGreen: unknown field \"autoPromotion\"",
         ),
         (
-            with(
-                &blue_green,
-                "/spec/strategy/blueGreen/trafficRouting/istio",
-                json!({}),
-            ),
+            blue_green("trafficRouting/istio", json!({})),
             "spec.strategy.blueGreen.trafficRouting: unknown field \"istio\"",
         ),
         (
@@ -97,29 +99,30 @@ fn mistakes(right: &Value) -> Vec<(Value, &'static str)> {
             "spec.strategy.canary.trafficRouting: unknown field \"istio\"",
         ),
         (
-            canary(
-                "steps",
-                json!([{"setWeight": 10}, {"setWeight": 10, "setWieght": 20}]),
-            ),
+            canary("steps", misspelt),
             "spec.strategy.canary.steps: unknown field \"setWieght\"",
         ),
+    ]
+}
+
+fn contradictions(right: &Value) -> Vec<(Value, &'static str)> {
+    let canary = |field: &str, value: Value| with(right, &format!("{CANARY}/{field}"), value);
+    let header = json!([{"setHeaderRoute": {
+        "name": "beta", "match": [{"headerName": "x-beta", "headerValue": {"exact": "yes"}}],
+    }}]);
+    let stable = right["spec"]["strategy"]["canary"]["stableService"].clone();
+    let preview = format!("{BLUE_GREEN}/previewService");
+    vec![
         (
             with(right, "/spec/template/metadata/labels/app", "shopp"),
             "spec.selector.matchLabels: does not select the pods",
         ),
         (
-            canary(
-                "canaryService",
-                right["spec"]["strategy"]["canary"]["stableService"].clone(),
-            ),
+            canary("canaryService", stable),
             "spec.strategy.canary.canaryService: is the stableService, too",
         ),
         (
-            with(
-                &blue_green,
-                "/spec/strategy/blueGreen/previewService",
-                "shop-stable",
-            ),
+            with(&blue_green(right), &preview, "shop-stable"),
             "spec.strategy.blueGreen.previewService: is the activeService, too",
         ),
         (

@@ -30,12 +30,12 @@ const CANARY_WEIGHT: &str = "/spec/rules/0/backendRefs/1/weight";
 pub(crate) async fn gitops_manager_that_applies_its_weights_is_named_and_corrected(
     stage: &Stage,
 ) -> Result<()> {
-    contested(stage, |route| route).await
+    Box::pin(contested(stage, |route| route)).await
 }
 
 /// A repository without weights: 1 and 1, which is half and half.
 pub(crate) async fn gitops_manager_that_omits_weights_is_named_and_corrected(stage: &Stage) -> Result<()> {
-    contested(stage, without_weights).await
+    Box::pin(contested(stage, without_weights)).await
 }
 
 async fn contested(stage: &Stage, repository: impl Fn(Value) -> Value) -> Result<()> {
@@ -44,7 +44,7 @@ async fn contested(stage: &Stage, repository: impl Fn(Value) -> Value) -> Result
     live.rollout.release(&v2(stage)).await?;
     live.waits_at(1, 20).await?;
     let manifest = repository(live.app.route(stage));
-    meanwhile(gitops(stage, &live.app, &manifest), async {
+    let contest = meanwhile(gitops(stage, &live.app, &manifest), async {
         let named = live.rollout.until("to be contested", is_contested).await?;
         let message = contest_message(&named).context("no condition")?;
         ensure!(
@@ -56,8 +56,8 @@ async fn contested(stage: &Stage, repository: impl Fn(Value) -> Value) -> Result
             .until("to go on correcting", |status| corrections(status) > before)
             .await?;
         live.waits_at(1, 20).await.map(drop)
-    })
-    .await?;
+    });
+    Box::pin(contest).await?;
     live.rollout.resume().await?;
     live.waits_at(3, 100).await?;
     live.rollout.resume().await?;

@@ -130,11 +130,11 @@ struct Credential(String);
 impl Credential {
     /// That of the replica which renews the lease now.
     fn of_the_leader(stage: &Stage) -> Result<Self> {
-        let renewals = audit(stage, 0)?.into_iter().filter(|event| {
+        let mut renewals = audit(stage, 0)?.into_iter().filter(|event| {
             let is_lease = event.pointer("/objectRef/name").and_then(Value::as_str) == Some(LEASE);
             is_lease && text(event, "/verb") == "update" && is_done(event)
         });
-        let last = renewals.last().context("nobody has renewed the lease")?;
+        let last = renewals.next_back().context("nobody has renewed the lease")?;
         let credential = text(&last, CREDENTIAL).to_owned();
         ensure!(!credential.is_empty(), "the audit log tells no tokens: {last}");
         Ok(Self(credential))

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::{Result, ensure};
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use kube::api::{DynamicObject, ListParams};
-use kube::{Api, ResourceExt as _};
+use kube::{Api, ResourceExt};
 use kulta_api::{Group, analysis};
 use kulta_core::status::Phase;
 use kulta_e2e::{Stage, Version, eventually};

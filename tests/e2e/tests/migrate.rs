@@ -50,7 +50,7 @@ pub(crate) async fn deployment_becomes_a_rollout_with_its_pods(stage: &Stage) ->
         .replicas(PODS)
         .steps(half_way())
         .canary_field("scaleDownDelaySeconds", 1);
-    let (live, _) = deployed_live(stage, app).await?;
+    let (live, _) = Box::pin(deployed_live(stage, app)).await?;
     let before = pods(stage).await?;
     let mut manifest = live.app.rollout();
     if let Some(spec) = manifest["spec"].as_object_mut() {

@@ -71,7 +71,7 @@ pub(crate) async fn deployed_live(stage: &Stage, app: App) -> Result<(Live, Api<
 
 pub(crate) async fn deployment_gives_its_place_without_a_failed_request(stage: &Stage) -> Result<()> {
     let app = taking(named(stage, NAME).steps(half_way()), "onsuccess");
-    let (live, deployments) = deployed_live(stage, app).await?;
+    let (live, deployments) = Box::pin(deployed_live(stage, app)).await?;
     live.serve(1).await?;
 
     stage.create(&live.app.rollout()).await?;
