@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::live::{Live, shop, v2};
 
-const TEMPLATE: &str = "is-measured";
+pub(crate) const TEMPLATE: &str = "is-measured";
 /// A condition that is met when Prometheus has asked a pod of the version.
 pub(crate) const MET: &str = "len(result) > 0 && result[0] >= 1";
 /// One that no number of pods here meets, and its opposite.
@@ -45,8 +45,8 @@ pub(crate) fn template(stage: &Stage, condition: &str) -> Value {
     })
 }
 
-/// A step with pods of both versions, and an analysis of the new one's.
-pub(crate) fn judged(stage: &Stage) -> App {
+/// A step with pods of both versions, and an analysis of the new one's, by the template.
+pub(crate) fn judging() -> Value {
     let analysis = json!({
         "name": "measured", "templateName": TEMPLATE, "requiredForCompletion": true,
         "args": [{"name": "hash", "value": "{{templates.canary.podTemplateHash}}"}],
@@ -59,7 +59,11 @@ pub(crate) fn judged(stage: &Stage) -> App {
         "analyses": [analysis],
         "scaleDownDelaySeconds": 1,
     });
-    shop(stage).steps([json!({"experiment": experiment}), step::weight(50)])
+    json!({"experiment": experiment})
+}
+
+fn judged(stage: &Stage) -> App {
+    shop(stage).steps([judging(), step::weight(50)])
 }
 
 pub(crate) fn experiments(stage: &Stage) -> Api<DynamicObject> {

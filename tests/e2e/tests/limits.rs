@@ -7,48 +7,59 @@ use k8s_openapi::api::apps::v1::ReplicaSet;
 use kube::api::{DynamicObject, ListParams};
 use kube::{Api, ResourceExt};
 use kulta_api::{Group, analysis};
-use kulta_core::status::Phase;
-use kulta_e2e::{Stage, Version, eventually};
+use kulta_e2e::app::step;
+use kulta_e2e::{App, Stage, eventually};
 use serde_json::json;
 
-use crate::experiment::{MET, experiments, judged, template};
-use crate::live::v2;
+use crate::experiment::{MET, TEMPLATE, experiments, judging, template};
+use crate::live::{Live, shop, v2};
+
+/// The step at which its rollouts wait, when all that they make is there.
+const WAITS_AT: u32 = 3;
 
 pub(crate) async fn revisions_analyses_and_experiments_beyond_their_limits_are_removed(
     stage: &Stage,
 ) -> Result<()> {
     stage.create(&template(stage, MET)).await?;
-    let app = judged(stage)
-        .replicas(1)
-        .spec_field("revisionHistoryLimit", 0)
-        .spec_field(
-            "analysis",
-            json!({"successfulRunHistoryLimit": 0, "unsuccessfulRunHistoryLimit": 0}),
-        );
-    let rollout = app.deploy(stage).await?;
-    rollout
-        .until("to be healthy", |status| status.phase == Phase::Healthy)
-        .await?;
-    rollout.release(&v2(stage)).await?;
-    rollout.until_promoted().await?;
+    let live = Live::start(stage, analysed(stage)).await?;
+    live.rollout.release(&v2(stage)).await?;
+    live.waits_at(WAITS_AT, 50).await?;
     let past = Past::of(stage).await?;
     ensure!(
-        !past.sets.is_empty() && !past.runs.is_empty() && !past.experiments.is_empty(),
+        past.sets.len() > 1 && !past.runs.is_empty() && !past.experiments.is_empty(),
         "nothing of the rollout was seen: {past:?}"
     );
 
-    let next = Version::v1(&stage.settings().app).with("NEXT", "yes");
-    rollout.release(&next).await?;
-    rollout.until_promoted().await?;
+    let none = json!({"successfulRunHistoryLimit": 0, "unsuccessfulRunHistoryLimit": 0});
+    live.rollout
+        .patch_spec(&json!({"revisionHistoryLimit": 0, "analysis": none}))
+        .await?;
 
-    eventually("what is over to be gone", async || {
+    eventually("the analyses and experiments to be gone", async || {
         let now = Past::of(stage).await?;
-        let is_gone = now.sets.is_disjoint(&past.sets)
-            && now.runs.is_disjoint(&past.runs)
-            && now.experiments.is_disjoint(&past.experiments);
+        let is_gone = now.runs.is_disjoint(&past.runs) && now.experiments.is_disjoint(&past.experiments);
         Ok(is_gone.then_some(()))
     })
-    .await
+    .await?;
+    live.rollout.resume().await?;
+    live.rollout.until_promoted().await?;
+    eventually("only the new version to be left", async || {
+        let now = Past::of(stage).await?;
+        Ok((now.sets.len() == 1).then_some(()))
+    })
+    .await?;
+    live.ends_on("v2").await
+}
+
+/// Its rollouts have an experiment and an analysis, and then wait.
+fn analysed(stage: &Stage) -> App {
+    let analysis = json!({"analysis": {
+        "templates": [{"templateName": TEMPLATE}],
+        "args": [{"name": "hash", "valueFrom": {"podTemplateHashValue": "Latest"}}],
+    }});
+    shop(stage)
+        .replicas(1)
+        .steps([judging(), step::weight(50), analysis, step::pause()])
 }
 
 /// The names of what there is.

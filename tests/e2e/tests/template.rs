@@ -82,9 +82,10 @@ pub(crate) async fn template_of_the_cluster_promotes_a_good_version(stage: &Stag
     let live = Live::start(stage, shop(stage).steps(steps)).await?;
     live.rollout.release(&v2(stage)).await?;
     live.rollout.until_promoted().await?;
+    live.ends_on("v2").await?;
 
-    templates.delete(&name, &DeleteParams::default()).await?;
-    live.ends_on("v2").await
+    let deleted = templates.delete(&name, &DeleteParams::default()).await;
+    Ok(deleted.map(drop)?)
 }
 
 fn analysis_template_of_the_cluster() -> ApiResource {

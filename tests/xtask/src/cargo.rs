@@ -23,6 +23,15 @@ pub(crate) const LINT: &[&str] = &[
     "clippy",
     "--workspace",
     "--all-targets",
+    "--locked",
+    "--",
+    "--deny",
+    "warnings",
+];
+/// The same of the end-to-end tests, which say that they are no part of all tests: named beside them they would be left out.
+pub(crate) const LINT_END_TO_END: &[&str] = &[
+    "clippy",
+    "--workspace",
     "--test=e2e",
     "--locked",
     "--",

@@ -39,7 +39,12 @@ pub(crate) fn install() -> Result<ExitCode> {
 /// # Errors
 /// When anything is wrong with what would be committed.
 pub(crate) fn pre_commit() -> Result<ExitCode> {
-    for arguments in [cargo::FORMAT, cargo::LINT, cargo::FAST_TESTS] {
+    for arguments in [
+        cargo::FORMAT,
+        cargo::LINT,
+        cargo::LINT_END_TO_END,
+        cargo::FAST_TESTS,
+    ] {
         let status = cargo::command(arguments)?.status().context("cannot run cargo")?;
         ensure!(
             status.success(),

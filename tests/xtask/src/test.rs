@@ -55,8 +55,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     };
     if arguments.without_cluster {
         let done = report.run("format", &mut cargo::command(cargo::FORMAT)?);
-        let lints = &mut cargo::command(cargo::LINT)?;
-        let done = done.and_then(|()| report.run("lints", lints));
+        let done = done.and_then(|()| lint(&mut report));
         let done = done.and_then(|()| check_sources(&mut report));
         report.print();
         return done.map(|()| ExitCode::SUCCESS);
@@ -87,7 +86,7 @@ fn check(report: &mut Report) -> Result<()> {
         &["cluster", "up", "--name", CLUSTER],
         &report.interrupt,
     )?;
-    report.run("lints", &mut cargo::command(cargo::LINT)?)?;
+    lint(report)?;
     report.time("waiting for the cluster", || preparation.finish())?;
     // What the tests stand on: the local cluster itself, on some of its own.
     let selfcheck = Background::start("the local cluster", &["cluster", "selfcheck"], &report.interrupt)?;
@@ -99,6 +98,12 @@ fn check(report: &mut Report) -> Result<()> {
     report.run("end-to-end tests", &mut itself(&play))?;
     let demo = ["demo", "--name", CLUSTER, "--requests", REQUESTS];
     report.run("demo: not one request is lost", &mut itself(&demo))
+}
+
+fn lint(report: &mut Report) -> Result<()> {
+    report.run("lints", &mut cargo::command(cargo::LINT)?)?;
+    let end_to_end = &mut cargo::command(cargo::LINT_END_TO_END)?;
+    report.run("lints of the end-to-end tests", end_to_end)
 }
 
 /// What needs no cluster, after the lints.
