@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use kube::{Client, Config};
+use kube::api::{ApiResource, DynamicObject};
+use kube::{Api, Client, Config};
 use kulta_api::Group;
 use kulta_core::text::with_causes;
 use thiserror::Error;
@@ -201,6 +202,17 @@ struct Patient {
     groups: Vec<Group>,
     /// The namespace of Argo Rollouts' lease, where `argoproj.io` is served.
     argo_lease_namespace: Option<String>,
+}
+
+impl Patient {
+    /// The objects of a kind that the controller works on.
+    fn objects(&self, resource: &ApiResource) -> Api<DynamicObject> {
+        let client = self.client.clone();
+        match &self.namespace {
+            None => Api::all_with(client, resource),
+            Some(namespace) => Api::namespaced_with(client, namespace, resource),
+        }
+    }
 }
 
 /// Examines the cluster of the pod or of the current kubeconfig, and tells each finding as it is made.

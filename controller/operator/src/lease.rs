@@ -25,6 +25,7 @@ use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+pub(crate) use self::record::holder;
 use self::record::{Sighted, Turn};
 
 /// Others may take the lease when nobody has renewed it for so long.
@@ -275,7 +276,7 @@ impl Lease {
     async fn give_back(&self) -> Result<(), kube::Error> {
         loop {
             let found = self.api.get_opt(&self.name).await?;
-            let Some(own) = found.filter(|found| record::holder(found) == self.identity) else {
+            let Some(own) = found.filter(|found| holder(found) == self.identity) else {
                 return Ok(());
             };
             match self.replace(&record::released(own)).await {

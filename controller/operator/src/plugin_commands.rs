@@ -14,16 +14,21 @@ use crate::analysis::providers::Providers;
 use crate::arguments::COMPILE_PLUGIN;
 
 /// This program: plugins are compiled by it once more, on trial, in a process of its own.
-pub(crate) const OWN_PROGRAM: &str = "/proc/self/exe";
+const OWN_PROGRAM: &str = "/proc/self/exe";
 
 /// The surroundings of the commands in this program.
 #[must_use]
 pub fn surroundings() -> Surroundings {
     Surroundings {
-        trial: Trial::new(OWN_PROGRAM.into(), vec![COMPILE_PLUGIN.into()]),
+        trial: trial(),
         environment: Vec::new(),
         connect,
     }
+}
+
+/// Where plugins are compiled on trial.
+pub(crate) fn trial() -> Trial {
+    Trial::new(OWN_PROGRAM.into(), vec![COMPILE_PLUGIN.into()])
 }
 
 /// The provider is read as one of the operator's configuration: as strictly, and with the same defaults.

@@ -12,7 +12,7 @@ use kube::Client;
 use kube::runtime::scheduler::ScheduleRequest;
 use kulta_api::Group;
 use kulta_core::text::with_causes;
-use kulta_plugin_host::{EngineFault, Host, Trial};
+use kulta_plugin_host::{EngineFault, Host};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -24,7 +24,7 @@ use crate::analysis::plugin_checks::PluginChecks;
 use crate::analysis::{AnalysisWork, Instruments};
 use crate::argo::ArgoApi;
 use crate::argo_metrics::{self, ArgoMetrics};
-use crate::arguments::{COMPILE_PLUGIN, ControllerArguments};
+use crate::arguments::ControllerArguments;
 use crate::context::Context;
 use crate::controller::{Controller, STUCK_AFTER};
 use crate::delivery::Outbox;
@@ -38,7 +38,7 @@ use crate::leader::Leadership;
 use crate::lease::Lease;
 use crate::metrics::Metrics;
 use crate::permission::Permission;
-use crate::plugin_commands::OWN_PROGRAM;
+use crate::plugin_commands;
 use crate::queue::{Queues, Requests, queues};
 use crate::reconcile::Reconciler;
 use crate::server::{self, Endpoints, Liveness, ServeError};
@@ -100,8 +100,7 @@ pub async fn run(arguments: ControllerArguments, stop: CancellationToken) -> Res
         Some(path) => Configuration::read(path)?,
         None => Configuration::default(),
     };
-    let trial = Trial::new(OWN_PROGRAM.into(), vec![COMPILE_PLUGIN.into()]);
-    let host = Host::new(trial).map_err(RunError::PluginEngine)?;
+    let host = Host::new(plugin_commands::trial()).map_err(RunError::PluginEngine)?;
     run_with(clients, listeners, arguments, configuration, host, stop).await
 }
 

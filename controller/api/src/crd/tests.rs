@@ -155,52 +155,6 @@ fn a_gate_needs_no_configuration() {
 mod argo {
     use super::*;
 
-    /// The policy refuses what it does not know: a field that the definition has and it lacks could not be applied any more.
-    #[test]
-    fn admission_policy_knows_the_fields_of_the_definition() {
-        let places = [
-            ("strategyFields", "/properties/strategy"),
-            ("canaryFields", "/properties/strategy/properties/canary"),
-            ("blueGreenFields", "/properties/strategy/properties/blueGreen"),
-            (
-                "routingFields",
-                "/properties/strategy/properties/canary/properties/trafficRouting",
-            ),
-            (
-                "stepFields",
-                "/properties/strategy/properties/canary/properties/steps/items",
-            ),
-        ];
-        let spec = spec_schema();
-        let defined = places.map(|(list, place)| {
-            let fields = spec
-                .pointer(&format!("{place}/properties"))
-                .and_then(Value::as_object);
-            let mut fields: Vec<_> = fields.expect("an object").keys().cloned().collect();
-            fields.sort();
-            (list, fields)
-        });
-
-        let known = places.map(|(list, _)| (list, listed_by_the_policy(list)));
-
-        assert_eq!(known, defined);
-    }
-
-    /// The words of a variable of the policy that is a list of them.
-    fn listed_by_the_policy(list: &str) -> Vec<String> {
-        let policy = include_str!("../../../../deploy/kustomize/admission.yaml");
-        let (policy, _binding) = policy.split_once("\n---\n").expect("a policy and its binding");
-        let policy: Value = serde_saphyr::from_str(policy).expect("YAML");
-        let variables = policy.pointer("/spec/variables").and_then(Value::as_array);
-        let mut variables = variables.expect("a list").iter();
-        let variable = variables.find(|variable| variable["name"] == list);
-        let expression = variable.expect("a variable")["expression"]
-            .as_str()
-            .expect("a text");
-        let words = expression.trim().trim_matches(['[', ']']).split(", ");
-        words.map(|word| word.trim_matches('\'').to_owned()).collect()
-    }
-
     /// `kubectl apply` keeps a copy of it in an annotation.
     const MAX_BYTES: usize = 150_000;
 

@@ -36,20 +36,13 @@ fn no_gateway_api() -> Finding {
     )
 }
 
-fn api(patient: &Patient, kind: &str, namespace: Option<&str>) -> Api<DynamicObject> {
-    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(GROUP, VERSION, kind));
-    let client = patient.client.clone();
-    match namespace {
-        None => Api::all_with(client, &resource),
-        Some(namespace) => Api::namespaced_with(client, namespace, &resource),
-    }
+fn resource(kind: &str) -> ApiResource {
+    ApiResource::from_gvk(&GroupVersionKind::gvk(GROUP, VERSION, kind))
 }
 
 async fn classes(patient: &Patient) -> Finding {
-    match api(patient, "GatewayClass", None)
-        .list(&ListParams::default())
-        .await
-    {
+    let classes = Api::<DynamicObject>::all_with(patient.client.clone(), &resource("GatewayClass"));
+    match classes.list(&ListParams::default()).await {
         Err(error) => Finding::unanswered(Area::Gateways, "GatewayClasses can't be listed", &error),
         Ok(list) => {
             let accepted = list
@@ -72,7 +65,7 @@ async fn classes(patient: &Patient) -> Finding {
 }
 
 async fn routes(patient: &Patient) -> Finding {
-    let routes = api(patient, "HTTPRoute", patient.namespace.as_deref());
+    let routes = patient.objects(&resource("HTTPRoute"));
     match routes.list(&ListParams::default()).await {
         Err(error) => Finding::unanswered(Area::Gateways, "HTTPRoutes can't be listed", &error),
         Ok(list) => judged(&list.items),

@@ -7,6 +7,7 @@ use kube::Api;
 use super::{Area, Finding, Patient};
 use crate::argo;
 use crate::leader::LEASE;
+use crate::lease::holder;
 
 pub(super) async fn examine(patient: &Patient) -> Vec<Finding> {
     let mut findings = vec![of(patient, LEASE, &patient.own_namespace).await];
@@ -35,9 +36,7 @@ fn nobody(text: &str) -> Finding {
 
 fn judged(lease: &Lease, what: &str, now: Timestamp) -> Finding {
     let spec = lease.spec.as_ref();
-    let holder = spec
-        .and_then(|spec| spec.holder_identity.as_deref())
-        .unwrap_or_default();
+    let holder = holder(lease);
     if holder.is_empty() {
         return nobody(&format!("nobody holds {what}"));
     }

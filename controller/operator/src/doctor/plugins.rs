@@ -3,13 +3,12 @@
 use std::path::Path;
 
 use kulta_core::text::with_causes;
-use kulta_plugin_host::{Host, Trial};
+use kulta_plugin_host::Host;
 
 use super::{Area, Finding};
 use crate::analysis::configuration::Configuration;
 use crate::analysis::plugin_loader;
-use crate::arguments::COMPILE_PLUGIN;
-use crate::plugin_commands::OWN_PROGRAM;
+use crate::plugin_commands;
 
 pub(super) async fn examine(configuration: &Configuration, directory: Option<&Path>) -> Vec<Finding> {
     let Some(directory) = directory else {
@@ -18,8 +17,7 @@ pub(super) async fn examine(configuration: &Configuration, directory: Option<&Pa
             "only those that come with KULTA: there is no --plugin-dir",
         )];
     };
-    let trial = Trial::new(OWN_PROGRAM.into(), vec![COMPILE_PLUGIN.into()]);
-    let host = match Host::new(trial) {
+    let host = match Host::new(plugin_commands::trial()) {
         Ok(host) => host,
         Err(error) => {
             let remedy = "the machine lacks what the engine of plugins needs: tell whoever maintains KULTA";

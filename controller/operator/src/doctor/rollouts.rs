@@ -1,7 +1,7 @@
 //! How are the Rollouts that there are?
 
+use kube::ResourceExt as _;
 use kube::api::{DynamicObject, ListParams};
-use kube::{Api, ResourceExt as _};
 use kulta_api::{Group, rollout};
 use serde_json::Value;
 
@@ -21,12 +21,7 @@ pub(super) async fn examine(patient: &Patient) -> Vec<Finding> {
 }
 
 async fn of(patient: &Patient, group: Group) -> Finding {
-    let resource = rollout::api_resource(group);
-    let client = patient.client.clone();
-    let api: Api<DynamicObject> = match &patient.namespace {
-        None => Api::all_with(client, &resource),
-        Some(namespace) => Api::namespaced_with(client, namespace, &resource),
-    };
+    let api = patient.objects(&rollout::api_resource(group));
     let mut rollouts = Vec::new();
     let mut page = ListParams::default()
         .labels(&patient.instance.selector())

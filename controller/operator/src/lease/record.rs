@@ -61,7 +61,7 @@ impl Sighted {
 }
 
 /// Who holds it; empty: nobody.
-pub(super) fn holder(lease: &Lease) -> &str {
+pub(crate) fn holder(lease: &Lease) -> &str {
     let spec = lease.spec.as_ref();
     spec.and_then(|spec| spec.holder_identity.as_deref())
         .unwrap_or_default()

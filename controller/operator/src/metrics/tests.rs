@@ -37,15 +37,20 @@ fn a_deleted_rollout_is_counted_no_more() {
     assert!(text.contains(r#"kulta_rollouts{phase="Degraded"} 0"#), "{text}");
 }
 
-#[test]
-fn every_metric_has_its_labels_and_unit() {
-    let metrics = Metrics::new("1.2.3");
-
+/// One of each that has no series before it is counted.
+fn count_some(metrics: &Metrics) {
     metrics.reconciled(ReconcileResult::Ok, Duration::from_millis(2));
     metrics.failed(ReconcileStep::Observe);
     metrics.wrote(ActionKind::SetRouteWeights, WriteResult::Conflict);
     metrics.wrote_status(WriteResult::Written);
     metrics.events(EventResult::Published, 3);
+}
+
+#[test]
+fn every_metric_has_its_labels_and_unit() {
+    let metrics = Metrics::new("1.2.3");
+
+    count_some(&metrics);
 
     let text = rendered(&metrics);
     for line in [
@@ -63,11 +68,7 @@ fn every_metric_has_its_labels_and_unit() {
 /// What each of the metrics is called for those who write queries.
 fn all_names() -> BTreeSet<String> {
     let metrics = Metrics::new("1.2.3");
-    metrics.reconciled(ReconcileResult::Ok, Duration::from_millis(2));
-    metrics.failed(ReconcileStep::Observe);
-    metrics.wrote(ActionKind::SetRouteWeights, WriteResult::Conflict);
-    metrics.wrote_status(WriteResult::Written);
-    metrics.events(EventResult::Published, 3);
+    count_some(&metrics);
     metrics.plugins.called("error-ratio", &finished(Ok(()), 1, 1));
     metrics.plugins.loaded(plugins::LoadResult::InService);
     metrics.plugins.are(plugins::PluginStates::default());
