@@ -175,6 +175,7 @@ fn api_server(layout: &Layout) -> Vec<String> {
         ),
         format!("--audit-policy-file={}", file(layout, "audit-policy.yaml")),
         format!("--audit-log-path={}", layout.log("audit").display()),
+        format!("--audit-log-maxsize={}", settings::AUDIT_LOG_SIZE),
         // The log must not slow down what it measures.
         String::from("--audit-log-mode=batch"),
     ]

@@ -39,6 +39,8 @@ pub(crate) const CONTOUR_HEALTH_PORT: u16 = 8004;
 /// Contour maps the listener port 80 to this one.
 pub(crate) const GATEWAY_PORT: u16 = 8080;
 pub(crate) const PROMETHEUS_PORT: u16 = 9090;
+/// The API server begins a new audit log beyond this size, in MB. Tests read the log from where they began: it must stay one file.
+pub(crate) const AUDIT_LOG_SIZE: u32 = 10_000;
 
 /// The Gateway and its class.
 pub const GATEWAY_NAME: &str = "kulta";

@@ -180,6 +180,12 @@ fn rights_of(rule: &PolicyRule) -> Vec<Right> {
 /// What the audit log tells of the controller's requests.
 fn asked(log: &Path, from: u64) -> Result<Asked> {
     let mut file = File::open(log).with_context(|| log.display().to_string())?;
+    let length = file.metadata()?.len();
+    ensure!(
+        length > from,
+        "{} has {length} bytes, not more than the {from} of the beginning: what was asked for is elsewhere",
+        log.display()
+    );
     file.seek(SeekFrom::Start(from))?;
     let user = format!(
         "system:serviceaccount:{}:{}",
@@ -290,6 +296,14 @@ mod tests {
 
         assert!(asked.done.is_empty());
         assert_eq!(names(&asked.refused), ["patch rollouts/status.kulta.io"]);
+    }
+
+    #[test]
+    fn log_that_was_begun_anew_judges_nothing() {
+        let log = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
+
+        assert_eq!(asked(log, 0).unwrap(), Asked::default());
+        assert!(asked(log, u64::MAX).is_err());
     }
 
     #[test]
