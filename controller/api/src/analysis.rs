@@ -24,6 +24,7 @@ mod reference;
 mod resolve;
 mod rules;
 mod run_metadata;
+mod run_status;
 mod substitution;
 pub mod template;
 #[cfg(test)]
@@ -47,6 +48,8 @@ pub use resolve::{Place, Resolution};
 pub(crate) use resolve::{of_experiment, validate};
 pub use rules::{DryRun, MeasurementRetention};
 pub use run_metadata::run_metadata;
+pub(crate) use run_status::{METADATA, metadata_schema, own_fields};
+pub use run_status::{read_status, write_status};
 pub(crate) use substitution::replace_tags;
 pub use substitution::{Arguments, SecretArgument, StandIn};
 pub use template::TemplateReference;

@@ -23,12 +23,14 @@ use crate::crd::schema;
 mod blue_green;
 mod canary;
 mod foreign;
+mod memory;
 #[cfg(test)]
 mod tests;
 
 pub use blue_green::BlueGreenStatus;
 pub use canary::{CanaryStatus, Destination, Weights};
 pub use foreign::{foreign, with_foreign};
+pub use memory::{FIELDS_OFF, MEMORY, has_memory, with_memory};
 
 /// A status that can't be read: nobody knows how far the rollout is.
 #[derive(Debug, Error)]
@@ -69,15 +71,26 @@ pub struct WriteContext<'spec> {
 /// When a field has a value that means nothing. Missing fields, nulls, unknown fields and conditions of others are
 /// no error.
 pub fn read(status: &Value) -> Result<Status, StatusError> {
-    let known = without_nulls(status);
+    let known = memory::with_remembered(without_nulls(status));
     if known.is_null() {
         return Ok(Status::default());
     }
-    let written: RolloutStatus = serde_path_to_error::deserialize(known).map_err(|error| StatusError {
+    written(&known)?.into_core()
+}
+
+/// The fields of the status, those that definitions have no place for included.
+///
+/// # Errors
+/// As of [`read`].
+pub fn fields(status: &Value) -> Result<RolloutStatus, StatusError> {
+    written(&memory::with_remembered(without_nulls(status)))
+}
+
+fn written(known: &Value) -> Result<RolloutStatus, StatusError> {
+    serde_path_to_error::deserialize(known).map_err(|error| StatusError {
         path: error.path().to_string(),
         source: error.into_inner(),
-    })?;
-    written.into_core()
+    })
 }
 
 /// The status as written into the Rollout.

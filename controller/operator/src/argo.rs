@@ -2,16 +2,20 @@
 //!
 //! Argo Rollouts' controller holds a lease of a fixed name while it works; KULTA holds the same one before it writes
 //! anything that belongs to an object of that group. It does not even ask for it as long as the definitions in the cluster
-//! would prune fields that it depends on ([`served`]).
+//! would prune fields that it depends on ([`served`]). Argo Rollouts' own definitions will do: what they have no field for in a
+//! status is kept in a condition ([`FieldsOff`]).
 
-mod served;
+pub(crate) mod served;
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use kube::{Api, Client};
+use kulta_api::Group;
+use parking_lot::RwLock;
 
-use self::served::{Look, Served};
+use self::served::Served;
 use crate::instance::Instance;
 use crate::lease::{Claim, Lease};
 
@@ -21,11 +25,33 @@ pub const LEASE: &str = "argo-rollouts-controller-lock";
 /// How often the definitions are looked at. They are read when they have changed only.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
+/// The fields of a Rollout of `argoproj.io` that its definition in the cluster does not have, as [`kulta_api::crd::pruned`] names
+/// them. Cheap to clone; all clones are the same.
+#[derive(Debug, Clone, Default)]
+pub struct FieldsOff(Arc<RwLock<Arc<[String]>>>);
+
+impl FieldsOff {
+    /// Those of a Rollout of `group`: the own definitions have all fields.
+    #[must_use]
+    pub fn of(&self, group: Group) -> Arc<[String]> {
+        match group {
+            Group::Kulta => Arc::default(),
+            Group::Argo => Arc::clone(&self.0.read()),
+        }
+    }
+
+    /// They are these from now on.
+    pub fn set(&self, fields: &[String]) {
+        *self.0.write() = fields.into();
+    }
+}
+
 /// The group `argoproj.io`. Cheap to clone.
 #[derive(Clone)]
 pub struct ArgoApi {
     client: Client,
     lease: Lease,
+    fields_off: FieldsOff,
 }
 
 impl ArgoApi {
@@ -36,7 +62,14 @@ impl ArgoApi {
         Self {
             lease: Lease::new(leases, &instance.own_name(LEASE), identity),
             client,
+            fields_off: FieldsOff::default(),
         }
+    }
+
+    /// What the definitions lack, as of the last look at them.
+    #[must_use]
+    pub fn fields_off(&self) -> FieldsOff {
+        self.fields_off.clone()
     }
 
     /// What says whether the lease is held.
@@ -50,10 +83,12 @@ impl ArgoApi {
     pub async fn run(&self, changed: impl Fn(bool)) -> Infallible {
         let mut served = Served::new(self.client.clone());
         loop {
-            served.until(Look::is_fit, LOOK_EVERY).await;
+            let seen = served.until(|look| look.fit().is_some(), LOOK_EVERY).await;
+            self.fields_off.set(seen.fit().unwrap_or_default());
+            // With others it begins anew, so that every status is written as they keep it.
             tokio::select! {
                 never = self.lease.hold(&changed) => match never {},
-                () = served.until(|look| !look.is_fit(), LOOK_EVERY) => {}
+                _ = served.until(|look| *look != seen, LOOK_EVERY) => {}
             }
             self.lease.release().await;
             changed(false);

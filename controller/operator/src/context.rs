@@ -7,6 +7,7 @@ use kulta_core::observed::{Observed, Settings};
 use serde_json::Value;
 
 use crate::analysis::plugin_checks::PluginChecks;
+use crate::argo::FieldsOff;
 use crate::delivery::Outbox;
 use crate::events::publish::Publisher;
 use crate::expectations::Expectations;
@@ -46,6 +47,8 @@ pub struct Context {
     pub permission: Permission,
     /// Which of several controllers this is.
     pub instance: Instance,
+    /// What the definitions of `argoproj.io` have no field for.
+    pub fields_off: FieldsOff,
     /// Settings that decisions depend on.
     pub settings: Settings,
 }
@@ -74,4 +77,6 @@ pub struct Sighting {
     pub observed: Observed,
     /// What another controller keeps in the status, and this one does not know.
     pub foreign_status: Value,
+    /// Its status has a memory in a condition: it was written for definitions that lack fields.
+    pub has_memory: bool,
 }

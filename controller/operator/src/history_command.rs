@@ -5,11 +5,10 @@ use std::error::Error;
 use jiff::Timestamp;
 use kube::api::DynamicObject;
 use kube::{Api, Client, Config};
-use kulta_api::status::RolloutStatus;
 use kulta_api::{Group, rollout};
 use kulta_cli::history::Known;
+use kulta_core::status::Status;
 use kulta_events::replay::RolloutName;
-use serde::Deserialize as _;
 
 /// What the cluster of the current kubeconfig knows of a Rollout.
 ///
@@ -21,8 +20,8 @@ pub fn ask(name: &RolloutName) -> Result<Known, Box<dyn Error + Send + Sync>> {
         .build()?;
     let found = runtime.block_on(read(name))?;
     let status = match found.data.get("status") {
-        Some(status) => RolloutStatus::deserialize(status)?,
-        None => RolloutStatus::default(),
+        Some(status) => kulta_api::status::read(status)?,
+        None => Status::default(),
     };
     Ok(Known {
         uid: found.metadata.uid.unwrap_or_default(),
@@ -33,7 +32,16 @@ pub fn ask(name: &RolloutName) -> Result<Known, Box<dyn Error + Send + Sync>> {
 
 async fn read(name: &RolloutName) -> Result<DynamicObject, Box<dyn Error + Send + Sync>> {
     let client = Client::try_from(Config::infer().await?)?;
-    let rollouts =
-        Api::<DynamicObject>::namespaced_with(client, &name.namespace, &rollout::api_resource(Group::Kulta));
-    Ok(rollouts.get(&name.name).await?)
+    let rollouts = |group| {
+        let resource = rollout::api_resource(group);
+        Api::<DynamicObject>::namespaced_with(client.clone(), &name.namespace, &resource)
+    };
+    // One of KULTA's own group goes before one of the same name that is only compatible.
+    match rollouts(Group::Kulta).get(&name.name).await {
+        Err(kube::Error::Api(answer)) if answer.is_not_found() => {
+            let compatible = rollouts(Group::Argo).get_opt(&name.name).await?;
+            Ok(compatible.ok_or(kube::Error::Api(answer))?)
+        }
+        answer => Ok(answer?),
+    }
 }

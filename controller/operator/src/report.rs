@@ -1,5 +1,6 @@
 //! The end of a reconcile: the status is written, if it changed, and what came of it is told.
 
+use jiff::Timestamp;
 use kulta_api::status::{self, WriteContext};
 use kulta_core::plan::Plan;
 use kulta_core::status::Status;
@@ -46,8 +47,9 @@ pub async fn report(
 ) -> Result<(), ReportError> {
     // What the group does not keep is no reason to write it again and again.
     let status = rollout.key.group.kept(&plan.status);
-    if status != rollout.observed.status {
-        let written = write_status(context, rollout, &status, applied).await;
+    let off = context.fields_off.of(rollout.key.group);
+    if status != rollout.observed.status || rollout.has_memory == off.is_empty() {
+        let written = write_status(context, rollout, &status, &off, applied).await;
         context.metrics.wrote_status(
             written
                 .as_ref()
@@ -77,6 +79,7 @@ async fn write_status(
     context: &Context,
     rollout: &Sighting,
     status: &Status,
+    off: &[String],
     applied: &Applied,
 ) -> Result<(), ReportError> {
     let (stable_service, canary_service) = rollout
@@ -94,7 +97,8 @@ async fn write_status(
         .rollout_resource_version
         .as_deref()
         .unwrap_or(&rollout.resource_version);
-    let status = status::with_foreign(status::write(status, &shape), &rollout.foreign_status);
+    let status = status::with_memory(status::write(status, &shape), off, Timestamp::now());
+    let status = status::with_foreign(status, &rollout.foreign_status);
     let request = Requests {
         rollout: &rollout.key,
     }

@@ -322,6 +322,7 @@ fn context(
         metrics,
         permission: leases.permission(),
         instance: arguments.instance_id.clone().into(),
+        fields_off: leases.argo.as_ref().map(ArgoApi::fields_off).unwrap_or_default(),
         settings: arguments.settings(),
     };
     (context, tokio::spawn(send_events))

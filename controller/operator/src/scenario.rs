@@ -27,6 +27,7 @@ use crate::analysis::Instruments;
 use crate::analysis::configuration::Configuration;
 use crate::analysis::plugin_checks::PluginChecks;
 use crate::analysis::plugins::tests::host;
+use crate::argo::FieldsOff;
 use crate::context::{Context, Sighting};
 use crate::delivery::Outbox;
 use crate::events::publish::Publisher;
@@ -223,6 +224,7 @@ fn context(client: Client) -> (Context, mpsc::Receiver<Event>) {
         outbox: Outbox::new(queue().0, Arc::default(), Arc::clone(&metrics)),
         metrics,
         permission: Permission::default(),
+        fields_off: FieldsOff::default(),
         settings: Settings::default(),
     };
     (context, told)
@@ -251,6 +253,7 @@ pub(crate) fn sighting() -> Sighting {
         resource_version: "50".to_owned(),
         observed: observed(),
         foreign_status: serde_json::Value::Null,
+        has_memory: false,
     }
 }
 

@@ -74,6 +74,14 @@ impl Artifacts {
             .map_or_else(|| PathBuf::from(path), |folder| folder.join(path))
     }
 
+    /// The program of this name, whichever part it is of.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        let mut programs = self.parts.values().map(|part| part.join("bin").join(name));
+        programs
+            .find(|program| program.exists())
+            .unwrap_or_else(|| PathBuf::from(name))
+    }
+
     /// Where Python finds the official SDK of `CloudEvents`.
     pub(crate) fn cloud_events(&self) -> PathBuf {
         self.file(CLOUD_EVENTS, wheel::LIBRARY)

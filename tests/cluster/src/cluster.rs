@@ -23,6 +23,9 @@ use crate::sandbox::{self, Sandbox};
 use crate::settings;
 use crate::wait;
 
+/// The parts whose programs tests call by name.
+const TOOLS: [&str; 3] = ["kubernetes", "prometheus", "helm"];
+
 /// Which cluster, and where.
 #[derive(Clone, Debug)]
 pub struct ClusterOptions {
@@ -70,6 +73,8 @@ impl Cluster {
             progress.begin("putting up the namespaces");
             let keeper = artifacts.file("pause", "bin/kulta-pause");
             Sandbox::create(&options.cache, &layout, &keeper, &parts, || {
+                // What another cluster of this name was asked is nothing to whoever reads the log of this one.
+                remove_file(&layout.log("audit"))?;
                 configuration::write_all(&layout, &artifacts)
             })?
         };
@@ -133,14 +138,14 @@ impl Cluster {
         self.layout.kubeconfig(certificates::ADMIN)
     }
 
-    /// A command that runs a program inside the cluster's network, with `KUBECONFIG` set, and `kubectl` and `promtool` to be
-    /// found.
+    /// A command that runs a program inside the cluster's network, with `KUBECONFIG` set, and `kubectl`, `helm` and
+    /// `promtool` to be found.
     #[must_use]
     pub fn enter(&self, program: &str) -> Command {
         let mut command = self.network().enter(program);
         let own = std::env::var("PATH").unwrap_or_default();
-        let [kubectl, promtool] = ["kubernetes", "prometheus"].map(|part| self.artifacts.file(part, "bin"));
-        let path = format!("{}:{}:{own}", kubectl.display(), promtool.display());
+        let tools = TOOLS.map(|part| self.artifacts.file(part, "bin").display().to_string());
+        let path = format!("{}:{own}", tools.join(":"));
         command.env("PATH", path);
         command.env("KUBECONFIG", self.kubeconfig());
         // Otherwise under the user's home.
@@ -279,6 +284,12 @@ impl Cluster {
         self.artifacts.cloud_events()
     }
 
+    /// The folder of Argo Rollouts' own definitions of its kinds, as it ships them.
+    #[must_use]
+    pub fn argo_definitions(&self) -> PathBuf {
+        self.artifacts.file("argo-rollouts", "definitions")
+    }
+
     /// The API server's audit log: one JSON object a line, for each write that matters to a rollout.
     #[must_use]
     pub fn audit_log(&self) -> PathBuf {
@@ -360,5 +371,15 @@ impl Cluster {
         ]);
         client.args(["--timeout", "60s"]);
         client
+    }
+}
+
+/// Removes a file; one that is not there is fine.
+fn remove_file(file: &Path) -> Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| file.display().to_string())
+        }
+        _ => Ok(()),
     }
 }

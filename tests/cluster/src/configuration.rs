@@ -70,10 +70,12 @@ pub(crate) fn gateway() -> Result<String> {
     render(GATEWAY, &gateway_values())
 }
 
-fn gateway_values() -> [(&'static str, String); 2] {
+fn gateway_values() -> [(&'static str, String); 4] {
     [
         ("gateway_namespace", settings::GATEWAY_NAMESPACE.to_owned()),
         ("gateway_name", settings::GATEWAY_NAME.to_owned()),
+        ("tcp_port", settings::GATEWAY_TCP_PORT.to_string()),
+        ("tls_port", settings::GATEWAY_TLS_PORT.to_string()),
     ]
 }
 

@@ -1,8 +1,11 @@
 //! Container images of one static binary, written by our own code: no daemon, no registry, no base image.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 
 use anyhow::{Context, Result, ensure};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde::Serialize;
 use serde_json::json;
 
@@ -16,6 +19,7 @@ const READABLE: u32 = 0o644;
 const CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
 const INDEX_TYPE: &str = "application/vnd.oci.image.index.v1+json";
 const LAYER_TYPE: &str = "application/vnd.oci.image.layer.v1.tar";
+const COMPRESSED_LAYER_TYPE: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
 
 /// What goes into an image.
@@ -26,6 +30,8 @@ pub struct Image {
     files: BTreeMap<String, (u32, Vec<u8>)>,
     environment: BTreeMap<String, String>,
     ports: Vec<u16>,
+    command: Vec<String>,
+    compressed: bool,
 }
 
 /// An image as an OCI layout in one tar. The same content gives the same bytes.
@@ -79,6 +85,20 @@ impl Image {
         self
     }
 
+    /// With an argument of its program, unless somebody gives others.
+    #[must_use]
+    pub fn command(mut self, argument: &str) -> Self {
+        self.command.push(argument.to_owned());
+        self
+    }
+
+    /// With its layer compressed, as registries keep it. (A node that gets it at once is done sooner without.)
+    #[must_use]
+    pub fn compressed(mut self) -> Self {
+        self.compressed = true;
+        self
+    }
+
     /// Writes the archive.
     ///
     /// # Errors
@@ -87,11 +107,16 @@ impl Image {
         let tag = self.tag()?;
         let layer = self.layer()?;
         let config = serde_json::to_vec(&self.config(&sha256(&layer)))?;
+        let (layer_type, layer) = if self.compressed {
+            (COMPRESSED_LAYER_TYPE, gzip(&layer)?)
+        } else {
+            (LAYER_TYPE, layer)
+        };
         let manifest = serde_json::to_vec(&json!({
             "schemaVersion": 2,
             "mediaType": MANIFEST_TYPE,
             "config": descriptor(CONFIG_TYPE, &config),
-            "layers": [descriptor(LAYER_TYPE, &layer)],
+            "layers": [descriptor(layer_type, &layer)],
         }))?;
         let mut listed = descriptor(MANIFEST_TYPE, &manifest);
         let digest = listed.digest.clone();
@@ -172,6 +197,7 @@ impl Image {
             "config": {
                 "User": format!("{USER}:{USER}"),
                 "Entrypoint": [self.entrypoint],
+                "Cmd": self.command,
                 "Env": environment,
                 "ExposedPorts": ports,
                 "WorkingDir": "/",
@@ -199,6 +225,13 @@ impl Archive {
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
+}
+
+/// No time and no name in the header: nothing but the content decides the bytes.
+fn gzip(content: &[u8]) -> Result<Vec<u8>> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    gzip.write_all(content)?;
+    Ok(gzip.finish()?)
 }
 
 fn descriptor(media_type: &'static str, blob: &[u8]) -> Descriptor {

@@ -24,9 +24,11 @@ pub mod selfcheck;
 pub mod settings;
 mod startup;
 mod strangers;
+mod tool;
 pub mod wait;
 
 pub use artifacts::debian_packages;
 pub use cache::Cache;
 pub use cluster::{Cluster, ClusterOptions};
 pub use component::Component;
+pub use tool::tool;

@@ -72,7 +72,7 @@ macro_rules! pinned {
 const ARTIFACTS: &str = pinned!("artifacts.toml");
 
 /// Each is a module of its own, because their dependency graphs disagree.
-pub(crate) const GO_MODULES: [GoModule; 6] = [
+pub(crate) const GO_MODULES: [GoModule; 8] = [
     GoModule {
         name: "kubernetes",
         go_mod: pinned!("kubernetes/go.mod"),
@@ -143,6 +143,27 @@ pub(crate) const GO_MODULES: [GoModule; 6] = [
         files: &[],
         // Debian's Prometheus has no Kubernetes service discovery; the clouds' would be most of the build.
         tags: "remove_all_sd,enable_kubernetes_sd",
+    },
+    GoModule {
+        name: "helm",
+        go_mod: pinned!("helm/go.mod"),
+        go_sum: pinned!("helm/go.sum"),
+        programs: &[("helm.sh/helm/v3/cmd/helm", "helm")],
+        files: &[],
+        tags: "",
+    },
+    GoModule {
+        name: "argo-rollouts",
+        go_mod: pinned!("argo-rollouts/go.mod"),
+        go_sum: pinned!("argo-rollouts/go.sum"),
+        programs: &[],
+        // What a cluster has that comes from there.
+        files: &[(
+            "github.com/argoproj/argo-rollouts",
+            "manifests/crds",
+            "definitions",
+        )],
+        tags: "",
     },
 ];
 

@@ -39,6 +39,10 @@ pub(crate) const CONTOUR_HEALTH_PORT: u16 = 8004;
 /// Contour maps the listener port 80 to this one.
 pub(crate) const GATEWAY_PORT: u16 = 8080;
 pub(crate) const PROMETHEUS_PORT: u16 = 9090;
+/// The Gateway's listener for routes of TCP connections: Contour leaves ports from 1024 on as they are.
+pub const GATEWAY_TCP_PORT: u16 = 9100;
+/// The Gateway's listener for routes of TLS connections.
+pub(crate) const GATEWAY_TLS_PORT: u16 = 9443;
 /// The API server begins a new audit log beyond this size, in MB. Tests read the log from where they began: it must stay one file.
 pub(crate) const AUDIT_LOG_SIZE: u32 = 10_000;
 

@@ -34,6 +34,8 @@ pub const VERSION_VARIABLE: &str = "SAMPLE_VERSION_LABEL";
 pub const ERROR_RATE_VARIABLE: &str = "SAMPLE_ERROR_RATE";
 /// The sample application's variable for the delay before every answer.
 pub const LATENCY_VARIABLE: &str = "SAMPLE_LATENCY";
+/// The sample application's variable for the time until it is ready.
+pub const READINESS_DELAY_VARIABLE: &str = "SAMPLE_READINESS_DELAY";
 
 /// Above the sample application's drain (5 s) and the time it gives requests in flight (10 s).
 const GRACE_SECONDS: u32 = 30;

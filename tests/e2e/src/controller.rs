@@ -148,7 +148,7 @@ impl Controller {
             .arg(&self.configuration)
             .arg("--plugin-dir")
             .arg(&self.plugins)
-            .args(["--route-acceptance-deadline", ROUTE_ACCEPTANCE_DEADLINE_SECONDS])
+            .arg(route_acceptance_deadline())
             .args([
                 "--history-api",
                 "--argo-api",
@@ -354,11 +354,16 @@ async fn get(address: &str, path: &str, token: Option<&str>) -> Result<String, k
     client.request_text(request).await
 }
 
+/// The flag for it.
+pub(crate) fn route_acceptance_deadline() -> String {
+    format!("--route-acceptance-deadline={ROUTE_ACCEPTANCE_DEADLINE_SECONDS}")
+}
+
 fn log(settings: &StageSettings) -> PathBuf {
     settings.work.join("controller.log")
 }
 
-fn panic_in(log: &str) -> Option<&str> {
+pub(crate) fn panic_in(log: &str) -> Option<&str> {
     let mut lines = log.lines().filter(|line| !line.contains(LINE_OF_A_PLUGIN));
     lines.find(|line| WORDS_OF_A_PANIC.iter().any(|words| line.contains(words)))
 }
@@ -391,7 +396,7 @@ async fn environment(client: &Client) -> Result<Vec<(String, String)>> {
 }
 
 /// The namespace that Argo Rollouts would be in.
-async fn make_argo_namespace(client: &Client) -> Result<()> {
+pub(crate) async fn make_argo_namespace(client: &Client) -> Result<()> {
     let namespaces: Api<Namespace> = Api::all(client.clone());
     if namespaces.get_opt(ARGO_LEASE_NAMESPACE).await?.is_none() {
         let namespace = serde_json::from_value(json!({"metadata": {"name": ARGO_LEASE_NAMESPACE}}))?;

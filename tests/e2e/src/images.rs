@@ -31,6 +31,22 @@ pub fn controller(program: &Path) -> Result<Archive> {
     Image::new(&format!("{HOST}/kulta:{tag}"), "/kulta", content).archive()
 }
 
+/// The same image under another name, for whoever is upgraded to it.
+///
+/// # Errors
+/// When the program cannot be read.
+pub fn controller_again(program: &Path) -> Result<Archive> {
+    let content = read(program)?;
+    let name = again(&format!("{HOST}/kulta:{}", tag(&content)));
+    Image::new(&name, "/kulta", content).archive()
+}
+
+/// The other name of the controller's image `image`.
+#[must_use]
+pub fn again(image: &str) -> String {
+    format!("{image}-again")
+}
+
 /// An image for each version of the application: the same program, told in the image's environment which version it is,
 /// so that an image is what its name says in anybody's pods. A pod template may say otherwise.
 ///

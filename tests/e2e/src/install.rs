@@ -268,7 +268,7 @@ fn without_binding() -> Value {
 }
 
 /// Every namespace may ask the cluster's Prometheus, also by HTTP. (JSON is YAML.)
-fn configuration(settings: &StageSettings) -> String {
+pub(crate) fn configuration(settings: &StageSettings) -> String {
     let provider = |address| json!({ PROVIDER: { "address": address, "namespaces": ["*"] } });
     let providers = settings.prometheus.as_deref().map_or_else(|| json!({}), provider);
     let origins: Vec<_> = settings.prometheus.iter().collect();

@@ -1,6 +1,9 @@
 //! One request through the gateway, with headers of its own: what the load, which is always the same, can't ask.
 
+use std::net::SocketAddr;
+
 use anyhow::{Context, Result};
+use kulta_test_cluster::settings::GATEWAY_TCP_PORT;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -20,14 +23,22 @@ pub async fn version_that_answers(
     host: &str,
     headers: &[(&str, &str)],
 ) -> Result<Option<String>> {
-    let answer = timeout(limits::WITHIN, exchange(stage, host, headers))
+    let answer = timeout(limits::WITHIN, exchange(stage.gateway_address(), host, headers))
         .await
         .context("the gateway does not answer")??;
     Ok(version_of(&answer))
 }
 
-async fn exchange(stage: &Stage, host: &str, headers: &[(&str, &str)]) -> Result<String> {
-    let mut connection = TcpStream::connect(stage.gateway_address()).await?;
+/// The version of the application that answers behind the gateway's listener for whole connections; None where none does, or
+/// nobody listens.
+pub async fn version_of_connection(stage: &Stage) -> Option<String> {
+    let address = SocketAddr::new(stage.gateway_address().ip(), GATEWAY_TCP_PORT);
+    let answer = timeout(limits::WITHIN, exchange(address, "connection", &[])).await;
+    version_of(&answer.ok()?.ok()?)
+}
+
+async fn exchange(address: SocketAddr, host: &str, headers: &[(&str, &str)]) -> Result<String> {
+    let mut connection = TcpStream::connect(address).await?;
     let headers = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n"));
     let headers: String = headers.collect();
     let request = format!("GET / HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n{headers}\r\n");

@@ -170,7 +170,7 @@ impl Rollout {
 #[must_use]
 pub fn status_of(rollout: &DynamicObject) -> Option<RolloutStatus> {
     match rollout.data.get("status") {
-        Some(status) => serde_json::from_value(status.clone()).ok(),
+        Some(status) => kulta_api::status::fields(status).ok(),
         None => Some(RolloutStatus::default()),
     }
 }

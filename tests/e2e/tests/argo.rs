@@ -32,8 +32,13 @@ fn argo_template(stage: &Stage) -> Value {
 pub(crate) async fn manifest_for_argo_rollouts_goes_through_its_steps_and_is_promoted(
     stage: &Stage,
 ) -> Result<()> {
+    promotes(stage, judged(stage).argo()).await
+}
+
+/// Plays a whole rollout of `app`, which is judged by the template.
+pub(crate) async fn promotes(stage: &Stage, app: App) -> Result<()> {
     stage.create(&argo_template(stage)).await?;
-    let live = Live::start(stage, judged(stage).argo()).await?;
+    let live = Live::start(stage, app).await?;
     live.rollout.release(&v2(stage)).await?;
     live.rollout
         .until("to give the canary its weight", |status| is_in_force(status, 50))

@@ -8,6 +8,7 @@
 
 use std::process::ExitCode;
 
+use anyhow::Result;
 use kulta_e2e::StageSettings;
 use kulta_test_cluster::progress::complain;
 use libtest_mimic::Arguments;
@@ -16,19 +17,24 @@ mod admission;
 mod alerts;
 mod analysis;
 mod argo;
+mod argo_definitions;
 mod bad_configuration;
 mod blue_green;
 mod canary;
 mod change;
+mod chart;
+mod connections;
 mod contest;
 mod doctor;
 mod events;
 mod expect;
 mod experiment;
 mod faults;
+mod files;
 mod gate;
 mod harness;
 mod hostile;
+mod installed;
 mod kubectl;
 mod leader;
 mod limits;
@@ -44,6 +50,7 @@ mod pods;
 mod providers;
 mod references;
 mod routes;
+mod seat;
 mod shop;
 mod sizes;
 mod template;
@@ -52,8 +59,9 @@ mod workload;
 
 use harness::{House, Scenario};
 
-/// Every scenario. A new one is an `async fn(&Stage) -> anyhow::Result<()>` and a line here; one that stops the
-/// controller or a part of the cluster is given the controller, too, and plays alone, after all others.
+/// Every scenario. A new one is an `async fn(&Stage) -> anyhow::Result<()>` and a line here. First come those that any controller
+/// will do for, then those that change how it is installed; then those beside its process, and last the ones that stop it or a part
+/// of the cluster, and play alone.
 #[expect(clippy::too_many_lines, reason = "a list")]
 fn scenarios() -> Vec<Scenario> {
     vec![
@@ -76,12 +84,7 @@ fn scenarios() -> Vec<Scenario> {
         scenario!(argo::templates_of_the_other_group_are_not_seen),
         scenario!(argo::younger_of_two_that_overlap_across_the_groups_is_told),
         scenario!(argo::field_that_kulta_does_not_have_is_refused_by_name),
-        scenario!(admission::rollout_that_makes_no_sense_is_refused_when_it_is_applied),
-        scenario!(doctor::controller_that_is_installed_has_all_that_it_needs),
-        scenario!(doctor::provider_and_plugin_that_are_wrong_are_told_with_what_to_do),
         scenario!(alerts::each_alert_fires_when_it_should),
-        scenario!(admission::rollout_of_the_other_group_is_warned_of),
-        scenario!(past::history_is_told_to_those_who_may_see_the_rollout),
         scenario!(analysis::analysis_by_an_unknown_plugin_waits_and_names_those_there_are),
         scenario!(providers::answer_of_a_server_promotes_a_version_or_takes_it_back),
         scenario!(providers::server_that_is_not_allowed_is_refused_before_anything_begins),
@@ -110,8 +113,6 @@ fn scenarios() -> Vec<Scenario> {
         scenario!(bad_configuration::abort_takes_the_traffic_back_from_an_invalid_rollout),
         scenario!(bad_configuration::younger_of_two_overlapping_rollouts_is_told),
         scenario!(gate::change_freeze_holds_the_canary_until_it_is_lifted),
-        scenario!(gate::gate_step_waits_for_its_plugin_to_be_mounted),
-        scenario!(tutorial::tutorial_leads_from_nothing_to_a_rollout_that_its_plugin_holds),
         scenario!(references::missing_stable_service_is_named_until_it_appears),
         scenario!(references::missing_canary_service_is_named_until_it_appears),
         scenario!(references::missing_route_is_named_until_it_appears),
@@ -125,6 +126,8 @@ fn scenarios() -> Vec<Scenario> {
         scenario!(template::condition_of_a_template_takes_a_bad_version_back),
         scenario!(template::condition_that_cannot_be_read_is_told_before_anything_begins),
         scenario!(template::secret_is_waited_for_until_it_may_be_read_and_then_measured_with),
+        scenario!(chart::chart_makes_what_the_kustomization_makes),
+        scenario!(chart::values_that_mean_nothing_are_refused_by_their_paths),
         scenario!(packaging::kustomization_follows_names_images_and_patches_into_a_rollout),
         scenario!(pod_template::invalid_template_is_told_in_the_api_servers_words),
         scenario!(pod_template::misspelt_pod_field_is_named),
@@ -137,6 +140,8 @@ fn scenarios() -> Vec<Scenario> {
         scenario!(pods::pods_bear_the_labels_of_their_part_and_none_is_restarted_for_it),
         scenario!(pods::new_version_is_kept_apart_from_the_stable_one_and_is_no_other_revision_for_it),
         scenario!(routes::every_route_of_a_rollout_gets_the_weights),
+        scenario!(connections::connections_are_split_by_a_tcp_route),
+        scenario!(connections::weights_of_a_tls_route_are_accepted_and_go_home),
         scenario!(routes::only_the_two_weights_of_a_route_are_changed),
         scenario!(routes::route_and_services_of_the_same_names_elsewhere_are_untouched),
         scenario!(routes::route_elsewhere_that_is_granted_the_services_gets_the_weights),
@@ -178,6 +183,18 @@ fn scenarios() -> Vec<Scenario> {
         scenario!(lost_objects::deleted_canary_service_gives_the_traffic_back),
         scenario!(lost_objects::deleted_stable_service_is_taken_up_again),
         scenario!(lost_objects::deleted_route_is_taken_up_again),
+        scenario_of_the_installed!(installed::upgrade_in_mid_rollout_fails_no_request_and_restarts_no_pod),
+        scenario_of_the_installed!(installed::one_namespace_is_worked_on_and_no_other_is_touched),
+        scenario_of_the_installed!(installed::uninstalling_leaves_everything_where_it_is),
+        scenario_beside_the_process!(admission::rollout_that_makes_no_sense_is_refused_when_it_is_applied),
+        scenario_beside_the_process!(admission::rollout_of_the_other_group_is_warned_of),
+        scenario_beside_the_process!(doctor::controller_that_is_installed_has_all_that_it_needs),
+        scenario_beside_the_process!(doctor::provider_and_plugin_that_are_wrong_are_told_with_what_to_do),
+        scenario_beside_the_process!(past::history_is_told_to_those_who_may_see_the_rollout),
+        scenario_beside_the_process!(gate::gate_step_waits_for_its_plugin_to_be_mounted),
+        scenario_beside_the_process!(
+            tutorial::tutorial_leads_from_nothing_to_a_rollout_that_its_plugin_holds
+        ),
         scenario_alone!(faults::stopped_gracefully_it_goes_on_where_it_was),
         scenario_alone!(leader::replica_takes_over_and_the_former_leader_writes_nothing_more),
         scenario_alone!(faults::killed_at_ten_points_it_loses_and_repeats_nothing),
@@ -186,6 +203,7 @@ fn scenarios() -> Vec<Scenario> {
         scenario_alone!(hostile::hostile_plugins_harm_neither_the_controller_nor_others),
         scenario_alone!(argo::lease_of_somebody_else_keeps_kulta_from_writing_until_it_is_given_back),
         scenario_alone!(argo::lease_that_nobody_renews_is_taken),
+        scenario_alone!(argo_definitions::manifests_work_with_the_definitions_of_argo_rollouts),
         scenario_alone!(faults::pause_that_ends_while_the_api_server_is_down),
     ]
 }
@@ -193,18 +211,35 @@ fn scenarios() -> Vec<Scenario> {
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let house = match StageSettings::from_environment() {
-        Ok(Some(settings)) => House::open(settings),
-        Ok(None) if arguments.list => return harness::list(&arguments, scenarios()),
+        Ok(Some(settings)) => House::open(settings, &arguments),
+        Ok(None) if arguments.list => return listed(&arguments),
         Ok(None) => Err(anyhow::anyhow!(
             "the end-to-end tests run inside the network of the local cluster: start them with `cargo xtask test`"
         )),
         Err(error) => Err(error),
     };
+    let house = house.and_then(|house| Ok((house, everything()?)));
     match house {
-        Ok(house) => house.play(&arguments, scenarios()),
-        Err(error) => {
-            complain(&format!("error: {error:#}"));
-            ExitCode::FAILURE
-        }
+        Ok((house, scenarios)) => house.play(&arguments, scenarios),
+        Err(error) => failed(&error),
     }
+}
+
+/// The files, and then the others: those that play alone come last.
+fn everything() -> Result<Vec<Scenario>> {
+    let mut all = files::scenarios()?;
+    all.extend(scenarios());
+    Ok(all)
+}
+
+fn listed(arguments: &Arguments) -> ExitCode {
+    match everything() {
+        Ok(all) => harness::list(arguments, all),
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    complain(&format!("error: {error:#}"));
+    ExitCode::FAILURE
 }

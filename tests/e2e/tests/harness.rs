@@ -2,12 +2,15 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::{Context, Result};
-use kulta_e2e::{Controller, NamespaceName, Stage, StageSettings, describe, rights};
+use kulta_e2e::{NamespaceName, Stage, StageSettings, describe, rights};
 use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::runtime::Runtime;
-use tokio::sync::RwLock;
+use tokio::sync::{RwLock, RwLockReadGuard};
+
+use crate::seat::Seat;
 
 /// Namespaces of scenarios begin with it.
 const NAMESPACE_PREFIX: &str = "e2e";
@@ -16,7 +19,7 @@ type Play = Box<dyn FnOnce(&House) -> Result<()> + Send>;
 
 /// A scenario by its name.
 pub(crate) struct Scenario {
-    name: &'static str,
+    name: String,
     run: Play,
 }
 
@@ -24,8 +27,8 @@ pub(crate) struct Scenario {
 pub(crate) struct House {
     runtime: Runtime,
     settings: Arc<StageSettings>,
-    /// Read by scenarios that leave it alone, written by those that kill it: they play alone.
-    controller: RwLock<Controller>,
+    /// Read by scenarios that leave the controller alone, written by those that do something to it: they play alone.
+    seat: RwLock<Seat>,
     /// How long the audit log was before the controller did anything.
     audit_begins: u64,
 }
@@ -38,7 +41,15 @@ macro_rules! scenario {
     };
 }
 
-/// A scenario that stops the controller or parts of the cluster: it plays alone.
+/// The same, where the controller must be a process whose files and port can be reached.
+#[macro_export]
+macro_rules! scenario_beside_the_process {
+    ($path:path) => {
+        $crate::harness::beside_the_process(stringify!($path), $path)
+    };
+}
+
+/// A scenario that stops the controller's process or parts of the cluster: it plays alone.
 #[macro_export]
 macro_rules! scenario_alone {
     ($path:path) => {
@@ -46,41 +57,82 @@ macro_rules! scenario_alone {
     };
 }
 
-pub(crate) fn shared<F>(name: &'static str, run: F) -> Scenario
+/// A scenario that changes how KULTA is installed: it plays alone.
+#[macro_export]
+macro_rules! scenario_of_the_installed {
+    ($path:path) => {
+        $crate::harness::of_the_installed(stringify!($path), $path)
+    };
+}
+
+pub(crate) fn shared<F>(name: impl Into<String>, run: F) -> Scenario
 where
     F: AsyncFn(&Stage) -> Result<()> + Send + 'static,
 {
     let run = move |house: &House| {
         house.runtime.block_on(async {
-            let _turn = house.controller.read().await;
-            let stage = house.stage().await?;
-            let done = run(&stage).await;
-            house.leave(&stage, done).await
+            let seat = house.seat.read().await;
+            house.beside(&seat, run).await
         })
     };
-    Scenario {
-        name,
-        run: Box::new(run),
-    }
+    scenario(name, Box::new(run))
 }
 
-pub(crate) fn alone<F>(name: &'static str, run: F) -> Scenario
+pub(crate) fn beside_the_process<F>(name: &str, run: F) -> Scenario
 where
-    F: AsyncFn(&Stage, &mut Controller) -> Result<()> + Send + 'static,
+    F: AsyncFn(&Stage) -> Result<()> + Send + 'static,
 {
     let run = move |house: &House| {
         house.runtime.block_on(async {
-            let mut controller = house.controller.write().await;
-            let stage = house.stage().await?;
-            let done = run(&stage, &mut controller).await;
-            let left = house.leave(&stage, done).await;
-            // The next scenario needs it, however this one has ended.
-            left.and(controller.ensure_running())
+            let seat = house.process_seat().await?;
+            house.beside(&seat, run).await
         })
     };
+    scenario(name, Box::new(run))
+}
+
+pub(crate) fn alone<F>(name: &str, run: F) -> Scenario
+where
+    F: AsyncFn(&Stage, &mut kulta_e2e::Controller) -> Result<()> + Send + 'static,
+{
+    let run = move |house: &House| {
+        house.runtime.block_on(async {
+            let mut seat = house.seat.write().await;
+            let begun = Instant::now();
+            let controller = seat.process(&house.settings).await?;
+            let stage = house.stage().await?;
+            let done = run(&stage, controller).await;
+            let left = house.leave(&seat, &stage, begun, done).await;
+            // The next scenario needs it, however this one has ended.
+            left.and(seat.ensure_running())
+        })
+    };
+    scenario(name, Box::new(run))
+}
+
+pub(crate) fn of_the_installed<F>(name: &str, run: F) -> Scenario
+where
+    F: AsyncFn(&Stage, &kulta_e2e::Installed) -> Result<()> + Send + 'static,
+{
+    let run = move |house: &House| {
+        house.runtime.block_on(async {
+            let mut seat = house.seat.write().await;
+            let begun = Instant::now();
+            let installed = seat.installed(&house.settings).await?;
+            let stage = house.stage().await?;
+            let done = run(&stage, installed).await;
+            let left = house.leave(&seat, &stage, begun, done).await;
+            // As the next scenario expects it.
+            left.and(seat.install_again().await)
+        })
+    };
+    scenario(name, Box::new(run))
+}
+
+fn scenario(name: impl Into<String>, run: Play) -> Scenario {
     Scenario {
-        name,
-        run: Box::new(run),
+        name: name.into(),
+        run,
     }
 }
 
@@ -92,21 +144,31 @@ pub(crate) fn list(arguments: &Arguments, scenarios: Vec<Scenario>) -> ExitCode 
     libtest_mimic::run(arguments, trials.collect()).exit_code()
 }
 
+/// Whether all scenarios are to be played, and not only some that somebody works on.
+fn is_whole(arguments: &Arguments) -> bool {
+    arguments.filter.is_none() && arguments.skip.is_empty()
+}
+
 impl House {
-    /// Removes what an interrupted run has left, and starts the controller.
-    pub(crate) fn open(settings: StageSettings) -> Result<Self> {
+    /// Removes what an interrupted run has left, and starts the controller: installed as users install it where all is played,
+    /// and otherwise as a process, which is there sooner.
+    pub(crate) fn open(settings: StageSettings, arguments: &Arguments) -> Result<Self> {
         let runtime = Runtime::new()?;
         let audit_begins =
             std::fs::metadata(settings.local_cluster()?.audit_log()).map_or(0, |log| log.len());
-        let controller = runtime.block_on(async {
+        let seat = runtime.block_on(async {
             Stage::remove_leftovers(&settings, NAMESPACE_PREFIX).await?;
-            Controller::process(&settings).await
+            if is_whole(arguments) {
+                Seat::with_installed(&settings).await
+            } else {
+                Seat::with_process(&settings).await
+            }
         });
-        let controller = RwLock::new(controller.context("starting the controller")?);
+        let seat = RwLock::new(seat.context("starting the controller")?);
         Ok(Self {
             runtime,
             settings: Arc::new(settings),
-            controller,
+            seat,
             audit_begins,
         })
     }
@@ -121,11 +183,11 @@ impl House {
             })
         });
         let played = libtest_mimic::run(arguments, trials.collect());
-        let is_whole = arguments.filter.is_none() && arguments.skip.is_empty() && !played.has_failed();
+        let judges_rights = is_whole(arguments) && !played.has_failed();
         let code = played.exit_code();
         let stopped = house.runtime.block_on(async {
-            house.controller.write().await.stop().await?;
-            if is_whole {
+            house.seat.write().await.stop(&house.settings).await?;
+            if judges_rights {
                 house.check_rights().await?;
             }
             anyhow::Ok(())
@@ -156,15 +218,42 @@ impl House {
         Stage::open(Arc::clone(&self.settings), NamespaceName::Fresh(NAMESPACE_PREFIX)).await
     }
 
-    async fn leave(&self, stage: &Stage, done: Result<()>) -> Result<()> {
+    /// The seat with a process in it. Who comes first waits for the others, and makes it one.
+    async fn process_seat(&self) -> Result<RwLockReadGuard<'_, Seat>> {
+        loop {
+            let seat = self.seat.read().await;
+            if seat.is_process() {
+                return Ok(seat);
+            }
+            drop(seat);
+            self.seat.write().await.process(&self.settings).await?;
+        }
+    }
+
+    /// Plays beside others.
+    async fn beside<F>(&self, seat: &Seat, run: F) -> Result<()>
+    where
+        F: AsyncFn(&Stage) -> Result<()>,
+    {
+        let begun = Instant::now();
+        let stage = self.stage().await?;
+        let done = run(&stage).await;
+        self.leave(seat, &stage, begun, done).await
+    }
+
+    async fn leave(&self, seat: &Seat, stage: &Stage, begun: Instant, done: Result<()>) -> Result<()> {
         // One that survives its panics is not well either.
-        let done = match done.and_then(|()| Controller::check_log_in(&self.settings)) {
+        let done = match done {
+            Ok(()) => seat.check(&self.settings, begun.elapsed()).await,
+            Err(error) => Err(error),
+        };
+        let done = match done {
             Ok(()) => Ok(()),
             Err(error) => Err(error.context(format!(
                 "in the namespace {}\n{}-- controller\n{}\n-- failure",
                 stage.namespace(),
                 describe::namespace(stage).await,
-                Controller::last_words_in(&self.settings)
+                seat.last_words(&self.settings).await
             ))),
         };
         // Why a scenario failed says more than why its namespace cannot be removed.

@@ -46,7 +46,7 @@ pub(crate) fn judged(stage: &Stage) -> App {
     shop(stage).steps(steps())
 }
 
-fn steps() -> [Value; 2] {
+pub(crate) fn steps() -> [Value; 2] {
     let analysis = json!({
         "templates": [{"templateName": TEMPLATE}],
         "args": [

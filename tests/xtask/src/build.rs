@@ -69,6 +69,21 @@ impl Programs {
         build(&[profile.arguments(), &programs].concat())
     }
 
+    /// Builds what users get, in the usual folder or in `folder`.
+    pub(crate) fn build_release(folder: Option<&Path>) -> Result<Self> {
+        let packages = ["--package=kulta-operator", "--package=kulta-kubectl"];
+        let programs = ["--release", "--locked", "--bin=kulta", "--bin=kubectl-kulta"];
+        let folder = folder.map(|folder| format!("--target-dir={}", folder.display()));
+        build(
+            &[
+                &packages[..],
+                &programs,
+                &folder.as_deref().into_iter().collect::<Vec<_>>(),
+            ]
+            .concat(),
+        )
+    }
+
     /// Builds the end-to-end tests, and the plugin for kubectl that they use.
     pub(crate) fn build_tests() -> Result<Self> {
         build(&["--workspace", "--test=e2e", "--bin=kubectl-kulta"])

@@ -43,7 +43,8 @@ impl Local {
         let controller = programs.path(build::CONTROLLER)?;
         let image = images::controller(controller)?;
         let (app, archives) = images::app(programs.path(build::SAMPLE_APP)?)?;
-        for archive in archives.iter().chain([&image]) {
+        let again = images::controller_again(controller)?;
+        for archive in archives.iter().chain([&image, &again]) {
             cluster.load_image(archive)?;
         }
         let work = cluster.logs().join(user);

@@ -14,6 +14,7 @@ mod hooks;
 mod interrupt;
 mod local;
 mod plugins;
+mod release;
 mod test;
 
 #[derive(Parser)]
@@ -40,6 +41,8 @@ enum Command {
     Bench(bench::Arguments),
     /// The bundled plugins, as WebAssembly components that are committed.
     Plugins(plugins::Arguments),
+    /// Everything that users get, in one folder, with checksums.
+    Release(release::Arguments),
     /// Everything that is checked.
     Test(test::Arguments),
     /// Install the pre-commit hook of this checkout.
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Command::E2e(arguments) => e2e::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Plugins(arguments) => plugins::run(&arguments),
+        Command::Release(arguments) => release::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Hooks => hooks::install(),
         Command::PreCommit => hooks::pre_commit(),

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Column, CrdError, Definition, column, printer_columns};
 use crate::Group;
+use crate::analysis::{METADATA, metadata_schema, own_fields};
 
 /// What makes a schema stricter than Argo Rollouts' own.
 const STRICTER: [&str; 11] = [
@@ -171,5 +172,12 @@ fn argo_status(status: &mut Value) {
             "lastUpdateTime".to_owned(),
             json!({"type": "string", "format": "date-time"}),
         );
+    }
+    let result = "/properties/metricResults/items/properties";
+    if let Some(fields) = status.pointer_mut(result).and_then(Value::as_object_mut) {
+        for field in own_fields() {
+            fields.remove(field);
+        }
+        fields.insert(METADATA.to_owned(), metadata_schema());
     }
 }

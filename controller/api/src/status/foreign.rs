@@ -45,7 +45,7 @@ fn keys(path: &serde_ignored::Path<'_>) -> Option<Vec<String>> {
     }
 }
 
-fn entry<'a>(value: &'a mut Value, path: &[String]) -> &'a mut Value {
+pub(super) fn entry<'a>(value: &'a mut Value, path: &[String]) -> &'a mut Value {
     path.iter().fold(value, |value, key| {
         if !value.is_object() {
             *value = Value::Object(Map::new());

@@ -292,8 +292,7 @@ impl AnalysisEngine {
             key: key.clone(),
             version: None,
         };
-        // Texts, numbers, and lists and maps of them: nothing in it can fail to be written.
-        let written = serde_json::to_value(status).unwrap_or_default();
+        let written = kulta_api::analysis::write_status(key.group, status);
         let request = replace_status(target, &run.resource_version, written);
         write::send(self.writer(key.group), request).await?;
         if status.phase != run.status.phase {
@@ -332,9 +331,7 @@ impl Run {
         if live.metadata.deletion_timestamp.is_some() {
             return None;
         }
-        // A status that can't be read counts as lost: the analysis begins anew.
-        let status = live.data.get("status").cloned().unwrap_or_default();
-        let status: RunStatus = serde_json::from_value(status).unwrap_or_default();
+        let status = kulta_api::analysis::read_status(live.data.get("status"));
         let rollout = kulta_api::rollout::api_resource(group);
         let owners = live.metadata.owner_references.into_iter().flatten();
         let owner = owners

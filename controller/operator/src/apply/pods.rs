@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::StreamExt as _;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::PartialObjectMeta;
 use kulta_api::injected;
@@ -83,11 +83,12 @@ pub(super) async fn spread(
         .into_iter()
         .map(|(name, patch)| write_pod(context, rollout, name, patch))
         .collect();
-    futures::stream::iter(writes)
+    // One that has changed meanwhile does not keep the others from being written.
+    let written: Vec<_> = futures::stream::iter(writes)
         .buffer_unordered(WRITTEN_AT_ONCE)
-        .try_collect::<()>()
-        .await
-        .map_err(failed)
+        .collect()
+        .await;
+    written.into_iter().collect::<Result<(), _>>().map_err(failed)
 }
 
 async fn write_pod(
@@ -98,13 +99,14 @@ async fn write_pod(
 ) -> Result<(), WriteError> {
     let pod = ObjectKey::new(&rollout.key.namespace, name);
     match write::patch_pod(context.writer(&rollout.key), &pod, patch).await {
-        // It is gone: what comes in its place is made of the template.
-        Err(WriteError::Conflict { .. }) => Ok(()),
+        // What comes in its place is made of the template.
+        Err(WriteError::Conflict { is_gone: true, .. }) => Ok(()),
         sent => sent,
     }
 }
 
-/// Name and patch of a pod that is `owner`'s and does not have `metadata` alone.
+/// Name and patch of a pod that is `owner`'s and does not have `metadata` alone. It is for the pod as it was listed: one that is
+/// late, of a controller that was frozen, changes nothing that another one has written since.
 fn patch_of(
     pod: &ObjectMeta,
     owner: Owner<'_>,
@@ -130,7 +132,9 @@ fn patch_of(
         return None;
     }
     let (labels, annotations) = injected::replacement(&gone, &missing);
-    let fields = json!({"uid": uid, "labels": labels, "annotations": annotations});
+    let fields = json!({
+        "uid": uid, "resourceVersion": pod.resource_version, "labels": labels, "annotations": annotations,
+    });
     Some((name, json!({"metadata": fields})))
 }
 

@@ -307,7 +307,8 @@ fn pod(
 ) -> serde_json::Value {
     json!({
         "metadata": {
-            "name": name, "uid": format!("uid-{name}"), "labels": labels, "annotations": annotations,
+            "name": name, "uid": format!("uid-{name}"), "resourceVersion": "7",
+            "labels": labels, "annotations": annotations,
             "ownerReferences": [{
                 "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-old", "uid": owner, "controller": true,
             }],
@@ -374,7 +375,7 @@ async fn other_labels_come_into_the_own_pods_that_lack_them_and_are_noted_last()
         pod("d", "uid-old", &json!({"app": "web"}), &json!(null)),
     ]});
     let a = json!({"metadata": {
-        "uid": "uid-a",
+        "uid": "uid-a", "resourceVersion": "7",
         "labels": {"role": "stable"},
         "annotations": {"only-of-canary": null, "only-of-stable": "stable"},
     }});
@@ -397,6 +398,25 @@ async fn other_labels_come_into_the_own_pods_that_lack_them_and_are_noted_last()
     .await;
 
     ended.outcome.unwrap();
+}
+
+#[tokio::test]
+async fn pod_that_has_changed_since_it_was_listed_is_looked_at_again_and_holds_no_other_up() {
+    let of_canary = |name| pod(name, "uid-old", &json!({"role": "canary"}), &json!({}));
+    let pods = json!({"items": [of_canary("a"), of_canary("b")]});
+    let changed = Reply::failure(409, "Conflict", "the object has been modified", &[]);
+
+    let ended = applied(
+        vec![spread()],
+        vec![
+            expect(PODS, Reply::With(200, pods)),
+            expect(&patch_pod("a"), changed),
+            expect(&patch_pod("b"), Reply::written("8")),
+        ],
+    )
+    .await;
+
+    assert!(ended.outcome.unwrap_err().is_conflict());
 }
 
 #[tokio::test]

@@ -54,6 +54,8 @@ pub enum WriteError {
         object: String,
         /// What the API server says.
         message: String,
+        /// It is not there any more.
+        is_gone: bool,
     },
     /// There is an object of that name already.
     #[error("{object} exists already")]
@@ -307,6 +309,7 @@ fn classified(error: kube::Error, object: String, tests: bool) -> WriteError {
         {
             WriteError::Conflict {
                 object,
+                is_gone: status.is_not_found(),
                 message: status.message,
             }
         }

@@ -22,17 +22,27 @@ const INDEX: &str = "/openapi/v3";
 /// So many fields are named in a log line; the remedy is the same for all of them.
 const MOST_FIELDS: usize = 5;
 
+/// Fields of the status of an analysis that nobody reads where the field of the spec is missing, too: those of Argo Rollouts
+/// before 1.8.
+const COUNTED_FOR: [(&str, &str); 1] = [(
+    "status.metricResults[].consecutiveSuccess",
+    "spec.metrics[].consecutiveSuccessLimit",
+)];
+
 /// What a look at the definitions showed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Look {
-    /// They keep all that is written.
-    Fit,
+pub(crate) enum Look {
+    /// They keep all that is written, in fields or, what Argo Rollouts' own have no field for, in a condition.
+    Fit {
+        /// The fields of a Rollout that they do not have. Empty: they are KULTA's.
+        without: Vec<String>,
+    },
     /// They are not there.
     Missing {
         /// Their kinds.
         kinds: Vec<&'static str>,
     },
-    /// They would prune fields.
+    /// They would prune fields that nothing makes up for.
     Pruning {
         /// Which, each after its kind.
         fields: Vec<String>,
@@ -40,14 +50,30 @@ pub(super) enum Look {
 }
 
 impl Look {
-    pub(super) fn is_fit(&self) -> bool {
-        *self == Self::Fit
+    /// The fields of a Rollout that the definitions do not have, where it can be worked with them.
+    pub(super) fn fit(&self) -> Option<&[String]> {
+        match self {
+            Self::Fit { without } => Some(without),
+            Self::Missing { .. } | Self::Pruning { .. } => None,
+        }
     }
 
     fn tell(&self) {
         let group = Group::Argo.as_str();
         match self {
-            Self::Fit => tracing::info!(group, "its definitions keep all that is written"),
+            Self::Fit { without } if without.is_empty() => {
+                tracing::info!(group, "its definitions keep all that is written");
+            }
+            Self::Fit { without } => {
+                tracing::warn!(
+                    group,
+                    number = without.len(),
+                    fields = ?first(without),
+                    "its definitions have no place for fields that are KULTA's own: those of a spec are lost when they are \
+                     applied, those of a status are kept in a condition, until those of deploy/crds/argo are applied over \
+                     them (kubectl replace -k)"
+                );
+            }
             Self::Missing { kinds } => {
                 tracing::info!(
                     group,
@@ -56,21 +82,25 @@ impl Look {
                 );
             }
             Self::Pruning { fields } => {
-                let shown: Vec<_> = fields.iter().take(MOST_FIELDS).collect();
                 tracing::error!(
                     group,
                     number = fields.len(),
-                    fields = ?shown,
+                    fields = ?first(fields),
                     "its definitions lose fields that KULTA depends on: nothing is written there until those of \
-                     deploy/crds/argo are applied over them (kubectl apply --server-side --force-conflicts)"
+                     deploy/crds/argo are applied over them (kubectl replace -k)"
                 );
             }
         }
     }
 }
 
+fn first(fields: &[String]) -> &[String] {
+    fields.get(..MOST_FIELDS).unwrap_or(fields)
+}
+
+/// They can't be looked at.
 #[derive(Debug, Error)]
-enum LookError {
+pub(crate) enum LookError {
     #[error(transparent)]
     Read(#[from] ReadError),
     #[error("the address {address} can't be asked for")]
@@ -84,7 +114,7 @@ enum LookError {
 }
 
 /// The definitions, as they were when they last changed.
-pub(super) struct Served {
+pub(crate) struct Served {
     client: Client,
     /// The address of the document that was read, and what was in it.
     last: Option<(Option<String>, Look)>,
@@ -92,7 +122,7 @@ pub(super) struct Served {
 }
 
 impl Served {
-    pub(super) const fn new(client: Client) -> Self {
+    pub(crate) const fn new(client: Client) -> Self {
         Self {
             client,
             last: None,
@@ -100,11 +130,11 @@ impl Served {
         }
     }
 
-    /// Looks again and again until what is seen is `wanted`. Where nothing can be seen, it is as before.
-    pub(super) async fn until(&mut self, wanted: impl Fn(&Look) -> bool, every: Duration) {
+    /// Looks again and again until what is seen is `wanted`, and answers that. Where nothing can be seen, it is as before.
+    pub(super) async fn until(&mut self, wanted: impl Fn(&Look) -> bool, every: Duration) -> Look {
         loop {
             match self.look().await {
-                Ok(look) if wanted(&look) => return,
+                Ok(look) if wanted(&look) => return look,
                 Ok(_) => self.problem = None,
                 Err(error) => {
                     let problem = with_causes(&error);
@@ -119,7 +149,11 @@ impl Served {
         }
     }
 
-    async fn look(&mut self) -> Result<Look, LookError> {
+    /// Looks at them now.
+    ///
+    /// # Errors
+    /// When the API server does not say what they are.
+    pub(crate) async fn look(&mut self) -> Result<Look, LookError> {
         let Index { mut paths } = self.get(INDEX).await?;
         let document = paths.remove(&format!("apis/{}", Group::Argo.api_version()));
         let address = document.map(|document| document.server_relative_url);
@@ -153,26 +187,42 @@ impl Served {
 }
 
 fn compared(schemas: &Schemas) -> Result<Look, CrdError> {
-    let (mut kinds, mut fields) = (Vec::new(), Vec::new());
+    let (mut kinds, mut fields) = (Vec::new(), BTreeMap::new());
     for definition in Definition::ALL {
         match schemas.of(definition) {
             None => kinds.push(definition.kind()),
             Some(schema) => {
-                let pruned = pruned(definition, Group::Argo, schema)?;
-                fields.extend(
-                    pruned
-                        .iter()
-                        .map(|field| format!("{} {field}", definition.kind())),
-                );
+                fields.insert(definition.kind(), pruned(definition, Group::Argo, schema)?);
             }
         }
     }
-    Ok(if !fields.is_empty() {
-        Look::Pruning { fields }
+    let without = fields.remove(Definition::Rollouts.kind()).unwrap_or_default();
+    // With some of KULTA's definitions and some of others, a Rollout could ask for what its analyses can't bear.
+    let is_own = without.is_empty();
+    let bears = |missing: &[String], field: &str| {
+        let unused = COUNTED_FOR
+            .iter()
+            .any(|(counted, asked)| *counted == field && missing.iter().any(|missing| missing == asked));
+        !is_own && (field.starts_with("spec.") || unused)
+    };
+    let lost = fields.iter().flat_map(|(kind, fields)| {
+        let lost = fields.iter().filter(|field| !bears(fields, field));
+        lost.map(move |field| format!("{kind} {field}"))
+    });
+    // A list is somebody's as a whole: what its entries lose is not kept elsewhere.
+    let entries = without
+        .iter()
+        .filter(|field| field.starts_with("status.") && field.contains("[]"));
+    let lost: Vec<_> = entries
+        .map(|field| format!("{} {field}", Definition::Rollouts.kind()))
+        .chain(lost)
+        .collect();
+    Ok(if !lost.is_empty() {
+        Look::Pruning { fields: lost }
     } else if !kinds.is_empty() {
         Look::Missing { kinds }
     } else {
-        Look::Fit
+        Look::Fit { without }
     })
 }
 

@@ -1,4 +1,4 @@
-//! Series of AnalysisRuns and templates.
+//! Series of AnalysisRuns, Experiments and templates.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,11 +13,19 @@ use crate::key::ObjectKey;
 use crate::watch::{AnalysisRun, Caches, Measure, TemplateSeen};
 
 type Runs = BTreeMap<ObjectKey, Arc<AnalysisRun>>;
+type Phases<'seen> = Vec<(&'seen ObjectKey, AnalysisPhase)>;
 
 pub(super) fn encode(encoder: &mut DescriptorEncoder<'_>, caches: &Caches) -> fmt::Result {
     let runs = caches.read(|tables| tables.analysis_runs.clone());
-    of_runs(encoder, &runs)?;
+    let phases: Phases<'_> = runs.iter().map(|(key, run)| (key, run.view.phase)).collect();
+    of_phases(encoder, &ANALYSIS_RUNS, &phases)?;
     of_metrics(encoder, &runs)?;
+    let experiments = caches.read(|tables| tables.experiments.clone());
+    let phases: Phases<'_> = experiments
+        .iter()
+        .map(|(key, experiment)| (key, experiment.view.phase))
+        .collect();
+    of_phases(encoder, &EXPERIMENTS, &phases)?;
     let (templates, cluster_templates) = caches.read(|tables| {
         let cluster = tables.cluster_analysis_templates.clone();
         (tables.analysis_templates.clone(), cluster)
@@ -27,25 +35,44 @@ pub(super) fn encode(encoder: &mut DescriptorEncoder<'_>, caches: &Caches) -> fm
     of_templates(encoder, &templates.chain(cluster).collect::<Vec<_>>())
 }
 
-fn of_runs(encoder: &mut DescriptorEncoder<'_>, runs: &Runs) -> fmt::Result {
+/// Names and descriptions of what is told of objects with a phase.
+struct Named {
+    info: (&'static str, &'static str),
+    phase: (&'static str, &'static str),
+}
+
+const ANALYSIS_RUNS: Named = Named {
+    info: ("analysis_run_info", "AnalysisRuns, with their phase"),
+    phase: (
+        "analysis_run_phase",
+        "Whether an AnalysisRun is in a phase (use analysis_run_info instead)",
+    ),
+};
+const EXPERIMENTS: Named = Named {
+    info: ("experiment_info", "Experiments, with their phase"),
+    phase: (
+        "experiment_phase",
+        "Whether an Experiment is in a phase (use experiment_info instead)",
+    ),
+};
+
+fn of_phases(encoder: &mut DescriptorEncoder<'_>, named: &Named, phases: &Phases<'_>) -> fmt::Result {
     write(
         encoder,
-        ("analysis_run_info", "AnalysisRuns, with their phase"),
+        named.info,
         MetricType::Gauge,
-        runs.iter()
-            .map(|(key, run)| (with(key, [("phase", run.view.phase.as_str())]), 1)),
+        phases
+            .iter()
+            .map(|(key, phase)| (with(key, [("phase", phase.as_str())]), 1)),
     )?;
     write(
         encoder,
-        (
-            "analysis_run_phase",
-            "Whether an AnalysisRun is in a phase (use analysis_run_info instead)",
-        ),
+        named.phase,
         MetricType::Gauge,
-        runs.iter().flat_map(|(key, run)| {
+        phases.iter().flat_map(|(key, is)| {
             AnalysisPhase::ALL.map(|phase| {
                 let labels = with(key, [("phase", phase.as_str())]);
-                (labels, i64::from(run.view.phase == phase))
+                (labels, i64::from(*is == phase))
             })
         }),
     )

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::watch::samples::{self, argo, argo_key, key, put};
-use crate::watch::{AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, Rollout};
+use crate::watch::{AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, Experiment, Rollout};
 
 struct Scene {
     caches: Arc<Caches>,
@@ -185,6 +185,21 @@ fn a_rollout_that_ends_is_counted_once_by_what_became_of_it() {
         r#"rollout_duration_seconds_sum{status="Promoted"} 100.0"#,
         r#"rollout_progression_duration_seconds_sum{status="Promoted"} 60.0"#,
         r#"rollout_manual_pause_duration_seconds_sum{status="Promoted"} 40.0"#,
+    ]);
+}
+
+#[test]
+fn an_experiment_has_its_phase() {
+    let scene = scene();
+    let mut experiment = samples::experiment("web", "web-abc-2-1");
+    experiment["status"] = json!({"phase": "Failed"});
+    put::<Experiment>(&scene.caches, &experiment);
+
+    let labels = r#"namespace="shop",name="web-abc-2-1",api_group="kulta.io""#;
+    scene.serves(&[
+        &format!(r#"experiment_info{{{labels},phase="Failed"}} 1"#),
+        &format!(r#"experiment_phase{{{labels},phase="Failed"}} 1"#),
+        &format!(r#"experiment_phase{{{labels},phase="Running"}} 0"#),
     ]);
 }
 

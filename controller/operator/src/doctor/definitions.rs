@@ -4,8 +4,13 @@ use std::collections::BTreeSet;
 
 use kulta_api::crd::Definition;
 use kulta_api::{Group, VERSION};
+use kulta_core::text::with_causes;
 
-use super::{Area, Finding, Patient};
+use super::{Area, Finding, Patient, State};
+use crate::argo::served::{Look, Served};
+
+/// Where those of `argoproj.io` are.
+const ARGO_FOLDER: &str = "deploy/crds/argo";
 
 pub(super) async fn examine(patient: &Patient) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -28,7 +33,56 @@ async fn of(patient: &Patient, group: Group) -> Finding {
             );
         }
     };
-    judged(group, &served)
+    let finding = judged(group, &served);
+    match group {
+        Group::Argo if finding.state == State::Well => fields(patient, finding).await,
+        Group::Argo | Group::Kulta => finding,
+    }
+}
+
+/// Whose they are is seen by their fields; `well` where all are there.
+async fn fields(patient: &Patient, well: Finding) -> Finding {
+    match Served::new(patient.client.clone()).look().await {
+        Ok(look) => judged_by_fields(&look, well),
+        Err(error) => Finding::doubtful(
+            Area::Definitions,
+            format!(
+                "the fields of {} can't be seen: {}",
+                Group::Argo,
+                with_causes(&error)
+            ),
+            "see whether this account may read /openapi/v3",
+        ),
+    }
+}
+
+fn judged_by_fields(look: &Look, well: Finding) -> Finding {
+    let group = Group::Argo;
+    match look {
+        Look::Fit { without } if without.is_empty() => well,
+        Look::Fit { without } => {
+            let off = without.iter().filter_map(|field| field.strip_prefix("spec."));
+            let off: Vec<_> = off.collect();
+            Finding::doubtful(
+                Area::Definitions,
+                format!(
+                    "{group} has Argo Rollouts' own: they have no place for {}",
+                    off.join(", ")
+                ),
+                format!("to use these fields: kubectl replace -k {ARGO_FOLDER}"),
+            )
+        }
+        Look::Missing { kinds } => Finding::wrong(
+            Area::Definitions,
+            format!("{group} lacks {}", kinds.join(", ")),
+            format!("kubectl apply --server-side -k {ARGO_FOLDER}"),
+        ),
+        Look::Pruning { fields } => Finding::wrong(
+            Area::Definitions,
+            format!("{group} loses what KULTA depends on: {}", fields.join(", ")),
+            format!("kubectl replace -k {ARGO_FOLDER}"),
+        ),
+    }
 }
 
 fn judged(group: Group, served: &BTreeSet<String>) -> Finding {
@@ -43,7 +97,7 @@ fn judged(group: Group, served: &BTreeSet<String>) -> Finding {
     }
     let folder = match group {
         Group::Kulta => "deploy/crds",
-        Group::Argo => "deploy/crds/argo",
+        Group::Argo => ARGO_FOLDER,
     };
     Finding::wrong(
         Area::Definitions,
@@ -54,7 +108,6 @@ fn judged(group: Group, served: &BTreeSet<String>) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::State;
     use super::*;
 
     #[test]
@@ -68,6 +121,39 @@ mod tests {
             finding
                 .text
                 .ends_with("lacks analysistemplates, clusteranalysistemplates"),
+            "{}",
+            finding.text
+        );
+    }
+
+    #[test]
+    fn argo_rollouts_own_definitions_are_told_with_the_fields_that_are_off() {
+        let without = vec![
+            "spec.strategy.canary.promotionGates".to_owned(),
+            "status.history".to_owned(),
+        ];
+
+        let finding = judged_by_fields(&Look::Fit { without }, Finding::well(Area::Definitions, "all"));
+
+        assert_eq!(finding.state, State::Doubtful);
+        assert!(
+            finding
+                .text
+                .ends_with("no place for strategy.canary.promotionGates"),
+            "{}",
+            finding.text
+        );
+    }
+
+    #[test]
+    fn definitions_that_lose_what_is_depended_on_are_wrong() {
+        let fields = vec!["AnalysisRun status.startedAt".to_owned()];
+
+        let finding = judged_by_fields(&Look::Pruning { fields }, Finding::well(Area::Definitions, "all"));
+
+        assert_eq!(finding.state, State::Wrong);
+        assert!(
+            finding.text.contains("AnalysisRun status.startedAt"),
             "{}",
             finding.text
         );

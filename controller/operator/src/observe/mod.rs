@@ -113,6 +113,7 @@ pub async fn observe(context: &Context, key: &ObjectKey) -> Result<Option<Sighti
         resource_version: rollout.resource_version.clone(),
         observed,
         foreign_status: rollout.foreign_status.clone(),
+        has_memory: rollout.has_memory,
     }))
 }
 

@@ -194,6 +194,46 @@ mod argo {
         reported(Claim::held(), promoted(), written).await.unwrap();
     }
 
+    /// What comes of an unchanged status, where the definitions lack `fields` and the status was written with a memory or not.
+    async fn unchanged(fields: &[&str], has_memory: bool, exchanges: Vec<Exchange>) {
+        let fields: Vec<_> = fields.iter().map(|field| (*field).to_owned()).collect();
+        let rollout = Sighting {
+            key: argo_key("web"),
+            has_memory,
+            ..sighting()
+        };
+        let ended = scenario(exchanges, async |context| {
+            let context = Context {
+                permission: Permission::default().with_argo(Claim::held()),
+                ..context.clone()
+            };
+            context.fields_off.set(&fields);
+            report(&context, &rollout, &plan(Vec::new()), &Applied::default()).await
+        });
+        ended.await.outcome.unwrap();
+    }
+
+    #[tokio::test]
+    async fn status_is_written_again_for_definitions_that_lack_fields_by_now() {
+        unchanged(
+            &["status.history"],
+            false,
+            vec![expect(PATCH_STATUS, Reply::written("51"))],
+        )
+        .await;
+    }
+
+    #[tokio::test]
+    async fn status_is_written_again_for_definitions_that_have_all_fields_by_now() {
+        unchanged(&[], true, vec![expect(PATCH_STATUS, Reply::written("51"))]).await;
+    }
+
+    #[tokio::test]
+    async fn status_that_was_written_for_these_definitions_stays() {
+        unchanged(&["status.history"], true, Vec::new()).await;
+        unchanged(&[], false, Vec::new()).await;
+    }
+
     #[tokio::test]
     async fn what_only_argo_rollouts_knows_stays_in_the_status() {
         let theirs = json!({"canary": {"stablePingPong": "ping"}});

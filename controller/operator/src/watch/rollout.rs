@@ -13,7 +13,7 @@ use kulta_api::origin::{image, origin};
 use kulta_api::rollout::workload::{TakenFrom, workload};
 use kulta_api::rollout::{RouteSelector, parse_with};
 use kulta_api::selector::selector_matches;
-use kulta_api::status::foreign;
+use kulta_api::status::{foreign, has_memory};
 use kulta_core::observed::{RolloutView, WorkloadView};
 use kulta_core::revision::TemplateDigest;
 use kulta_core::spec::{InvalidSpec, RouteReference, Spec, Workload};
@@ -60,6 +60,8 @@ pub struct Rollout {
     /// What another controller keeps in its status, and this one does not know. Null for those of the own group: there all
     /// of a status is KULTA's.
     pub foreign_status: Value,
+    /// Its status has a memory in a condition: it was written for definitions that lack fields.
+    pub has_memory: bool,
     /// Nothing of it was ever written by this controller: its status is another one's.
     pub is_foreign: bool,
 }
@@ -117,6 +119,7 @@ impl Projection for Rollout {
                 Group::Kulta => Value::Null,
                 Group::Argo => object.get("status").map(foreign).unwrap_or_default(),
             },
+            has_memory: object.get("status").is_some_and(has_memory),
             is_foreign: metadata
                 .managed_fields
                 .iter()

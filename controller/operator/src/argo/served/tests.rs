@@ -50,7 +50,8 @@ async fn looked(exchanges: Vec<Exchange>, looks: usize) -> Vec<Look> {
 async fn the_own_definitions_fit_and_are_read_once() {
     let exchanges = vec![index(Some("1")), document(|_| {}), index(Some("1"))];
 
-    assert_eq!(looked(exchanges, 2).await, [Look::Fit, Look::Fit]);
+    let fit = Look::Fit { without: Vec::new() };
+    assert_eq!(looked(exchanges, 2).await, [fit.clone(), fit]);
 }
 
 #[tokio::test]
@@ -76,19 +77,68 @@ async fn a_kind_that_is_not_installed_is_named() {
     assert_eq!(seen, [Look::Missing { kinds }]);
 }
 
+/// Takes away a field of the status of a kind.
+fn without(schemas: &mut Value, kind: &str, fields: &str, name: &str) {
+    let status = &mut schemas[format!("io.argoproj.v1alpha1.{kind}")]["properties"]["status"];
+    status
+        .as_object_mut()
+        .unwrap()
+        .remove("x-kubernetes-preserve-unknown-fields");
+    let fields = status.pointer_mut(fields).and_then(Value::as_object_mut);
+    fields.unwrap().remove(name);
+}
+
 #[tokio::test]
-async fn a_definition_that_prunes_a_field_is_told_with_kind_and_path() {
-    let pruning = document(|schemas| {
-        let status = &mut schemas["io.argoproj.v1alpha1.Rollout"]["properties"]["status"];
-        let status = status.as_object_mut().unwrap();
-        status.remove("x-kubernetes-preserve-unknown-fields");
-        status["properties"].as_object_mut().unwrap().remove("history");
-    });
+async fn a_rollouts_definition_without_a_field_can_be_worked_with() {
+    let pruning = document(|schemas| without(schemas, "Rollout", "/properties", "history"));
 
     let seen = looked(vec![index(Some("1")), pruning], 1).await;
 
-    let fields = vec!["Rollout status.history".to_owned()];
+    let without = vec!["status.history".to_owned()];
+    assert_eq!(seen, [Look::Fit { without }]);
+}
+
+#[tokio::test]
+async fn a_definition_that_loses_what_entries_of_a_list_have_is_told_with_kind_and_path() {
+    let conditions = "/properties/conditions/items/properties";
+    let pruning = document(|schemas| without(schemas, "Rollout", conditions, "message"));
+
+    let seen = looked(vec![index(Some("1")), pruning], 1).await;
+
+    let fields = vec!["Rollout status.conditions[].message".to_owned()];
     assert_eq!(seen, [Look::Pruning { fields }]);
+}
+
+#[tokio::test]
+async fn a_definition_of_analyses_that_loses_a_field_is_told_with_kind_and_path() {
+    let pruning = document(|schemas| without(schemas, "AnalysisRun", "/properties", "startedAt"));
+
+    let seen = looked(vec![index(Some("1")), pruning], 1).await;
+
+    let fields = vec!["AnalysisRun status.startedAt".to_owned()];
+    assert_eq!(seen, [Look::Pruning { fields }]);
+}
+
+#[tokio::test]
+async fn fields_of_analyses_that_are_missing_must_be_missing_in_rollouts_too() {
+    let gates = |schemas: &mut Value| {
+        let spec = &mut schemas["io.argoproj.v1alpha1.AnalysisRun"]["properties"]["spec"];
+        let spec = spec.as_object_mut().unwrap();
+        spec.remove("x-kubernetes-preserve-unknown-fields");
+        spec["properties"].as_object_mut().unwrap().remove("gates");
+    };
+    let mixed = document(gates);
+    let both = document(|schemas| {
+        gates(schemas);
+        without(schemas, "Rollout", "/properties", "history");
+    });
+
+    let seen_mixed = looked(vec![index(Some("1")), mixed], 1).await;
+    let seen_both = looked(vec![index(Some("1")), both], 1).await;
+
+    let fields = vec!["AnalysisRun spec.gates".to_owned()];
+    assert_eq!(seen_mixed, [Look::Pruning { fields }]);
+    assert!(seen_both[0].fit().is_some(), "{seen_both:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -98,7 +148,7 @@ async fn an_api_server_that_does_not_answer_is_asked_again() {
 
     answering(exchanges, async |client| {
         let mut served = Served::new(client);
-        served.until(|look| !look.is_fit(), EVERY).await;
+        served.until(|look| look.fit().is_none(), EVERY).await;
     })
     .await;
 }

@@ -1,0 +1,34 @@
+{{/*
+A file that is the same with kustomize, in the namespace of the release. Where KULTA works on one namespace only, its rights are
+bound there instead of everywhere.
+*/}}
+{{- define "kulta.file" -}}
+{{- $text := .root.Files.Get .path | required (printf "%s is missing" .path) | replace "kulta-system" .root.Release.Namespace -}}
+{{- with .root.Values.namespace -}}
+{{- $text = $text | replace "kind: ClusterRoleBinding\nmetadata:\n  name: " (printf "kind: RoleBinding\nmetadata:\n  namespace: %s\n  name: namespaced-" .) -}}
+{{- end -}}
+{{- $text | replace "namespace: argo-rollouts\n" (printf "namespace: %s\n" .root.Values.argoApi.leaseNamespace) -}}
+{{- end -}}
+
+{{/*
+Definitions, which stay when the release goes. They are not in the folder crds/ of the chart: what is there is never upgraded.
+*/}}
+{{- define "kulta.definitions" -}}
+{{- range $path, $_ := .root.Files.Glob .glob }}
+---
+{{ $.root.Files.Get $path | replace "\nmetadata:\n" "\nmetadata:\n  annotations:\n    helm.sh/resource-policy: keep\n" }}
+{{- end }}
+{{- end -}}
+
+{{- define "kulta.image" -}}
+{{- if .Values.image.digest -}}
+{{ .Values.image.repository }}@{{ .Values.image.digest }}
+{{- else -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end -}}
+{{- end -}}
+
+{{- define "kulta.labels" -}}
+app.kubernetes.io/name: kulta
+app.kubernetes.io/component: controller
+{{- end -}}

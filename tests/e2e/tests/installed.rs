@@ -1,0 +1,139 @@
+//! Can KULTA be upgraded, kept to one namespace and taken out again, and do users notice?
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, ensure};
+use k8s_openapi::api::apps::v1::ReplicaSet;
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::api::{DeleteParams, ListParams};
+use kulta_e2e::images::again;
+use kulta_e2e::{Installed, NamespaceName, Rollout, Stage, eventually};
+use serde_json::json;
+
+use crate::live::Live;
+use crate::{expect, shop};
+
+/// The lease that the replica holds that works.
+const LEASE: &str = "kulta-controller-lock";
+/// Namespaces that a controller of one namespace must not touch begin with it; one that an interrupted run has left is removed.
+const OTHER: &str = "e2e-other";
+
+async fn leader(stage: &Stage) -> Result<String> {
+    let lease = stage.controller_api::<Lease>().get(LEASE).await?;
+    let holder = lease.spec.and_then(|spec| spec.holder_identity);
+    holder.filter(|holder| !holder.is_empty()).context("nobody leads")
+}
+
+pub(crate) async fn upgrade_in_mid_rollout_fails_no_request_and_restarts_no_pod(
+    stage: &Stage,
+    installed: &Installed,
+) -> Result<()> {
+    let image = stage.settings().controller.image.as_deref().context("no image")?;
+    let next = again(image);
+    let (_, tag) = next.rsplit_once(':').context("an image without a tag")?;
+    let live = Live::half_way(stage).await?;
+    let pods = expect::pod_uids(stage).await?;
+    let before = leader(stage).await?;
+
+    installed
+        .clone()
+        .with(&json!({"image": {"tag": tag}}))
+        .apply()
+        .await?;
+
+    eventually("another replica to lead", async || {
+        Ok(leader(stage)
+            .await
+            .ok()
+            .filter(|leader| *leader != before)
+            .map(drop))
+    })
+    .await?;
+    for pod in installed.pods().await? {
+        let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+        let images: Vec<_> = containers.map(|container| container.image.as_deref()).collect();
+        ensure!(images == [Some(next.as_str())], "not upgraded: {images:?}");
+    }
+    ensure!(
+        expect::pod_uids(stage).await? == pods,
+        "pods of the application were replaced"
+    );
+    live.rollout.resume().await?;
+    live.rollout.until_promoted().await?;
+    live.ends_on("v2").await
+}
+
+pub(crate) async fn one_namespace_is_worked_on_and_no_other_is_touched(
+    stage: &Stage,
+    installed: &Installed,
+) -> Result<()> {
+    let settings = Arc::new(stage.settings().clone());
+    Stage::remove_leftovers(&settings, OTHER).await?;
+    let other = Stage::open(settings, NamespaceName::Fresh(OTHER)).await?;
+    installed
+        .clone()
+        .with(&json!({"namespace": stage.namespace()}))
+        .apply()
+        .await?;
+    let apart = shop::small(&other).deploy(&other).await?;
+
+    let own = shop::half_way(stage).deploy(stage).await?;
+    expect::healthy(&own).await?;
+    own.release(&shop::v2(stage)).await?;
+    expect::paused_at(&own, 1).await?;
+    own.resume().await?;
+    expect::healthy(&own).await?;
+
+    is_untouched(&other, &apart).await?;
+    // It is one that KULTA would work on, if it were told to.
+    installed.apply().await?;
+    expect::healthy(&apart).await?;
+    other.close().await
+}
+
+async fn is_untouched(stage: &Stage, rollout: &Rollout) -> Result<()> {
+    let found = rollout.api().get(rollout.name()).await?;
+    let status = found.data.get("status");
+    ensure!(status.is_none(), "it has a status: {status:?}");
+    let made = stage
+        .api::<ReplicaSet>()
+        .list_metadata(&ListParams::default())
+        .await?;
+    ensure!(made.items.is_empty(), "it has ReplicaSets");
+    Ok(())
+}
+
+pub(crate) async fn uninstalling_leaves_everything_where_it_is(
+    stage: &Stage,
+    installed: &Installed,
+) -> Result<()> {
+    let live = Live::half_way(stage).await?;
+    let doomed = shop::named(stage, "doomed").deploy(stage).await?;
+    expect::healthy(&doomed).await?;
+    let pods = expect::pod_uids(stage).await?;
+
+    installed.remove().await?;
+
+    ensure!(
+        installed.pods().await?.is_empty(),
+        "the controller is still there"
+    );
+    live.serve(1).await?;
+    ensure!(
+        expect::pod_uids(stage).await? == pods,
+        "pods of the application were replaced"
+    );
+    // Nothing that nobody is there for holds it back.
+    doomed
+        .api()
+        .delete(doomed.name(), &DeleteParams::default())
+        .await?;
+    eventually("the deleted Rollout to be gone", async || {
+        Ok(doomed.api().get_opt(doomed.name()).await?.is_none().then_some(()))
+    })
+    .await?;
+    installed.apply().await?;
+    live.rollout.resume().await?;
+    live.rollout.until_promoted().await?;
+    live.ends_on("v2").await
+}

@@ -1,0 +1,229 @@
+//! `cargo xtask release`: everything that users get, in one folder, with checksums.
+
+mod sbom;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+use kulta_test_cluster::image::{Archive, Image};
+use kulta_test_cluster::progress::{Progress, complain};
+use kulta_test_cluster::{Cache, digest, tool};
+use serde_json::{Value, json};
+
+use crate::build::{self, Programs, repository};
+use crate::local::MANIFESTS;
+
+/// The version of all of it: that of the workspace.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The chart, from the repository's folder.
+const CHART: &str = "deploy/helm/kulta";
+/// Definitions without anything else, for whoever installs them apart.
+const DEFINITIONS: [(&str, &str); 2] = [
+    ("deploy/crds", "kulta-crds.yaml"),
+    ("deploy/crds/argo", "kulta-crds-argoproj.io.yaml"),
+];
+/// Where probes and metrics are asked for, as the Dockerfile says.
+const HTTP_PORT: u16 = 8080;
+/// As `sha256sum --check` reads it.
+const CHECKSUMS: &str = "SHA256SUMS";
+
+/// What is made, and where.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The folder, which must be empty or not there
+    #[arg(long, default_value = "target/release-artifacts")]
+    out: PathBuf,
+    /// The image's name in manifests, without a tag: that of the registry that you push it to
+    #[arg(long, default_value = "ghcr.io/kulta-io/kulta")]
+    image: String,
+    /// Builds the controller once more from nothing, in another folder, and compares the digests of the images
+    #[arg(long)]
+    verify: bool,
+}
+
+/// Makes every artifact.
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let out = &arguments.out;
+    let is_empty = fs::read_dir(out).map_or(true, |mut entries| entries.next().is_none());
+    ensure!(is_empty, "{} is not empty", out.display());
+    fs::create_dir_all(out).with_context(|| out.display().to_string())?;
+    let out = fs::canonicalize(out)?;
+    let programs = Programs::build_release(None)?;
+    let image = image(&arguments.image, programs.path(build::CONTROLLER)?)?;
+    write_programs(&out, &programs)?;
+    fs::write(
+        out.join(format!("kulta-image-{VERSION}-{}.tar", std::env::consts::ARCH)),
+        image.bytes(),
+    )?;
+    write_manifests(&out, arguments)?;
+    fs::write(out.join("kulta.cdx.json"), sbom::of_controller()?)?;
+    fs::write(out.join(CHECKSUMS), checksums(&out)?)?;
+    complain(&told(&out, &image)?);
+    if arguments.verify {
+        verify(&arguments.image, &image)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// As the Dockerfile makes it, compressed as registries keep it.
+fn image(name: &str, program: &Path) -> Result<Archive> {
+    let content = fs::read(program).with_context(|| program.display().to_string())?;
+    Image::new(&format!("{name}:{VERSION}"), "/kulta", content)
+        .port(HTTP_PORT)
+        .command("controller")
+        .compressed()
+        .archive()
+}
+
+fn write_programs(out: &Path, programs: &Programs) -> Result<()> {
+    for name in [build::CONTROLLER, build::KUBECTL_PLUGIN] {
+        let file = format!("{name}-{VERSION}-linux-{}", std::env::consts::ARCH);
+        fs::copy(programs.path(name)?, out.join(file)).with_context(|| name.to_owned())?;
+    }
+    Ok(())
+}
+
+fn write_manifests(out: &Path, arguments: &Arguments) -> Result<()> {
+    let progress = Progress::new();
+    let cache = Cache::locate()?;
+    let output = |name: &str, arguments: &[&str]| -> Result<String> {
+        let output = tool(&cache, name, &progress)?.args(arguments).output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{name} failed: {said}");
+        Ok(String::from_utf8(output.stdout)?)
+    };
+    let work = out.join("overlay");
+    fs::create_dir_all(&work)?;
+    let overlay = overlay(&repository()?.join(MANIFESTS), &work, &arguments.image);
+    fs::write(work.join("kustomization.yaml"), overlay.to_string())?;
+    let built = output(
+        "kubectl",
+        &[
+            "kustomize",
+            "--load-restrictor=LoadRestrictionsNone",
+            &work.display().to_string(),
+        ],
+    )?;
+    fs::write(out.join("kulta-install.yaml"), built)?;
+    fs::remove_dir_all(&work)?;
+    for (folder, file) in DEFINITIONS {
+        let folder = repository()?.join(folder).display().to_string();
+        fs::write(out.join(file), output("kubectl", &["kustomize", &folder])?)?;
+    }
+    let chart = repository()?.join(CHART).display().to_string();
+    let out = out.display().to_string();
+    let version = ["--version", VERSION, "--app-version", VERSION];
+    output(
+        "helm",
+        &[&["package", &chart, "--destination", &out][..], &version].concat(),
+    )?;
+    progress.rest();
+    Ok(())
+}
+
+/// The kustomization with this image, whose name starts with a registry.
+fn overlay(base: &Path, work: &Path, image: &str) -> Value {
+    let up = "../".repeat(work.components().count().saturating_sub(1));
+    let base = base.display().to_string();
+    json!({
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [format!("{up}{}", base.trim_start_matches('/'))],
+        "images": [{"name": "kulta", "newName": image, "newTag": VERSION}],
+    })
+}
+
+/// Every file but the one that they are in, in the order of the names.
+fn checksums(out: &Path) -> Result<String> {
+    let mut lines = Vec::new();
+    for entry in fs::read_dir(out)? {
+        let path = entry?.path();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        if name != CHECKSUMS {
+            lines.push((name, digest::sha256(&fs::read(&path)?)));
+        }
+    }
+    lines.sort();
+    let mut sums = String::new();
+    for (name, sha256) in lines {
+        writeln!(sums, "{sha256}  {name}")?;
+    }
+    Ok(sums)
+}
+
+fn told(out: &Path, image: &Archive) -> Result<String> {
+    let sums = fs::read_to_string(out.join(CHECKSUMS))?;
+    Ok(format!(
+        "{sums}\nimage {} {}, {:.1} MB\nin {}",
+        image.name(),
+        image.digest(),
+        megabytes(image.bytes().len()),
+        out.display()
+    ))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "shown with one digit")]
+fn megabytes(bytes: usize) -> f64 {
+    bytes as f64 / 1e6
+}
+
+/// The same source makes the same image, wherever it is built.
+fn verify(name: &str, first: &Archive) -> Result<()> {
+    complain("building once more from nothing, to compare");
+    let folder = repository()?.join("target/verify");
+    let second = image(
+        name,
+        Programs::build_release(Some(&folder))?.path(build::CONTROLLER)?,
+    )?;
+    fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    ensure!(
+        first.digest() == second.digest(),
+        "the image is another one when it is built again: {} and {}",
+        first.digest(),
+        second.digest()
+    );
+    complain(&format!("built again it is the same: {}", second.digest()));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn image_is_the_same_when_it_is_packed_again() {
+        let program = std::env::current_exe().unwrap();
+        let pack = || image("registry.example/kulta", &program).unwrap();
+
+        let (first, second) = (pack(), pack());
+
+        assert_eq!((first.digest(), first.bytes()), (second.digest(), second.bytes()));
+        assert_eq!(first.name(), format!("registry.example/kulta:{VERSION}"));
+    }
+
+    #[test]
+    fn checksums_are_of_every_other_file() {
+        let folder = std::env::temp_dir().join(format!("kulta-checksums-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        for (name, content) in [("b", "2"), ("a", "1"), (CHECKSUMS, "old")] {
+            fs::write(folder.join(name), content).unwrap();
+        }
+
+        let sums = checksums(&folder).unwrap();
+
+        fs::remove_dir_all(&folder).unwrap();
+        let names: Vec<_> = sums
+            .lines()
+            .map(|line| line.split("  ").nth(1).unwrap())
+            .collect();
+        assert_eq!(names, ["a", "b"]);
+    }
+}
