@@ -74,9 +74,14 @@ fn gateway_values() -> [(&'static str, String); 4] {
     [
         ("gateway_namespace", settings::GATEWAY_NAMESPACE.to_owned()),
         ("gateway_name", settings::GATEWAY_NAME.to_owned()),
-        ("tcp_port", settings::GATEWAY_TCP_PORT.to_string()),
-        ("tls_port", settings::GATEWAY_TLS_PORT.to_string()),
+        ("tcp_port", listener_port(settings::GATEWAY_TCP_PORT)),
+        ("tls_port", listener_port(settings::GATEWAY_TLS_PORT)),
     ]
+}
+
+/// The port of the listener that Envoy listens for at `port`.
+fn listener_port(port: u16) -> String {
+    port.saturating_sub(settings::GATEWAY_PORT_OFFSET).to_string()
 }
 
 fn values(file: &str, layout: &Layout, artifacts: &Artifacts) -> Vec<(&'static str, String)> {

@@ -39,9 +39,11 @@ pub(crate) const CONTOUR_HEALTH_PORT: u16 = 8004;
 /// Contour maps the listener port 80 to this one.
 pub(crate) const GATEWAY_PORT: u16 = 8080;
 pub(crate) const PROMETHEUS_PORT: u16 = 9090;
-/// The Gateway's listener for routes of TCP connections: Contour leaves ports from 1024 on as they are.
+/// What Contour adds to the ports of the Gateway's listeners, so that Envoy needs no right to low ones.
+pub(crate) const GATEWAY_PORT_OFFSET: u16 = 8000;
+/// Where Envoy listens for routes of TCP connections.
 pub const GATEWAY_TCP_PORT: u16 = 9100;
-/// The Gateway's listener for routes of TLS connections.
+/// Where Envoy listens for routes of TLS connections.
 pub(crate) const GATEWAY_TLS_PORT: u16 = 9443;
 /// The API server begins a new audit log beyond this size, in MB. Tests read the log from where they began: it must stay one file.
 pub(crate) const AUDIT_LOG_SIZE: u32 = 10_000;

@@ -213,7 +213,21 @@ impl Controller {
     /// # Errors
     /// When that takes more than [`limits::WITHIN`].
     pub async fn until_it_leads(&self, leads: bool) -> Result<()> {
-        let line = format!("kulta_leader {}", u8::from(leads));
+        self.until_it_says(&format!("kulta_leader {}", u8::from(leads)))
+            .await
+    }
+
+    /// Waits until it works on the objects of both groups.
+    ///
+    /// # Errors
+    /// When that takes more than [`limits::WITHIN`].
+    pub async fn until_it_works(&self) -> Result<()> {
+        self.until_it_leads(true).await?;
+        self.until_it_says("kulta_argo_lease_held 1").await
+    }
+
+    /// Waits until this line is among its metrics.
+    async fn until_it_says(&self, line: &str) -> Result<()> {
         let seen = timeout(limits::WITHIN, async {
             // One that is stopped answers nothing.
             while !get(self.address, "/metrics", None)

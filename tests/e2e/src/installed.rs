@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -25,6 +26,8 @@ const CHART: &str = "../helm/kulta";
 /// What manifests are made for without asking a cluster: the version that the local one has. Helm knows none of its own, being built
 /// from its module.
 const KUBERNETES: &str = "1.35.0";
+/// Tells apart what is rendered in this process.
+static RENDERED: AtomicU32 = AtomicU32::new(0);
 /// One works, the other follows.
 const REPLICAS: u32 = 2;
 
@@ -131,7 +134,9 @@ impl Installed {
     /// # Errors
     /// When Helm fails.
     pub async fn rendered(&self) -> Result<String> {
-        let file = self.work.join("rendered-values.json");
+        // Others may render at the same time.
+        let number = RENDERED.fetch_add(1, Ordering::Relaxed);
+        let file = self.work.join(format!("rendered-{number}.json"));
         fs::write(&file, serde_json::to_vec_pretty(&self.values)?)?;
         let (chart, file) = (self.chart.display().to_string(), file.display().to_string());
         let namespace = [
@@ -188,7 +193,7 @@ impl Installed {
         words
     }
 
-    /// Its pods.
+    /// Its pods, those that are ending included.
     ///
     /// # Errors
     /// When they can't be listed.

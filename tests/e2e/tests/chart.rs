@@ -161,6 +161,17 @@ fn strip(object: &mut Value) {
         }
         read(object);
     }
+    in_one_line(object);
+}
+
+/// Texts that are folded over lines are written out by each tool in its own way.
+fn in_one_line(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = text.split_whitespace().collect::<Vec<_>>().join(" "),
+        Value::Array(entries) => entries.iter_mut().for_each(in_one_line),
+        Value::Object(fields) => fields.values_mut().for_each(in_one_line),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 fn without(object: &mut Value, pointer: &str, names: &[&str]) {

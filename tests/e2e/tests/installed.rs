@@ -49,7 +49,11 @@ pub(crate) async fn upgrade_in_mid_rollout_fails_no_request_and_restarts_no_pod(
             .map(drop))
     })
     .await?;
-    for pod in installed.pods().await? {
+    let pods_now = installed.pods().await?;
+    for pod in pods_now
+        .iter()
+        .filter(|pod| pod.metadata.deletion_timestamp.is_none())
+    {
         let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
         let images: Vec<_> = containers.map(|container| container.image.as_deref()).collect();
         ensure!(images == [Some(next.as_str())], "not upgraded: {images:?}");
@@ -114,10 +118,10 @@ pub(crate) async fn uninstalling_leaves_everything_where_it_is(
 
     installed.remove().await?;
 
-    ensure!(
-        installed.pods().await?.is_empty(),
-        "the controller is still there"
-    );
+    eventually("the controller to be gone", async || {
+        Ok(installed.pods().await?.is_empty().then_some(()))
+    })
+    .await?;
     live.serve(1).await?;
     ensure!(
         expect::pod_uids(stage).await? == pods,

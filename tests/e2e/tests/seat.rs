@@ -37,7 +37,10 @@ impl Seat {
     pub(crate) async fn process(&mut self, settings: &StageSettings) -> Result<&mut Controller> {
         if !self.is_process() {
             self.empty().await?;
-            *self = Self::with_process(settings).await?;
+            let controller = Controller::process(settings).await?;
+            // The rights of the one before went before it could give its leases back.
+            controller.until_it_works().await?;
+            *self = Self::Process(controller);
         }
         match self {
             Self::Process(controller) => Ok(controller),
