@@ -30,7 +30,9 @@ mod tests;
 pub use blue_green::BlueGreenStatus;
 pub use canary::{CanaryStatus, Destination, Weights};
 pub use foreign::{foreign, with_foreign};
-pub use memory::{FIELDS_OFF, MEMORY, has_memory, with_memory};
+pub use memory::{
+    FIELDS_OFF, Keeping, MEMORY, Memory, definitions, field, memory_of, own_fields, with_memory,
+};
 
 /// A status that can't be read: nobody knows how far the rollout is.
 #[derive(Debug, Error)]
@@ -71,19 +73,20 @@ pub struct WriteContext<'spec> {
 /// When a field has a value that means nothing. Missing fields, nulls, unknown fields and conditions of others are
 /// no error.
 pub fn read(status: &Value) -> Result<Status, StatusError> {
-    let known = memory::with_remembered(without_nulls(status));
-    if known.is_null() {
-        return Ok(Status::default());
-    }
-    written(&known)?.into_core()
+    fields(status)?.into_core()
 }
 
-/// The fields of the status, those that definitions have no place for included.
+/// The fields of the status, those included that are only remembered.
 ///
 /// # Errors
 /// As of [`read`].
 pub fn fields(status: &Value) -> Result<RolloutStatus, StatusError> {
-    written(&memory::with_remembered(without_nulls(status)))
+    let known = without_nulls(status);
+    if known.is_null() {
+        return Ok(RolloutStatus::default());
+    }
+    // What somebody has written into the memory that means nothing does not cost the status.
+    written(&memory::with_remembered(known.clone())).or_else(|_| written(&known))
 }
 
 fn written(known: &Value) -> Result<RolloutStatus, StatusError> {

@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 use kube::api::DynamicObject;
 use kulta_api::names::{REVISION_ANNOTATION, WORKLOAD_GENERATION_ANNOTATION};
+use kulta_api::status::field;
 use serde_json::Value;
 
 /// Pods of a Rollout that does not say how many.
@@ -319,7 +320,11 @@ impl<'o> Rollout<'o> {
     /// The weight of the new version that the gateways work by: what is in force, else what was asked for last.
     #[must_use]
     pub fn routed_weight(self) -> Option<u64> {
-        self.number("/status/canary/inForce")
+        let in_force = self
+            .at("/status")
+            .and_then(|status| field(status, "canary.inForce"));
+        in_force
+            .and_then(|weight| weight.as_u64())
             .or_else(|| self.number("/status/canary/weights/canary/weight"))
     }
 

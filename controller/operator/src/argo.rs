@@ -15,7 +15,7 @@ use kube::{Api, Client};
 use kulta_api::Group;
 use parking_lot::RwLock;
 
-use self::served::Served;
+use self::served::{Look, Served};
 use crate::instance::Instance;
 use crate::lease::{Claim, Lease};
 
@@ -84,14 +84,24 @@ impl ArgoApi {
         let mut served = Served::new(self.client.clone());
         loop {
             let seen = served.until(|look| look.fit().is_some(), LOOK_EVERY).await;
-            self.fields_off.set(seen.fit().unwrap_or_default());
-            // With others it begins anew, so that every status is written as they keep it.
             tokio::select! {
                 never = self.lease.hold(&changed) => match never {},
-                _ = served.until(|look| *look != seen, LOOK_EVERY) => {}
+                () = self.follow(&mut served, seen, &changed) => {}
             }
             self.lease.release().await;
             changed(false);
+        }
+    }
+
+    /// Notes what the definitions lack, from `seen` on, until they do not fit any more. With others everything is looked at again, so
+    /// that every status is written as they keep it.
+    async fn follow(&self, served: &mut Served, mut seen: Look, changed: &impl Fn(bool)) {
+        while let Some(fields) = seen.fit() {
+            self.fields_off.set(fields);
+            if self.claim().is_held() {
+                changed(true);
+            }
+            seen = served.until(|look| *look != seen, LOOK_EVERY).await;
         }
     }
 

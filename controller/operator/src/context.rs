@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use kube::Client;
+use kulta_api::status::Memory;
 use kulta_core::observed::{Observed, Settings};
 use serde_json::Value;
 
@@ -77,6 +78,8 @@ pub struct Sighting {
     pub observed: Observed,
     /// What another controller keeps in the status, and this one does not know.
     pub foreign_status: Value,
-    /// Its status has a memory in a condition: it was written for definitions that lack fields.
-    pub has_memory: bool,
+    /// What its status remembers, if it does: one of `argoproj.io` that this controller wrote.
+    pub memory: Option<Memory>,
+    /// Fields of its spec that are KULTA's alone: those that are written, and those that were lost.
+    pub own_fields: Vec<String>,
 }

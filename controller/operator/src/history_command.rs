@@ -5,9 +5,9 @@ use std::error::Error;
 use jiff::Timestamp;
 use kube::api::DynamicObject;
 use kube::{Api, Client, Config};
+use kulta_api::status::RolloutStatus;
 use kulta_api::{Group, rollout};
 use kulta_cli::history::Known;
-use kulta_core::status::Status;
 use kulta_events::replay::RolloutName;
 
 /// What the cluster of the current kubeconfig knows of a Rollout.
@@ -20,8 +20,8 @@ pub fn ask(name: &RolloutName) -> Result<Known, Box<dyn Error + Send + Sync>> {
         .build()?;
     let found = runtime.block_on(read(name))?;
     let status = match found.data.get("status") {
-        Some(status) => kulta_api::status::read(status)?,
-        None => Status::default(),
+        Some(status) => kulta_api::status::fields(status)?,
+        None => RolloutStatus::default(),
     };
     Ok(Known {
         uid: found.metadata.uid.unwrap_or_default(),
@@ -38,9 +38,9 @@ async fn read(name: &RolloutName) -> Result<DynamicObject, Box<dyn Error + Send 
     };
     // One of KULTA's own group goes before one of the same name that is only compatible.
     match rollouts(Group::Kulta).get(&name.name).await {
-        Err(kube::Error::Api(answer)) if answer.is_not_found() => {
-            let compatible = rollouts(Group::Argo).get_opt(&name.name).await?;
-            Ok(compatible.ok_or(kube::Error::Api(answer))?)
+        Err(kube::Error::Api(answer)) if answer.is_not_found() || answer.is_forbidden() => {
+            let compatible = rollouts(Group::Argo).get_opt(&name.name).await;
+            Ok(compatible.ok().flatten().ok_or(kube::Error::Api(answer))?)
         }
         answer => Ok(answer?),
     }

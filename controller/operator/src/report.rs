@@ -1,7 +1,6 @@
 //! The end of a reconcile: the status is written, if it changed, and what came of it is told.
 
-use jiff::Timestamp;
-use kulta_api::status::{self, WriteContext};
+use kulta_api::status::{self, Keeping, WriteContext};
 use kulta_core::plan::Plan;
 use kulta_core::status::Status;
 use thiserror::Error;
@@ -48,7 +47,7 @@ pub async fn report(
     // What the group does not keep is no reason to write it again and again.
     let status = rollout.key.group.kept(&plan.status);
     let off = context.fields_off.of(rollout.key.group);
-    if status != rollout.observed.status || rollout.has_memory == off.is_empty() {
+    if status != rollout.observed.status || is_for_others(rollout, &off) {
         let written = write_status(context, rollout, &status, &off, applied).await;
         context.metrics.wrote_status(
             written
@@ -75,6 +74,15 @@ pub async fn report(
     Ok(())
 }
 
+/// Whether the status was written for other definitions than those that there are, which lack the fields `off`.
+fn is_for_others(rollout: &Sighting, off: &[String]) -> bool {
+    let remembered = rollout.memory.as_ref().map(|memory| memory.definitions.as_str());
+    // One that has no memory yet is written with the next change, if nothing of it is pruned until then.
+    remembered.map_or(!off.is_empty(), |definitions| {
+        definitions != status::definitions(off)
+    })
+}
+
 async fn write_status(
     context: &Context,
     rollout: &Sighting,
@@ -97,7 +105,11 @@ async fn write_status(
         .rollout_resource_version
         .as_deref()
         .unwrap_or(&rollout.resource_version);
-    let status = status::with_memory(status::write(status, &shape), off, Timestamp::now());
+    let keeping = Keeping {
+        off,
+        own_fields: &rollout.own_fields,
+    };
+    let status = status::with_memory(rollout.key.group, status::write(status, &shape), keeping);
     let status = status::with_foreign(status, &rollout.foreign_status);
     let request = Requests {
         rollout: &rollout.key,

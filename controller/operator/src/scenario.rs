@@ -253,7 +253,8 @@ pub(crate) fn sighting() -> Sighting {
         resource_version: "50".to_owned(),
         observed: observed(),
         foreign_status: serde_json::Value::Null,
-        has_memory: false,
+        memory: None,
+        own_fields: Vec::new(),
     }
 }
 

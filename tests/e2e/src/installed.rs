@@ -156,7 +156,13 @@ impl Installed {
     /// # Errors
     /// When one has: the line is in the error.
     pub async fn check(&self, last: Duration) -> Result<()> {
-        for pod in self.pods().await? {
+        let pods = self.pods().await?;
+        ensure!(!pods.is_empty(), "there is no pod of the controller");
+        // What is ending says no more.
+        let working = pods
+            .iter()
+            .filter(|pod| pod.metadata.deletion_timestamp.is_none());
+        for pod in working {
             let name = pod.name_any();
             let statuses = pod.status.iter().flat_map(|status| &status.container_statuses);
             let restarts: i32 = statuses.flatten().map(|status| status.restart_count).sum();

@@ -300,7 +300,7 @@ mod tests {
     fn log_that_tells_of_nothing_judges_nothing() {
         let log = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
 
-        for from in [0, u64::MAX] {
+        for from in [0, 1 << 40] {
             let told = asked(log, from).unwrap_err().to_string();
             assert!(told.contains("tells of nothing"), "{told}");
         }

@@ -204,6 +204,9 @@ fn scenarios() -> Vec<Scenario> {
         scenario_alone!(argo::lease_of_somebody_else_keeps_kulta_from_writing_until_it_is_given_back),
         scenario_alone!(argo::lease_that_nobody_renews_is_taken),
         scenario_alone!(argo_definitions::manifests_work_with_the_definitions_of_argo_rollouts),
+        scenario_alone!(
+            argo_definitions::definitions_replaced_in_mid_rollout_open_no_gate_and_move_no_traffic
+        ),
         scenario_alone!(faults::pause_that_ends_while_the_api_server_is_down),
     ]
 }

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::apps::v1::ReplicaSet;
+use k8s_openapi::api::authorization::v1::SubjectAccessReview;
 use k8s_openapi::api::coordination::v1::Lease;
-use kube::api::{DeleteParams, ListParams};
+use kube::Api;
+use kube::api::{DeleteParams, ListParams, PostParams};
 use kulta_e2e::images::again;
-use kulta_e2e::{Installed, NamespaceName, Rollout, Stage, eventually};
+use kulta_e2e::{Installed, NAMESPACE, NamespaceName, Rollout, Stage, eventually};
 use serde_json::json;
 
 use crate::live::Live;
@@ -89,10 +91,32 @@ pub(crate) async fn one_namespace_is_worked_on_and_no_other_is_touched(
     expect::healthy(&own).await?;
 
     is_untouched(&other, &apart).await?;
+    for (there, allowed) in [(stage, true), (&other, false)] {
+        ensure!(
+            may_patch_rollouts(there).await? == allowed,
+            "the rights in {} are not those of one namespace",
+            there.namespace()
+        );
+    }
     // It is one that KULTA would work on, if it were told to.
     installed.apply().await?;
     expect::healthy(&apart).await?;
     other.close().await
+}
+
+/// Whether the controller's service account has the right, used or not.
+async fn may_patch_rollouts(stage: &Stage) -> Result<bool> {
+    let review = json!({"spec": {
+        "user": format!("system:serviceaccount:{NAMESPACE}:kulta-controller"),
+        "resourceAttributes": {
+            "namespace": stage.namespace(), "verb": "patch", "group": "kulta.io", "resource": "rollouts",
+        },
+    }});
+    let reviews: Api<SubjectAccessReview> = Api::all(stage.client().clone());
+    let review = reviews
+        .create(&PostParams::default(), &serde_json::from_value(review)?)
+        .await?;
+    Ok(review.status.is_some_and(|status| status.allowed))
 }
 
 async fn is_untouched(stage: &Stage, rollout: &Rollout) -> Result<()> {

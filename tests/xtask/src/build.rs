@@ -69,19 +69,27 @@ impl Programs {
         build(&[profile.arguments(), &programs].concat())
     }
 
-    /// Builds what users get, in the usual folder or in `folder`.
+    /// Builds what users get, in the usual folder or in `folder`, with nothing in it of where it was built.
     pub(crate) fn build_release(folder: Option<&Path>) -> Result<Self> {
-        let packages = ["--package=kulta-operator", "--package=kulta-kubectl"];
-        let programs = ["--release", "--locked", "--bin=kulta", "--bin=kubectl-kulta"];
-        let folder = folder.map(|folder| format!("--target-dir={}", folder.display()));
-        build(
-            &[
-                &packages[..],
-                &programs,
-                &folder.as_deref().into_iter().collect::<Vec<_>>(),
-            ]
-            .concat(),
-        )
+        let mut arguments: Vec<String> = [
+            "--package=kulta-operator",
+            "--package=kulta-kubectl",
+            "--release",
+            "--locked",
+            "--bin=kulta",
+            "--bin=kubectl-kulta",
+        ]
+        .map(str::to_owned)
+        .into();
+        let usual = target_folder()?;
+        let target = folder.unwrap_or(&usual);
+        let flags = remapped(target)?;
+        // Beside the flags of .cargo/config.toml, which flags of the environment would take away.
+        arguments.push(format!(
+            "--config=target.'cfg(target_env = \"gnu\")'.rustflags={flags:?}"
+        ));
+        arguments.push(format!("--target-dir={}", target.display()));
+        build(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
     /// Builds the end-to-end tests, and the plugin for kubectl that they use.
@@ -96,6 +104,36 @@ impl Programs {
             .map(PathBuf::as_path)
             .with_context(|| format!("cargo has built no {name}"))
     }
+}
+
+/// Where cargo builds.
+fn target_folder() -> Result<PathBuf> {
+    Ok(match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(folder) => PathBuf::from(folder),
+        None => repository()?.join("target"),
+    })
+}
+
+/// Where the sources of other crates are.
+pub(crate) fn registry() -> Result<PathBuf> {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| std::env::home_dir().map(|home| home.join(".cargo")));
+    Ok(home
+        .context("no home of cargo: set CARGO_HOME")?
+        .join("registry/src"))
+}
+
+/// Flags by which panics and generated code name their files by where they are in their projects. (The last that fits counts.)
+fn remapped(target: &Path) -> Result<Vec<String>> {
+    let places = [
+        (repository()?, "kulta"),
+        (target.to_owned(), "target"),
+        (registry()?, "cargo"),
+    ];
+    Ok(places
+        .iter()
+        .map(|(place, name)| format!("--remap-path-prefix={}={name}", place.display()))
+        .collect())
 }
 
 /// The repository's folder.

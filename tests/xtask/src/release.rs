@@ -21,6 +21,8 @@ use crate::local::MANIFESTS;
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The chart, from the repository's folder.
 const CHART: &str = "deploy/helm/kulta";
+/// The line of the chart's values that names the image.
+const OWN_IMAGE: &str = "  repository: kulta\n";
 /// Definitions without anything else, for whoever installs them apart.
 const DEFINITIONS: [(&str, &str); 2] = [
     ("deploy/crds", "kulta-crds.yaml"),
@@ -50,6 +52,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let out = &arguments.out;
     let is_empty = fs::read_dir(out).map_or(true, |mut entries| entries.next().is_none());
     ensure!(is_empty, "{} is not empty", out.display());
+    let last = arguments.image.rsplit('/').next().unwrap_or_default();
+    ensure!(
+        !last.contains([':', '@']),
+        "--image {}: without a tag, which is the version",
+        arguments.image
+    );
     fs::create_dir_all(out).with_context(|| out.display().to_string())?;
     let out = fs::canonicalize(out)?;
     let programs = Programs::build_release(None)?;
@@ -114,15 +122,40 @@ fn write_manifests(out: &Path, arguments: &Arguments) -> Result<()> {
         let folder = repository()?.join(folder).display().to_string();
         fs::write(out.join(file), output("kubectl", &["kustomize", &folder])?)?;
     }
-    let chart = repository()?.join(CHART).display().to_string();
-    let out = out.display().to_string();
+    let chart = out.join("kulta");
+    copy_tree(&repository()?.join(CHART), &chart)?;
+    name_image(&chart.join("values.yaml"), &arguments.image)?;
+    let (from, to) = (chart.display().to_string(), out.display().to_string());
     let version = ["--version", VERSION, "--app-version", VERSION];
     output(
         "helm",
-        &[&["package", &chart, "--destination", &out][..], &version].concat(),
+        &[&["package", &from, "--destination", &to][..], &version].concat(),
     )?;
+    fs::remove_dir_all(&chart)?;
     progress.rest();
     Ok(())
+}
+
+fn copy_tree(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from).with_context(|| from.display().to_string())? {
+        let entry = entry?;
+        let copy = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_tree(&entry.path(), &copy)?;
+        } else {
+            fs::copy(entry.path(), copy)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whoever installs the chart gets the image of this release.
+fn name_image(values: &Path, image: &str) -> Result<()> {
+    let text = fs::read_to_string(values)?;
+    let named = text.replacen(OWN_IMAGE, &format!("  repository: {image}\n"), 1);
+    ensure!(named != text, "{} names no image", values.display());
+    Ok(fs::write(values, named)?)
 }
 
 /// The kustomization with this image, whose name starts with a registry.
@@ -175,10 +208,14 @@ fn megabytes(bytes: usize) -> f64 {
     bytes as f64 / 1e6
 }
 
-/// The same source makes the same image, wherever it is built.
+/// The same source makes the same image with the same compiler, whatever the folder that it is built in.
 fn verify(name: &str, first: &Archive) -> Result<()> {
     complain("building once more from nothing, to compare");
     let folder = repository()?.join("target/verify");
+    // An interrupted run has left it half done.
+    if folder.exists() {
+        fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    }
     let second = image(
         name,
         Programs::build_release(Some(&folder))?.path(build::CONTROLLER)?,

@@ -1,46 +1,160 @@
-//! A status under definitions that lack fields of it, as Argo Rollouts' own lack what is KULTA's alone.
+//! What KULTA remembers of a Rollout of `argoproj.io` besides the fields of its status.
 //!
-//! What they would prune is kept as a text in a condition: conditions are the one place there that bears anything, is written with
-//! the rest of the status at once, and is left alone by everybody who does not know their type. Nothing that moves traffic is
-//! forgotten so, and neither is the history.
+//! Argo Rollouts' own definitions have no place for what is KULTA's alone: they prune it. So it is kept as a text in a condition:
+//! conditions are the one place there that bears anything, is written with the rest of the status at once, and is left alone by
+//! everybody who does not know their type. With KULTA's definitions it is there as well, but for the history, since somebody may put
+//! the others in their place at any moment: nothing that moves traffic is forgotten then, and no gate is passed because it was
+//! pruned from the spec.
 
 use jiff::Timestamp;
+use kulta_core::revision::TemplateDigest;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::foreign::entry;
+use crate::Group;
 
 /// The type of the condition that keeps what the definitions have no field for.
 pub const MEMORY: &str = "KultaMemory";
 /// The type of the condition that tells which fields of the spec are off.
 pub const FIELDS_OFF: &str = "KultaFieldsOff";
-/// Why both are there.
-const REASON: &str = "ArgoDefinitions";
-/// So many fields of a spec are named; the remedy is the same for all of them.
-const MOST_FIELDS: usize = 5;
+/// Why the fields of the spec are off.
+const REASON: &str = "Definitions";
 
-/// `written` as definitions keep it that would prune `fields` (from the object's root, such as `status.canary.inForce`; those of
-/// the spec are told). `now` is when it is written.
+/// Fields of a spec that are KULTA's alone, those first that more hangs on.
+const OF_SPEC: [&str; 9] = [
+    "strategy.canary.promotionGates",
+    "strategy.canary.steps[].gate",
+    "strategy.canary.trafficRouting.gatewayAPI",
+    "strategy.canary.analysis.metrics",
+    "strategy.canary.steps[].analysis.metrics",
+    "strategy.blueGreen.promotionGates",
+    "strategy.blueGreen.trafficRouting",
+    "strategy.blueGreen.prePromotionAnalysis.metrics",
+    "strategy.blueGreen.postPromotionAnalysis.metrics",
+];
+/// Fields of a status that are KULTA's alone and short: they are remembered with any definitions.
+const OF_STATUS: [&str; 20] = [
+    "blueGreen.analysisAttempt",
+    "blueGreen.currentPromotionGatesRunStatus",
+    "blueGreen.fastRollback",
+    "blueGreen.formerlyStable",
+    "blueGreen.postPromotionAnalysisRunStatus.paused",
+    "blueGreen.prePromotionAnalysisRunStatus.paused",
+    "canary.analysisAttempt",
+    "canary.consentedWeight",
+    "canary.contest",
+    "canary.currentBackgroundAnalysisRunStatus.paused",
+    "canary.currentExperimentStatus",
+    "canary.currentPromotionGatesRunStatus",
+    "canary.currentStepAnalysisRunStatus.paused",
+    "canary.inForce",
+    "canary.managedRoutes",
+    "canary.maxTrafficWeight",
+    "canary.requestedAt",
+    "duration",
+    "furthest",
+    "lastProgressTime",
+];
+/// Those that are true whatever another controller has done meanwhile.
+const TRUE_FOR_EVER: [&str; 2] = ["history", "delivered"];
+
+/// What a status of `argoproj.io` is written with.
+#[derive(Debug, Clone, Copy)]
+pub struct Keeping<'all> {
+    /// The fields of a Rollout that the definitions in the cluster do not have, from the object's root.
+    pub off: &'all [String],
+    /// Fields of the spec that are KULTA's alone, as [`own_fields`] names them: those that were written, lost since or not.
+    pub own_fields: &'all [String],
+}
+
+/// What is remembered, besides fields of the status.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Memory {
+    /// Which definitions the status was written for, as [`definitions`] calls them.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub definitions: String,
+    /// Fields of the spec that are KULTA's alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub own_fields: Vec<String>,
+    /// The current and the stable revision at that time: with others another controller has worked since.
+    revisions: [Value; 2],
+    /// Fields of the status, by their paths.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    status: Map<String, Value>,
+}
+
+/// A name for definitions that do not have the fields `off`; empty: they are KULTA's.
 #[must_use]
-pub fn with_memory(mut written: Value, fields: &[String], now: Timestamp) -> Value {
-    if fields.is_empty() {
+pub fn definitions(off: &[String]) -> String {
+    if off.is_empty() {
+        return String::new();
+    }
+    TemplateDigest::of(&json!(off)).pod_hash(0)
+}
+
+/// The fields of `spec` that are KULTA's alone.
+#[must_use]
+pub fn own_fields(spec: &Value) -> Vec<String> {
+    let written = OF_SPEC.into_iter().filter(|field| is_written(spec, field));
+    written.map(str::to_owned).collect()
+}
+
+fn is_written(value: &Value, path: &str) -> bool {
+    let (key, rest) = path.split_once('.').unwrap_or((path, ""));
+    let found = value.get(key.trim_end_matches("[]"));
+    match found {
+        None | Some(Value::Null) => false,
+        Some(_) if rest.is_empty() => true,
+        Some(Value::Array(entries)) => entries.iter().any(|entry| is_written(entry, rest)),
+        Some(found) => is_written(found, rest),
+    }
+}
+
+/// `written`, a status of a Rollout of `group`, with what is remembered of it, as the definitions in the cluster keep it.
+#[must_use]
+pub fn with_memory(group: Group, mut written: Value, keeping: Keeping<'_>) -> Value {
+    if group == Group::Kulta {
         return written;
     }
-    let mut conditions = Vec::new();
-    let off: Vec<_> = fields
-        .iter()
-        .filter_map(|field| field.strip_prefix("spec."))
-        .collect();
-    if !off.is_empty() {
-        conditions.push(condition(FIELDS_OFF, &told(&off), now));
-    }
-    let mut memory = Map::new();
-    for field in fields.iter().filter_map(|field| field.strip_prefix("status.")) {
-        if let Some(value) = taken(&mut written, field) {
-            memory.insert(field.to_owned(), value);
+    let mut memory = Memory {
+        definitions: definitions(keeping.off),
+        own_fields: keeping.own_fields.to_vec(),
+        revisions: revisions(&written),
+        status: Map::new(),
+    };
+    for field in OF_STATUS {
+        if let Some(value) = found(&written, field) {
+            memory.status.insert(field.to_owned(), value.clone());
         }
     }
-    // Even one of nothing: it tells which definitions the status was written for.
-    conditions.push(condition(MEMORY, &Value::Object(memory).to_string(), now));
+    for field in keeping
+        .off
+        .iter()
+        .filter_map(|field| field.strip_prefix("status."))
+    {
+        if let Some(value) = taken(&mut written, field) {
+            memory.status.insert(field.to_owned(), value);
+        }
+    }
+    let off: Vec<_> = OF_SPEC
+        .into_iter()
+        .filter(|field| {
+            keeping
+                .off
+                .iter()
+                .any(|off| off.strip_prefix("spec.") == Some(field))
+        })
+        .collect();
+    let time = time_of(&written);
+    let mut conditions = Vec::new();
+    if !off.is_empty() {
+        conditions.push(condition(FIELDS_OFF, &told(&off), &time));
+    }
+    // Texts, numbers, and lists and maps of them: nothing in it can fail to be written.
+    let text = serde_json::to_string(&memory).unwrap_or_default();
+    conditions.push(condition(MEMORY, &text, &time));
     match entry(&mut written, &[String::from("conditions")]) {
         Value::Array(shown) => shown.extend(conditions),
         other => *other = conditions.into(),
@@ -48,23 +162,30 @@ pub fn with_memory(mut written: Value, fields: &[String], now: Timestamp) -> Val
     written
 }
 
-/// Whether [`with_memory`] has written `status` for definitions that lack fields.
+/// What [`with_memory`] has written into `status`; None: it has not, or somebody has spoilt it.
 #[must_use]
-pub fn has_memory(status: &Value) -> bool {
-    found(status, MEMORY).is_some()
+pub fn memory_of(status: &Value) -> Option<Memory> {
+    let conditions = status.get("conditions")?.as_array()?;
+    let kept = conditions
+        .iter()
+        .find(|condition| condition.get("type").is_some_and(|kind| kind == MEMORY))?;
+    serde_json::from_str(kept.get("message")?.as_str()?).ok()
+}
+
+/// A field of `status`, or what is remembered of it.
+#[must_use]
+pub fn field(status: &Value, path: &str) -> Option<Value> {
+    let written = found(status, path).cloned();
+    written.or_else(|| memory_of(status)?.still_true(status).remove(path))
 }
 
 /// `status` with what its memory has, where the status itself says nothing. What stood below something that somebody has taken
 /// away since stays away.
 pub(super) fn with_remembered(mut status: Value) -> Value {
-    let memory = found(&status, MEMORY).and_then(|memory| memory.get("message"));
-    let memory = memory
-        .and_then(Value::as_str)
-        .and_then(|text| serde_json::from_str(text).ok());
-    let Some(Value::Object(memory)) = memory else {
+    let Some(memory) = memory_of(&status) else {
         return status;
     };
-    for (field, value) in memory {
+    for (field, value) in memory.still_true(&status) {
         let (parent, name) = field.rsplit_once('.').unwrap_or(("", &field));
         if let Some(Value::Object(parent)) = below(&mut status, parent) {
             parent.entry(name).or_insert(value);
@@ -73,16 +194,31 @@ pub(super) fn with_remembered(mut status: Value) -> Value {
     status
 }
 
-fn found<'status>(status: &'status Value, kind: &str) -> Option<&'status Value> {
-    let conditions = status.get("conditions")?.as_array()?;
-    conditions
-        .iter()
-        .find(|condition| condition.get("type").is_some_and(|found| found == kind))
+impl Memory {
+    /// What of it still holds for `status`.
+    fn still_true(mut self, status: &Value) -> Map<String, Value> {
+        if self.revisions != revisions(status) {
+            self.status
+                .retain(|field, _| TRUE_FOR_EVER.contains(&field.as_str()));
+        }
+        self.status
+    }
+}
+
+fn revisions(status: &Value) -> [Value; 2] {
+    ["currentPodHash", "stableRS"].map(|field| status.get(field).cloned().unwrap_or_default())
+}
+
+fn keys(path: &str) -> impl Iterator<Item = &str> {
+    path.split('.').filter(|key| !key.is_empty())
+}
+
+fn found<'status>(status: &'status Value, path: &str) -> Option<&'status Value> {
+    keys(path).try_fold(status, |value, key| value.get(key))
 }
 
 fn below<'status>(status: &'status mut Value, path: &str) -> Option<&'status mut Value> {
-    let mut keys = path.split('.').filter(|key| !key.is_empty());
-    keys.try_fold(status, |value, key| value.get_mut(key))
+    keys(path).try_fold(status, |value, key| value.get_mut(key))
 }
 
 fn taken(written: &mut Value, field: &str) -> Option<Value> {
@@ -90,33 +226,40 @@ fn taken(written: &mut Value, field: &str) -> Option<Value> {
     below(written, parent)?.as_object_mut()?.remove(name)
 }
 
-fn condition(kind: &str, message: &str, now: Timestamp) -> Value {
+/// When anything of a status last changed, as its other conditions tell.
+fn time_of(status: &Value) -> Value {
+    let conditions = status.get("conditions").and_then(Value::as_array);
+    let times = conditions.into_iter().flatten().filter_map(|condition| {
+        let time = condition.get("lastUpdateTime").and_then(Value::as_str)?;
+        time.parse::<Timestamp>().ok()
+    });
+    json!(times.max().unwrap_or(Timestamp::UNIX_EPOCH))
+}
+
+fn condition(kind: &str, message: &str, time: &Value) -> Value {
     json!({
         "type": kind, "status": "True", "reason": REASON, "message": message,
-        "lastTransitionTime": now, "lastUpdateTime": now,
+        "lastTransitionTime": time, "lastUpdateTime": time,
     })
 }
 
 fn told(off: &[&str]) -> String {
-    let shown = off.get(..MOST_FIELDS).unwrap_or(off);
-    let more = match off.len() - shown.len() {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
     format!(
-        "the definitions in this cluster have no place for fields that are KULTA's own: {}{more}. They are lost when they are \
+        "the definitions in this cluster have no place for fields that are KULTA's own: {}. They are lost when they are \
          applied; to use them: kubectl replace -k deploy/crds/argo",
-        shown.join(", ")
+        off.join(", ")
     )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crd::Definition;
 
-    fn fields() -> Vec<String> {
+    fn off() -> Vec<String> {
         [
             "spec.strategy.canary.promotionGates",
+            "spec.strategy.canary.steps[].analysis.startingStep",
             "status.canary.inForce",
             "status.canary.currentStepAnalysisRunStatus.paused",
             "status.history",
@@ -128,78 +271,164 @@ mod tests {
 
     fn status() -> Value {
         json!({
-            "phase": "Paused",
+            "phase": "Paused", "currentPodHash": "b", "stableRS": "a",
             "canary": {"inForce": 10, "weights": {"canary": {"weight": 10}}},
             "history": [{"sequence": 1}],
-            "conditions": [{"type": "Paused", "status": "True"}],
+            "conditions": [{"type": "Paused", "status": "True", "lastUpdateTime": "2026-03-01T12:00:00Z"}],
         })
     }
 
+    fn written(off: &[String]) -> Value {
+        let own_fields = ["strategy.canary.promotionGates".to_owned()];
+        let keeping = Keeping {
+            off,
+            own_fields: &own_fields,
+        };
+        with_memory(Group::Argo, status(), keeping)
+    }
+
+    /// Without the conditions of the memory.
+    fn read(written: Value) -> Value {
+        let mut read = with_remembered(written);
+        let conditions = read["conditions"].as_array_mut().unwrap();
+        conditions.retain(|condition| condition["type"] == "Paused");
+        read
+    }
+
+    /// As definitions keep it that lack fields: the others put in place of KULTA's.
+    fn pruned(mut written: Value) -> Value {
+        written["canary"].as_object_mut().unwrap().remove("inForce");
+        written.as_object_mut().unwrap().remove("history");
+        written
+    }
+
     #[test]
-    fn fields_that_would_be_pruned_are_kept_in_a_condition() {
-        let written = with_memory(status(), &fields(), Timestamp::UNIX_EPOCH);
+    fn fields_that_would_be_pruned_are_kept_in_a_condition_and_come_back_where_they_stood() {
+        let written = written(&off());
 
         assert_eq!(written["canary"], json!({"weights": {"canary": {"weight": 10}}}));
         assert_eq!(written.get("history"), None);
-        let memory = &written["conditions"][2];
-        assert_eq!(memory["type"], MEMORY);
-        assert_eq!(
-            memory["message"],
-            r#"{"canary.inForce":10,"history":[{"sequence":1}]}"#
-        );
+        assert_eq!(read(written), status());
     }
 
     #[test]
-    fn what_was_kept_comes_back_where_it_stood() {
-        let written = with_memory(status(), &fields(), Timestamp::UNIX_EPOCH);
-        assert!(has_memory(&written));
+    fn what_moves_traffic_is_remembered_where_the_definitions_are_put_back_later() {
+        let written = pruned(written(&[]));
 
-        let mut read = with_remembered(written);
+        let read = read(written);
 
-        read["conditions"].as_array_mut().unwrap().truncate(1);
-        assert_eq!(read, status());
+        assert_eq!(read["canary"]["inForce"], 10);
+        assert_eq!(read.get("history"), None);
     }
 
     #[test]
-    fn fields_of_the_spec_that_are_off_are_told_with_the_remedy() {
-        let written = with_memory(json!({}), &fields(), Timestamp::UNIX_EPOCH);
+    fn fields_of_the_spec_that_are_off_are_told_with_the_remedy_and_without_those_that_mean_nothing() {
+        let written = written(&off());
 
-        let told = &written["conditions"][0];
-        assert_eq!(told["type"], FIELDS_OFF);
+        let conditions = written["conditions"].as_array().unwrap();
+        let told = conditions
+            .iter()
+            .find(|condition| condition["type"] == FIELDS_OFF)
+            .unwrap();
+        assert_eq!(told["lastTransitionTime"], "2026-03-01T12:00:00Z");
         let message = told["message"].as_str().unwrap();
         assert!(
             message.contains("strategy.canary.promotionGates") && message.contains("deploy/crds/argo"),
             "{message}"
         );
+        assert!(!message.contains("startingStep"), "{message}");
     }
 
     #[test]
     fn what_somebody_took_away_stays_away_with_what_was_below_it() {
-        let mut written = with_memory(status(), &fields(), Timestamp::UNIX_EPOCH);
+        let mut written = written(&off());
         written.as_object_mut().unwrap().remove("canary");
 
         assert_eq!(with_remembered(written).get("canary"), None);
     }
 
     #[test]
-    fn field_that_the_definitions_have_by_now_goes_before_what_was_kept() {
-        let mut written = with_memory(status(), &fields(), Timestamp::UNIX_EPOCH);
+    fn field_of_the_status_goes_before_what_was_remembered() {
+        let mut written = written(&[]);
         written["canary"]["inForce"] = 50.into();
 
         assert_eq!(with_remembered(written)["canary"]["inForce"], 50);
     }
 
     #[test]
-    fn memory_that_somebody_spoilt_is_forgotten() {
-        let mut written = with_memory(status(), &fields(), Timestamp::UNIX_EPOCH);
-        written["conditions"][2]["message"] = "{".into();
+    fn after_another_controller_has_worked_only_the_history_is_true() {
+        let mut written = written(&off());
+        written["stableRS"] = "b".into();
 
+        let read = with_remembered(written);
+
+        assert_eq!(read["canary"].get("inForce"), None);
+        assert_eq!(read["history"], json!([{"sequence": 1}]));
+    }
+
+    #[test]
+    fn memory_that_somebody_spoilt_is_forgotten() {
+        let mut written = written(&off());
+        let conditions = written["conditions"].as_array_mut().unwrap();
+        for condition in conditions {
+            condition["message"] = "{".into();
+        }
+
+        assert_eq!(memory_of(&written), None);
         assert_eq!(with_remembered(written.clone()), written);
     }
 
     #[test]
-    fn definitions_that_have_all_fields_change_nothing() {
-        assert_eq!(with_memory(status(), &[], Timestamp::UNIX_EPOCH), status());
-        assert!(!has_memory(&status()));
+    fn definitions_are_told_apart_by_what_they_lack() {
+        let memory = |off: &[String]| memory_of(&written(off)).unwrap();
+
+        assert_eq!(memory(&[]).definitions, "");
+        assert_eq!(memory(&off()).definitions, definitions(&off()));
+        assert_ne!(definitions(&off()), definitions(&off()[1..]));
+        assert_eq!(memory(&off()).own_fields, ["strategy.canary.promotionGates"]);
+    }
+
+    #[test]
+    fn status_of_the_own_group_has_no_memory() {
+        let keeping = Keeping {
+            off: &[],
+            own_fields: &[],
+        };
+
+        assert_eq!(with_memory(Group::Kulta, status(), keeping), status());
+        assert_eq!(memory_of(&status()), None);
+    }
+
+    #[test]
+    fn field_is_found_where_it_is_written_and_where_it_is_remembered() {
+        assert_eq!(field(&status(), "canary.inForce"), Some(json!(10)));
+        assert_eq!(field(&written(&off()), "canary.inForce"), Some(json!(10)));
+        assert_eq!(field(&status(), "canary.contest"), None);
+    }
+
+    #[test]
+    fn own_fields_of_a_spec_are_found_in_lists_as_well() {
+        let spec = json!({"strategy": {"canary": {
+            "steps": [{"setWeight": 1}, {"gate": {"plugin": "x"}}], "promotionGates": null,
+        }}});
+
+        assert_eq!(own_fields(&spec), ["strategy.canary.steps[].gate"]);
+    }
+
+    #[test]
+    fn every_field_is_one_of_the_definition() {
+        let generated = serde_json::to_value(Definition::Rollouts.generate(Group::Argo).unwrap()).unwrap();
+        let root = &generated["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"];
+        let all = OF_SPEC.map(|field| ("spec", field)).into_iter();
+        for (part, field) in all.chain(OF_STATUS.map(|field| ("status", field))) {
+            let mut schema = &root[part];
+            for key in field.split('.') {
+                schema = &schema["properties"][key.trim_end_matches("[]")];
+                if key.ends_with("[]") {
+                    schema = &schema["items"];
+                }
+            }
+            assert!(schema.is_object(), "{part}.{field}");
+        }
     }
 }

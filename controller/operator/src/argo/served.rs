@@ -19,11 +19,23 @@ use crate::observe::read::within_limit;
 
 /// Which documents there are, each with a digest in its address.
 const INDEX: &str = "/openapi/v3";
-/// So many fields are named in a log line; the remedy is the same for all of them.
+/// So many fields are named in a log line about what is lost; the remedy is the same for all of them.
 const MOST_FIELDS: usize = 5;
 
-/// Fields of the status of an analysis that nobody reads where the field of the spec is missing, too: those of Argo Rollouts
-/// before 1.8.
+/// The fields of a Rollout that have gates asked, and metrics of its own measured.
+const GATES: &[&str] = &[
+    "spec.strategy.canary.promotionGates",
+    "spec.strategy.canary.steps[].gate",
+    "spec.strategy.blueGreen.promotionGates",
+];
+const METRICS: &[&str] = &["spec.strategy.canary.analysis.metrics"];
+/// Fields of other kinds that may be missing only where these of a Rollout are: nothing is there to fill them.
+const FILLED_BY: [(&str, &[&str]); 3] = [
+    ("spec.gates", GATES),
+    ("spec.next", GATES),
+    ("spec.metrics[].deadline", METRICS),
+];
+/// A field of the status that nobody reads where that one of the spec is missing, too: those of Argo Rollouts before 1.8.
 const COUNTED_FOR: [(&str, &str); 1] = [(
     "status.metricResults[].consecutiveSuccess",
     "spec.metrics[].consecutiveSuccessLimit",
@@ -36,6 +48,8 @@ pub(crate) enum Look {
     Fit {
         /// The fields of a Rollout that they do not have. Empty: they are KULTA's.
         without: Vec<String>,
+        /// Those of other kinds, each after its kind.
+        beside: Vec<String>,
     },
     /// They are not there.
     Missing {
@@ -53,7 +67,7 @@ impl Look {
     /// The fields of a Rollout that the definitions do not have, where it can be worked with them.
     pub(super) fn fit(&self) -> Option<&[String]> {
         match self {
-            Self::Fit { without } => Some(without),
+            Self::Fit { without, .. } => Some(without),
             Self::Missing { .. } | Self::Pruning { .. } => None,
         }
     }
@@ -61,14 +75,14 @@ impl Look {
     fn tell(&self) {
         let group = Group::Argo.as_str();
         match self {
-            Self::Fit { without } if without.is_empty() => {
+            Self::Fit { without, beside } if without.is_empty() && beside.is_empty() => {
                 tracing::info!(group, "its definitions keep all that is written");
             }
-            Self::Fit { without } => {
+            Self::Fit { without, beside } => {
                 tracing::warn!(
                     group,
-                    number = without.len(),
-                    fields = ?first(without),
+                    fields = ?without,
+                    of_other_kinds = ?beside,
                     "its definitions have no place for fields that are KULTA's own: those of a spec are lost when they are \
                      applied, those of a status are kept in a condition, until those of deploy/crds/argo are applied over \
                      them (kubectl replace -k)"
@@ -197,33 +211,41 @@ fn compared(schemas: &Schemas) -> Result<Look, CrdError> {
         }
     }
     let without = fields.remove(Definition::Rollouts.kind()).unwrap_or_default();
-    // With some of KULTA's definitions and some of others, a Rollout could ask for what its analyses can't bear.
-    let is_own = without.is_empty();
-    let bears = |missing: &[String], field: &str| {
-        let unused = COUNTED_FOR
-            .iter()
-            .any(|(counted, asked)| *counted == field && missing.iter().any(|missing| missing == asked));
-        !is_own && (field.starts_with("spec.") || unused)
-    };
-    let lost = fields.iter().flat_map(|(kind, fields)| {
-        let lost = fields.iter().filter(|field| !bears(fields, field));
-        lost.map(move |field| format!("{kind} {field}"))
-    });
+    let (mut lost, mut beside) = (Vec::new(), Vec::new());
+    for (kind, fields) in &fields {
+        for field in fields {
+            let told = format!("{kind} {field}");
+            if is_borne(field, fields, &without) {
+                beside.push(told);
+            } else {
+                lost.push(told);
+            }
+        }
+    }
     // A list is somebody's as a whole: what its entries lose is not kept elsewhere.
     let entries = without
         .iter()
         .filter(|field| field.starts_with("status.") && field.contains("[]"));
-    let lost: Vec<_> = entries
-        .map(|field| format!("{} {field}", Definition::Rollouts.kind()))
-        .chain(lost)
-        .collect();
+    lost.extend(entries.map(|field| format!("{} {field}", Definition::Rollouts.kind())));
     Ok(if !lost.is_empty() {
         Look::Pruning { fields: lost }
     } else if !kinds.is_empty() {
         Look::Missing { kinds }
     } else {
-        Look::Fit { without }
+        Look::Fit { without, beside }
     })
+}
+
+/// Whether a `field` of another kind may be missing, beside all of that kind that are (`missing`), where the definition of
+/// Rollouts is without those: with some of KULTA's definitions and some of others, a Rollout could ask for what its analyses can't
+/// bear.
+fn is_borne(field: &str, missing: &[String], without: &[String]) -> bool {
+    let is_in = |fields: &[String], wanted: &str| fields.iter().any(|field| field == wanted);
+    if let Some((_, fillers)) = FILLED_BY.iter().find(|(filled, _)| *filled == field) {
+        return fillers.iter().all(|filler| is_in(without, filler));
+    }
+    let counted_for = COUNTED_FOR.iter().find(|(counted, _)| *counted == field);
+    counted_for.map_or(field.starts_with("spec."), |(_, asked)| is_in(missing, asked)) && !without.is_empty()
 }
 
 #[derive(Deserialize)]

@@ -59,17 +59,14 @@ async fn fields(patient: &Patient, well: Finding) -> Finding {
 fn judged_by_fields(look: &Look, well: Finding) -> Finding {
     let group = Group::Argo;
     match look {
-        Look::Fit { without } if without.is_empty() => well,
-        Look::Fit { without } => {
-            let off = without.iter().filter_map(|field| field.strip_prefix("spec."));
-            let off: Vec<_> = off.collect();
+        Look::Fit { without, beside } if without.is_empty() && beside.is_empty() => well,
+        Look::Fit { without, beside } => {
+            let off = without.iter().map(String::as_str);
+            let off: Vec<_> = off.chain(beside.iter().map(String::as_str)).collect();
             Finding::doubtful(
                 Area::Definitions,
-                format!(
-                    "{group} has Argo Rollouts' own: they have no place for {}",
-                    off.join(", ")
-                ),
-                format!("to use these fields: kubectl replace -k {ARGO_FOLDER}"),
+                format!("{group} has others than KULTA's, without {}", off.join(", ")),
+                format!("to use what of it is spec: kubectl replace -k {ARGO_FOLDER}"),
             )
         }
         Look::Missing { kinds } => Finding::wrong(
@@ -127,19 +124,19 @@ mod tests {
     }
 
     #[test]
-    fn argo_rollouts_own_definitions_are_told_with_the_fields_that_are_off() {
-        let without = vec![
-            "spec.strategy.canary.promotionGates".to_owned(),
-            "status.history".to_owned(),
-        ];
+    fn definitions_of_others_are_told_with_the_fields_that_they_lack() {
+        let look = Look::Fit {
+            without: vec!["spec.strategy.canary.promotionGates".to_owned()],
+            beside: vec!["AnalysisTemplate spec.metrics[].deadline".to_owned()],
+        };
 
-        let finding = judged_by_fields(&Look::Fit { without }, Finding::well(Area::Definitions, "all"));
+        let finding = judged_by_fields(&look, Finding::well(Area::Definitions, "all"));
 
         assert_eq!(finding.state, State::Doubtful);
         assert!(
-            finding
-                .text
-                .ends_with("no place for strategy.canary.promotionGates"),
+            finding.text.ends_with(
+                "without spec.strategy.canary.promotionGates, AnalysisTemplate spec.metrics[].deadline"
+            ),
             "{}",
             finding.text
         );

@@ -113,7 +113,8 @@ pub async fn observe(context: &Context, key: &ObjectKey) -> Result<Option<Sighti
         resource_version: rollout.resource_version.clone(),
         observed,
         foreign_status: rollout.foreign_status.clone(),
-        has_memory: rollout.has_memory,
+        memory: rollout.memory.clone(),
+        own_fields: rollout.own_fields.clone(),
     }))
 }
 

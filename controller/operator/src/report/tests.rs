@@ -194,12 +194,23 @@ mod argo {
         reported(Claim::held(), promoted(), written).await.unwrap();
     }
 
-    /// What comes of an unchanged status, where the definitions lack `fields` and the status was written with a memory or not.
-    async fn unchanged(fields: &[&str], has_memory: bool, exchanges: Vec<Exchange>) {
-        let fields: Vec<_> = fields.iter().map(|field| (*field).to_owned()).collect();
+    /// What comes of an unchanged status, where the definitions lack `off` and it was written for those that lack `before`; None:
+    /// by somebody who remembers nothing.
+    async fn unchanged(off: &[&str], before: Option<&[&str]>, exchanges: Vec<Exchange>) {
+        let fields =
+            |fields: &[&str]| -> Vec<String> { fields.iter().map(|field| (*field).to_owned()).collect() };
+        let off = fields(off);
+        let memory = before.map(|before| {
+            let keeping = Keeping {
+                off: &fields(before),
+                own_fields: &[],
+            };
+            let written = status::with_memory(Group::Argo, json!({}), keeping);
+            status::memory_of(&written).unwrap()
+        });
         let rollout = Sighting {
             key: argo_key("web"),
-            has_memory,
+            memory,
             ..sighting()
         };
         let ended = scenario(exchanges, async |context| {
@@ -207,31 +218,30 @@ mod argo {
                 permission: Permission::default().with_argo(Claim::held()),
                 ..context.clone()
             };
-            context.fields_off.set(&fields);
+            context.fields_off.set(&off);
             report(&context, &rollout, &plan(Vec::new()), &Applied::default()).await
         });
         ended.await.outcome.unwrap();
     }
 
-    #[tokio::test]
-    async fn status_is_written_again_for_definitions_that_lack_fields_by_now() {
-        unchanged(
-            &["status.history"],
-            false,
-            vec![expect(PATCH_STATUS, Reply::written("51"))],
-        )
-        .await;
+    fn written_again() -> Vec<Exchange> {
+        vec![expect(PATCH_STATUS, Reply::written("51"))]
     }
 
     #[tokio::test]
-    async fn status_is_written_again_for_definitions_that_have_all_fields_by_now() {
-        unchanged(&[], true, vec![expect(PATCH_STATUS, Reply::written("51"))]).await;
+    async fn status_is_written_again_for_other_definitions() {
+        unchanged(&["status.history"], None, written_again()).await;
+        unchanged(&["status.history"], Some(&[]), written_again()).await;
+        unchanged(&["status.history"], Some(&["status.delivered"]), written_again()).await;
+        unchanged(&[], Some(&["status.history"]), written_again()).await;
     }
 
     #[tokio::test]
     async fn status_that_was_written_for_these_definitions_stays() {
-        unchanged(&["status.history"], true, Vec::new()).await;
-        unchanged(&[], false, Vec::new()).await;
+        unchanged(&["status.history"], Some(&["status.history"]), Vec::new()).await;
+        unchanged(&[], Some(&[]), Vec::new()).await;
+        // One that was taken over: it is written when anything of it changes.
+        unchanged(&[], None, Vec::new()).await;
     }
 
     #[tokio::test]
@@ -250,6 +260,11 @@ mod argo {
             canary_service: Some("web-canary"),
         };
         let written = status::write(&Group::Argo.kept(&plan.status), &shape);
+        let keeping = Keeping {
+            off: &[],
+            own_fields: &[],
+        };
+        let written = status::with_memory(Group::Argo, written, keeping);
         let body = json!([
             {"op": "test", "path": "/metadata/resourceVersion", "value": "50"},
             {"op": "add", "path": "/status", "value": status::with_foreign(written, &theirs)},

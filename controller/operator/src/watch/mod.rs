@@ -9,6 +9,7 @@ mod caches;
 mod endpoint_slice;
 mod experiment;
 pub mod feed;
+mod lost;
 mod measures;
 mod metadata;
 mod ownership;

@@ -3,11 +3,16 @@ A file that is the same with kustomize, in the namespace of the release. Where K
 bound there instead of everywhere.
 */}}
 {{- define "kulta.file" -}}
-{{- $text := .root.Files.Get .path | required (printf "%s is missing" .path) | replace "kulta-system" .root.Release.Namespace -}}
+{{- $text := .root.Files.Get .path | required (printf "%s is missing" .path) -}}
 {{- with .root.Values.namespace -}}
-{{- $text = $text | replace "kind: ClusterRoleBinding\nmetadata:\n  name: " (printf "kind: RoleBinding\nmetadata:\n  namespace: %s\n  name: namespaced-" .) -}}
+{{- $text = $text | replace "kind: ClusterRoleBinding\nmetadata:\n  name: " (printf "kind: RoleBinding\nmetadata:\n  namespace: %s\n  name: namespaced-" (quote .)) -}}
 {{- end -}}
-{{- $text | replace "namespace: argo-rollouts\n" (printf "namespace: %s\n" .root.Values.argoApi.leaseNamespace) -}}
+{{- with .root.Values.instanceId -}}
+{{- $text = $text | replace "-controller-lock]" (printf "-controller-lock-%s]" .) | replace "[kulta-inventory]" (printf "[kulta-inventory-%s]" .) -}}
+{{- end -}}
+{{- /* In two steps: one namespace may have the name that stands for the other one. */ -}}
+{{- $text = $text | replace ": kulta-system\n" ": @RELEASE@\n" | replace ": argo-rollouts\n" ": @LEASE@\n" -}}
+{{- $text | replace ": @RELEASE@\n" (printf ": %s\n" (quote .root.Release.Namespace)) | replace ": @LEASE@\n" (printf ": %s\n" (quote .root.Values.argoApi.leaseNamespace)) -}}
 {{- end -}}
 
 {{/*
@@ -22,9 +27,9 @@ Definitions, which stay when the release goes. They are not in the folder crds/ 
 
 {{- define "kulta.image" -}}
 {{- if .Values.image.digest -}}
-{{ .Values.image.repository }}@{{ .Values.image.digest }}
+{{ printf "%s@%s" .Values.image.repository .Values.image.digest | quote }}
 {{- else -}}
-{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{ printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) | quote }}
 {{- end -}}
 {{- end -}}
 

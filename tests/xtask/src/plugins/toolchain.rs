@@ -102,18 +102,13 @@ impl Toolchain {
 
     /// Panics name the file they are in: by where it is in its project, and not on this machine.
     fn flags(&self) -> Result<String> {
-        let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
-        let home = home.or_else(|| std::env::home_dir().map(|home| home.join(".cargo")));
-        let registry = home
-            .context("no home of cargo: set CARGO_HOME")?
-            .join("registry/src");
         let library = match &self.debian {
             Some(root) => root.join("usr/lib"),
             None => self.sysroot.join("lib"),
         };
         let places = [
             (build::repository()?, "kulta"),
-            (registry, "cargo"),
+            (build::registry()?, "cargo"),
             (library.join("rustlib/src/rust"), "rust"),
         ];
         let flags = places.map(|(place, name)| format!("--remap-path-prefix={}={name}", place.display()));

@@ -50,7 +50,10 @@ async fn looked(exchanges: Vec<Exchange>, looks: usize) -> Vec<Look> {
 async fn the_own_definitions_fit_and_are_read_once() {
     let exchanges = vec![index(Some("1")), document(|_| {}), index(Some("1"))];
 
-    let fit = Look::Fit { without: Vec::new() };
+    let fit = Look::Fit {
+        without: Vec::new(),
+        beside: Vec::new(),
+    };
     assert_eq!(looked(exchanges, 2).await, [fit.clone(), fit]);
 }
 
@@ -95,7 +98,8 @@ async fn a_rollouts_definition_without_a_field_can_be_worked_with() {
     let seen = looked(vec![index(Some("1")), pruning], 1).await;
 
     let without = vec!["status.history".to_owned()];
-    assert_eq!(seen, [Look::Fit { without }]);
+    let beside = Vec::new();
+    assert_eq!(seen, [Look::Fit { without, beside }]);
 }
 
 #[tokio::test]
@@ -119,18 +123,38 @@ async fn a_definition_of_analyses_that_loses_a_field_is_told_with_kind_and_path(
     assert_eq!(seen, [Look::Pruning { fields }]);
 }
 
+/// Takes away a field below the spec of a kind; `parents` are the keys that lead to it.
+fn without_of_spec(schemas: &mut Value, kind: &str, parents: &[&str], name: &str) {
+    let mut schema = &mut schemas[format!("io.argoproj.v1alpha1.{kind}")]["properties"]["spec"];
+    for key in parents {
+        let fields = schema.as_object_mut().unwrap();
+        fields.remove("x-kubernetes-preserve-unknown-fields");
+        schema = &mut schema["properties"][key];
+        if schema.get("items").is_some() {
+            schema = &mut schema["items"];
+        }
+    }
+    let fields = schema.as_object_mut().unwrap();
+    fields.remove("x-kubernetes-preserve-unknown-fields");
+    fields["properties"].as_object_mut().unwrap().remove(name);
+}
+
 #[tokio::test]
-async fn fields_of_analyses_that_are_missing_must_be_missing_in_rollouts_too() {
-    let gates = |schemas: &mut Value| {
-        let spec = &mut schemas["io.argoproj.v1alpha1.AnalysisRun"]["properties"]["spec"];
-        let spec = spec.as_object_mut().unwrap();
-        spec.remove("x-kubernetes-preserve-unknown-fields");
-        spec["properties"].as_object_mut().unwrap().remove("gates");
-    };
-    let mixed = document(gates);
-    let both = document(|schemas| {
-        gates(schemas);
+async fn gates_of_analyses_may_be_missing_only_where_rollouts_have_none() {
+    let of_analyses = |schemas: &mut Value| without_of_spec(schemas, "AnalysisRun", &[], "gates");
+    let mixed = document(|schemas| {
+        of_analyses(schemas);
         without(schemas, "Rollout", "/properties", "history");
+    });
+    let both = document(|schemas| {
+        of_analyses(schemas);
+        for (parents, name) in [
+            (vec!["strategy", "canary"], "promotionGates"),
+            (vec!["strategy", "canary", "steps"], "gate"),
+            (vec!["strategy", "blueGreen"], "promotionGates"),
+        ] {
+            without_of_spec(schemas, "Rollout", &parents, name);
+        }
     });
 
     let seen_mixed = looked(vec![index(Some("1")), mixed], 1).await;
@@ -138,7 +162,10 @@ async fn fields_of_analyses_that_are_missing_must_be_missing_in_rollouts_too() {
 
     let fields = vec!["AnalysisRun spec.gates".to_owned()];
     assert_eq!(seen_mixed, [Look::Pruning { fields }]);
-    assert!(seen_both[0].fit().is_some(), "{seen_both:?}");
+    assert!(
+        matches!(&seen_both[0], Look::Fit { beside, .. } if beside == &["AnalysisRun spec.gates"]),
+        "{seen_both:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
