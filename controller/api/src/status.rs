@@ -73,7 +73,7 @@ pub struct WriteContext<'spec> {
 /// When a field has a value that means nothing. Missing fields, nulls, unknown fields and conditions of others are
 /// no error.
 pub fn read(status: &Value) -> Result<Status, StatusError> {
-    fields(status)?.into_core()
+    remembered(status, RolloutStatus::into_core)
 }
 
 /// The fields of the status, those included that are only remembered.
@@ -81,12 +81,21 @@ pub fn read(status: &Value) -> Result<Status, StatusError> {
 /// # Errors
 /// As of [`read`].
 pub fn fields(status: &Value) -> Result<RolloutStatus, StatusError> {
+    remembered(status, Ok)
+}
+
+/// What somebody has written into the memory that means nothing does not cost the status.
+fn remembered<T>(
+    status: &Value,
+    meant: impl Fn(RolloutStatus) -> Result<T, StatusError>,
+) -> Result<T, StatusError> {
     let known = without_nulls(status);
     if known.is_null() {
-        return Ok(RolloutStatus::default());
+        return meant(RolloutStatus::default());
     }
-    // What somebody has written into the memory that means nothing does not cost the status.
-    written(&memory::with_remembered(known.clone())).or_else(|_| written(&known))
+    written(&memory::with_remembered(known.clone()))
+        .and_then(&meant)
+        .or_else(|_| written(&known).and_then(&meant))
 }
 
 fn written(known: &Value) -> Result<RolloutStatus, StatusError> {

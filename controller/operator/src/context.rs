@@ -80,6 +80,8 @@ pub struct Sighting {
     pub foreign_status: Value,
     /// What its status remembers, if it does: one of `argoproj.io` that this controller wrote.
     pub memory: Option<Memory>,
-    /// Fields of its spec that are KULTA's alone: those that are written, and those that were lost.
+    /// Fields of its spec that are KULTA's alone.
     pub own_fields: Vec<String>,
+    /// Those that definitions have lost.
+    pub lost: Vec<String>,
 }

@@ -1,5 +1,6 @@
 //! The end of a reconcile: the status is written, if it changed, and what came of it is told.
 
+use kulta_api::Group;
 use kulta_api::status::{self, Keeping, WriteContext};
 use kulta_core::plan::Plan;
 use kulta_core::status::Status;
@@ -74,13 +75,14 @@ pub async fn report(
     Ok(())
 }
 
-/// Whether the status was written for other definitions than those that there are, which lack the fields `off`.
+/// Whether the status was written for other definitions than those that there are, which lack the fields `off`; or without a memory
+/// of what others would lose.
 fn is_for_others(rollout: &Sighting, off: &[String]) -> bool {
-    let remembered = rollout.memory.as_ref().map(|memory| memory.definitions.as_str());
-    // One that has no memory yet is written with the next change, if nothing of it is pruned until then.
-    remembered.map_or(!off.is_empty(), |definitions| {
-        definitions != status::definitions(off)
-    })
+    if let Some(memory) = &rollout.memory {
+        return memory.definitions != status::definitions(off);
+    }
+    let is_own = rollout.observed.status.last_progress_time.is_some();
+    rollout.key.group == Group::Argo && (is_own || !off.is_empty() || !rollout.own_fields.is_empty())
 }
 
 async fn write_status(
@@ -107,7 +109,9 @@ async fn write_status(
         .unwrap_or(&rollout.resource_version);
     let keeping = Keeping {
         off,
+        generation: rollout.observed.rollout.generation,
         own_fields: &rollout.own_fields,
+        lost: &rollout.lost,
     };
     let status = status::with_memory(rollout.key.group, status::write(status, &shape), keeping);
     let status = status::with_foreign(status, &rollout.foreign_status);

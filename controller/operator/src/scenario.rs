@@ -255,6 +255,7 @@ pub(crate) fn sighting() -> Sighting {
         foreign_status: serde_json::Value::Null,
         memory: None,
         own_fields: Vec::new(),
+        lost: Vec::new(),
     }
 }
 

@@ -22,7 +22,7 @@ pub const FIELDS_OFF: &str = "KultaFieldsOff";
 const REASON: &str = "Definitions";
 
 /// Fields of a spec that are KULTA's alone, those first that more hangs on.
-const OF_SPEC: [&str; 9] = [
+const OF_SPEC: [&str; 14] = [
     "strategy.canary.promotionGates",
     "strategy.canary.steps[].gate",
     "strategy.canary.trafficRouting.gatewayAPI",
@@ -32,6 +32,11 @@ const OF_SPEC: [&str; 9] = [
     "strategy.blueGreen.trafficRouting",
     "strategy.blueGreen.prePromotionAnalysis.metrics",
     "strategy.blueGreen.postPromotionAnalysis.metrics",
+    "strategy.canary.analysis.args[].valueFrom.secretKeyRef",
+    "strategy.canary.steps[].analysis.args[].valueFrom.secretKeyRef",
+    "strategy.canary.steps[].experiment.analyses[].args[].valueFrom.secretKeyRef",
+    "strategy.blueGreen.prePromotionAnalysis.args[].valueFrom.secretKeyRef",
+    "strategy.blueGreen.postPromotionAnalysis.args[].valueFrom.secretKeyRef",
 ];
 /// Fields of a status that are KULTA's alone and short: they are remembered with any definitions.
 const OF_STATUS: [&str; 20] = [
@@ -57,15 +62,19 @@ const OF_STATUS: [&str; 20] = [
     "lastProgressTime",
 ];
 /// Those that are true whatever another controller has done meanwhile.
-const TRUE_FOR_EVER: [&str; 2] = ["history", "delivered"];
+const TRUE_FOR_EVER: [&str; 3] = ["history", "delivered", "canary.maxTrafficWeight"];
 
 /// What a status of `argoproj.io` is written with.
 #[derive(Debug, Clone, Copy)]
 pub struct Keeping<'all> {
     /// The fields of a Rollout that the definitions in the cluster do not have, from the object's root.
     pub off: &'all [String],
-    /// Fields of the spec that are KULTA's alone, as [`own_fields`] names them: those that were written, lost since or not.
+    /// The generation of the spec.
+    pub generation: i64,
+    /// Fields of the spec that are KULTA's alone, as [`own_fields`] names them.
     pub own_fields: &'all [String],
+    /// Those that were written once and that definitions have lost.
+    pub lost: &'all [String],
 }
 
 /// What is remembered, besides fields of the status.
@@ -75,11 +84,16 @@ pub struct Memory {
     /// Which definitions the status was written for, as [`definitions`] calls them.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub definitions: String,
+    /// The generation of the spec at that time.
+    pub generation: i64,
     /// Fields of the spec that are KULTA's alone.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub own_fields: Vec<String>,
-    /// The current and the stable revision at that time: with others another controller has worked since.
-    revisions: [Value; 2],
+    /// Those that were written once and that definitions have lost.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<String>,
+    /// The current and the stable revision and the weight at that time: with others another controller has worked since.
+    stamp: [Value; 3],
     /// Fields of the status, by their paths.
     #[serde(skip_serializing_if = "Map::is_empty")]
     status: Map<String, Value>,
@@ -120,8 +134,10 @@ pub fn with_memory(group: Group, mut written: Value, keeping: Keeping<'_>) -> Va
     }
     let mut memory = Memory {
         definitions: definitions(keeping.off),
+        generation: keeping.generation,
         own_fields: keeping.own_fields.to_vec(),
-        revisions: revisions(&written),
+        lost: keeping.lost.to_vec(),
+        stamp: stamp(&written),
         status: Map::new(),
     };
     for field in OF_STATUS {
@@ -197,7 +213,13 @@ pub(super) fn with_remembered(mut status: Value) -> Value {
 impl Memory {
     /// What of it still holds for `status`.
     fn still_true(mut self, status: &Value) -> Map<String, Value> {
-        if self.revisions != revisions(status) {
+        // With definitions that have its fields, which one of them shows, what is missing was taken away by somebody.
+        let has_fields =
+            self.definitions.is_empty() && self.status.keys().any(|field| found(status, field).is_some());
+        if has_fields {
+            return Map::new();
+        }
+        if self.stamp != stamp(status) {
             self.status
                 .retain(|field, _| TRUE_FOR_EVER.contains(&field.as_str()));
         }
@@ -205,8 +227,9 @@ impl Memory {
     }
 }
 
-fn revisions(status: &Value) -> [Value; 2] {
-    ["currentPodHash", "stableRS"].map(|field| status.get(field).cloned().unwrap_or_default())
+fn stamp(status: &Value) -> [Value; 3] {
+    ["currentPodHash", "stableRS", "canary.weights.canary.weight"]
+        .map(|field| found(status, field).cloned().unwrap_or_default())
 }
 
 fn keys(path: &str) -> impl Iterator<Item = &str> {
@@ -282,7 +305,9 @@ mod tests {
         let own_fields = ["strategy.canary.promotionGates".to_owned()];
         let keeping = Keeping {
             off,
+            generation: 3,
             own_fields: &own_fields,
+            lost: &[],
         };
         with_memory(Group::Argo, status(), keeping)
     }
@@ -367,6 +392,22 @@ mod tests {
     }
 
     #[test]
+    fn field_that_a_user_took_away_is_not_remembered_where_the_definitions_have_it() {
+        let mut status = status();
+        status["lastProgressTime"] = "2026-03-01T12:00:00Z".into();
+        let keeping = Keeping {
+            off: &[],
+            generation: 3,
+            own_fields: &[],
+            lost: &[],
+        };
+        let mut written = with_memory(Group::Argo, status, keeping);
+        written["canary"].as_object_mut().unwrap().remove("inForce");
+
+        assert_eq!(with_remembered(written)["canary"].get("inForce"), None);
+    }
+
+    #[test]
     fn memory_that_somebody_spoilt_is_forgotten() {
         let mut written = written(&off());
         let conditions = written["conditions"].as_array_mut().unwrap();
@@ -386,13 +427,16 @@ mod tests {
         assert_eq!(memory(&off()).definitions, definitions(&off()));
         assert_ne!(definitions(&off()), definitions(&off()[1..]));
         assert_eq!(memory(&off()).own_fields, ["strategy.canary.promotionGates"]);
+        assert_eq!(memory(&off()).generation, 3);
     }
 
     #[test]
     fn status_of_the_own_group_has_no_memory() {
         let keeping = Keeping {
             off: &[],
+            generation: 3,
             own_fields: &[],
+            lost: &[],
         };
 
         assert_eq!(with_memory(Group::Kulta, status(), keeping), status());

@@ -23,7 +23,7 @@ use crate::backoff::Retry;
 use crate::context::{Context, Sighting};
 use crate::key::ObjectKey;
 use crate::replica_set::ManifestError;
-use crate::watch::Rollout;
+use crate::watch::{Rollout, lacking, lost_fields};
 
 /// Why a Rollout can't be decided on now.
 #[derive(Debug, Error)]
@@ -79,6 +79,8 @@ pub async fn observe(context: &Context, key: &ObjectKey) -> Result<Option<Sighti
         problems,
         planned,
     } = analyses::resolved(&rollout, &templates);
+    let lost = lost_fields(&rollout, &context.fields_off.of(key.group));
+    let spec = lacking(spec, &lost);
     let checked = match &seen.overlaps_with {
         None => context.plugin_checks.check(key, &planned, begins(&rollout)).await,
         Some(_) => Checked::default(),
@@ -107,7 +109,11 @@ pub async fn observe(context: &Context, key: &ObjectKey) -> Result<Option<Sighti
         sinks: context.outbox.of(&key.namespace, &rollout.uid),
         settings: context.settings,
     };
-    Ok(Some(Sighting {
+    Ok(Some(sighting(key, &rollout, observed, lost)))
+}
+
+fn sighting(key: &ObjectKey, rollout: &Rollout, observed: Observed, lost: Vec<String>) -> Sighting {
+    Sighting {
         key: key.clone(),
         uid: rollout.uid.clone(),
         resource_version: rollout.resource_version.clone(),
@@ -115,7 +121,8 @@ pub async fn observe(context: &Context, key: &ObjectKey) -> Result<Option<Sighti
         foreign_status: rollout.foreign_status.clone(),
         memory: rollout.memory.clone(),
         own_fields: rollout.own_fields.clone(),
-    }))
+        lost,
+    }
 }
 
 /// What the caches have around the Rollout, if that is not older than what was written last.

@@ -1,4 +1,3 @@
-use kulta_api::Group;
 use kulta_core::history::{Cause, Fact, FactKind};
 use kulta_core::status::Phase;
 use serde_json::json;
@@ -203,7 +202,9 @@ mod argo {
         let memory = before.map(|before| {
             let keeping = Keeping {
                 off: &fields(before),
+                generation: 3,
                 own_fields: &[],
+                lost: &[],
             };
             let written = status::with_memory(Group::Argo, json!({}), keeping);
             status::memory_of(&written).unwrap()
@@ -245,6 +246,23 @@ mod argo {
     }
 
     #[tokio::test]
+    async fn status_that_remembers_nothing_is_written_again_where_other_definitions_would_lose_something() {
+        let rollout = Sighting {
+            key: argo_key("web"),
+            own_fields: vec!["strategy.canary.promotionGates".to_owned()],
+            ..sighting()
+        };
+        let ended = scenario(written_again(), async |context| {
+            let context = Context {
+                permission: Permission::default().with_argo(Claim::held()),
+                ..context.clone()
+            };
+            report(&context, &rollout, &plan(Vec::new()), &Applied::default()).await
+        });
+        ended.await.outcome.unwrap();
+    }
+
+    #[tokio::test]
     async fn what_only_argo_rollouts_knows_stays_in_the_status() {
         let theirs = json!({"canary": {"stablePingPong": "ping"}});
         let rollout = Sighting {
@@ -262,7 +280,9 @@ mod argo {
         let written = status::write(&Group::Argo.kept(&plan.status), &shape);
         let keeping = Keeping {
             off: &[],
+            generation: 3,
             own_fields: &[],
+            lost: &[],
         };
         let written = status::with_memory(Group::Argo, written, keeping);
         let body = json!([

@@ -13,16 +13,15 @@ use kulta_api::origin::{image, origin};
 use kulta_api::rollout::workload::{TakenFrom, workload};
 use kulta_api::rollout::{RouteSelector, parse_with};
 use kulta_api::selector::selector_matches;
-use kulta_api::status::{Memory, foreign, memory_of};
+use kulta_api::status::{Memory, foreign, memory_of, own_fields};
 use kulta_core::observed::{RolloutView, WorkloadView};
 use kulta_core::revision::TemplateDigest;
-use kulta_core::spec::{InvalidSpec, Problem, RouteReference, Spec, Workload};
+use kulta_core::spec::{InvalidSpec, RouteReference, Spec, Workload};
 use kulta_core::status::Status;
 use kulta_core::text::with_causes;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::lost::{lacking, own_fields_and_lost};
 use super::metadata::Metadata;
 use super::projection::{Projection, Undecodable};
 use super::workload::WorkloadSeen;
@@ -63,10 +62,8 @@ pub struct Rollout {
     pub foreign_status: Value,
     /// What its status remembers, if it does: one of `argoproj.io` that this controller wrote.
     pub memory: Option<Memory>,
-    /// Fields of its spec that are KULTA's alone: those that are written, and those that were lost.
+    /// Fields of its spec that are KULTA's alone.
     pub own_fields: Vec<String>,
-    /// What was lost of the spec without a change of it.
-    pub lost: Vec<Problem>,
     /// Nothing of it was ever written by this controller: its status is another one's.
     pub is_foreign: bool,
 }
@@ -109,25 +106,21 @@ impl Projection for Rollout {
             seen: None,
             spec: Arc::new(spec.clone()),
         });
-        let status = status(object, &metadata);
         let memory = object.get("status").and_then(memory_of);
-        let memory = memory.filter(|_| group == Group::Argo);
-        let (own_fields, lost) = own_fields_and_lost(spec, memory.as_ref(), &status, metadata.generation);
         Ok(Self {
             group,
             deleting: metadata.is_being_deleted(),
-            spec: lacking(kulta_api::rollout::parse(group, &metadata.namespace, spec), &lost),
+            spec: kulta_api::rollout::parse(group, &metadata.namespace, spec),
             references: references(object),
             digest: TemplateDigest::of(template),
             image: image(template),
             selector,
             taking,
             route_selectors: kulta_api::rollout::route_selectors(spec),
-            status,
+            status: status(object, &metadata),
             foreign_status: foreign_status(group, object),
-            memory,
-            own_fields,
-            lost,
+            memory: memory.filter(|_| group == Group::Argo),
+            own_fields: own_fields(spec),
             is_foreign: metadata
                 .managed_fields
                 .iter()
@@ -197,10 +190,7 @@ impl Rollout {
         taking.seen = seen.map(|seen| seen.view.clone());
         let template = seen.map(|seen| &seen.template);
         let taken = template.map_or(TakenFrom::Missing, TakenFrom::Seen);
-        completed.spec = lacking(
-            parse_with(self.group, &self.view.namespace, &taking.spec, taken),
-            &self.lost,
-        );
+        completed.spec = parse_with(self.group, &self.view.namespace, &taking.spec, taken);
         let selector = kulta_api::rollout::selector(&taking.spec).or_else(|| template?.selector.clone());
         // One whose workload is gone still has its pods: whoever selects them, too, is told.
         completed.selector = selector.and_then(readable).or_else(|| self.selector.clone());
