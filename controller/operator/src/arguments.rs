@@ -157,6 +157,10 @@ pub struct ControllerArguments {
     /// Which log lines are written: a level, or target=level,...
     #[arg(long, env = "KULTA_LOG_FILTER", default_value = "info")]
     pub log_filter: String,
+    /// The address of an `OpenTelemetry` collector that takes traces (OTLP over HTTP), such as `http://collector:4318`; the other
+    /// variables `OTEL_EXPORTER_OTLP_...` count as well. Default: traces are not sent
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
+    pub otlp_endpoint: Option<String>,
     /// Seconds that a parent of a route may stay silent about a new weight
     #[arg(
         long,

@@ -41,4 +41,5 @@ pub mod server;
 pub mod signals;
 pub mod telemetry;
 mod terminating;
+pub mod traces;
 pub mod watch;

@@ -13,9 +13,10 @@ use kulta_cli::report::{self, ReportArguments};
 use kulta_core::text::with_causes;
 use kulta_operator::arguments::{Arguments, Command, ControllerArguments, CrdName, GroupName};
 use kulta_operator::doctor::{self, DoctorArguments};
-use kulta_operator::run::run;
+use kulta_operator::run::{VERSION, run};
 use kulta_operator::signals::Signals;
 use kulta_operator::telemetry;
+use kulta_operator::traces::Traces;
 use kulta_operator::{history_command, plugin_commands};
 use tokio_util::sync::CancellationToken;
 
@@ -86,11 +87,14 @@ fn of_plugins(arguments: PluginArguments) -> Result<(), Box<dyn Error>> {
 }
 
 fn controller(arguments: ControllerArguments) -> Result<(), Box<dyn Error>> {
-    telemetry::start(arguments.log_format, &arguments.log_filter)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKER_THREADS)
         .enable_all()
         .build()?;
+    let endpoint = arguments.otlp_endpoint.as_deref();
+    let traces = endpoint.map(|endpoint| Traces::to(endpoint, VERSION, runtime.handle()));
+    let traces = traces.transpose()?;
+    telemetry::start(arguments.log_format, &arguments.log_filter, traces.as_ref())?;
     let done = runtime.block_on(async {
         let stop = CancellationToken::new();
         let signals = Signals::catch()?;
@@ -99,6 +103,9 @@ fn controller(arguments: ControllerArguments) -> Result<(), Box<dyn Error>> {
             () = signals.second(stop) => Err("stopped before everything was finished".into()),
         }
     });
+    if let Some(traces) = traces {
+        traces.end();
+    }
     // What is still under way is not waited for: it had its time.
     runtime.shutdown_background();
     done

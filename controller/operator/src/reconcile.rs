@@ -125,7 +125,8 @@ impl Reconciler {
         if let Some(rollout) = context.caches.rollout(key) {
             context.outbox.offer(key, &rollout.uid, &rollout.status);
         }
-        let Some(sighting) = observe(context, key).await? else {
+        let observing = observe(context, key).instrument(tracing::info_span!("observe"));
+        let Some(sighting) = observing.await? else {
             self.forget(key);
             release(context, key).await?;
             return Ok(None);
@@ -135,9 +136,11 @@ impl Reconciler {
         let plan = decide(&sighting.observed, now);
         telemetry::decided(&sighting.observed, &plan);
         let uid = sighting.uid.clone();
-        let again = match apply(context, &sighting, &plan).await {
+        let applying = apply(context, &sighting, &plan).instrument(tracing::info_span!("apply"));
+        let again = match applying.await {
             Ok(applied) => {
-                report(context, &sighting, &plan, &applied).await?;
+                let reporting = report(context, &sighting, &plan, &applied);
+                reporting.instrument(tracing::info_span!("report")).await?;
                 None
             }
             Err(error) => {

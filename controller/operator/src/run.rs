@@ -49,7 +49,7 @@ use crate::watch::feed::{Feeds, Synced};
 const SEND_EVENTS_WITHIN: Duration = Duration::from_secs(3);
 
 /// The version of this build.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Why the controller can't run.
 #[derive(Debug, Error)]

@@ -9,6 +9,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 
 use crate::metrics::ActionKind;
+use crate::traces::Traces;
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -37,16 +38,19 @@ pub enum TelemetryError {
     Initialised(#[source] TryInitError),
 }
 
-/// Begins to write log lines to standard output; `filter` is in the syntax of `RUST_LOG`.
+/// Begins to write log lines to standard output; `filter` is in the syntax of `RUST_LOG`. Spans that it lets through are sent by
+/// `traces`.
 ///
 /// # Errors
 /// When `filter` is malformed, or when this is called twice.
-pub fn start(format: LogFormat, filter: &str) -> Result<(), TelemetryError> {
+pub fn start(format: LogFormat, filter: &str, traces: Option<&Traces>) -> Result<(), TelemetryError> {
     let filter = EnvFilter::try_new(filter).map_err(|source| TelemetryError::Filter {
         filter: filter.to_owned(),
         source,
     })?;
-    let registry = tracing_subscriber::registry().with(filter);
+    let registry = tracing_subscriber::registry()
+        .with(filter)
+        .with(traces.map(Traces::layer));
     match format {
         LogFormat::Json => {
             let lines = tracing_subscriber::fmt::layer().json().flatten_event(true);
@@ -167,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_malformed_filter_is_refused_with_its_text() {
-        let refused = start(LogFormat::Text, "kulta=loud").unwrap_err();
+        let refused = start(LogFormat::Text, "kulta=loud", None).unwrap_err();
         assert!(refused.to_string().contains("kulta=loud"), "{refused}");
     }
 }

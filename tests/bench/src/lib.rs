@@ -6,6 +6,7 @@
 mod audit;
 mod decision;
 mod delivery;
+mod install;
 mod latency;
 mod limits;
 mod machine;
@@ -57,6 +58,8 @@ pub enum Measure {
     Memory,
     /// From the start of the binary to the first reconcile
     Start,
+    /// From an installation by Helm to the controller being ready
+    Install,
 }
 
 impl Options {

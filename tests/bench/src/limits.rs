@@ -20,6 +20,8 @@ pub(crate) const DRAIN_AIM_SECONDS: f64 = 60.0;
 pub(crate) const DRAIN_WRITES_AIM: usize = 1;
 /// From the start of the binary to the first reconcile, the slowest.
 pub(crate) const START_AIM: Duration = Duration::from_secs(1);
+/// From `helm upgrade --install` to the controller being ready, the slowest.
+pub(crate) const INSTALL_AIM: Duration = Duration::from_secs(15);
 /// Memory of the controller without any Rollout, in bytes.
 pub(crate) const MEMORY_BASE_AIM: u64 = 20_000_000;
 /// Memory for each Rollout, in bytes.
@@ -65,3 +67,5 @@ pub(crate) const QUIET_FOR: Duration = Duration::from_secs(4);
 pub(crate) const LOOK: Duration = Duration::from_millis(50);
 /// What takes longer has failed: a thousand Rollouts on a busy machine take minutes.
 pub(crate) const WITHIN: Duration = Duration::from_mins(10);
+/// Installations that are measured.
+pub(crate) const INSTALLS: usize = 5;

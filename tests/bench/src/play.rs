@@ -14,7 +14,8 @@ use crate::probe::Probe;
 use crate::report::Report;
 use crate::takeover::{self, Takeover};
 use crate::{
-    Measure, Options, criterion_folder, decision, latency, limits, machine, reaction, rollback, start,
+    Measure, Options, criterion_folder, decision, install, latency, limits, machine, reaction, rollback,
+    start,
 };
 
 /// The beginning of the name of the namespace.
@@ -25,6 +26,9 @@ pub(crate) async fn play(settings: &Arc<StageSettings>, options: &Options) -> Re
     let mut report = Report::new(machine::Machine::look()?);
     if options.wants(Measure::Decide) {
         report.decide = decision::read(&criterion_folder(&settings.work))?;
+    }
+    if options.wants(Measure::Install) {
+        report.install = Some(install::measure(settings, &Progress::new()).await?);
     }
     if wants_any(
         options,

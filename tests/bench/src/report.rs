@@ -32,6 +32,8 @@ pub(crate) struct Report {
     pub(crate) memory: Vec<Sample>,
     /// From the start of the binary to the first reconcile.
     pub(crate) start: Option<Distribution>,
+    /// From an installation by Helm to the controller being ready.
+    pub(crate) install: Option<Distribution>,
 }
 
 impl Report {
@@ -47,6 +49,7 @@ impl Report {
             delivery: None,
             memory: Vec::new(),
             start: None,
+            install: None,
         }
     }
 
@@ -145,6 +148,14 @@ impl fmt::Display for Report {
             writeln!(
                 formatter,
                 "start of the binary to the first reconcile, {rollouts} Rollouts: aim max < {aim:?}\n  {times}  {}",
+                verdict(times.max < aim)
+            )?;
+        }
+        if let Some(times) = &self.install {
+            let aim = limits::INSTALL_AIM;
+            writeln!(
+                formatter,
+                "installation by Helm to two ready replicas, image on the node: aim max < {aim:?}\n  {times}  {}",
                 verdict(times.max < aim)
             )?;
         }

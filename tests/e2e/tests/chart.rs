@@ -63,6 +63,56 @@ pub(crate) async fn chart_makes_what_the_kustomization_makes(stage: &Stage) -> R
     Ok(())
 }
 
+pub(crate) async fn values_of_every_kind_make_objects_that_the_api_server_takes(stage: &Stage) -> Result<()> {
+    let digest = format!("sha256:{}", "0".repeat(64));
+    let values = json!({
+        "image": {"repository": "registry.example/kulta", "digest": digest, "pullPolicy": "Always"},
+        "imagePullSecrets": [{"name": "registry"}],
+        "namespace": stage.namespace(), "instanceId": "blue",
+        "argoApi": {"enabled": true}, "argoMetrics": {"enabled": true}, "historyApi": {"enabled": true},
+        "plugins": ["error-ratio", "1e3"], "secrets": ["prometheus"],
+        "config": {"providers": {"prometheus": {"address": "http://prometheus:9090", "namespaces": ["*"]}}},
+        "podLabels": {"team": "blue"}, "podAnnotations": {"prometheus.io/port": "9090", "note": "yes"},
+        "nodeSelector": {"kubernetes.io/os": "linux"}, "priorityClassName": "system-cluster-critical",
+        "tolerations": [{"operator": "Exists"}], "affinity": {"nodeAffinity": {}},
+        "extraArgs": ["--log-format=text"], "extraEnv": [{"name": "RUST_BACKTRACE", "value": "1"}],
+        "extraVolumes": [{"name": "events", "emptyDir": {}}],
+        "extraVolumeMounts": [{"name": "events", "mountPath": "/var/log/kulta"}],
+    });
+    let rendered = Installed::of(stage.settings())
+        .await?
+        .with_only(values)
+        .rendered()
+        .await?;
+    let folder = stage.settings().work.join(stage.namespace());
+    fs::create_dir_all(&folder)?;
+    let file = folder.join("rendered.yaml");
+    fs::write(&file, &rendered)?;
+
+    let tried = [
+        "apply",
+        "--server-side",
+        "--force-conflicts",
+        "--dry-run=server",
+        "--validate=strict",
+        "--filename",
+    ];
+    let tried = kubectl(stage, &tried, &file).await?;
+
+    ensure!(tried.status.success(), "{}", said(&tried));
+    for text in [
+        "registry.example/kulta@sha256:",
+        "/etc/kulta/plugins/error-ratio",
+        "/etc/kulta/credentials/prometheus",
+        "[kulta-controller-lock-blue]",
+        "[argo-rollouts-controller-lock-blue]",
+        "[kulta-inventory-blue]",
+    ] {
+        ensure!(rendered.contains(text), "{text} is not in\n{rendered}");
+    }
+    Ok(())
+}
+
 pub(crate) async fn values_that_mean_nothing_are_refused_by_their_paths(stage: &Stage) -> Result<()> {
     let installed = Installed::of(stage.settings()).await?;
     let mistakes = [

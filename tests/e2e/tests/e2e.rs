@@ -128,6 +128,7 @@ fn scenarios() -> Vec<Scenario> {
         scenario!(template::secret_is_waited_for_until_it_may_be_read_and_then_measured_with),
         scenario!(chart::chart_makes_what_the_kustomization_makes),
         scenario!(chart::values_that_mean_nothing_are_refused_by_their_paths),
+        scenario!(chart::values_of_every_kind_make_objects_that_the_api_server_takes),
         scenario!(packaging::kustomization_follows_names_images_and_patches_into_a_rollout),
         scenario!(pod_template::invalid_template_is_told_in_the_api_servers_words),
         scenario!(pod_template::misspelt_pod_field_is_named),

@@ -67,6 +67,15 @@ impl Connection {
         }
     }
 
+    /// To a server that the authorities of the system vouch for.
+    pub(crate) fn with_system_authorities(is_https: bool) -> Self {
+        Self {
+            is_https,
+            ca_file: None,
+            client: Mutex::new(None),
+        }
+    }
+
     /// The client to ask with: another one after the file of the authorities has changed.
     pub(crate) async fn client(&self) -> Result<HttpClient, ConnectionError> {
         let known = self.client.lock().clone();
