@@ -208,7 +208,7 @@ fn megabytes(bytes: usize) -> f64 {
     bytes as f64 / 1e6
 }
 
-/// The same source makes the same image with the same compiler, whatever the folder that it is built in.
+/// Refuses a source that makes another image with the same compiler when it is built in another folder.
 fn verify(name: &str, first: &Archive) -> Result<()> {
     complain("building once more from nothing, to compare");
     let folder = repository()?.join("target/verify");
