@@ -93,9 +93,9 @@ fn remembered<T>(
     if known.is_null() {
         return meant(RolloutStatus::default());
     }
-    written(&memory::with_remembered(known.clone()))
+    written(&memory::with_remembered(known))
         .and_then(&meant)
-        .or_else(|_| written(&known).and_then(&meant))
+        .or_else(|_| written(&without_nulls(status)).and_then(&meant))
 }
 
 fn written(known: &Value) -> Result<RolloutStatus, StatusError> {

@@ -27,8 +27,8 @@ const FILES: [(&str, &str); 10] = [
     ("kustomize/components/monitoring/alerts.yaml", "alerts.yaml"),
     ("kustomize/components/monitoring/dashboard.json", "dashboard.json"),
 ];
-/// Folders of definitions, and where their copies are.
-const DEFINITIONS: [(&str, &str); 2] = [("crds", "crds"), ("crds/argo", "crds/argo")];
+/// Folders of definitions, which have these names in the chart as well.
+const DEFINITIONS: [&str; 2] = ["crds", "crds/argo"];
 const KUSTOMIZATION: &str = "kustomization.yaml";
 
 fn deploy() -> PathBuf {
@@ -42,12 +42,12 @@ fn pairs() -> Vec<(PathBuf, PathBuf)> {
         .into_iter()
         .map(|(file, copy)| (deploy().join(file), copies.join(copy)))
         .collect();
-    for (folder, copy) in DEFINITIONS {
+    for folder in DEFINITIONS {
         for entry in fs::read_dir(deploy().join(folder)).unwrap() {
             let file = entry.unwrap().path();
             let name = file.file_name().unwrap().to_owned();
             if file.is_file() && name != KUSTOMIZATION {
-                pairs.push((file, copies.join(copy).join(name)));
+                pairs.push((file, copies.join(folder).join(name)));
             }
         }
     }

@@ -80,6 +80,31 @@ impl Report {
         Ok(())
     }
 
+    fn write_slowest(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rollouts = limits::ROLLOUTS;
+        let slowest = [
+            (
+                format!("start of the binary to the first reconcile, {rollouts} Rollouts"),
+                &self.start,
+                limits::START_AIM,
+            ),
+            (
+                "installation by Helm to two ready replicas, image on the node".to_owned(),
+                &self.install,
+                limits::INSTALL_AIM,
+            ),
+        ];
+        for (what, times, aim) in slowest {
+            let Some(times) = times else { continue };
+            writeln!(
+                formatter,
+                "{what}: aim max < {aim:?}\n  {times}  {}",
+                verdict(times.max < aim)
+            )?;
+        }
+        Ok(())
+    }
+
     fn write_memory(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(base) = self.memory.first() else {
             return Ok(());
@@ -142,23 +167,7 @@ impl fmt::Display for Report {
             write!(formatter, "{delivery}")?;
         }
         self.write_memory(formatter)?;
-        if let Some(times) = &self.start {
-            let aim = limits::START_AIM;
-            let rollouts = limits::ROLLOUTS;
-            writeln!(
-                formatter,
-                "start of the binary to the first reconcile, {rollouts} Rollouts: aim max < {aim:?}\n  {times}  {}",
-                verdict(times.max < aim)
-            )?;
-        }
-        if let Some(times) = &self.install {
-            let aim = limits::INSTALL_AIM;
-            writeln!(
-                formatter,
-                "installation by Helm to two ready replicas, image on the node: aim max < {aim:?}\n  {times}  {}",
-                verdict(times.max < aim)
-            )?;
-        }
+        self.write_slowest(formatter)?;
         Ok(())
     }
 }

@@ -45,6 +45,8 @@ pub(crate) const GATEWAY_PORT_OFFSET: u16 = 8000;
 pub const GATEWAY_TCP_PORT: u16 = 9100;
 /// Where Envoy listens for routes of TLS connections.
 pub(crate) const GATEWAY_TLS_PORT: u16 = 9443;
+/// Where Helm keeps what is its own.
+pub const HELM_HOMES: [&str; 3] = ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"];
 /// The API server begins a new audit log beyond this size, in MB. Tests read the log from where they began: it must stay one file.
 pub(crate) const AUDIT_LOG_SIZE: u32 = 10_000;
 

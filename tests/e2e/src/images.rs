@@ -26,9 +26,13 @@ const BAD_LATENCY: &str = "40ms";
 /// # Errors
 /// When the program cannot be read.
 pub fn controller(program: &Path) -> Result<Archive> {
+    controller_named(program, |name| name)
+}
+
+fn controller_named(program: &Path, named: impl Fn(String) -> String) -> Result<Archive> {
     let content = read(program)?;
-    let tag = tag(&content);
-    Image::new(&format!("{HOST}/kulta:{tag}"), "/kulta", content).archive()
+    let name = named(format!("{HOST}/kulta:{}", tag(&content)));
+    Image::new(&name, "/kulta", content).archive()
 }
 
 /// The same image under another name, for whoever is upgraded to it.
@@ -36,9 +40,7 @@ pub fn controller(program: &Path) -> Result<Archive> {
 /// # Errors
 /// When the program cannot be read.
 pub fn controller_again(program: &Path) -> Result<Archive> {
-    let content = read(program)?;
-    let name = again(&format!("{HOST}/kulta:{}", tag(&content)));
-    Image::new(&name, "/kulta", content).archive()
+    controller_named(program, |name| again(&name))
 }
 
 /// The other name of the controller's image `image`.

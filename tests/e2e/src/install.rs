@@ -303,7 +303,8 @@ fn is_observed(deployment: Option<&Deployment>) -> bool {
 }
 
 /// The way from one absolute folder to another: a kustomization takes no absolute one.
-fn relative(from: &Path, to: &Path) -> PathBuf {
+#[must_use]
+pub fn relative(from: &Path, to: &Path) -> PathBuf {
     let (from, to): (Vec<Component>, Vec<Component>) =
         (from.components().collect(), to.components().collect());
     let shared = from

@@ -8,9 +8,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use json_patch::merge;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{ListParams, LogParams};
 use kube::{Api, Client, ResourceExt as _};
+use kulta_test_cluster::settings::HELM_HOMES;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -219,9 +221,7 @@ impl Installed {
             .stdin(Stdio::null())
             .kill_on_drop(true);
         // Otherwise under the user's home.
-        for variable in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"] {
-            helm.env(variable, &self.work);
-        }
+        helm.envs(HELM_HOMES.map(|variable| (variable, &self.work)));
         let output = helm.output().await.context("helm is needed")?;
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(
@@ -230,17 +230,6 @@ impl Installed {
             arguments.join(" ")
         );
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-    }
-}
-
-fn merge(target: &mut Value, values: &Value) {
-    match (target, values) {
-        (Value::Object(target), Value::Object(values)) => {
-            for (name, value) in values {
-                merge(target.entry(name).or_insert(Value::Null), value);
-            }
-        }
-        (target, value) => *target = value.clone(),
     }
 }
 

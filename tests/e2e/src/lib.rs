@@ -29,7 +29,7 @@ pub use app::{App, Version};
 pub use controller::{Controller, controller_kubeconfig, plugin_directory};
 pub use distribution::Distribution;
 pub use independent::Independent;
-pub use install::{ADMISSION_POLICY, ARGO_LEASE_NAMESPACE, INVENTORY, Installation, NAMESPACE};
+pub use install::{ADMISSION_POLICY, ARGO_LEASE_NAMESPACE, INVENTORY, Installation, NAMESPACE, relative};
 pub use installed::{Installed, RELEASE};
 pub use presence::{Presence, Visit};
 pub use receiver::{Heard, Receiver};

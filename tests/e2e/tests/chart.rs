@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use anyhow::{Context as _, Result, ensure};
-use kulta_e2e::{Installed, Stage};
+use kulta_e2e::{Installed, Stage, relative};
 use serde_json::{Map, Value, json};
 
 use crate::kubectl::{kubectl, said};
@@ -140,14 +140,9 @@ async fn kustomized(stage: &Stage, base: &str, components: &[&str]) -> Result<St
     let settings = stage.settings();
     let folder = settings.work.join(stage.namespace());
     fs::create_dir_all(&folder)?;
-    let up = "../".repeat(fs::canonicalize(&folder)?.components().count() - 1);
-    let from_here = |path: &str| -> Result<String> {
-        let path = fs::canonicalize(settings.manifests.join(path))?;
-        Ok(format!(
-            "{up}{}",
-            path.display().to_string().trim_start_matches('/')
-        ))
-    };
+    let here = fs::canonicalize(&folder)?;
+    let from_here =
+        |path: &str| anyhow::Ok(relative(&here, &fs::canonicalize(settings.manifests.join(path))?));
     let components = components
         .iter()
         .map(|name| from_here(&format!("components/{name}")));

@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result, ensure};
-use kube::Api;
-use kube::api::{ApiResource, DynamicObject};
+use kube::api::ApiResource;
 use kube::core::GroupVersionKind;
 use kulta_e2e::app::{names, step};
 use kulta_e2e::request::version_of_connection;
@@ -12,8 +11,8 @@ use kulta_e2e::rollout::is_in_force;
 use kulta_e2e::{App, Rollout, Stage, eventually};
 use serde_json::{Value, json};
 
-use crate::expect;
 use crate::shop::{NAME, half_way, v2, with};
+use crate::{expect, routes};
 
 /// So many connections in a row meet one version alone by luck once in 10^12 times, where each meets either.
 const CONNECTIONS: usize = 40;
@@ -52,18 +51,15 @@ async fn deployed(stage: &Stage, app: &App, route: &Value, field: &str) -> Resul
 }
 
 /// The weights in the route as it stands.
-async fn weights(stage: &Stage, route: &Value) -> Result<Vec<Value>> {
+async fn weights(stage: &Stage, route: &Value) -> Result<Vec<u64>> {
     let kind = route["kind"].as_str().context("no kind")?;
     let version = route["apiVersion"]
         .as_str()
         .and_then(|version| version.split_once('/'));
     let (group, version) = version.context("no version")?;
     let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
-    let routes: Api<DynamicObject> = stage.dynamic_api(&resource);
-    let found = routes.get(NAME).await?;
-    let backends = found.data["spec"]["rules"][0]["backendRefs"].as_array().cloned();
-    let backends = backends.unwrap_or_default();
-    Ok(backends.iter().map(|backend| backend["weight"].clone()).collect())
+    let found = stage.dynamic_api(&resource).get(NAME).await?;
+    Ok(routes::weights(&found.data["spec"], 0))
 }
 
 /// Which versions answer so many connections.

@@ -353,7 +353,7 @@ fn with_parent(route: &Value, parent: Value) -> Value {
 }
 
 /// The weights of a rule, in the order of its backendRefs.
-fn weights(route: &Value, rule: usize) -> Vec<u64> {
+pub(crate) fn weights(route: &Value, rule: usize) -> Vec<u64> {
     let backends = route["rules"][rule]["backendRefs"].as_array();
     backends
         .into_iter()

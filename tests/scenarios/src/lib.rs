@@ -9,6 +9,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
+pub use json_patch::merge;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -211,27 +212,6 @@ fn missing(expected: &Value, found: &Value, path: &str) -> Vec<(String, Value, V
             .collect(),
         _ if expected == found || path == "status" && expected.is_null() => Vec::new(),
         _ => vec![(path.to_owned(), expected.clone(), found.clone())],
-    }
-}
-
-/// `target` with the fields of `patch`, as a merge patch of JSON (RFC 7396) puts them in.
-pub fn merge(target: &mut Value, patch: &Value) {
-    let Value::Object(fields) = patch else {
-        *target = patch.clone();
-        return;
-    };
-    if !target.is_object() {
-        *target = Value::Object(serde_json::Map::new());
-    }
-    let Some(target) = target.as_object_mut() else {
-        return;
-    };
-    for (name, value) in fields {
-        if value.is_null() {
-            target.remove(name);
-        } else {
-            merge(target.entry(name).or_insert(Value::Null), value);
-        }
     }
 }
 

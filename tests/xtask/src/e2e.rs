@@ -30,6 +30,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let interrupt = Interrupt::catch()?;
     let mut local = Local::prepare(&ClusterOptions::named(&arguments.name)?, USER, Profile::Dev)?;
+    local.load_controller_again()?;
     let tests = Programs::build_tests()?;
     local.provide_kubectl_plugin(tests.path(build::KUBECTL_PLUGIN)?);
     plugins::prepare()?;

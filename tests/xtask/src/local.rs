@@ -43,8 +43,7 @@ impl Local {
         let controller = programs.path(build::CONTROLLER)?;
         let image = images::controller(controller)?;
         let (app, archives) = images::app(programs.path(build::SAMPLE_APP)?)?;
-        let again = images::controller_again(controller)?;
-        for archive in archives.iter().chain([&image, &again]) {
+        for archive in archives.iter().chain([&image]) {
             cluster.load_image(archive)?;
         }
         let work = cluster.logs().join(user);
@@ -69,6 +68,13 @@ impl Local {
             work,
         };
         Ok(Self { cluster, stage })
+    }
+
+    /// Loads the controller's image under its other name, too, for scenarios that upgrade to it.
+    pub(crate) fn load_controller_again(&self) -> Result<()> {
+        let program = self.stage.controller.program.as_deref();
+        let again = images::controller_again(program.context("there is no program of the controller")?)?;
+        self.cluster.load_image(&again)
     }
 
     /// Tells the stage where KULTA's plugin for kubectl is.

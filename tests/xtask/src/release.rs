@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
+use kulta_e2e::relative;
 use kulta_test_cluster::image::{Archive, Image};
 use kulta_test_cluster::progress::{Progress, complain};
 use kulta_test_cluster::{Cache, digest, tool};
@@ -160,12 +161,10 @@ fn name_image(values: &Path, image: &str) -> Result<()> {
 
 /// The kustomization with this image, whose name starts with a registry.
 fn overlay(base: &Path, work: &Path, image: &str) -> Value {
-    let up = "../".repeat(work.components().count().saturating_sub(1));
-    let base = base.display().to_string();
     json!({
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
-        "resources": [format!("{up}{}", base.trim_start_matches('/'))],
+        "resources": [relative(work, base)],
         "images": [{"name": "kulta", "newName": image, "newTag": VERSION}],
     })
 }

@@ -92,6 +92,14 @@ pub struct Memory {
     /// Those that were written once and that definitions have lost.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<String>,
+}
+
+/// All that the condition keeps.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Kept {
+    #[serde(flatten)]
+    memory: Memory,
     /// The current and the stable revision and the weight at that time: with others another controller has worked since.
     stamp: [Value; 3],
     /// Fields of the status, by their paths.
@@ -132,17 +140,19 @@ pub fn with_memory(group: Group, mut written: Value, keeping: Keeping<'_>) -> Va
     if group == Group::Kulta {
         return written;
     }
-    let mut memory = Memory {
-        definitions: definitions(keeping.off),
-        generation: keeping.generation,
-        own_fields: keeping.own_fields.to_vec(),
-        lost: keeping.lost.to_vec(),
+    let mut kept = Kept {
+        memory: Memory {
+            definitions: definitions(keeping.off),
+            generation: keeping.generation,
+            own_fields: keeping.own_fields.to_vec(),
+            lost: keeping.lost.to_vec(),
+        },
         stamp: stamp(&written),
         status: Map::new(),
     };
     for field in OF_STATUS {
         if let Some(value) = found(&written, field) {
-            memory.status.insert(field.to_owned(), value.clone());
+            kept.status.insert(field.to_owned(), value.clone());
         }
     }
     for field in keeping
@@ -151,7 +161,7 @@ pub fn with_memory(group: Group, mut written: Value, keeping: Keeping<'_>) -> Va
         .filter_map(|field| field.strip_prefix("status."))
     {
         if let Some(value) = taken(&mut written, field) {
-            memory.status.insert(field.to_owned(), value);
+            kept.status.insert(field.to_owned(), value);
         }
     }
     let off: Vec<_> = OF_SPEC
@@ -169,7 +179,7 @@ pub fn with_memory(group: Group, mut written: Value, keeping: Keeping<'_>) -> Va
         conditions.push(condition(FIELDS_OFF, &told(&off), &time));
     }
     // Texts, numbers, and lists and maps of them: nothing in it can fail to be written.
-    let text = serde_json::to_string(&memory).unwrap_or_default();
+    let text = serde_json::to_string(&kept).unwrap_or_default();
     conditions.push(condition(MEMORY, &text, &time));
     match entry(&mut written, &[String::from("conditions")]) {
         Value::Array(shown) => shown.extend(conditions),
@@ -181,6 +191,10 @@ pub fn with_memory(group: Group, mut written: Value, keeping: Keeping<'_>) -> Va
 /// What [`with_memory`] has written into `status`; None: it has not, or somebody has spoilt it.
 #[must_use]
 pub fn memory_of(status: &Value) -> Option<Memory> {
+    Some(kept_in(status)?.memory)
+}
+
+fn kept_in(status: &Value) -> Option<Kept> {
     let conditions = status.get("conditions")?.as_array()?;
     let kept = conditions
         .iter()
@@ -192,16 +206,16 @@ pub fn memory_of(status: &Value) -> Option<Memory> {
 #[must_use]
 pub fn field(status: &Value, path: &str) -> Option<Value> {
     let written = found(status, path).cloned();
-    written.or_else(|| memory_of(status)?.still_true(status).remove(path))
+    written.or_else(|| kept_in(status)?.still_true(status).remove(path))
 }
 
 /// `status` with what its memory has, where the status itself says nothing. What stood below something that somebody has taken
 /// away since stays away.
 pub(super) fn with_remembered(mut status: Value) -> Value {
-    let Some(memory) = memory_of(&status) else {
+    let Some(kept) = kept_in(&status) else {
         return status;
     };
-    for (field, value) in memory.still_true(&status) {
+    for (field, value) in kept.still_true(&status) {
         let (parent, name) = field.rsplit_once('.').unwrap_or(("", &field));
         if let Some(Value::Object(parent)) = below(&mut status, parent) {
             parent.entry(name).or_insert(value);
@@ -210,12 +224,12 @@ pub(super) fn with_remembered(mut status: Value) -> Value {
     status
 }
 
-impl Memory {
+impl Kept {
     /// What of it still holds for `status`.
     fn still_true(mut self, status: &Value) -> Map<String, Value> {
         // With definitions that have its fields, which one of them shows, what is missing was taken away by somebody.
-        let has_fields =
-            self.definitions.is_empty() && self.status.keys().any(|field| found(status, field).is_some());
+        let has_fields = self.memory.definitions.is_empty()
+            && self.status.keys().any(|field| found(status, field).is_some());
         if has_fields {
             return Map::new();
         }
