@@ -83,7 +83,7 @@ pub struct AnalysisRunSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 100))]
     pub args: Option<Vec<Argument>>,
-    /// Metrics on trial: what comes of them is shown and has no effect.
+    /// Metrics on trial: shown, without effect.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 100))]
     pub dry_run: Option<Vec<DryRun>>,
@@ -138,7 +138,7 @@ pub struct Metric {
     /// Time from the beginning of the analysis to the first measurement, such as 1m.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub initial_delay: Option<String>,
-    /// How many measurements make the metric complete. Default: 1 without interval, else until the analysis is ended.
+    /// How many measurements complete the metric. Default: 1 without interval, else any number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::int_or_string")]
     pub count: Option<IntOrString>,
@@ -167,7 +167,7 @@ pub struct Metric {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::int_or_string")]
     pub consecutive_success_limit: Option<IntOrString>,
-    /// How long one measurement may go on, for want of requests for example, before it is inconclusive. Default: 10m.
+    /// How long one measurement may go on before it is inconclusive. Default: 10m.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deadline: Option<String>,
     /// Who measures.
@@ -186,7 +186,7 @@ pub struct Metric {
     "an analysis has metrics, templates, or both",
 )))]
 pub struct RolloutAnalysis {
-    /// Metrics of its own: at least one, or one template.
+    /// At least one, or one template.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 100))]
     pub metrics: Option<Vec<Metric>>,
@@ -198,7 +198,7 @@ pub struct RolloutAnalysis {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 100))]
     pub args: Option<Vec<RolloutArgument>>,
-    /// Metrics on trial: what comes of them is shown and has no effect.
+    /// Metrics on trial: shown, without effect.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 100))]
     pub dry_run: Option<Vec<DryRun>>,

@@ -22,8 +22,8 @@ mod tests;
 
 pub use parse::{Task, TemplateManifest, container_ports, parse};
 pub use runs::Facts;
+pub(crate) use step::{Beside, SPEC_REFS, validate_step};
 pub use step::{ExperimentStep, StepAnalysis, StepTemplate, Surroundings, of_step};
-pub(crate) use step::{SPEC_REFS, validate_step};
 
 /// The kind.
 pub const KIND: &str = "Experiment";

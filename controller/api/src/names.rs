@@ -46,6 +46,10 @@ pub const STEP_INDEX_LABEL: &str = "step-index";
 /// Annotation of an AnalysisRun that a Rollout has made: a word for what of the Rollout it was begun with.
 pub const ANALYSIS_DEFINITION_ANNOTATION: &str = "kulta.io/analysis-definition";
 
+/// Annotation of an Experiment: the Services of its templates that routes may send to, parted by commas, so that these and their
+/// pods stay; or the time (RFC 3339) since when none does.
+pub const IN_ROUTES_ANNOTATION: &str = "kulta.io/in-routes";
+
 /// Annotation of ReplicaSets and Services of an Experiment: its name.
 pub const EXPERIMENT_NAME_ANNOTATION: &str = "experiment.argoproj.io/name";
 /// Annotation of the same: of which of its templates they are.

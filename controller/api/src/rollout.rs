@@ -38,6 +38,7 @@ pub use routing::{
     ConnectionRoute, GatewayApi, GatewayApiPlugin, HeaderMatch, ManagedRoute, NamedRoute, PluginRoute,
     RouteMatch, SetHeaderRoute, SetMirrorRoute, StringMatch,
 };
+pub(crate) use steps::weight;
 
 /// The kind.
 pub const KIND: &str = "Rollout";
@@ -200,7 +201,7 @@ pub struct BlueGreen {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 20))]
     pub promotion_gates: Option<Vec<Gate>>,
-    /// Seconds that old pods stay up after the promotion: meanwhile going back takes no time. Default: 30.
+    /// Seconds that old pods stay up after the promotion. Default: 30.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub scale_down_delay_seconds: Option<i32>,
@@ -275,7 +276,7 @@ pub struct Canary {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub scale_down_delay_seconds: Option<i32>,
-    /// No more old versions than these stay up for that time; with traffic routing only. Default: any number.
+    /// No more old versions than these stay up for that time. Default: any number.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub scale_down_delay_revision_limit: Option<i32>,

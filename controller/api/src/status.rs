@@ -214,7 +214,7 @@ pub struct RolloutStatus {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::history")]
     pub history: Vec<Fact>,
-    /// By the name of each sink of events: the number of the last fact of the history that is done with.
+    /// By sink of events: the number of the last fact that is done with.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub delivered: BTreeMap<String, u64>,
 }

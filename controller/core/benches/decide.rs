@@ -12,8 +12,8 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use jiff::{SignedDuration, Timestamp};
 use kulta_core::history::{Cause, Fact, FactKind, Origin};
 use kulta_core::observed::{
-    BackendView, Observed, ParentReport, Presence, ReplicaSetView, RolloutView, RouteView, ServiceView,
-    Settings, Sinks, TemplateCheck, TemplateView, Verdict,
+    BackendView, ExperimentRefs, Observed, ParentReport, PortTarget, Presence, ReplicaSetView, RolloutView,
+    RouteView, ServicePort, ServiceView, Settings, Sinks, TemplateCheck, TemplateView, Verdict,
 };
 use kulta_core::revision::TemplateDigest;
 use kulta_core::spec::{
@@ -120,7 +120,11 @@ fn service(name: &str, selects: u64) -> Presence<ServiceView> {
         selector: BTreeMap::from([("app".to_owned(), "web".to_owned())]),
         selects: Some(hash(selects)),
         managed_by: Some("web".to_owned()),
-        ports: vec![80],
+        ports: vec![ServicePort {
+            number: 80,
+            name: None,
+            target: PortTarget::Number(8080),
+        }],
         ready_endpoints: BTreeMap::from([(hash(selects), REPLICAS)]),
     })
 }
@@ -177,6 +181,27 @@ fn reference() -> RouteReference {
     }
 }
 
+fn status() -> Status {
+    Status {
+        observed_generation: Some(10),
+        current_pod_hash: Some(hash(REVISIONS)),
+        current_step_hash: Some("steps".to_owned()),
+        current_step_index: Some(3),
+        stable_hash: Some(hash(REVISIONS - 1)),
+        traffic: Some(Traffic {
+            requested: percent(40),
+            requested_at: at(0),
+            in_force: Some(percent(30)),
+            verified: false,
+            contest: None,
+            managed_routes: Vec::new(),
+            additional: Vec::new(),
+        }),
+        history: (1..=FACTS).map(fact).collect(),
+        ..Status::default()
+    }
+}
+
 /// The fourth step's weight is in force: the decision makes a step and tells it.
 fn observed() -> Observed {
     let reference = reference();
@@ -195,23 +220,7 @@ fn observed() -> Observed {
         analysis_problems: Vec::new(),
         plugin_problems: Vec::new(),
         awaits_plugins: false,
-        status: Status {
-            observed_generation: Some(10),
-            current_pod_hash: Some(hash(REVISIONS)),
-            current_step_hash: Some("steps".to_owned()),
-            current_step_index: Some(3),
-            stable_hash: Some(hash(REVISIONS - 1)),
-            traffic: Some(Traffic {
-                requested: percent(40),
-                requested_at: at(0),
-                in_force: Some(percent(30)),
-                verified: false,
-                contest: None,
-                managed_routes: Vec::new(),
-            }),
-            history: (1..=FACTS).map(fact).collect(),
-            ..Status::default()
-        },
+        status: status(),
         template: TemplateView {
             digest,
             image: None,
@@ -223,6 +232,7 @@ fn observed() -> Observed {
         canary_service: Some(service("canary", REVISIONS)),
         analysis_runs: Vec::new(),
         analysis_names_taken: std::collections::BTreeSet::new(),
+        experiment_refs: ExperimentRefs::default(),
         routes: vec![(reference, route())],
         overlaps_with: None,
         failure: None,

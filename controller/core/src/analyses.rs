@@ -8,8 +8,9 @@ use crate::draft::Draft;
 use crate::observed::{AnalysisRunView, Judge};
 use crate::plan::{Action, Purpose};
 use crate::revisions::Revisions;
-use crate::spec::{RunHistory, Spec, Step};
+use crate::spec::{RunHistory, Spec, Step, Weight};
 use crate::status::{Analyses, AnalysisReference, PauseCondition, PauseReason, Status};
+use crate::traffic::remembered_by;
 use crate::{blue_green, gates, intent, run_name};
 
 use self::begin::{begin, is_of_another, name_of};
@@ -71,7 +72,16 @@ pub(crate) fn waited_for(status: &Status, spec: &Spec) -> Option<String> {
         .as_ref()
         .filter(|reference| is_held(reference.phase, &reference.message));
     let (what, reference) = match (awaited, gate, background) {
-        (Some(awaited), ..) if awaited.judge == Judge::Experiment => ("experiment", awaited),
+        (Some(awaited), ..) if awaited.judge == Judge::Experiment => {
+            let without =
+                has_shares(status, spec) && remembered_by(status).iter().all(|share| share.weight == 0);
+            let what = if without {
+                "its share of the traffic, and for experiment"
+            } else {
+                "experiment"
+            };
+            (what, awaited)
+        }
         (Some(awaited), ..) => ("analysis", awaited),
         (None, Some(gate), _) => ("gates", gate),
         (None, None, Some(background)) => ("analysis", background),
@@ -83,6 +93,12 @@ pub(crate) fn waited_for(status: &Status, spec: &Spec) -> Option<String> {
     } else {
         Some(format!("waiting for {what} {name:?}: {message}"))
     }
+}
+
+/// Whether the step under way gives some of the traffic to an experiment.
+fn has_shares(status: &Status, spec: &Spec) -> bool {
+    let step = status.current_step_index.and_then(|index| spec.step(index));
+    matches!(step, Some(Step::Experiment(experiment)) if experiment.shares.values().any(|share| *share > Weight::ZERO))
 }
 
 /// Whether an analysis can't begin, and says why: it waits for people.
@@ -238,7 +254,10 @@ pub(crate) fn keep(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>
             resource_version: run.resource_version.clone(),
         });
     }
-    let is_over = |run: &&AnalysisRunView| run.phase.completed() && !is_referred(run);
+    // One whose Services are still there may still be sent requests: with it, its pods would go at once.
+    let is_over = |run: &&AnalysisRunView| {
+        run.phase.completed() && run.sharing.services.is_empty() && !is_referred(run)
+    };
     let is_left_behind = |run: &&AnalysisRunView| {
         let is_of_it = |hash: &String| revisions.all().iter().any(|one| one.hash == *hash);
         run.hash.as_ref().is_some_and(|hash| !is_of_it(hash))
@@ -271,12 +290,12 @@ pub(crate) fn is_missing(draft: &Draft<'_>, spec: &Spec) -> bool {
 }
 
 /// Whether there is a new version on its way that analyses judge.
-fn is_under_way(draft: &Draft<'_>, revisions: &Revisions<'_>) -> bool {
+pub(crate) fn is_under_way(draft: &Draft<'_>, revisions: &Revisions<'_>) -> bool {
     let status = &draft.status;
     !status.abort && !status.promote_full && !status.fully_promoted() && !revisions.stable_is_current()
 }
 
-fn find<'runs>(
+pub(crate) fn find<'runs>(
     runs: &'runs [AnalysisRunView],
     reference: &AnalysisReference,
 ) -> Option<&'runs AnalysisRunView> {

@@ -10,7 +10,7 @@ use crate::spec::{Method, Problem, Spec};
 use crate::status::{ConditionType, Reason, Truth};
 use crate::{
     analyses, basic, blue_green, cleanup, condition, gates, intent, metadata, reference, restart, revisions,
-    routed, step, workload,
+    routed, step, traffic, workload,
 };
 
 /// How soon to ask again when the API server had no answer about a template.
@@ -112,6 +112,7 @@ fn proceed(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>, proble
         Method::Basic { .. } => basic::reconcile(draft, spec, revisions),
         Method::BlueGreen(blue_green) => blue_green::reconcile(draft, spec, blue_green, revisions),
     };
+    traffic::release(draft);
     cleanup::old_revisions(draft, spec, revisions);
     step::advance(draft, spec, revisions, reached);
     analyses::keep(draft, spec, revisions);

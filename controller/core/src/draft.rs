@@ -121,6 +121,7 @@ impl Action {
             | Self::CreateAnalysisRun { .. }
             | Self::CreateExperiment { .. }
             | Self::TerminateAnalysisRun { .. }
+            | Self::MarkExperiment { .. }
             | Self::DeleteAnalysisRun { .. }
             | Self::InjectMetadata { .. }
             | Self::SpreadMetadata { .. }
@@ -133,7 +134,9 @@ impl Action {
         match self {
             Self::AnnotateRollout { .. } => "rollout".to_owned(),
             Self::CreateAnalysisRun { name, .. } => format!("{} {name}", Judge::AnalysisRun.as_str()),
-            Self::CreateExperiment { name, .. } => format!("{} {name}", Judge::Experiment.as_str()),
+            Self::CreateExperiment { name, .. } | Self::MarkExperiment { name, .. } => {
+                format!("{} {name}", Judge::Experiment.as_str())
+            }
             Self::TerminateAnalysisRun { judge, name, .. } | Self::DeleteAnalysisRun { judge, name, .. } => {
                 format!("{} {name}", judge.as_str())
             }

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::analysis::run::AnalysisPhase;
 use crate::draft::after;
+use crate::observed::Routed;
 
 use self::outcome::Outcome;
 pub use self::status::{
@@ -71,6 +72,8 @@ pub struct Observed<'experiment> {
     pub templates: Vec<TemplateSeen>,
     /// The `AnalysisRun`s of its analyses, in their order.
     pub runs: Vec<Seen<RunSeen>>,
+    /// What its Rollout has noted on it, if it has: while routes may send to its Services, these and its pods stay.
+    pub routed: Option<Routed>,
     /// Why its analyses can't be put together, as they are written now: a template that is not there, for example. It begins
     /// when they can.
     pub problem: Option<String>,
@@ -350,15 +353,29 @@ impl Draft<'_> {
         }
         self.status.phase = worst.phase;
         self.status.message = worst.message;
-        self.tidy_up();
+        // Its pods go once this is written: a note that routes may send to them comes before its end, or is refused.
+        self.count_pods();
+        if let Some(due) = self.gone_at() {
+            self.look_again(due);
+        }
     }
 
-    /// What is left of an experiment that is over goes: analyses at once, pods after the delay.
+    /// When its pods may go: after the delay, which begins when it is over and no route sends to them. None: not yet.
+    fn gone_at(&self) -> Option<Timestamp> {
+        let ended = self.status.ended_at().unwrap_or(self.now);
+        let left = match &self.observed.routed {
+            Some(Routed::Now(_)) => return None,
+            Some(Routed::Until(left)) => ended.max(*left),
+            None => ended,
+        };
+        Some(after(left, self.observed.experiment.scale_down_delay))
+    }
+
+    /// What is left of an experiment that is over goes: analyses at once, pods after the delay, when no route sends to them.
     fn tidy_up(&mut self) {
         self.terminate_analyses();
         self.count_pods();
-        let ended = self.status.ended_at().unwrap_or(self.now);
-        let due = after(ended, self.observed.experiment.scale_down_delay);
+        let Some(due) = self.gone_at() else { return };
         if self.now >= due {
             self.scale_down();
         } else if self.has_pods() {

@@ -4,6 +4,7 @@
 //! adds nothing that two readings of the same cluster would not share.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::run::AnalysisPhase;
 use crate::history::{Evidence, Origin};
 use crate::revision::TemplateDigest;
-use crate::spec::{InvalidSpec, PodKeys, PodMetadata, Problem, RouteReference, Spec, Weight};
+use crate::spec::{InvalidSpec, PodKeys, PodMetadata, Problem, RouteReference, Spec};
 use crate::status::Status;
 
 mod pods;
@@ -56,6 +57,8 @@ pub struct Observed {
     /// Names that analyses and experiments of the Rollout could have and that are not to be had: of those that are somebody
     /// else's or nobody's, and of those that are being deleted.
     pub analysis_names_taken: BTreeSet<String>,
+    /// Whose the refs of experiments are.
+    pub experiment_refs: ExperimentRefs,
     /// An older Rollout whose selector overlaps with this one's.
     pub overlaps_with: Option<String>,
     /// What the last plan could not do, if it failed just now.
@@ -289,6 +292,95 @@ pub struct AnalysisRunView {
     pub message: String,
     /// What its metrics measured last.
     pub evidence: Vec<Evidence>,
+    /// What routes have to do with it.
+    pub sharing: Sharing,
+}
+
+/// What routes have to do with an Experiment. An `AnalysisRun` is nothing to them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sharing {
+    /// What is noted on the Experiment, if anything is.
+    pub routed: Option<Routed>,
+    /// The Services of its templates.
+    pub services: Vec<SharingService>,
+}
+
+impl Sharing {
+    /// The Services that routes may send to, as is noted: these, and the pods behind them, stay.
+    pub fn noted(&self) -> impl Iterator<Item = &str> {
+        let services = match &self.routed {
+            Some(Routed::Now(services)) => Some(services),
+            Some(Routed::Until(_)) | None => None,
+        };
+        services.into_iter().flatten().map(String::as_str)
+    }
+}
+
+/// What a Rollout notes on an Experiment about routes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Routed {
+    /// They may send to these Services.
+    Now(BTreeSet<String>),
+    /// None does since then.
+    Until(Timestamp),
+}
+
+/// Parts the names of Services, which have none of it.
+const PART: char = ',';
+
+impl Routed {
+    /// What the note says.
+    #[must_use]
+    pub fn read(note: &str) -> Self {
+        note.parse().map_or_else(
+            |_| Self::Now(note.split(PART).map(str::to_owned).collect()),
+            Self::Until,
+        )
+    }
+}
+
+impl std::fmt::Display for Routed {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Now(services) => {
+                for (index, service) in services.iter().enumerate() {
+                    if index > 0 {
+                        formatter.write_char(PART)?;
+                    }
+                    formatter.write_str(service)?;
+                }
+                Ok(())
+            }
+            Self::Until(time) => time.fmt(formatter),
+        }
+    }
+}
+
+/// The Service of a template of an Experiment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharingService {
+    /// The name of the template.
+    pub template: String,
+    /// The name of the Service.
+    pub name: String,
+    /// The hash of its pods.
+    pub hash: String,
+    /// Ready endpoints; none where it is not the Experiment's.
+    pub ready: u32,
+    /// The ports it serves; none where it is not the Experiment's.
+    pub ports: Vec<ServicePort>,
+    /// Some route names it, be it one of the Rollout's or not. Only looked for while that is noted.
+    pub named: bool,
+}
+
+/// Refs that could be taken for those of experiments, or not be known as such.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ExperimentRefs {
+    /// Services that are noted or remembered as an experiment's, and are somebody else's: anybody can write that down.
+    pub others: BTreeSet<String>,
+    /// Names in its routes of Services that are not there, and that are an experiment's: noted, remembered, or such as only those of a
+    /// Rollout of this name have, which was deleted, and its experiments with it.
+    pub lost: BTreeSet<String>,
 }
 
 /// A Service that a Rollout directs.
@@ -305,9 +397,29 @@ pub struct ServiceView {
     /// Annotation `argo-rollouts.argoproj.io/managed-by-rollouts`.
     pub managed_by: Option<String>,
     /// The ports it serves.
-    pub ports: Vec<u16>,
+    pub ports: Vec<ServicePort>,
     /// Ready endpoints (from its `EndpointSlice`s) by the hash of the ReplicaSet whose pods they are.
     pub ready_endpoints: BTreeMap<String, u32>,
+}
+
+/// A port of a Service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServicePort {
+    /// `port`
+    pub number: u16,
+    /// Its name, if it has one.
+    pub name: Option<String>,
+    /// The port of its pods.
+    pub target: PortTarget,
+}
+
+/// A port of a pod, as a Service names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PortTarget {
+    /// By its number.
+    Number(u16),
+    /// By the name that its container gives it.
+    Name(String),
 }
 
 /// A route, as far as its split and the controller's own rules are concerned.
@@ -399,7 +511,8 @@ pub enum FailureKind {
     CreateReplicaSet,
     /// Writing a route's weights.
     Traffic,
-    /// Ending or deleting an analysis that is not needed any more: all that was decided holds without it.
+    /// Ending or deleting an analysis that is not needed any more, or a note on an experiment: all that was decided holds without
+    /// it.
     Cleanup,
     /// Evicting a pod, or giving pods their labels and annotations: the rollout goes on without it.
     Pods,
@@ -430,26 +543,6 @@ impl Default for Settings {
         // Gateway controllers answer within seconds; a minute also covers one that is just being restarted.
         Self {
             route_acceptance_deadline: SignedDuration::from_secs(60),
-        }
-    }
-}
-
-/// Which of the two versions a backend stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
-    /// The stable version.
-    Stable,
-    /// The canary.
-    Canary,
-}
-
-impl Side {
-    /// The weight of this side when the canary's is `canary`.
-    #[must_use]
-    pub fn weight(self, canary: Weight) -> Weight {
-        match self {
-            Self::Stable => canary.rest(),
-            Self::Canary => canary,
         }
     }
 }

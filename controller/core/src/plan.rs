@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::history::Fact;
-use crate::observed::Judge;
+use crate::observed::{Judge, Routed};
 use crate::revision::TemplateDigest;
 use crate::spec::{AntiAffinity, PodMetadata, RouteLabel, RouteReference};
 use crate::status::Status;
@@ -174,6 +174,15 @@ pub enum Action {
         /// Precondition.
         resource_version: String,
     },
+    /// Note on an experiment whether routes may send to its Services.
+    MarkExperiment {
+        /// Its name.
+        name: String,
+        /// Precondition.
+        resource_version: String,
+        /// The note.
+        routed: Routed,
+    },
     /// Delete an old analysis or experiment.
     DeleteAnalysisRun {
         /// What it is.
@@ -193,6 +202,8 @@ pub enum Action {
         generation: i64,
         /// The refs to change.
         changes: Vec<WeightChange>,
+        /// The refs that go and come, one after the other, after those that change.
+        backends: Vec<BackendChange>,
         /// The rules to change, one after the other, after the refs.
         rules: Vec<RuleChange>,
         /// The label to change.
@@ -281,6 +292,31 @@ pub struct WeightChange {
     pub from: Option<u32>,
     /// The weight to be.
     pub to: u32,
+}
+
+/// A backendRef that goes or comes: that of the Service of an experiment, in the namespace of the route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BackendChange {
+    /// Take a ref out.
+    Remove {
+        /// Index of the rule.
+        rule: usize,
+        /// Index within `backendRefs`, as the changes before have left them.
+        index: usize,
+        /// Name of the ref: precondition.
+        name: String,
+    },
+    /// Put a ref behind the others.
+    Add {
+        /// Index of the rule.
+        rule: usize,
+        /// Name of the Service.
+        name: String,
+        /// Its port.
+        port: u16,
+        /// The weight.
+        weight: u32,
+    },
 }
 
 /// A change of one rule of a route. The index is that in the list as the changes before have left it.

@@ -1,13 +1,15 @@
 //! What a Rollout refers to: Services and routes that must exist and fit together.
 
-use crate::managed;
 use crate::observed::{BackendView, Observed, Presence, RouteView, ServiceView};
 use crate::service::{Misfit, misfit};
-use crate::spec::{Problem, RouteKind, RouteReference, Spec, TrafficRouting, Weight};
-use crate::status::Status;
+use crate::spec::{Problem, RouteKind, RouteReference, Spec, Step, TrafficRouting, Weight};
+use crate::status::{Status, Traffic};
+use crate::{managed, traffic};
 
 /// Where a strategy says how it is done.
 const STRATEGY: &str = "spec.strategy";
+/// The Gateway API: a rule has no more backendRefs.
+pub(crate) const MOST_BACKENDS: usize = 16;
 /// A rollout without a route would send nobody anywhere.
 const NOTHING_SELECTED: &str =
     "selects no route, and none is named; give the label to a route with a rule that names both Services";
@@ -65,6 +67,9 @@ pub(crate) fn problems(observed: &Observed, spec: &Spec) -> Vec<Problem> {
 pub(crate) fn split_left_behind(status: &Status, spec: &Spec) -> Option<Problem> {
     let traffic = status.traffic.as_ref().filter(|_| spec.routing().is_none())?;
     let weight = traffic.requested.max(traffic.in_force.unwrap_or_default());
+    if let Some(problem) = shares_left_behind(traffic) {
+        return Some(problem);
+    }
     let (what, by_hand) = match (weight > Weight::ZERO, traffic.managed_routes.as_slice()) {
         (false, []) => return None,
         (true, []) => (
@@ -91,6 +96,25 @@ pub(crate) fn split_left_behind(status: &Status, spec: &Spec) -> Option<Problem>
     Some(Problem::new(STRATEGY, message))
 }
 
+/// What they still send to experiments.
+fn shares_left_behind(traffic: &Traffic) -> Option<Problem> {
+    let names: Vec<_> = traffic
+        .additional
+        .iter()
+        .map(|share| &share.service_name)
+        .collect();
+    if names.is_empty() {
+        return None;
+    }
+    let message = format!(
+        "the routes of the strategy before still send requests to the Services {names:?} of an experiment, and this strategy \
+         does not name them; go back to trafficRouting as it was, abort the rollout or let it end, and change the strategy \
+         then. If the routes are gone, or you have taken these backendRefs out by hand: kubectl patch \
+         --subresource=status --type=merge -p '{{\"status\":{{\"canary\":null}}}}'"
+    );
+    Some(Problem::new(STRATEGY, message))
+}
+
 fn check_routes(observed: &Observed, spec: &Spec, routing: &TrafficRouting) -> Vec<Problem> {
     let mut problems = Vec::new();
     if observed.routes.is_empty() {
@@ -112,7 +136,7 @@ fn check_routes(observed: &Observed, spec: &Spec, routing: &TrafficRouting) -> V
             problems.push(Problem::new(path, message));
             continue;
         };
-        let mut told = check_route(observed, routing, reference, route);
+        let mut told = check_route(observed, spec, routing, reference, route);
         if named.is_some_and(|named| named.takes_managed_rules) {
             told.extend(check_managed(observed, spec, routing, reference, route));
         }
@@ -193,6 +217,7 @@ fn check_service(
 
 fn check_route(
     observed: &Observed,
+    spec: &Spec,
     routing: &TrafficRouting,
     reference: &RouteReference,
     route: &RouteView,
@@ -212,6 +237,7 @@ fn check_route(
             routing.stable_service, routing.canary_service
         ));
     }
+    told.extend(check_shares(observed, spec, routing, (reference, route)));
     let services = [&observed.stable_service, &observed.canary_service];
     for service in services.into_iter().flatten().filter_map(Presence::present) {
         for backend in route
@@ -219,16 +245,55 @@ fn check_route(
             .iter()
             .filter(|backend| refers_to(backend, namespace, &service.name))
         {
-            if let Some(port) = backend.port.filter(|port| !service.ports.contains(port)) {
+            let served: Vec<u16> = service.ports.iter().map(|port| port.number).collect();
+            if let Some(port) = backend.port.filter(|port| !served.contains(port)) {
                 told.push(format!(
-                    "{kind} \"{reference}\" sends traffic to port {port} of Service \"{}\", which serves only {:?}; \
+                    "{kind} \"{reference}\" sends traffic to port {port} of Service \"{}\", which serves only {served:?}; \
                      correct rules[{}].backendRefs[{}].port",
-                    service.name, service.ports, backend.rule, backend.index
+                    service.name, backend.rule, backend.index
                 ));
             }
         }
     }
     told
+}
+
+/// Why the experiments of the steps can't have their shares in a route.
+fn check_shares(
+    observed: &Observed,
+    spec: &Spec,
+    routing: &TrafficRouting,
+    (reference, route): (&RouteReference, &RouteView),
+) -> Option<String> {
+    let shares = spec.steps.iter().map(|step| match step {
+        Step::Experiment(experiment) => experiment.shares.len(),
+        _ => 0,
+    });
+    let most = shares.max().filter(|most| *most > 0)?;
+    let kind = reference.kind;
+    let namespace = &observed.rollout.namespace;
+    if reference.namespace != *namespace {
+        return Some(format!(
+            "{kind} \"{reference}\" is in another namespace than the Services of an experiment, which it may not send to without \
+             being asked; take the weights of the experiment's templates out, or put the route into namespace \"{namespace}\""
+        ));
+    }
+    let pairs = pairs(route, namespace, &routing.stable_service, &routing.canary_service);
+    let shares = traffic::known_shares(observed, routing);
+    let count = |rule: usize| {
+        let refs = route.backends.iter().filter(|backend| backend.rule == rule);
+        refs.filter(|backend| !shares.contains(backend.name.as_str()))
+            .count()
+    };
+    let full = pairs
+        .iter()
+        .find(|pair| count(pair.rule).saturating_add(most) > MOST_BACKENDS)?;
+    Some(format!(
+        "rules[{}] of {kind} \"{reference}\" has {} backendRefs, and with the {most} templates of an experiment there would be more \
+         than {MOST_BACKENDS}, which no rule can have; give fewer templates a weight",
+        full.rule,
+        count(full.rule)
+    ))
 }
 
 /// A rule's backendRefs of the two Services.
@@ -239,6 +304,8 @@ pub(crate) struct Pair<'a> {
     pub(crate) stable: Vec<&'a BackendView>,
     /// The refs of the canary Service.
     pub(crate) canary: Vec<&'a BackendView>,
+    /// The refs of Services of experiments, where the controller's own are looked for.
+    pub(crate) shares: Vec<&'a BackendView>,
 }
 
 /// The refs of the two Services in every rule that names both. A rule that names only one of them is somebody's own
@@ -260,6 +327,7 @@ pub(crate) fn pairs<'a>(route: &'a RouteView, namespace: &str, stable: &str, can
                 rule,
                 stable: named(stable),
                 canary: named(canary),
+                shares: Vec::new(),
             }
         })
         .filter(|pair| !pair.stable.is_empty() && !pair.canary.is_empty())

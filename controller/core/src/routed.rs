@@ -9,11 +9,12 @@ use crate::revisions::Revisions;
 use crate::service::{self, Selection};
 use crate::spec::{RoutedCanary, Spec, Step, TrafficRouting, Weight};
 use crate::step::Reached;
-use crate::traffic::{self, Readiness, Safety, Split, View};
+use crate::traffic::{self, Beside, Readiness, Safety, Split, View};
 use crate::weight;
 
 use self::sizes::{Sizes, drain_others, resize};
 
+mod shares;
 mod sizes;
 
 /// Brings traffic, Services and sizes in line with the status, and says what of it has been reached.
@@ -31,12 +32,15 @@ pub(crate) fn reconcile(
     sizes.stable = sizes.stable.max(wanted.rest().of(spec.replicas));
     let safety = safety(draft, spec, canary, revisions, &view, &sizes);
     let weight = safety.nearest(draft, &view, wanted);
-    let managed = Managed {
-        asked: wanted_rules(draft, spec, routing, revisions, &sizes),
-        may_add: safety.can_rise,
-        may_remove: safety.can_fall(),
+    let beside = Beside {
+        managed: Managed {
+            asked: wanted_rules(draft, spec, routing, revisions, &sizes),
+            may_add: safety.can_rise,
+            may_remove: safety.can_fall(),
+        },
+        shares: shares::wanted(draft, spec, routing, revisions, (&view, &safety), weight),
     };
-    let rules_complete = traffic::reconcile(draft, routing, &view, weight, &managed);
+    let rules_complete = traffic::reconcile(draft, routing, &view, weight, &beside);
     let verified = draft
         .status
         .traffic

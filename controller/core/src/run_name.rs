@@ -8,6 +8,9 @@ use crate::revision;
 /// number of 20 digits, the longest purpose and an attempt.
 const ROLLOUT_BYTES: usize = 128;
 
+/// The hashes of revisions are no shorter, be they KULTA's or Argo Rollouts'.
+const SHORTEST_HASH: usize = 8;
+
 /// How the names of a Rollout's analyses begin, up to the hash of the revision: its name and `-`. A long name is cut, and
 /// what was cut told apart by a hash of the whole name.
 #[must_use]
@@ -20,6 +23,24 @@ pub fn beginning(rollout: &str) -> String {
     // Between two dots a name begins and ends with a letter or a number.
     let head = head.trim_end_matches(['.', '-']);
     format!("{head}-{hash}-")
+}
+
+/// Whether `name` is that of a Service which an experiment of the Rollout gives to one of its templates.
+#[must_use]
+pub fn is_of_experiment(rollout: &str, name: &str) -> bool {
+    let number = |part: Option<&str>| {
+        part.is_some_and(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let Some(rest) = name.strip_prefix(&beginning(rollout)) else {
+        return false;
+    };
+    let mut parts = rest.split('-');
+    let has_hash = parts.next().is_some_and(|hash| hash.len() >= SHORTEST_HASH);
+    // The revision, the step, and the template.
+    has_hash
+        && number(parts.next())
+        && number(parts.next())
+        && parts.next().is_some_and(|part| !part.is_empty())
 }
 
 /// The name of an analysis in its first attempt; `purpose` is in it as [`suffix`] writes it.

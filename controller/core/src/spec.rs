@@ -3,6 +3,8 @@
 //! A value of these types has passed validation ("parse, don't validate"): weights are within range, every step has
 //! exactly one meaning, durations are not negative. The raw form, as users write it, lives in `kulta-api`.
 
+use std::collections::BTreeMap;
+
 use jiff::SignedDuration;
 use serde_json::json;
 
@@ -174,6 +176,16 @@ pub struct Gates {
     pub hash: String,
 }
 
+/// The experiment of a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepExperiment {
+    /// What is written of it, which decisions pass on.
+    pub definition: serde_json::Value,
+    /// The shares of the traffic that its templates get, by their names: parts of the whole that the stable version goes
+    /// without. Needs traffic routing.
+    pub shares: BTreeMap<String, Weight>,
+}
+
 /// One step of a canary.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
@@ -185,8 +197,8 @@ pub enum Step {
     SetCanaryScale(CanaryScale),
     /// Go on when this analysis is successful.
     Analysis(Analysis),
-    /// Go on when this experiment is successful. Decisions pass on what is written of it.
-    Experiment(serde_json::Value),
+    /// Go on when this experiment is successful.
+    Experiment(StepExperiment),
     /// Go on when these gates let it.
     Gate(Gates),
     /// Send requests with some headers to the canary, whatever its weight is. Needs traffic routing.

@@ -263,6 +263,20 @@ pub struct Traffic {
     pub contest: Option<Contest>,
     /// The names of the managed routes that were asked for, and of those that are not gone yet.
     pub managed_routes: Vec<String>,
+    /// The shares of experiments that were asked for, and those that are not gone yet.
+    pub additional: Vec<AdditionalWeight>,
+}
+
+/// The share of a template of an experiment. The fields are those of Argo Rollouts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AdditionalWeight {
+    /// Parts of all traffic.
+    pub weight: u32,
+    /// The Service.
+    pub service_name: String,
+    /// The hash of the pods behind it; empty where that is not known.
+    pub pod_template_hash: String,
 }
 
 /// A fight over the weights of a route.

@@ -5,18 +5,20 @@ use jiff::SignedDuration;
 use crate::acceptance::{self, Acceptance};
 use crate::draft::{Draft, after};
 use crate::managed::Managed;
-use crate::observed::{Observed, Presence, RouteView, ServiceView, Side};
+use crate::observed::{BackendView, Observed, Presence, RouteView, ServiceView};
 use crate::plan::{Action, WeightChange};
-use crate::reference::{Pair, pairs};
+use crate::reference::{Pair, pairs, refers_to};
 use crate::spec::{RouteReference, TrafficRouting, Weight, Whole};
-use crate::status::{ConditionType, Contest, Reason, Traffic, Truth};
+use crate::status::{AdditionalWeight, ConditionType, Contest, Reason, Traffic, Truth};
 
 use self::aim::{Aim, Work};
 pub(crate) use self::safety::Safety;
+pub(crate) use self::shares::{Share, known as known_shares, release, remembered_by};
 
 mod aim;
 mod contest;
 mod safety;
+mod shares;
 
 /// The field manager of every write of the controller: what tells its own weights from somebody else's.
 pub const FIELD_MANAGER: &str = "kulta";
@@ -26,13 +28,14 @@ const CONTEST_MEMORY: SignedDuration = SignedDuration::from_mins(10);
 /// The split as it is in the routes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Split {
-    /// Every pair of every route has this canary weight, and its stable weight is the rest.
+    /// Every pair of every route has this canary weight, and the stable version the rest, with the experiments that have a
+    /// share of it.
     Agreed(Weight),
     /// Weights differ, or do not add up.
     Mixed {
         /// The largest share that the canary has in any rule, rounded up.
         canary: Weight,
-        /// The largest share that the stable version has in any rule, rounded up.
+        /// The largest share that the stable version has in any rule, with those of experiments, rounded up.
         stable: Weight,
     },
 }
@@ -46,7 +49,7 @@ impl Split {
         }
     }
 
-    /// The largest share of the stable version.
+    /// The largest share of the stable version, or what it may have again at any moment.
     pub(crate) fn stable(self) -> Weight {
         match self {
             Self::Agreed(weight) => weight.rest(),
@@ -69,16 +72,19 @@ impl<'a> View<'a> {
     /// Reads the routes.
     pub(crate) fn of(observed: &'a Observed, routing: &TrafficRouting) -> Self {
         let namespace = &observed.rollout.namespace;
+        let known = shares::known(observed, routing);
+        let with_shares = |route, pair: Pair<'a>| Pair {
+            shares: shares::refs(route, pair.rule, namespace, &known),
+            ..pair
+        };
         let routes: Vec<_> = observed
             .routes
             .iter()
             .filter_map(|(reference, route)| Some((reference, route.present()?)))
             .map(|(reference, route)| {
-                (
-                    reference,
-                    route,
-                    pairs(route, namespace, &routing.stable_service, &routing.canary_service),
-                )
+                let pairs = pairs(route, namespace, &routing.stable_service, &routing.canary_service);
+                let pairs = pairs.into_iter().map(|pair| with_shares(route, pair));
+                (reference, route, pairs.collect::<Vec<_>>())
             })
             .filter(|(_, _, pairs)| !pairs.is_empty())
             .collect();
@@ -99,6 +105,27 @@ impl<'a> View<'a> {
             .any(|(_, route, _)| acceptance::is_rejected(route))
     }
 
+    /// Whether a Service with this share serves the port that every rule sends to.
+    pub(crate) fn fits(&self, share: &Share<'_>, stable: Option<&ServiceView>) -> bool {
+        let mut pairs = self.routes.iter().flat_map(|(_, _, pairs)| pairs);
+        pairs.all(|pair| {
+            let port = pair.stable.first().and_then(|backend| backend.port);
+            share.port(port, stable).is_some()
+        })
+    }
+
+    /// Whether a rule names a Service of the Rollout's namespace, and not as the share of an experiment.
+    pub(crate) fn names_otherwise(&self, namespace: &str, service: &str) -> bool {
+        self.routes.iter().any(|(_, route, pairs)| {
+            let is_share = |backend: &BackendView| {
+                let mut shares = pairs.iter().flat_map(|pair| &pair.shares);
+                shares.any(|share| (share.rule, share.index) == (backend.rule, backend.index))
+            };
+            let mut refs = route.backends.iter();
+            refs.any(|backend| refers_to(backend, namespace, service) && !is_share(backend))
+        })
+    }
+
     fn seen(&self) -> impl Iterator<Item = (&'a RouteReference, &'a RouteView)> + Clone + '_ {
         self.routes
             .iter()
@@ -111,15 +138,14 @@ fn split_of<'a>(pairs: impl Iterator<Item = &'a Pair<'a>>, whole: Whole) -> Spli
     let mut mixed = false;
     let (mut canary, mut stable) = (Weight::ZERO, Weight::ZERO);
     for pair in pairs {
-        let (canary_sum, stable_sum) = (sum(&pair.canary), sum(&pair.stable));
+        let (canary_sum, stable_sum) = (sum(&pair.canary), sum(&pair.stable) + sum(&pair.shares));
         let sum = canary_sum + stable_sum;
         canary = canary.max(Weight::share(canary_sum, sum, whole));
         stable = stable.max(Weight::share(stable_sum, sum, whole));
         let first = pair.canary.first();
         let this = Weight::of_whole(first.and_then(|backend| backend.weight).unwrap_or(1), whole).ok();
-        mixed |= this.is_none_or(|this| {
-            agreed.is_some_and(|other| other != this) || changes(pair, this).next().is_some()
-        });
+        mixed |=
+            this.is_none_or(|this| agreed.is_some_and(|other| other != this) || !is_split_at(pair, this));
         agreed = agreed.or(this);
     }
     match agreed {
@@ -128,7 +154,7 @@ fn split_of<'a>(pairs: impl Iterator<Item = &'a Pair<'a>>, whole: Whole) -> Spli
     }
 }
 
-fn sum(backends: &[&crate::observed::BackendView]) -> u64 {
+fn sum(backends: &[&BackendView]) -> u64 {
     // The Gateway API: a weight that is not written is 1.
     backends
         .iter()
@@ -136,32 +162,54 @@ fn sum(backends: &[&crate::observed::BackendView]) -> u64 {
         .sum()
 }
 
-/// The changes that give a rule's pair the canary weight `weight`, on its scale. Where a Service is named more than once in a rule
-/// (on several ports), its first ref carries the weight and the others none.
-fn changes<'a>(pair: &'a Pair<'a>, weight: Weight) -> impl Iterator<Item = WeightChange> + 'a {
-    [(Side::Canary, &pair.canary), (Side::Stable, &pair.stable)]
+/// Whether every weight of a rule is written, and as it is to be with a canary of `weight`, whatever experiments have of what
+/// is left for the stable version.
+fn is_split_at(pair: &Pair<'_>, weight: Weight) -> bool {
+    let shared: u64 = sum(&pair.shares);
+    let stable = u64::from(weight.rest().parts()).checked_sub(shared);
+    let all_written = pair.shares.iter().all(|backend| backend.weight.is_some());
+    let stable = stable.and_then(|parts| u32::try_from(parts).ok());
+    let changed = stable.map(|parts| versions(pair, weight, parts).next());
+    all_written && changed.is_some_and(|first| first.is_none())
+}
+
+/// The changes that give a rule the canary weight `weight`, on its scale, and experiments their shares.
+fn changes<'a>(
+    pair: &'a Pair<'a>,
+    weight: Weight,
+    shares: &'a [Share<'a>],
+) -> impl Iterator<Item = WeightChange> + 'a {
+    versions(pair, weight, shares::left(weight, shares)).chain(shares::weights(pair, shares))
+}
+
+/// The changes that give the two versions their weights. Where a Service is named more than once in a rule (on several ports), its
+/// first ref carries the weight and the others none.
+fn versions<'a>(pair: &'a Pair<'a>, canary: Weight, stable: u32) -> impl Iterator<Item = WeightChange> + 'a {
+    [(canary.parts(), &pair.canary), (stable, &pair.stable)]
         .into_iter()
-        .flat_map(move |(side, backends)| {
-            backends
-                .iter()
-                .enumerate()
-                .filter_map(move |(position, backend)| {
-                    let to = if position == 0 {
-                        side.weight(weight).parts()
-                    } else {
-                        0
-                    };
-                    let change = WeightChange {
-                        rule: backend.rule,
-                        index: backend.index,
-                        name: backend.name.clone(),
-                        from: backend.weight,
-                        to,
-                    };
-                    // A weight that is not written counts as 1, but is written down once it is ours to keep.
-                    (backend.weight != Some(to)).then_some(change)
-                })
+        .flat_map(move |(parts, backends)| {
+            let first = backends.first().copied();
+            backends.iter().filter_map(move |backend| {
+                let to = if is_first(backend, first.as_ref()) {
+                    parts
+                } else {
+                    0
+                };
+                let change = WeightChange {
+                    rule: backend.rule,
+                    index: backend.index,
+                    name: backend.name.clone(),
+                    from: backend.weight,
+                    to,
+                };
+                // A weight that is not written counts as 1, but is written down once it is ours to keep.
+                (backend.weight != Some(to)).then_some(change)
+            })
         })
+}
+
+fn is_first(backend: &BackendView, first: Option<&&BackendView>) -> bool {
+    first.is_some_and(|first| first.index == backend.index)
 }
 
 /// Whether the two Services can take traffic.
@@ -181,14 +229,22 @@ pub(crate) fn ready_endpoints(service: Option<&Presence<ServiceView>>, hash: &st
         .unwrap_or(0)
 }
 
-/// Writes `desired` and the managed rules into the routes where they are not there yet, and records in the status what is
-/// in force. None: the routes are left as they are. Answers whether all rules that are asked for are there.
+/// What is to be in the routes besides the weight of the canary.
+pub(crate) struct Beside<'a> {
+    /// Rules of the controller's own.
+    pub(crate) managed: Managed<'a>,
+    /// The shares of experiments: together no more than what the canary leaves.
+    pub(crate) shares: Vec<Share<'a>>,
+}
+
+/// Writes `desired` and what is to be beside it into the routes where it is not there yet, and records in the status what is in
+/// force. None: the routes are left as they are. Answers whether all rules that are asked for are there.
 pub(crate) fn reconcile(
     draft: &mut Draft<'_>,
     routing: &TrafficRouting,
     view: &View<'_>,
     desired: Option<Weight>,
-    managed: &Managed<'_>,
+    beside: &Beside<'_>,
 ) -> bool {
     let previous = draft.status.traffic.clone();
     let frozen = desired.is_none();
@@ -205,7 +261,11 @@ pub(crate) fn reconcile(
     };
     let mut contest = previous.as_ref().and_then(|traffic| traffic.contest.clone());
     contest = contest.filter(|contest| draft.now < after(contest.corrected_at, CONTEST_MEMORY));
-    let aim = Aim::of(routing, previous.as_ref(), desired, managed);
+    let accepted = is_accepted(draft, view, previous.as_ref());
+    let shares = shares::in_turn(draft.observed, view, &beside.shares, accepted);
+    let aim = Aim::of(routing, previous.as_ref(), desired, (&beside.managed, &shares));
+    let stable = draft.observed.stable_service.as_ref();
+    let stable = stable.and_then(Presence::present);
     // Until then the label may be the one of a write that is on its way.
     let label_is_due = previous.as_ref().is_some_and(|traffic| {
         let deadline = draft.observed.settings.route_acceptance_deadline;
@@ -213,15 +273,34 @@ pub(crate) fn reconcile(
     });
     let mut complete = view.complete && !frozen;
     for (reference, route, pairs) in view.routes.iter().filter(|_| !frozen) {
-        let mut work = aim.work(&draft.observed.rollout.namespace, reference, route, pairs);
+        let mut work = aim.work(
+            &draft.observed.rollout.namespace,
+            stable,
+            (reference, route),
+            pairs,
+        );
         work.label_is_gone &= label_is_due;
         complete &= work.complete;
         writing = writing.max(write(draft, &mut contest, reference, route, work));
     }
     let namespace = &draft.observed.rollout.namespace;
     let managed_routes = aim.remembered(namespace, frozen, view.seen());
-    record(draft, view, previous, contest, desired, writing, managed_routes);
+    let written = if frozen { &[][..] } else { &shares };
+    let before = previous.as_ref().map_or(&[][..], |traffic| &traffic.additional);
+    let kept = Kept {
+        managed_routes,
+        additional: shares::remembered(written, before, view),
+        contest,
+    };
+    record(draft, view, previous, desired, writing, kept);
     complete
+}
+
+/// Whether gateways have accepted what is in the routes now.
+fn is_accepted(draft: &Draft<'_>, view: &View<'_>, previous: Option<&Traffic>) -> bool {
+    let since = previous.map_or(draft.now, |traffic| traffic.requested_at);
+    let deadline = draft.observed.settings.route_acceptance_deadline;
+    Acceptance::of(view.seen(), since, draft.now, deadline).in_force
 }
 
 /// Writes one route, if it lacks anything.
@@ -238,7 +317,7 @@ fn write(
         Writing::Unneeded
     };
     // A label moves no traffic: nothing waits for it.
-    let is_split = work.changes.is_empty() && work.rules.is_empty();
+    let is_split = work.changes.is_empty() && work.backends.is_empty() && work.rules.is_empty();
     if is_split
         && (work.label.is_none() || work.label_is_gone && !contest::may_label(draft, contest, reference))
     {
@@ -251,22 +330,34 @@ fn write(
         route: reference.clone(),
         generation: route.generation,
         changes: work.changes,
+        backends: work.backends,
         rules: work.rules,
         label: work.label,
     });
     if is_split { nothing_missing } else { Writing::Sent }
 }
 
+/// What the status remembers besides the weight.
+struct Kept {
+    managed_routes: Vec<String>,
+    additional: Vec<AdditionalWeight>,
+    contest: Option<Contest>,
+}
+
 fn record(
     draft: &mut Draft<'_>,
     view: &View<'_>,
     previous: Option<Traffic>,
-    contest: Option<Contest>,
     desired: Weight,
     writing: Writing,
-    managed_routes: Vec<String>,
+    kept: Kept,
 ) {
     let now = draft.now;
+    let Kept {
+        managed_routes,
+        additional,
+        contest,
+    } = kept;
     // The deadline of silent parents runs from the last write: a correction is one.
     let mut requested_at = match &previous {
         Some(traffic) if traffic.requested == desired && writing != Writing::Sent => traffic.requested_at,
@@ -302,6 +393,7 @@ fn record(
         verified,
         contest,
         managed_routes,
+        additional,
     });
 }
 

@@ -147,7 +147,9 @@ fn failure_kind(action: ActionKind) -> FailureKind {
         | ActionKind::PointService
         | ActionKind::CreateAnalysisRun
         | ActionKind::CreateExperiment => FailureKind::Other,
-        ActionKind::TerminateAnalysisRun | ActionKind::DeleteAnalysisRun => FailureKind::Cleanup,
+        ActionKind::TerminateAnalysisRun | ActionKind::MarkExperiment | ActionKind::DeleteAnalysisRun => {
+            FailureKind::Cleanup
+        }
         ActionKind::InjectMetadata | ActionKind::SpreadMetadata | ActionKind::EvictPod => FailureKind::Pods,
     }
 }
@@ -366,6 +368,11 @@ async fn carry_out(context: &Context, rollout: &Sighting, action: &Action) -> Re
             name,
             resource_version,
         } => requests.terminate(*judge, name, resource_version),
+        Action::MarkExperiment {
+            name,
+            resource_version,
+            routed,
+        } => requests.mark_experiment(name, resource_version, routed),
         Action::DeleteAnalysisRun {
             judge,
             name,
@@ -382,11 +389,18 @@ async fn carry_out(context: &Context, rollout: &Sighting, action: &Action) -> Re
             route,
             generation,
             changes,
+            backends,
             rules,
             label,
         } => {
             let version = context.caches.route_resource(route.kind).version;
-            request::change_route(route, version, *generation, changes, rules, label.as_ref())
+            let changes = request::RouteChanges {
+                weights: changes,
+                backends,
+                rules,
+                label: label.as_ref(),
+            };
+            request::change_route(route, version, *generation, changes)
         }
         Action::InjectMetadata {
             name,

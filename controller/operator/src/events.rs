@@ -181,6 +181,7 @@ pub fn of_action(action: &Action) -> Option<Notice> {
         | Action::CreateAnalysisRun { .. }
         | Action::CreateExperiment { .. }
         | Action::TerminateAnalysisRun { .. }
+        | Action::MarkExperiment { .. }
         | Action::DeleteAnalysisRun { .. }
         | Action::InjectMetadata { .. }
         | Action::SpreadMetadata { .. }

@@ -291,6 +291,7 @@ pub(crate) fn observed() -> Observed {
         routes: Vec::new(),
         analysis_runs: Vec::new(),
         analysis_names_taken: std::collections::BTreeSet::new(),
+        experiment_refs: kulta_core::observed::ExperimentRefs::default(),
         overlaps_with: None,
         failure: None,
         sinks: Sinks::default(),

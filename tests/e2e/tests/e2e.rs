@@ -73,6 +73,8 @@ fn scenarios() -> Vec<Scenario> {
         scenario!(analysis::bad_version_is_taken_back_without_a_hand),
         scenario!(experiment::experiment_of_a_step_promotes_a_version_by_what_its_pods_show),
         scenario!(experiment::experiment_of_an_aborted_rollout_is_ended),
+        scenario!(experiment::experiment_has_its_share_of_the_traffic_while_it_runs),
+        scenario!(experiment::experiment_that_is_aborted_gives_its_share_back_before_its_pods_go),
         scenario!(limits::revisions_analyses_and_experiments_beyond_their_limits_are_removed),
         scenario!(workload::pod_template_is_followed),
         scenario!(template::template_of_the_cluster_promotes_a_good_version),

@@ -15,6 +15,8 @@ use crate::live::{Live, shop, v2};
 pub(crate) const TEMPLATE: &str = "is-measured";
 /// A condition that is met when Prometheus has asked a pod of the version.
 pub(crate) const MET: &str = "len(result) > 0 && result[0] >= 1";
+/// What an experiment has of the traffic, in percent.
+const SHARE: u8 = 30;
 /// One that no number of pods here meets, and its opposite.
 const NEVER_MET: &str = "len(result) > 0 && result[0] > 100";
 
@@ -112,6 +114,72 @@ pub(crate) async fn experiment_that_fails_takes_a_version_back(stage: &Stage) ->
     );
     ends(stage, "Failed").await?;
     live.is_served_by("v1").await
+}
+
+/// Pods of the new version that have some of the traffic before the version itself has any.
+fn sharing(stage: &Stage, lasts: &str) -> App {
+    let experiment = json!({
+        "templates": [{"name": "probe", "specRef": "canary", "weight": SHARE}],
+        "duration": lasts,
+        "scaleDownDelaySeconds": 0,
+    });
+    shop(stage).steps([json!({"experiment": experiment}), step::pause()])
+}
+
+/// The weights of the route's backendRefs, and how many there are.
+async fn backends(live: &Live, stage: &Stage) -> Result<Vec<Value>> {
+    let route = stage.routes().get(live.rollout.name()).await?;
+    let refs = route.data.pointer("/spec/rules/0/backendRefs");
+    refs.and_then(Value::as_array)
+        .cloned()
+        .context("the route has no backendRefs")
+}
+
+/// Waits until pods of the experiment answer requests of users.
+async fn is_met_by_users(live: &Live) -> Result<()> {
+    let answered = || live.traffic.snapshot().answers_of("v2");
+    eventually("answers of the experiment", async || {
+        Ok((answered() > 0).then_some(()))
+    })
+    .await
+}
+
+pub(crate) async fn experiment_has_its_share_of_the_traffic_while_it_runs(stage: &Stage) -> Result<()> {
+    let live = Live::start(stage, sharing(stage, "5s")).await?;
+    live.rollout.release(&v2(stage)).await?;
+
+    live.waits_at(1, 0).await?;
+
+    // The version itself has no weight yet.
+    is_met_by_users(&live).await?;
+    ends(stage, "Successful").await?;
+    let left = backends(&live, stage).await?;
+    ensure!(left.len() == 2, "the share is still there: {left:?}");
+    live.is_served_by("v1").await?;
+    live.rollout.resume().await?;
+    live.rollout.until_promoted().await?;
+    live.ends_on("v2").await
+}
+
+pub(crate) async fn experiment_that_is_aborted_gives_its_share_back_before_its_pods_go(
+    stage: &Stage,
+) -> Result<()> {
+    let live = Live::start(stage, sharing(stage, "1h")).await?;
+    live.rollout.release(&v2(stage)).await?;
+    is_met_by_users(&live).await?;
+    let shared = backends(&live, stage).await?;
+    let weights: Vec<_> = shared.iter().map(|backend| backend["weight"].clone()).collect();
+    ensure!(
+        weights == [json!(100 - SHARE), json!(0), json!(SHARE)],
+        "the stable version does not go without the share: {shared:?}"
+    );
+
+    live.rollout.abort().await?;
+
+    live.rollout.until_aborted().await?;
+    ends(stage, "Successful").await?;
+    live.is_served_by("v1").await?;
+    live.traffic.stop_without_failure().await.map(drop)
 }
 
 pub(crate) async fn experiment_of_an_aborted_rollout_is_ended(stage: &Stage) -> Result<()> {

@@ -21,6 +21,15 @@ pub(crate) const END_TO_END_TESTS: &str = "e2e";
 /// and half of everything would be built again.
 const OF_OWN_PACKAGE: [&str; 2] = ["CARGO_MANIFEST_", "CARGO_PKG_"];
 
+/// Builds, and says what was built.
+const BUILD: [&str; 2] = ["build", "--message-format=json-render-diagnostics"];
+/// Where releases are built, in cargo's folder: what it builds elsewhere has no remapped paths, and looks the same to it.
+const RELEASE_FOLDER: &str = "remapped";
+/// The variable with the flags for the compiler.
+const REMAPPED: &str = "KULTA_REMAPPED_PATHS";
+/// Parts them.
+const SEPARATOR: &str = "\n";
+
 /// How well the programs are optimised.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Profile {
@@ -69,27 +78,24 @@ impl Programs {
         build(&[profile.arguments(), &programs].concat())
     }
 
-    /// Builds what users get, in the usual folder or in `folder`, with nothing in it of where it was built.
+    /// Builds what users get, in a folder of its own or in `folder`, with nothing in it of where it was built.
     pub(crate) fn build_release(folder: Option<&Path>) -> Result<Self> {
-        let mut arguments: Vec<String> = [
+        let usual = target_folder()?.join(RELEASE_FOLDER);
+        let target = folder.unwrap_or(&usual);
+        let mut command = cargo()?;
+        command.args(BUILD).args([
             "--package=kulta-operator",
             "--package=kulta-kubectl",
             "--release",
             "--locked",
             "--bin=kulta",
             "--bin=kubectl-kulta",
-        ]
-        .map(str::to_owned)
-        .into();
-        let usual = target_folder()?;
-        let target = folder.unwrap_or(&usual);
-        let flags = remapped(target)?;
-        // Beside the flags of .cargo/config.toml, which flags of the environment would take away.
-        arguments.push(format!(
-            "--config=target.'cfg(target_env = \"gnu\")'.rustflags={flags:?}"
-        ));
-        arguments.push(format!("--target-dir={}", target.display()));
-        build(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+        ]);
+        command.arg("--target-dir").arg(target);
+        command
+            .env("RUSTC_WRAPPER", own_program())
+            .env(REMAPPED, remapped(target)?.join(SEPARATOR));
+        run(command)
     }
 
     /// Builds the end-to-end tests, and the plugin for kubectl that they use.
@@ -136,6 +142,24 @@ fn remapped(target: &Path) -> Result<Vec<String>> {
         .collect())
 }
 
+/// What to do where cargo has started this program in the place of the compiler: the compiler, with the flags that cargo is
+/// not to know. It names what it builds after all flags that it knows, the folders in them among these; link-time
+/// optimisation then takes the parts of a program in another order, and the program is another one.
+///
+/// None: cargo has not.
+pub(crate) fn as_compiler() -> Option<Result<std::process::ExitCode>> {
+    let flags = std::env::var(REMAPPED).ok()?;
+    let mut arguments = std::env::args_os().skip(1);
+    let compiler = arguments.next()?;
+    let mut command = Command::new(&compiler);
+    command.args(arguments).args(flags.split(SEPARATOR));
+    let status = command.status().context("the compiler cannot be run");
+    Some(status.map(|status| {
+        let code = status.code().and_then(|code| u8::try_from(code).ok());
+        code.unwrap_or(1).into()
+    }))
+}
+
 /// The repository's folder.
 pub(crate) fn repository() -> Result<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -162,12 +186,14 @@ pub(crate) fn cargo() -> Result<Command> {
     Ok(command)
 }
 
-/// What cargo says while it builds goes to the terminal as it comes: nobody shows it better.
 fn build(arguments: &[&str]) -> Result<Programs> {
     let mut command = cargo()?;
-    command
-        .args(["build", "--message-format=json-render-diagnostics"])
-        .args(arguments);
+    command.args(BUILD).args(arguments);
+    run(command)
+}
+
+/// What cargo says while it builds goes to the terminal as it comes: nobody shows it better.
+fn run(mut command: Command) -> Result<Programs> {
     command.stdin(Stdio::null()).stderr(Stdio::inherit());
     let output = command.output().context("cargo cannot be run")?;
     ensure!(output.status.success(), "cargo build failed");

@@ -52,7 +52,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let done = match Arguments::parse().command {
+    let done = build::as_compiler().unwrap_or_else(|| match Arguments::parse().command {
         Command::Cluster(command) => cluster::run(command),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::E2e(arguments) => e2e::run(&arguments),
@@ -62,7 +62,7 @@ fn main() -> ExitCode {
         Command::Test(arguments) => test::run(&arguments),
         Command::Hooks => hooks::install(),
         Command::PreCommit => hooks::pre_commit(),
-    };
+    });
     done.unwrap_or_else(|error| {
         kulta_test_cluster::progress::complain(&format!("error: {error:#}"));
         ExitCode::FAILURE

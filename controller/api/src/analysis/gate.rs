@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use super::parse::Field;
 use super::{Measured, Written};
 
-/// A gate: a plugin that says whether a rollout may go on. It is asked until it allows it or denies it for good.
+/// A plugin that says whether a rollout may go on. It is asked until it allows it, or denies it for good.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
@@ -28,7 +28,7 @@ pub struct Gate {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::crd::schema::configuration")]
     pub config: Option<Map<String, Value>>,
-    /// Time after which a gate that holds is asked again, such as 1m, unless it says when. Default: 10s.
+    /// When a gate that holds is asked again, such as 1m, unless it says when. Default: 10s.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interval: Option<String>,
     /// How long the gate may hold before the rollout is aborted. Default: for ever.

@@ -10,7 +10,7 @@ use super::Measured;
 /// A pattern that takes more memory than this, in bytes, is no pattern of names.
 const MAX_PATTERN_BYTES: usize = 128 * 1024;
 
-/// Metrics on trial: what comes of them is shown and has no effect.
+/// Metrics on trial: shown, without effect.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]

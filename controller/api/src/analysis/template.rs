@@ -56,7 +56,7 @@ pub struct TemplateSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 100))]
     pub args: Option<Vec<Argument>>,
-    /// Metrics on trial: what comes of them is shown and has no effect.
+    /// Metrics on trial: shown, without effect.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 100))]
     pub dry_run: Option<Vec<DryRun>>,

@@ -304,6 +304,18 @@ pub(crate) fn analysis_reference(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// The shares of experiments.
+pub(crate) fn additional_weights(_: &mut SchemaGenerator) -> Schema {
+    let text = json!({"type": "string"});
+    json_schema!({
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {"weight": {"type": "integer"}, "serviceName": text, "podTemplateHash": text},
+        },
+    })
+}
+
 /// Somebody else who keeps writing a route's weights.
 pub(crate) fn contest(_: &mut SchemaGenerator) -> Schema {
     json_schema!({

@@ -1,8 +1,10 @@
 //! The step `experiment` of a canary: what is written there, and the Experiment that is made of it.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use kulta_core::spec::Problem;
+use kulta_core::spec::{Problem, Weight, Whole};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -15,7 +17,7 @@ use crate::analysis::{
 use crate::crd::schema;
 use crate::duration;
 use crate::injected::put_metadata;
-use crate::rollout::{Metadata, natural};
+use crate::rollout::{Metadata, natural, weight};
 
 /// An experiment in a step of a canary: some pods of the stable and the new version run side by side for a while.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -73,10 +75,10 @@ pub struct StepTemplate {
     /// Gives it a Service of its own, with the ports of its containers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<TemplateService>,
-    /// Argo Rollouts' share of the traffic: refused by name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(skip)]
-    pub weight: Option<serde_json::Value>,
+    /// Its share of the traffic, which the stable version goes without. It gives it a Service, too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub weight: Option<i32>,
 }
 
 /// An analysis in the experiment of a step.
@@ -100,9 +102,18 @@ pub struct StepAnalysis {
     pub required_for_completion: Option<bool>,
 }
 
-/// A third share beside those of the two versions would have to be taken from them, and given back before its pods go.
-const WITHOUT_WEIGHT: &str = "an experiment gets no share of the traffic of routes; take it out, and send requests to the Service \
-                              of the template (`service: {}`), or let users meet the version by setWeight or setHeaderRoute";
+/// The words of Argo Rollouts, and what to do.
+const WITHOUT_ROUTES: &str = "Experiment template weight cannot be set unless TrafficRouting is enabled; name the routes in \
+                              trafficRouting, or take it out";
+
+/// What a step's experiment can have a share of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Beside {
+    /// All traffic.
+    pub(crate) whole: Whole,
+    /// What the canary has of it at this step.
+    pub(crate) canary: u32,
+}
 
 const STABLE: &str = "stable";
 const CANARY: &str = "canary";
@@ -110,8 +121,14 @@ const CANARY: &str = "canary";
 /// The values of `specRef`.
 pub(crate) const SPEC_REFS: [&str; 2] = [STABLE, CANARY];
 
-/// Tells what is wrong with the experiment of the step at `path`.
-pub(crate) fn validate_step(step: &ExperimentStep, path: &str, problems: &mut Vec<Problem>) {
+/// Tells what is wrong with the experiment of the step at `path`. Answers the shares of its templates; `traffic`: None without
+/// routes that could be split.
+pub(crate) fn validate_step(
+    step: &ExperimentStep,
+    traffic: Option<Beside>,
+    path: &str,
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<String, Weight> {
     let templates = step.templates.as_deref().unwrap_or_default();
     if templates.is_empty() {
         let message = "an experiment has at least one template; write one with specRef stable or canary";
@@ -126,9 +143,6 @@ pub(crate) fn validate_step(step: &ExperimentStep, path: &str, problems: &mut Ve
             problems.push(Problem::new(format!("{path}.specRef"), message));
         }
         natural(template.replicas, &format!("{path}.replicas"), problems);
-        if template.weight.is_some() {
-            problems.push(Problem::new(format!("{path}.weight"), WITHOUT_WEIGHT));
-        }
         if let Some(name) = template
             .service
             .iter()
@@ -154,6 +168,41 @@ pub(crate) fn validate_step(step: &ExperimentStep, path: &str, problems: &mut Ve
             check_argument(argument, &path, problems);
         }
     }
+    shares(templates, traffic, &format!("{path}.templates"), problems)
+}
+
+/// The shares of the templates at `path`: together no more than the canary leaves.
+fn shares(
+    templates: &[StepTemplate],
+    traffic: Option<Beside>,
+    path: &str,
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<String, Weight> {
+    let mut shares = BTreeMap::new();
+    let mut sum = 0_u32;
+    for (template, index) in templates.iter().zip(0_u32..) {
+        let Some(parts) = template.weight else { continue };
+        let path = format!("{path}[{index}].weight");
+        let Some(Beside { whole, .. }) = traffic else {
+            problems.push(Problem::new(path, WITHOUT_ROUTES));
+            continue;
+        };
+        if let Some(weight) = weight(parts, whole, &path, "Weight", problems) {
+            sum = sum.saturating_add(weight.parts());
+            shares.insert(template.name.clone(), weight);
+        }
+    }
+    if let Some(Beside { whole, canary }) = traffic
+        && !shares.is_empty()
+        && sum.saturating_add(canary) > whole.parts()
+    {
+        let all = whole.parts();
+        let message = format!(
+            "their weights are {sum} together, and the canary has {canary} at this step: more than all traffic ({all}); lower them"
+        );
+        problems.push(Problem::new(path, message));
+    }
+    shares
 }
 
 fn check_argument(argument: &RolloutArgument, path: &str, problems: &mut Vec<Problem>) {
@@ -219,7 +268,10 @@ pub fn of_step(step: &Value, surroundings: &Surroundings<'_>) -> Result<Value, S
             min_ready_seconds: seconds("minReadySeconds"),
             selector: template.selector.or_else(|| selector.clone()),
             template: Some(pods),
-            service: template.service,
+            // Routes send to Services.
+            service: template
+                .service
+                .or_else(|| template.weight.map(|_| TemplateService::default())),
         }
     });
     let analyses = step.analyses.into_iter().flatten().map(|analysis| {
@@ -380,17 +432,67 @@ mod tests {
         .unwrap();
         let mut problems = Vec::new();
 
-        validate_step(&step, "steps[0].experiment", &mut problems);
+        validate_step(&step, None, "steps[0].experiment", &mut problems);
 
         let paths: Vec<_> = problems.iter().map(|problem| problem.path.as_str()).collect();
         let expected = [
             "steps[0].experiment.templates[1].name",
             "steps[0].experiment.templates[0].specRef",
             "steps[0].experiment.templates[1].replicas",
-            "steps[0].experiment.templates[1].weight",
             "steps[0].experiment.duration",
             "steps[0].experiment.analyses[0].args[0].valueFrom.fieldRef.fieldPath",
+            "steps[0].experiment.templates[1].weight",
         ];
         assert_eq!(paths, expected);
+    }
+
+    /// The shares of templates with these weights, beside a canary of 20 percent.
+    fn shares_of(weights: &[i32]) -> Result<Vec<u32>, String> {
+        let templates = weights.iter().enumerate();
+        let templates: Vec<_> = templates
+            .map(
+                |(index, weight)| json!({"name": format!("t{index}"), "specRef": "canary", "weight": weight}),
+            )
+            .collect();
+        let step = serde_json::from_value(json!({"templates": templates})).unwrap();
+        let mut problems = Vec::new();
+        let beside = Beside {
+            whole: Whole::HUNDRED,
+            canary: 20,
+        };
+        let shares = validate_step(&step, Some(beside), "steps[1].experiment", &mut problems);
+        match problems.first() {
+            None => Ok(shares.values().map(|share| share.parts()).collect()),
+            Some(problem) => Err(format!("{}: {}", problem.path, problem.message)),
+        }
+    }
+
+    #[test]
+    fn templates_share_at_most_what_the_canary_leaves() {
+        assert_eq!(shares_of(&[30, 50]), Ok(vec![30, 50]));
+
+        let told = shares_of(&[30, 51]).unwrap_err();
+        assert!(told.starts_with("steps[1].experiment.templates: "), "{told}");
+        assert!(told.contains("81 together, and the canary has 20"), "{told}");
+        for weight in [-1, 101] {
+            let told = shares_of(&[weight]).unwrap_err();
+            assert!(
+                told.starts_with("steps[1].experiment.templates[0].weight: "),
+                "{told}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_template_with_a_weight_has_a_service() {
+        let with = |template: Value| of(&json!({"templates": [template]})).unwrap()["templates"][0].clone();
+
+        let weighed = with(json!({"name": "new", "specRef": "canary", "weight": 5}));
+        let named = json!({"name": "new", "specRef": "canary", "weight": 5, "service": {"name": "new"}});
+        let unweighed = with(json!({"name": "new", "specRef": "canary"}));
+
+        assert_eq!(weighed["service"], json!({}));
+        assert_eq!(with(named)["service"], json!({"name": "new"}));
+        assert_eq!((weighed.get("weight"), unweighed.get("service")), (None, None));
     }
 }

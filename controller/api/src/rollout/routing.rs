@@ -67,7 +67,7 @@ pub struct GatewayApiPlugin {
     pub in_progress_label_value: Option<String>,
 }
 
-/// A route in the configuration of Argo Rollouts' plugin.
+/// A route, as Argo Rollouts' plugin has it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
@@ -100,7 +100,7 @@ pub struct GatewayApi {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub tls_routes: Option<Vec<ConnectionRoute>>,
-    /// More `HTTPRoute`s, of the Rollout's own namespace: all that these labels select. They take no managed rules.
+    /// More `HTTPRoute`s of its namespace: all that these labels select. They take no managed rules.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::route_selector")]
     pub http_route_selector: Option<LabelSelector>,
@@ -118,14 +118,14 @@ pub struct GatewayApi {
     pub tls_route_selector: Option<LabelSelector>,
 }
 
-/// A reference to a route of whole connections, whose rules have no matches: it takes no managed rules.
+/// A route of whole connections, whose rules have no matches.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
 pub struct ConnectionRoute {
     /// Its name.
     pub name: String,
-    /// Its namespace. Default: the Rollout's own.
+    /// Default: the Rollout's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
 }
@@ -137,7 +137,7 @@ pub struct ConnectionRoute {
 pub struct NamedRoute {
     /// Its name.
     pub name: String,
-    /// Its namespace. Default: the Rollout's own.
+    /// Default: the Rollout's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
     /// Whether it takes managed rules. Default: true.

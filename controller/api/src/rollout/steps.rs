@@ -1,7 +1,7 @@
 //! What the steps of a canary mean.
 
 use kulta_core::revision::steps_hash;
-use kulta_core::spec::{CanaryScale, Gates, Problem, Step as Meaning, Weight, Whole};
+use kulta_core::spec::{CanaryScale, Gates, Problem, Step as Meaning, StepExperiment, Weight, Whole};
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use super::parse::natural;
 use super::{Canary, PauseStep, SetCanaryScale, Step, managed, routes};
 use crate::analysis::{self, Gate, Place, RolloutAnalysis};
 use crate::duration;
-use crate::experiment::validate_step;
+use crate::experiment::{Beside, ExperimentStep, validate_step};
 
 /// The steps of `canary`, without those that `problems` tells about.
 pub(super) fn validate(canary: &Canary, canary_path: &str, problems: &mut Vec<Problem>) -> Vec<Meaning> {
@@ -51,9 +51,7 @@ fn step_meaning(
         return place.mirror_route(route, problems);
     }
     if let Some(experiment) = experiment {
-        let before = problems.len();
-        validate_step(experiment, &format!("{path}.experiment"), problems);
-        return (problems.len() == before).then(|| Meaning::Experiment(json!(experiment)));
+        return experiment_of(canary, experiment, (number, whole), path, problems);
     }
     match (set_weight, pause, set_canary_scale, analysis, gate) {
         (Some(parts), ..) => {
@@ -77,6 +75,37 @@ fn step_meaning(
             Some(Meaning::Gate(gates_of(std::slice::from_ref(gate))))
         }
     }
+}
+
+fn experiment_of(
+    canary: &Canary,
+    experiment: &ExperimentStep,
+    (number, whole): (u32, Whole),
+    path: &str,
+    problems: &mut Vec<Problem>,
+) -> Option<Meaning> {
+    let before = problems.len();
+    let traffic = canary.traffic_routing.as_ref().map(|_| Beside {
+        whole,
+        canary: weight_before(canary, number),
+    });
+    let shares = validate_step(experiment, traffic, &format!("{path}.experiment"), problems);
+    (problems.len() == before).then(|| {
+        Meaning::Experiment(StepExperiment {
+            definition: json!(experiment),
+            shares,
+        })
+    })
+}
+
+/// The weight that the steps before this one have set.
+fn weight_before(canary: &Canary, number: u32) -> u32 {
+    let steps = canary.steps.iter().flatten().zip(0..number);
+    let weights = steps.filter_map(|(step, _)| step.set_weight);
+    weights
+        .last()
+        .and_then(|parts| u32::try_from(parts).ok())
+        .unwrap_or(0)
 }
 
 fn is_one_step(step: &Step, path: &str, problems: &mut Vec<Problem>) -> bool {
@@ -171,7 +200,13 @@ fn canary_scale(
     }
 }
 
-fn weight(written: i32, whole: Whole, path: &str, what: &str, problems: &mut Vec<Problem>) -> Option<Weight> {
+pub(crate) fn weight(
+    written: i32,
+    whole: Whole,
+    path: &str,
+    what: &str,
+    problems: &mut Vec<Problem>,
+) -> Option<Weight> {
     let weight = u32::try_from(written)
         .ok()
         .and_then(|parts| Weight::of_whole(parts, whole).ok());

@@ -18,10 +18,10 @@ pub struct BlueGreenStatus {
     /// The revision that the preview Service selects.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preview_selector: Option<String>,
-    /// Analysis and pause before the switch are passed: the new version may have all of its pods.
+    /// What comes before the switch is passed: the new version may have all pods.
     #[serde(skip_serializing_if = "is_false")]
     pub scale_up_preview_check_point: bool,
-    /// The new version was trusted before and is still up: nothing is asked before the switch or after it.
+    /// The new version was trusted before and is still up: nothing is asked.
     #[serde(skip_serializing_if = "is_false")]
     pub fast_rollback: bool,
     /// Revisions that were trusted before and still have their pods.

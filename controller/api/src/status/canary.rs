@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use kulta_core::observed::Judge;
 use kulta_core::spec::{Weight, Whole};
-use kulta_core::status::{Analyses, AnalysisReference, Contest, Status, Traffic};
+use kulta_core::status::{AdditionalWeight, Analyses, AnalysisReference, Contest, Status, Traffic};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -84,6 +84,10 @@ pub struct Weights {
     pub canary: Destination,
     /// Of the stable version.
     pub stable: Destination,
+    /// Of experiments.
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "known_or_default")]
+    #[schemars(schema_with = "schema::additional_weights")]
+    pub additional: Vec<AdditionalWeight>,
     /// They are in force now.
     pub verified: bool,
 }
@@ -194,6 +198,7 @@ impl CanaryStatus {
             verified,
             contest,
             managed_routes,
+            additional,
         } = traffic.clone();
         let whole = requested.whole();
         let canary = Destination {
@@ -201,14 +206,17 @@ impl CanaryStatus {
             service_name: context.canary_service.map(str::to_owned),
             pod_template_hash: status.current_pod_hash.clone(),
         };
+        let experiments = additional.iter();
+        let taken = experiments.fold(0_u32, |taken, share| taken.saturating_add(share.weight));
         let stable = Destination {
-            weight: requested.rest().parts(),
+            weight: requested.rest().parts().saturating_sub(taken),
             service_name: context.stable_service.map(str::to_owned),
             pod_template_hash: status.stable_hash.clone(),
         };
         let weights = Some(Weights {
             canary,
             stable,
+            additional,
             verified,
         });
         Self {
@@ -233,6 +241,7 @@ impl CanaryStatus {
         let in_force = self.weight("inForce", self.in_force)?;
         let verified = weights.is_some_and(|weights| weights.verified);
         let asked_for = requested.zip(self.requested_at);
+        let additional = self.weights.map(|weights| weights.additional);
         Ok(asked_for.map(|(requested, requested_at)| Traffic {
             requested,
             requested_at,
@@ -240,6 +249,7 @@ impl CanaryStatus {
             verified,
             contest: self.contest,
             managed_routes: self.managed_routes,
+            additional: additional.unwrap_or_default(),
         }))
     }
 }

@@ -87,13 +87,13 @@ mod tests {
             "conditions": [{"type": "Theirs", "status": "True"}],
             "canary": {
                 "stablePingPong": "ping",
-                "weights": {"canary": {"weight": 5}, "additional": [{"weight": 1}]},
+                "weights": {"canary": {"weight": 5}, "alb": [{"weight": 1}]},
             },
         });
 
         let expected = json!({
             "alb": {"ingress": "web"},
-            "canary": {"stablePingPong": "ping", "weights": {"additional": [{"weight": 1}]}},
+            "canary": {"stablePingPong": "ping", "weights": {"alb": [{"weight": 1}]}},
         });
         assert_eq!(foreign(&status), expected);
     }
@@ -107,12 +107,12 @@ mod tests {
     #[test]
     fn what_is_written_goes_before_what_is_kept() {
         let written = json!({"phase": "Paused", "canary": {"weights": {"verified": true}}});
-        let foreign = json!({"phase": "Healthy", "alb": 1, "canary": {"weights": {"additional": []}}});
+        let foreign = json!({"phase": "Healthy", "alb": 1, "canary": {"weights": {"alb": []}}});
 
         let merged = with_foreign(written, &foreign);
 
         let expected = json!({
-            "phase": "Paused", "alb": 1, "canary": {"weights": {"verified": true, "additional": []}},
+            "phase": "Paused", "alb": 1, "canary": {"weights": {"verified": true, "alb": []}},
         });
         assert_eq!(merged, expected);
     }

@@ -5,8 +5,8 @@ use kulta_core::history::{Cause, FactKind, Origin};
 use kulta_core::observed::Judge;
 use kulta_core::spec::{Weight, Whole};
 use kulta_core::status::{
-    Analyses, AnalysisReference, BlueGreenState, CompletionStatus, ConditionType, Contest, Reason, Traffic,
-    Truth,
+    AdditionalWeight, Analyses, AnalysisReference, BlueGreenState, CompletionStatus, ConditionType, Contest,
+    Reason, Traffic, Truth,
 };
 use proptest::option;
 use proptest::prelude::*;
@@ -39,6 +39,7 @@ fn routed() -> Status {
             verified: false,
             contest: None,
             managed_routes: vec!["testers".to_owned()],
+            additional: Vec::new(),
         }),
         ..Status::default()
     }
@@ -46,6 +47,25 @@ fn routed() -> Status {
 
 mod write_gives {
     use super::*;
+
+    #[test]
+    fn shares_of_experiments_in_the_shape_of_argo_rollouts() {
+        let mut status = routed();
+        let traffic = status.traffic.as_mut().expect("a split");
+        traffic.additional.push(AdditionalWeight {
+            weight: 10,
+            service_name: "try-new".to_owned(),
+            pod_template_hash: "abc".to_owned(),
+        });
+
+        let written = write(&status, &CONTEXT);
+
+        let weights = &written["canary"]["weights"];
+        let share = json!({"weight": 10, "serviceName": "try-new", "podTemplateHash": "abc"});
+        assert_eq!(weights["additional"], json!([share]));
+        // The stable version goes without it.
+        assert_eq!(weights["stable"]["weight"], 70);
+    }
 
     #[test]
     fn the_weights_in_the_shape_of_argo_rollouts() {
@@ -221,7 +241,7 @@ mod read_accepts {
     fn fields_that_nobody_knows() {
         let mut written = write(&routed(), &CONTEXT);
         written["elsewhere"] = json!({"sink": 4});
-        written["canary"]["weights"]["additional"] = json!([]);
+        written["canary"]["weights"]["alb"] = json!([]);
 
         assert_eq!(accepted(&written), routed());
     }
@@ -384,17 +404,29 @@ fn traffics() -> impl Strategy<Value = Traffic> {
         any::<bool>(),
         option::of(contests),
         proptest::collection::vec(texts(), 0..3),
+        proptest::collection::vec(shares(), 0..3),
     )
         .prop_map(
-            |(requested, requested_at, in_force, verified, contest, managed_routes)| Traffic {
+            |(requested, requested_at, in_force, verified, contest, managed_routes, additional)| Traffic {
                 requested,
                 requested_at,
                 in_force,
                 verified,
                 contest,
                 managed_routes,
+                additional,
             },
         )
+}
+
+fn shares() -> impl Strategy<Value = AdditionalWeight> {
+    (0..1_000_000_u32, texts(), texts()).prop_map(|(weight, service_name, pod_template_hash)| {
+        AdditionalWeight {
+            weight,
+            service_name,
+            pod_template_hash,
+        }
+    })
 }
 
 fn conditions() -> impl Strategy<Value = Condition> {

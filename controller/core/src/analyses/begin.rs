@@ -11,7 +11,7 @@ use crate::observed::{AnalysisRunView, Judge, ReplicaSetView};
 use crate::plan::{Action, Purpose, Version};
 use crate::revisions::Revisions;
 use crate::run_name;
-use crate::spec::{Analysis, PromotionAnalysis, Spec, Step};
+use crate::spec::{Analysis, PromotionAnalysis, Spec, Step, StepExperiment};
 use crate::status::AnalysisReference;
 
 /// Begins the analyses that the step under way asks for.
@@ -92,7 +92,13 @@ fn run_of(analysis: &Analysis, draft: &Draft<'_>, revisions: &Revisions<'_>) -> 
 
 /// The experiment of the step of this index; it is created where it is not there yet, or was deleted before it had come to
 /// its end.
-fn experiment(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>, index: u32, experiment: &Value) {
+fn experiment(
+    draft: &mut Draft<'_>,
+    spec: &Spec,
+    revisions: &Revisions<'_>,
+    index: u32,
+    experiment: &StepExperiment,
+) {
     let (Some(stable), Some(current)) = (revisions.stable, revisions.current) else {
         return;
     };
@@ -107,7 +113,7 @@ fn experiment(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>, ind
         draft.act(Action::CreateExperiment {
             name: reference.name.clone(),
             step: index,
-            experiment: experiment.clone(),
+            experiment: experiment.definition.clone(),
             stable: version(stable),
             canary: version(current),
             revision: current.revision,

@@ -15,7 +15,7 @@ use crate::revisions::Revisions;
 use crate::service::Selection;
 use crate::spec::{Spec, TrafficRouting, Weight};
 use crate::status::{Status, Traffic};
-use crate::traffic::{self, Safety, View};
+use crate::traffic::{self, Beside, Safety, View};
 
 /// Sends all users to the version that they are to meet, once it can take them.
 pub(super) fn reconcile(
@@ -29,12 +29,15 @@ pub(super) fn reconcile(
     let safety = safety(draft, spec, revisions, &view);
     let weight = safety.nearest(draft, &view, wanted);
     // There are no steps to ask for rules; those of a canary of before go.
-    let managed = Managed {
-        asked: Vec::new(),
-        may_add: false,
-        may_remove: safety.can_fall(),
+    let beside = Beside {
+        managed: Managed {
+            asked: Vec::new(),
+            may_add: false,
+            may_remove: safety.can_fall(),
+        },
+        shares: Vec::new(),
     };
-    traffic::reconcile(draft, routing, &view, weight, &managed);
+    traffic::reconcile(draft, routing, &view, weight, &beside);
     note_users(draft, spec);
     note_retreat(draft);
 }

@@ -8,6 +8,7 @@ use super::{
     decide,
 };
 use crate::analysis::run::AnalysisPhase;
+use crate::observed::Routed;
 use crate::status::Truth;
 
 const DEADLINE: i64 = 600;
@@ -19,6 +20,7 @@ struct World {
     status: ExperimentStatus,
     templates: Vec<TemplateSeen>,
     runs: Vec<Seen<RunSeen>>,
+    routed: Option<Routed>,
     problem: Option<String>,
     now: Timestamp,
     wake_at: Option<Timestamp>,
@@ -65,6 +67,7 @@ impl World {
             templates: experiment.templates.iter().map(seen).collect(),
             runs: experiment.analyses.iter().map(|_| Seen::Missing).collect(),
             experiment,
+            routed: None,
             problem: None,
             now: "2026-01-01T00:00:00Z".parse().unwrap(),
             wake_at: None,
@@ -81,6 +84,7 @@ impl World {
                 status: &self.status,
                 templates: self.templates.clone(),
                 runs: self.runs.clone(),
+                routed: self.routed.clone(),
                 problem: self.problem.clone(),
             };
             let plan = decide(&observed, self.now);
@@ -290,6 +294,7 @@ fn no_analysis_begins_before_it_is_written_down_that_all_pods_are_available() {
         status: &world.status,
         templates: world.templates.clone(),
         runs: world.runs.clone(),
+        routed: None,
         problem: None,
     };
 
@@ -513,6 +518,7 @@ fn a_name_that_is_taken_leads_to_another_one() {
         status: &world.status,
         templates: world.templates.clone(),
         runs: Vec::new(),
+        routed: None,
         problem: None,
     };
     let first = decide(&observed, world.now);
@@ -582,4 +588,60 @@ fn pods_that_come_and_go_are_progress_again_and_the_beginning_stays() {
         world.status.template_statuses[0].last_transition_time,
         Some(world.now)
     );
+}
+
+#[test]
+fn pods_and_services_stay_as_long_as_routes_may_send_to_them() {
+    let mut world = world();
+    world.experiment.templates[1].service = Some(None);
+    world.routed = Some(Routed::Now(["try-canary".to_owned()].into()));
+    world.settle();
+    world.pods_come();
+    world.settle();
+
+    world.experiment.terminate = true;
+    world.settle();
+    world.passes(10 * DELAY);
+    world.settle();
+    assert_eq!(world.status.phase, AnalysisPhase::Successful);
+    assert_eq!(world.sizes(), [2, 2]);
+    assert!(world.templates[1].service.own().is_some());
+
+    // The delay is for those who are slow to notice.
+    world.routed = Some(Routed::Until(world.now));
+    world.settle();
+    assert_eq!((world.sizes(), world.wake_at.is_some()), (vec![2, 2], true));
+
+    world.passes(DELAY);
+    world.settle();
+    assert_eq!(world.sizes(), [0, 0]);
+    assert!(world.templates[1].service.own().is_none());
+}
+
+/// A Rollout may note at the same moment that routes send to them: of the two, the first to be written counts.
+#[test]
+fn no_pods_go_before_its_end_is_written_down() {
+    let mut world = world();
+    world.experiment.scale_down_delay = SignedDuration::ZERO;
+    world.settle();
+    world.pods_come();
+    world.settle();
+    world.experiment.terminate = true;
+    let observed = Observed {
+        name: "try",
+        experiment: &world.experiment,
+        status: &world.status,
+        templates: world.templates.clone(),
+        runs: Vec::new(),
+        routed: None,
+        problem: None,
+    };
+
+    let plan = decide(&observed, world.now);
+
+    assert_eq!(
+        (plan.actions, plan.status.phase),
+        (Vec::new(), AnalysisPhase::Successful)
+    );
+    assert_eq!(plan.wake_at, Some(world.now));
 }

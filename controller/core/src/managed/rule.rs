@@ -226,7 +226,8 @@ pub(super) fn mirrors_to(rule: &Value, route_namespace: &str, (namespace, servic
     })
 }
 
-/// Gives a rule the weights that it is to have, so that others can be compared: weights are changed one by one.
+/// Gives a rule the weights that it is to have, without the shares of experiments, so that others can be compared: these are
+/// changed one by one.
 pub(super) fn weigh(rule: &mut Value, pair: Option<&Pair<'_>>, weight: Weight) {
     if let Some(pair) = pair {
         weigh_pair(rule, pair, weight);
@@ -244,6 +245,11 @@ fn weigh_pair(rule: &mut Value, pair: &Pair<'_>, weight: Weight) {
                 written.insert("weight".to_owned(), weight.into());
             }
         }
+    }
+    let is_share = |index: usize| pair.shares.iter().any(|backend| backend.index == index);
+    if let Some(refs) = rule.pointer_mut("/backendRefs").and_then(Value::as_array_mut) {
+        let mut index = 0_usize..;
+        refs.retain(|_| index.next().is_none_or(|index| !is_share(index)));
     }
 }
 

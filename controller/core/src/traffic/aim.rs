@@ -1,9 +1,10 @@
 //! What is to be in the routes, and what a route lacks of it.
 
+use super::{Share, shares};
 use crate::managed::{self, Managed};
-use crate::observed::RouteView;
-use crate::plan::{LabelChange, RuleChange, WeightChange};
-use crate::reference::Pair;
+use crate::observed::{RouteView, ServiceView};
+use crate::plan::{BackendChange, LabelChange, RuleChange, WeightChange};
+use crate::reference::{MOST_BACKENDS, Pair};
 use crate::spec::{RouteReference, TrafficRouting, Weight};
 use crate::status::Traffic;
 
@@ -12,6 +13,7 @@ pub(super) struct Aim<'a> {
     routing: &'a TrafficRouting,
     weight: Weight,
     managed: &'a Managed<'a>,
+    shares: &'a [Share<'a>],
     /// Managed routes that were asked for before.
     before: &'a [String],
     /// The same was asked for before: what is missing has been changed by somebody.
@@ -27,6 +29,7 @@ pub(super) struct Aim<'a> {
 )]
 pub(super) struct Work {
     pub(super) changes: Vec<WeightChange>,
+    pub(super) backends: Vec<BackendChange>,
     pub(super) rules: Vec<RuleChange>,
     pub(super) label: Option<LabelChange>,
     /// The label is missing although the same was asked for before.
@@ -44,20 +47,23 @@ impl<'a> Aim<'a> {
         routing: &'a TrafficRouting,
         previous: Option<&'a Traffic>,
         weight: Weight,
-        managed: &'a Managed<'a>,
+        (managed, shares): (&'a Managed<'a>, &'a [Share<'a>]),
     ) -> Self {
         let before = previous.map_or(&[][..], |traffic| &traffic.managed_routes);
         let was_asked_for = |name: &str| before.iter().any(|before| before == name);
         // The same share on another scale is written anew, and nobody has interfered.
         let is_same = |before: Weight| before == weight && before.whole() == weight.whole();
         let same_weight = previous.is_some_and(|traffic| is_same(traffic.requested));
+        let written: Vec<_> = shares.iter().map(Share::written).collect();
+        let same_shares = previous.is_some_and(|traffic| traffic.additional == written);
         let mut asked = managed.asked.iter();
         Self {
             routing,
             weight,
             managed,
+            shares,
             before,
-            asked_for_before: same_weight && asked.all(|asked| was_asked_for(asked.name())),
+            asked_for_before: same_weight && same_shares && asked.all(|asked| was_asked_for(asked.name())),
             was_in_progress: !before.is_empty()
                 || previous.is_some_and(|traffic| traffic.requested > Weight::ZERO),
         }
@@ -67,10 +73,11 @@ impl<'a> Aim<'a> {
     pub(super) fn work(
         &self,
         namespace: &str,
-        reference: &RouteReference,
-        route: &RouteView,
+        stable: Option<&ServiceView>,
+        (reference, route): (&RouteReference, &RouteView),
         pairs: &[Pair<'_>],
     ) -> Work {
+        let shares = self.shares(namespace, reference, route, pairs);
         let rules = self.managed.changes(
             namespace,
             self.routing,
@@ -79,20 +86,45 @@ impl<'a> Aim<'a> {
             pairs,
             self.weight,
         );
-        let changes = pairs.iter().flat_map(|pair| super::changes(pair, self.weight));
-        let changes: Vec<_> = changes
-            .filter(|change| !rules.rewritten.contains(&change.rule))
+        let kept = || pairs.iter().filter(|pair| !rules.rewritten.contains(&pair.rule));
+        let changes: Vec<_> = kept()
+            .flat_map(|pair| super::changes(pair, self.weight, shares))
             .collect();
-        let is_split = changes.is_empty() && rules.changes.is_empty();
+        let backends: Vec<_> = kept()
+            .flat_map(|pair| shares::backends(pair, shares, stable))
+            .collect();
+        let is_split = changes.is_empty() && backends.is_empty() && rules.changes.is_empty();
         let label = self.label_change(route, is_split);
         Work {
             label_is_gone: self.asked_for_before && matches!(label, Some(LabelChange::Set { .. })),
             label,
             changes,
+            backends,
             rules: rules.changes,
             is_drift: self.asked_for_before && !rules.removes,
             withheld: rules.withheld,
             complete: rules.complete,
+        }
+    }
+
+    /// The shares that a route can have: what is wrong with the others is told, and holds the rollout.
+    fn shares(
+        &self,
+        namespace: &str,
+        reference: &RouteReference,
+        route: &RouteView,
+        pairs: &[Pair<'_>],
+    ) -> &'a [Share<'a>] {
+        let others = |pair: &Pair<'_>| {
+            let refs = route.backends.iter().filter(|backend| backend.rule == pair.rule);
+            refs.count().saturating_sub(pair.shares.len())
+        };
+        let shares = self.shares;
+        let has_room = |pair: &Pair<'_>| others(pair).saturating_add(shares.len()) <= MOST_BACKENDS;
+        if reference.namespace == namespace && pairs.iter().all(has_room) {
+            shares
+        } else {
+            &[]
         }
     }
 

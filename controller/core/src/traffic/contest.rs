@@ -111,9 +111,16 @@ pub(super) fn message(observed: &Observed, contest: &Contest) -> String {
             format!(" and [.spec.rules[] | select((.name // \"\") | test(\"^({names})(-[0-9]+)?$\"))]");
         ("weights, or the managed rules,", rules)
     };
+    // A share has a ref of its own.
+    let has_shares = !super::remembered_by(&observed.status).is_empty();
+    let refs = if has_shares {
+        "[.spec.rules[].backendRefs]"
+    } else {
+        "[.spec.rules[].backendRefs[].weight]"
+    };
     format!(
         "\"{}\" keeps overwriting the {what} of {kind} \"{}\". Let it ignore them: Argo CD: ignoreDifferences with group \
-         gateway.networking.k8s.io, kind {kind}, jqPathExpressions [.spec.rules[].backendRefs[].weight]{rules}, and the \
+         gateway.networking.k8s.io, kind {kind}, jqPathExpressions {refs}{rules}, and the \
          sync option RespectIgnoreDifferences=true; Flux: the annotation kustomize.toolkit.fluxcd.io/ssa: IfNotPresent \
          on the route",
         contest.manager, contest.route

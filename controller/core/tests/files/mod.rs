@@ -57,6 +57,7 @@ played! {
     changed_steps_begin_again,
     deadline_aborts_where_it_is_asked_to,
     deadline_is_told,
+    experiment_has_its_share_of_the_traffic,
     experiment_of_a_step_comes_before_the_weight,
     first_deploy_leaves_out_the_steps,
     old_version_waits_for_its_delay,
@@ -188,8 +189,11 @@ impl Player {
     }
 }
 
+/// The second version, which is good.
+const GOOD: u32 = 2;
+
 /// How the versions behave that files may name.
-fn behaviours() -> [(u32, Behaviour); 2] {
+fn behaviours() -> [(u32, Behaviour); 3] {
     let bad = Behaviour {
         opinion: Opinion::After(5, AnalysisPhase::Failed),
         ..Behaviour::default()
@@ -198,7 +202,12 @@ fn behaviours() -> [(u32, Behaviour); 2] {
         fate: Fate::Pending,
         ..Behaviour::default()
     };
-    [(BAD, bad), (NEVER_READY, never_ready)]
+    // Long enough that what an experiment has of the traffic is in force meanwhile.
+    let good = Behaviour {
+        opinion: Opinion::After(12, AnalysisPhase::Successful),
+        ..Behaviour::default()
+    };
+    [(GOOD, good), (BAD, bad), (NEVER_READY, never_ready)]
 }
 
 fn seen(world: &World, group: Group) -> Seen {

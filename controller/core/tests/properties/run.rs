@@ -202,7 +202,7 @@ fn at_rest(world: &World) -> Result<(), String> {
         )?;
         require(
             nothing_is_left(world),
-            "a route has a rule or a label of the controller's own",
+            "a route has a rule, a ref or a label of the controller's own, or an experiment is marked",
         )?;
         let in_force =
             |traffic: &kulta_core::status::Traffic| traffic.verified && traffic.requested.percent() == 0;
@@ -234,7 +234,12 @@ fn old_pods(world: &World) -> u32 {
 }
 
 fn nothing_is_left(world: &World) -> bool {
-    world.managed_rules().is_empty() && !world.is_labelled()
+    let marked = world
+        .cluster
+        .analysis_runs
+        .iter()
+        .any(|run| run.pods.are_routed());
+    world.managed_rules().is_empty() && !world.is_labelled() && world.cluster.shares().is_empty() && !marked
 }
 
 /// Pods bear what belongs to their part, and a restart has come to its end.

@@ -11,7 +11,7 @@ use crate::simulation::analysis::Opinion;
 use crate::simulation::builder::{
     MANAGED_ROUTES, RolloutBuilder, analyse, analysis, backend, basic, blue_green, blue_green_by_route,
     experiment, gate, gates, header_route, in_progress, mirror_route, named, no_header_route, pause,
-    pause_for, promotion_analysis, role, route, routed, weight,
+    pause_for, promotion_analysis, role, route, routed, sharing_experiment, weight,
 };
 use crate::simulation::cluster::{ACTIVE, CANARY, PREVIEW, STABLE};
 use crate::simulation::controller::Faults;
@@ -179,6 +179,8 @@ pub(crate) fn random_steps(random: &mut Rng, routed: bool) -> Vec<Step> {
             0..=5 => weight(random.u32(0..=20) * 5),
             6 => pause(),
             7 | 8 => pause_for(random.i64(0..20)),
+            // Beside weights of up to 100 %: what does not fit has no share.
+            9 if routed && random.bool() => sharing_experiment(random.u32(0..=6) * 5),
             9 if random.bool() => experiment(),
             9 => analyse(),
             10 => gate(),

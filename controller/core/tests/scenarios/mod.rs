@@ -10,6 +10,7 @@ mod deadline;
 mod deploy;
 mod duration;
 mod experiment;
+mod experiment_shares;
 mod gate;
 mod history;
 mod managed;

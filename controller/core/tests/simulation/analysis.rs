@@ -5,6 +5,8 @@ use kulta_core::analysis::run::AnalysisPhase;
 use kulta_core::history::Evidence;
 use kulta_core::observed::{AnalysisRunView, Judge};
 
+use super::sharing::Pods;
+
 /// What the analyses of one version find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Opinion {
@@ -34,14 +36,17 @@ pub(crate) struct AnalysisRun {
     /// It says why it can't begin.
     pub(crate) held: bool,
     pub(crate) spec: serde_json::Value,
+    /// What routes may send to, if it is an experiment.
+    pub(crate) pods: Pods,
 }
 
 impl AnalysisRun {
     /// Lets a second pass. True: something changed.
     pub(crate) fn step(&mut self, tick: u64, opinion: Opinion) -> bool {
         if self.phase.completed() {
-            return false;
+            return self.pods.go(tick);
         }
+        let moved = self.pods.come(tick, self.created_at);
         let before = self.phase;
         let was_held = self.held;
         self.held = opinion == Opinion::Held && !self.terminate;
@@ -49,12 +54,15 @@ impl AnalysisRun {
             _ if self.terminate => AnalysisPhase::Successful,
             Opinion::After(ticks, phase) if tick >= self.created_at + ticks => phase,
             Opinion::Held => AnalysisPhase::Pending,
+            // Once it has begun, it goes on.
+            _ if before == AnalysisPhase::Pending && !self.pods.are_ready() => AnalysisPhase::Pending,
             _ => AnalysisPhase::Running,
         };
-        self.phase != before || self.held != was_held
+        moved || self.phase != before || self.held != was_held
     }
 
-    pub(crate) fn view(&self) -> AnalysisRunView {
+    /// What the controller sees of it, with endpoints as of `endpoints`.
+    pub(crate) fn view(&self, endpoints: u64) -> AnalysisRunView {
         let message = match self.phase {
             AnalysisPhase::Pending if self.held => "the Secret \"token\" can't be read",
             AnalysisPhase::Failed => "Metric \"errors\" assessed Failed due to failed (1) > failureLimit (0)",
@@ -76,6 +84,7 @@ impl AnalysisRun {
                 phase: self.phase,
                 value: "0.2".to_owned(),
             }],
+            sharing: self.pods.view(endpoints),
         }
     }
 }

@@ -2,14 +2,16 @@
 
 use kulta_core::analysis::run::AnalysisPhase;
 use kulta_core::observed::{ApplyFailure, FailureKind, Judge};
-use kulta_core::plan::{Action, LabelChange, RuleChange, WeightChange};
+use kulta_core::plan::{Action, BackendChange, LabelChange, RuleChange, WeightChange};
 use kulta_core::revision::TemplateDigest;
 use kulta_core::spec::RouteReference;
 
 use super::analysis::AnalysisRun;
 use super::cluster::{Cluster, ROLLOUT};
 use super::replica_set::{Darkness, ReplicaSet};
+use super::route::change_backends;
 use super::service::Selection;
+use super::sharing::Pods;
 use super::template::Admission;
 
 /// Why a write was not done.
@@ -194,17 +196,33 @@ impl Cluster {
             } => {
                 let run = self.write_analysis_run(*judge, name, resource_version)?;
                 require(run.uid.to_string() == *uid, "another AnalysisRun of that name")?;
+                let pods = run.pods.clone();
+                let named = self.shares().into_iter().map(str::to_owned);
+                let forsaken: Vec<_> = named
+                    .filter(|service| pods.answers(service, self.tick).is_some())
+                    .collect();
+                self.forsaken.extend(forsaken);
                 self.analysis_runs
                     .retain(|other| (other.judge, &other.name) != (*judge, name));
+                Ok(())
+            }
+            Action::MarkExperiment {
+                name,
+                resource_version,
+                routed,
+            } => {
+                let run = self.write_analysis_run(Judge::Experiment, name, resource_version)?;
+                run.pods.routed = Some(routed.clone());
                 Ok(())
             }
             Action::SetRouteWeights {
                 route,
                 generation,
                 changes,
+                backends,
                 rules,
                 label,
-            } => self.set_weights(route, *generation, (changes, rules, label.as_ref())),
+            } => self.set_weights(route, *generation, (changes, backends, rules, label.as_ref())),
             Action::InjectMetadata {
                 name,
                 resource_version,
@@ -278,6 +296,7 @@ impl Cluster {
             phase: AnalysisPhase::Pending,
             held: false,
             spec: spec.clone(),
+            pods: Pods::of(name, spec),
         });
         Ok(())
     }
@@ -353,7 +372,12 @@ impl Cluster {
         &mut self,
         reference: &RouteReference,
         generation: i64,
-        (changes, rules, label): (&[WeightChange], &[RuleChange], Option<&LabelChange>),
+        (changes, refs, rules, label): (
+            &[WeightChange],
+            &[BackendChange],
+            &[RuleChange],
+            Option<&LabelChange>,
+        ),
     ) -> Result<(), Refusal> {
         let spared = self
             .environment
@@ -389,8 +413,11 @@ impl Cluster {
             )?;
             backend.weight = Some(*to);
         }
+        for change in refs {
+            change_backends(&mut backends, change).map_err(conflict)?;
+        }
         route.relabel(label).map_err(conflict)?;
-        if !changes.is_empty() || !rules.is_empty() {
+        if !changes.is_empty() || !refs.is_empty() || !rules.is_empty() {
             route.rules_manager = Some(kulta_core::FIELD_MANAGER.to_owned());
         }
         route.change(tick, backends, rules).map_err(conflict)?;

@@ -7,8 +7,8 @@ use kulta_core::observed::BackendView;
 use kulta_core::spec::{
     Amount, Analysis, BackgroundAnalysis, BlueGreen, CanaryScale, Gates, HeaderMatch, HeaderRoute, Method,
     MirrorRoute, PodMetadata, PodRules, Promotion, PromotionAnalysis, RequestMatch, Route as NamedRoute,
-    RouteKind, RouteLabel, RouteReference, RoutedCanary, RunHistory, Spec, Step, TextMatch, TrafficRouting,
-    Weight, Whole,
+    RouteKind, RouteLabel, RouteReference, RoutedCanary, RunHistory, Spec, Step, StepExperiment, TextMatch,
+    TrafficRouting, Weight, Whole,
 };
 
 use super::cluster::{ACTIVE, CANARY, Cluster, NAMESPACE, PREVIEW, STABLE};
@@ -47,6 +47,11 @@ pub(crate) fn on_whole(steps: &mut [Step], whole: Whole) {
         if let Step::SetWeight(weight) | Step::SetCanaryScale(CanaryScale::Weight(weight)) = step {
             *weight = weight.on(whole);
         }
+        if let Step::Experiment(experiment) = step {
+            for share in experiment.shares.values_mut() {
+                *share = share.on(whole);
+            }
+        }
     }
 }
 
@@ -76,7 +81,20 @@ pub(crate) fn analyse() -> Step {
 /// The step `experiment`.
 pub(crate) fn experiment() -> Step {
     let template = |spec_ref: &str| serde_json::json!({"name": spec_ref, "specRef": spec_ref});
-    Step::Experiment(serde_json::json!({"templates": [template("stable"), template("canary")]}))
+    Step::Experiment(StepExperiment {
+        definition: serde_json::json!({"templates": [template("stable"), template("canary")]}),
+        shares: BTreeMap::new(),
+    })
+}
+
+/// The step `experiment` whose templates `baseline` and `canary` have this share of the traffic each.
+pub(crate) fn sharing_experiment(percent: u32) -> Step {
+    let template = |name: &str, spec_ref: &str| serde_json::json!({"name": name, "specRef": spec_ref, "weight": percent});
+    let share = |name: &str| (name.to_owned(), Weight::new(percent).expect("a percentage"));
+    Step::Experiment(StepExperiment {
+        definition: serde_json::json!({"templates": [template("baseline", "stable"), template("canary", "canary")]}),
+        shares: ["baseline", "canary"].map(share).into(),
+    })
 }
 
 /// Gates, told from others by `hash`.

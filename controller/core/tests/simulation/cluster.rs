@@ -120,6 +120,10 @@ pub(crate) struct Cluster {
     pub(crate) overlaps_with: Option<String>,
     /// Revisions whose ReplicaSets a user deleted.
     pub(crate) deleted_by_user: BTreeSet<String>,
+    /// Services of experiments that the controller deleted while a route named them.
+    pub(crate) forsaken: BTreeSet<String>,
+    /// Services that are no experiment's, whatever is written of them.
+    pub(crate) others: BTreeSet<String>,
     next_uid: u64,
 }
 
@@ -165,6 +169,8 @@ impl Cluster {
             refuses_analyses: false,
             overlaps_with: None,
             deleted_by_user: BTreeSet::new(),
+            forsaken: BTreeSet::new(),
+            others: BTreeSet::new(),
             next_uid: 1,
         }
     }

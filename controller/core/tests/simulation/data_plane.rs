@@ -5,6 +5,7 @@ use kulta_core::observed::BackendView;
 use super::cluster::{Cluster, NAMESPACE, NEW_SIDE, STABLE_SIDE, promised};
 use super::route::Author;
 use super::service::Selection;
+use super::sharing::is_share;
 
 /// Ticks until kube-proxy knows of other endpoints.
 const DIRECT_LAG: u64 = 1;
@@ -47,6 +48,9 @@ impl Cluster {
 
     /// Why requests to the Service fail, if they do and the environment is not to blame.
     fn unanswered(&self, service: &str, seen: u64) -> Option<String> {
+        if self.share_answers(service) == Some(false) {
+            return Some(format!("no pod of an experiment behind {service}"));
+        }
         let service = self.services.get(service)?;
         match service.selection.at(seen) {
             Selection::Absent => None,
@@ -75,6 +79,9 @@ impl Cluster {
 /// Whether requests go to `backend`, and the controller has a say in it: it wrote the weights, or nobody can
 /// write them because the rule names only one of the two Services.
 fn directed(backend: &BackendView, all: &[BackendView], author: Author) -> bool {
+    if is_share(backend) {
+        return backend.weight != Some(0) && author == Author::Controller;
+    }
     let is_stable = is_one_of(backend, STABLE_SIDE);
     let ours = is_stable || is_one_of(backend, NEW_SIDE);
     let other = if is_stable { NEW_SIDE } else { STABLE_SIDE };

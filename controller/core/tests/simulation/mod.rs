@@ -16,6 +16,7 @@ pub(crate) mod replica_set;
 pub(crate) mod route;
 pub(crate) mod rules;
 pub(crate) mod service;
+pub(crate) mod sharing;
 pub(crate) mod template;
 pub(crate) mod user;
 pub(crate) mod world;

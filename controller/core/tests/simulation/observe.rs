@@ -1,14 +1,13 @@
 //! What the controller sees of the cluster.
 
 use kulta_core::observed::{
-    AnalysisRunView, ApplyFailure, Observed, Pods, Presence, ReplicaSetView, RolloutView, RouteView,
-    ServiceView, TemplateCheck, TemplateView,
+    AnalysisRunView, ApplyFailure, ExperimentRefs, Observed, Pods, Presence, ReplicaSetView, RolloutView,
+    RouteView, ServiceView, TemplateCheck, TemplateView,
 };
 use kulta_core::restart;
 use kulta_core::revision::replica_set_name;
 use kulta_core::spec::{InvalidSpec, RouteReference, Spec};
 
-use super::analysis::AnalysisRun;
 use super::cluster::{Cluster, NAMESPACE, ROLLOUT, Workload};
 use super::replica_set::ReplicaSet;
 use super::template::{Admission, image};
@@ -30,7 +29,7 @@ impl Cluster {
         let routes = self.routes.iter().filter(|(_, route)| route.exists);
         Caches {
             replica_sets: self.replica_sets.iter().map(ReplicaSet::view).collect(),
-            analysis_runs: self.analysis_runs.iter().map(AnalysisRun::view).collect(),
+            analysis_runs: self.analyses_as_seen(endpoints),
             services: services
                 .map(|(name, service)| (name.clone(), service.view(endpoints)))
                 .collect(),
@@ -65,14 +64,7 @@ impl Cluster {
             (reference, presence)
         });
         Observed {
-            rollout: RolloutView {
-                namespace: NAMESPACE.to_owned(),
-                name: ROLLOUT.to_owned(),
-                generation: self.rollout.generation,
-                revision: self.rollout.revision,
-                workload_generation: self.rollout.workload_generation,
-                origin: self.rollout.origin.clone(),
-            },
+            rollout: self.rollout_view(),
             spec: self.spec_as_read(),
             analysis_problems: self.rollout.analysis_problems.clone(),
             plugin_problems: self.rollout.plugin_problems.clone(),
@@ -87,10 +79,29 @@ impl Cluster {
             routes: routes.collect(),
             analysis_runs,
             analysis_names_taken: self.taken_names.clone(),
+            experiment_refs: self.experiment_refs(),
             overlaps_with: self.overlaps_with.clone(),
             failure,
             sinks: self.sinks.clone(),
             settings: self.settings,
+        }
+    }
+
+    fn experiment_refs(&self) -> ExperimentRefs {
+        ExperimentRefs {
+            others: self.others.clone(),
+            lost: self.lost_shares(),
+        }
+    }
+
+    fn rollout_view(&self) -> RolloutView {
+        RolloutView {
+            namespace: NAMESPACE.to_owned(),
+            name: ROLLOUT.to_owned(),
+            generation: self.rollout.generation,
+            revision: self.rollout.revision,
+            workload_generation: self.rollout.workload_generation,
+            origin: self.rollout.origin.clone(),
         }
     }
 

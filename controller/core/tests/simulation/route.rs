@@ -1,7 +1,7 @@
 //! Routes, the gateways that report on them, and the data planes behind the gateways.
 
 use kulta_core::observed::{BackendView, ParentReport, RouteView, RuleView, Verdict};
-use kulta_core::plan::{LabelChange, RuleChange};
+use kulta_core::plan::{BackendChange, LabelChange, RuleChange};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -390,6 +390,43 @@ impl Gateway {
             }),
         })
     }
+}
+
+/// Takes a ref out of a rule, or puts one in: the reason why not, if that can't be.
+pub(crate) fn change_backends(
+    backends: &mut Vec<BackendView>,
+    change: &BackendChange,
+) -> Result<(), &'static str> {
+    match change {
+        BackendChange::Remove { rule, index, name } => {
+            let place = backends
+                .iter()
+                .position(|other| (other.rule, other.index) == (*rule, *index) && other.name == *name);
+            backends.remove(place.ok_or("the backendRef has changed")?);
+            let behind = backends.iter_mut();
+            for backend in behind.filter(|other| other.rule == *rule && other.index > *index) {
+                backend.index -= 1;
+            }
+        }
+        BackendChange::Add {
+            rule,
+            name,
+            port,
+            weight,
+        } => {
+            let of_rule = backends.iter().filter(|other| other.rule == *rule);
+            backends.push(BackendView {
+                rule: *rule,
+                index: of_rule.count(),
+                is_service: true,
+                namespace: NAMESPACE.to_owned(),
+                name: name.clone(),
+                port: Some(*port),
+                weight: Some(*weight),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// A rule as its user first wrote it.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kulta_core::observed::ServiceView;
+use kulta_core::observed::{PortTarget, ServicePort, ServiceView};
 
 use super::log::Log;
 
@@ -24,7 +24,7 @@ pub(crate) struct Service {
     pub(crate) resource_version: u64,
     pub(crate) selector: BTreeMap<String, String>,
     pub(crate) managed_by: Option<String>,
-    pub(crate) ports: Vec<u16>,
+    pub(crate) ports: Vec<ServicePort>,
     pub(crate) selection: Log<Selection>,
     pub(crate) endpoints: Log<BTreeMap<String, u32>>,
 }
@@ -37,7 +37,7 @@ impl Service {
             resource_version: 0,
             selector,
             managed_by: None,
-            ports: vec![80],
+            ports: vec![port(80)],
             selection: Log::new(Selection::All),
             endpoints: Log::new(BTreeMap::new()),
         }
@@ -67,5 +67,14 @@ impl Service {
             ports: self.ports.clone(),
             ready_endpoints: self.endpoints.at(tick).clone(),
         }
+    }
+}
+
+/// A port without a name, of pods that listen at the same.
+pub(crate) fn port(number: u16) -> ServicePort {
+    ServicePort {
+        number,
+        name: None,
+        target: PortTarget::Number(number),
     }
 }

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use json_patch::jsonptr::{PointerBuf, Token};
 use json_patch::{AddOperation, Patch, PatchOperation, RemoveOperation, ReplaceOperation, TestOperation};
 use kulta_api::{injected, names};
-use kulta_core::observed::Judge;
-use kulta_core::plan::{LabelChange, RuleChange, WeightChange};
+use kulta_core::observed::{Judge, Routed};
+use kulta_core::plan::{BackendChange, LabelChange, RuleChange, WeightChange};
 use kulta_core::revision::TemplateDigest;
 use kulta_core::spec::{PodMetadata, RouteLabel, RouteReference, WorkloadKind};
 use serde_json::{Value, json};
@@ -118,6 +118,15 @@ impl Requests<'_> {
     /// Tells an AnalysisRun or an Experiment to end.
     pub(crate) fn terminate(self, judge: Judge, name: &str, resource_version: &str) -> Request {
         terminate(self.target(judge.into(), name), resource_version)
+    }
+
+    /// Notes on an Experiment whether routes may send to its Services.
+    pub(crate) fn mark_experiment(self, name: &str, resource_version: &str, routed: &Routed) -> Request {
+        let annotations = json!({names::IN_ROUTES_ANNOTATION: routed.to_string()});
+        Request {
+            target: self.target(Kind::Experiment, name),
+            operation: Operation::Merge(annotated(resource_version, &annotations)),
+        }
     }
 
     /// Makes `owners`, the whole list, the owners of a ReplicaSet.
@@ -359,22 +368,37 @@ pub(crate) fn delete(target: Target, uid: &str, resource_version: &str) -> Reque
     Request { target, operation }
 }
 
-/// Changes weights, managed rules and the label of a route, and nothing else. Its namespace need not be the Rollout's.
+/// What is to be changed in a route.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RouteChanges<'a> {
+    pub(crate) weights: &'a [WeightChange],
+    pub(crate) backends: &'a [BackendChange],
+    pub(crate) rules: &'a [RuleChange],
+    pub(crate) label: Option<&'a LabelChange>,
+}
+
+/// Changes weights, shares of experiments, managed rules and the label of a route, and nothing else. Its namespace need not be the
+/// Rollout's.
 pub(crate) fn change_route(
     route: &RouteReference,
     version: String,
     generation: i64,
-    changes: &[WeightChange],
-    rules: &[RuleChange],
-    label: Option<&LabelChange>,
+    changes: RouteChanges<'_>,
 ) -> Request {
+    let RouteChanges {
+        weights,
+        backends,
+        rules,
+        label,
+    } = changes;
     let target = Target {
         kind: Kind::Route(route.kind),
         key: route.into(),
         version: Some(version),
     };
     let mut operations = vec![test(["metadata", "generation"], generation.into())];
-    operations.extend(changes.iter().flat_map(change_weight));
+    operations.extend(weights.iter().flat_map(change_weight));
+    operations.extend(backends.iter().flat_map(change_backend));
     operations.extend(rules.iter().flat_map(change_rule));
     operations.extend(label.into_iter().flat_map(change_label));
     let patch = Patch(operations);
@@ -414,6 +438,36 @@ fn change_weight(change: &WeightChange) -> Vec<PatchOperation> {
         None => operations.push(add(field("weight"), (*to).into())),
     }
     operations
+}
+
+/// Never the whole list of refs: only one of them, which is known by its name.
+fn change_backend(change: &BackendChange) -> Vec<PatchOperation> {
+    const LAST: &str = "-";
+    match change {
+        BackendChange::Remove { rule, index, name } => {
+            let (rule, index) = (rule.to_string(), index.to_string());
+            let place = ["spec", "rules", rule.as_str(), "backendRefs", index.as_str()];
+            let [spec, rules, rule, refs, index] = place;
+            vec![
+                test([spec, rules, rule, refs, index, "name"], name.as_str().into()),
+                remove(place),
+            ]
+        }
+        BackendChange::Add {
+            rule,
+            name,
+            port,
+            weight,
+        } => {
+            let rule = rule.to_string();
+            let backend =
+                json!({"group": "", "kind": "Service", "name": name, "port": port, "weight": weight});
+            vec![add(
+                ["spec", "rules", rule.as_str(), "backendRefs", LAST],
+                backend,
+            )]
+        }
+    }
 }
 
 /// Never the whole list of rules: only one of them, which is known by its name.

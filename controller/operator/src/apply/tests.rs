@@ -55,6 +55,7 @@ fn split() -> Action {
             from: Some(0),
             to: 25,
         }],
+        backends: Vec::new(),
         rules: Vec::new(),
         label: None,
     }
@@ -72,6 +73,7 @@ fn managed() -> Action {
         route,
         generation,
         changes: Vec::new(),
+        backends: Vec::new(),
         rules: vec![RuleChange::Add {
             index: 0,
             rule: json!({"name": "testers"}),

@@ -6,7 +6,7 @@ use kulta_core::status::{AnalysisReference, BlueGreenState, Traffic};
 
 use super::*;
 use crate::scenario::{plan, sighting};
-use kulta_core::observed::{AnalysisRunView, Judge};
+use kulta_core::observed::{AnalysisRunView, Judge, Sharing};
 
 fn fact(kind: FactKind) -> Fact {
     Fact {
@@ -112,6 +112,7 @@ fn actions_that_keep_the_books_are_not_told() {
             route,
             generation: 1,
             changes: Vec::new(),
+            backends: Vec::new(),
             rules: Vec::new(),
             label: None,
         },
@@ -211,6 +212,7 @@ fn analyses_are_told_in_argos_words() {
         phase,
         message: "Metric \"errors\" assessed Failed".to_owned(),
         evidence: Vec::new(),
+        sharing: Sharing::default(),
     };
     let mut observed = sighting().observed;
     observed.analysis_runs = vec![run(AnalysisPhase::Failed)];
@@ -305,6 +307,7 @@ fn a_weight_that_is_asked_for_again_is_not_told() {
         verified: false,
         contest: None,
         managed_routes: Vec::new(),
+        additional: Vec::new(),
     });
     let again = Fact {
         weight: Some(weight),
@@ -412,6 +415,7 @@ fn an_analysis_is_told_by_its_own_end_and_not_by_that_of_one_whose_name_begins_a
         phase,
         message: String::new(),
         evidence: Vec::new(),
+        sharing: Sharing::default(),
     };
     observed.analysis_runs = vec![
         run("web-new-2", AnalysisPhase::Running),

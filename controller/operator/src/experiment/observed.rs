@@ -2,13 +2,14 @@
 
 use jiff::SignedDuration;
 use kube::core::DynamicObject;
-use kulta_api::Group;
 use kulta_api::experiment::{Facts, KIND, RunMetadata, Task, TemplateManifest, parse};
 use kulta_api::names::HASH_LABEL;
+use kulta_api::{Group, rollout};
 use kulta_core::experiment::{
     Analysis, Experiment, ExperimentStatus, Observed, ReplicaSetSeen, RunSeen, Seen, Template, TemplateSeen,
     TemplateStatus, Version, replica_set_name, run_name, service_name,
 };
+use kulta_core::observed::Routed;
 use kulta_core::revision::TemplateDigest;
 use kulta_core::spec::Problem;
 use serde_json::Value;
@@ -21,7 +22,7 @@ use crate::expectations::Kind;
 use crate::instance::Instance;
 use crate::key::ObjectKey;
 use crate::observe::read;
-use crate::watch::{AnalysisRun, Projection, ReplicaSet, Service};
+use crate::watch::{AnalysisRun, Projection, ReplicaSet, Service, routed};
 
 /// An Experiment as it is now.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub(super) struct Found {
     pub(super) uid: String,
     pub(super) resource_version: String,
     pub(super) status: ExperimentStatus,
+    /// What its Rollout has noted on it about routes.
+    routed: Option<Routed>,
     spec: Value,
 }
 
@@ -86,6 +89,7 @@ impl Found {
         let field = |name| live.data.get(name).cloned().unwrap_or_default();
         Some(Self {
             key: key.clone(),
+            routed: note(&live),
             uid: live.metadata.uid?,
             resource_version: live.metadata.resource_version?,
             // One that can't be read counts as lost: it is found out again.
@@ -269,6 +273,7 @@ impl ExperimentEngine {
             status: &found.status,
             templates,
             runs,
+            routed: found.routed.clone(),
             problem: self.problem(found, work).await?,
         })
     }
@@ -298,6 +303,16 @@ impl ExperimentEngine {
             service,
         })
     }
+}
+
+/// What its Rollout has noted on it about routes. Without a Rollout nobody would ever take that back.
+fn note(live: &DynamicObject) -> Option<Routed> {
+    let mut owners = live.metadata.owner_references.iter().flatten();
+    let has_rollout = owners.any(|owner| {
+        let group = Group::of(&owner.api_version);
+        owner.controller == Some(true) && owner.kind == rollout::KIND && group.is_some()
+    });
+    routed(live.metadata.annotations.as_ref()?).filter(|_| has_rollout)
 }
 
 /// Whether a Service can be called so: see the documentation of Kubernetes, "RFC 1035 Label Names".

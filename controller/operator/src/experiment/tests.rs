@@ -239,3 +239,42 @@ fn arguments_are_told_when_it_was_available_and_the_hash_that_its_pods_bear() {
     assert_eq!(fact("experiment.finishedAt"), Some("2026-01-01T00:01:00Z"));
     assert_eq!(fact("templates.canary.podTemplateHash"), Some("borne"));
 }
+
+#[tokio::test]
+async fn pods_that_routes_may_send_to_stay_until_that_is_taken_back() {
+    let over = |annotations: Value| {
+        let mut experiment = experiment();
+        experiment["spec"]["scaleDownDelaySeconds"] = json!(0);
+        experiment["metadata"]["annotations"] = annotations;
+        experiment["status"] = json!({
+            "phase": "Successful",
+            "availableAt": "2026-01-01T00:00:00Z",
+            "templateStatuses": [{
+                "name": "canary", "status": "Successful", "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1,
+                "availableReplicas": 1, "lastTransitionTime": "2026-01-01T00:00:00Z", "podTemplateHash": "canary",
+            }],
+            "conditions": [
+                {"type": "Completed", "status": "True", "reason": "ExperimentCompleted", "lastTransitionTime": "2026-01-01T00:00:00Z"},
+            ],
+        });
+        experiment
+    };
+    let noted = over(json!({"kulta.io/in-routes": "try-canary"}));
+    let mut without_rollout = noted.clone();
+    without_rollout["metadata"]["ownerReferences"] = json!([]);
+    let looks = |experiment: Value| {
+        vec![
+            expect(READ, Reply::With(200, experiment)),
+            expect(READ_SET, Reply::With(200, replica_set(1))),
+        ]
+    };
+    let goes = |experiment: Value| {
+        let mut exchanges = looks(experiment);
+        exchanges.push(expect(SCALE_SET, Reply::written("101")));
+        exchanges
+    };
+
+    reconciled(looks(noted)).await;
+    reconciled(goes(over(Value::Null))).await;
+    reconciled(goes(without_rollout)).await;
+}

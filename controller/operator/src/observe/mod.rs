@@ -104,6 +104,7 @@ pub async fn observe(context: &Context, key: &ObjectKey) -> Result<Option<Sighti
         routes: seen.routes,
         analysis_runs: seen.analysis_runs,
         analysis_names_taken: seen.analysis_names_taken,
+        experiment_refs: seen.experiment_refs,
         overlaps_with: seen.overlaps_with,
         failure: None,
         sinks: context.outbox.of(&key.namespace, &rollout.uid),

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use kulta_core::observed::{AnalysisRunView, Presence, ReplicaSetView, RouteView, ServiceView};
+use kulta_core::observed::{
+    AnalysisRunView, ExperimentRefs, Presence, ReplicaSetView, RouteView, ServiceView,
+};
 use kulta_core::run_name;
 use kulta_core::spec::RouteReference;
 
@@ -23,6 +25,7 @@ pub(super) struct Neighbourhood {
     pub(super) routes: Vec<(RouteReference, Presence<RouteView>)>,
     pub(super) analysis_runs: Vec<AnalysisRunView>,
     pub(super) analysis_names_taken: BTreeSet<String>,
+    pub(super) experiment_refs: ExperimentRefs,
     pub(super) overlaps_with: Option<String>,
     /// It, or another one of the namespace whose pods it may share, takes its template from a workload of a kind that was not
     /// listed yet.
@@ -42,6 +45,7 @@ impl Neighbourhood {
         let overlaps_with = oldest_that_overlaps(tables, key, &rollout);
         let analysis_runs = analysis_runs(tables, key, &rollout);
         let analysis_names_taken = analysis_names_taken(tables, key, &rollout);
+        let experiment_refs = experiment_refs(tables, key, &rollout, (&analysis_runs, &routes));
         let templates = analyses::templates(tables, &rollout);
         let mut others = tables.rollouts_in(&key.namespace).map(|(_, other)| other);
         let workloads_unlisted = others.any(|other| is_unlisted(tables, other));
@@ -54,6 +58,7 @@ impl Neighbourhood {
             routes,
             analysis_runs,
             analysis_names_taken,
+            experiment_refs,
             overlaps_with,
             workloads_unlisted,
         })
@@ -114,8 +119,53 @@ fn analysis_runs(tables: &Tables, key: &ObjectKey, rollout: &Rollout) -> Vec<Ana
     let experiments = experiments.filter_map(|name| Some((name, tables.experiments.get(name)?.judged())));
     runs.chain(experiments)
         .filter(|(name, judged)| name.group == key.group && judged.is_there_for(key, rollout))
-        .map(|(_, judged)| judged.view.clone())
+        .map(|(_, judged)| with_services(tables, key, judged.view.clone()))
         .collect()
+}
+
+/// An Experiment with what is known of the Services of its templates.
+fn with_services(tables: &Tables, key: &ObjectKey, mut view: AnalysisRunView) -> AnalysisRunView {
+    let is_noted = view.sharing.noted().next().is_some();
+    for sharing in &mut view.sharing.services {
+        let service = ObjectKey::new(&key.namespace, &sharing.name);
+        sharing.named = is_noted && tables.is_in_a_route(&service);
+        let found = tables.services.get(&service);
+        // One of the same name may be an earlier experiment's, and about to go.
+        let own = found.filter(|found| found.experiment.as_ref() == Some(&view.uid));
+        let Some(own) = own else { continue };
+        // All of its pods are the template's: no others have its hash.
+        sharing.ready = ready_pods(tables, &service).into_values().sum();
+        sharing.ports.clone_from(&own.view.ports);
+    }
+    view
+}
+
+/// Whose the refs of experiments are: what is noted and remembered of them can be anybody's word.
+fn experiment_refs(
+    tables: &Tables,
+    key: &ObjectKey,
+    rollout: &Rollout,
+    (runs, routes): (&[AnalysisRunView], &[(RouteReference, Presence<RouteView>)]),
+) -> ExperimentRefs {
+    let found = |name: &str| tables.services.get(&ObjectKey::new(&key.namespace, name));
+    let noted = runs.iter().flat_map(|run| run.sharing.noted());
+    let remembered = rollout.status.traffic.iter();
+    let remembered = remembered.flat_map(|traffic| &traffic.additional);
+    let names = remembered.map(|share| share.service_name.as_str()).chain(noted);
+    let names: BTreeSet<&str> = names.collect();
+    let others = names.iter().copied();
+    let others = others.filter(|name| found(name).is_some_and(|service| service.experiment.is_none()));
+    let seen = routes.iter().filter_map(|(_, route)| route.present());
+    let lost = seen.flat_map(|route| &route.backends).filter(|backend| {
+        let is_here = backend.is_service && backend.namespace == key.namespace;
+        let name = backend.name.as_str();
+        let is_own = names.contains(name) || run_name::is_of_experiment(&key.name, name);
+        is_here && is_own && found(name).is_none()
+    });
+    ExperimentRefs {
+        others: others.map(str::to_owned).collect(),
+        lost: lost.map(|backend| backend.name.clone()).collect(),
+    }
 }
 
 /// An AnalysisRun or an Experiment.
@@ -542,6 +592,76 @@ mod tests {
 
         assert_eq!(of(&caches, "a-younger").overlaps_with.as_deref(), Some("web"));
         assert_eq!(of(&caches, "web").overlaps_with, None);
+    }
+
+    #[test]
+    fn an_experiment_is_seen_with_the_endpoints_and_ports_of_its_services() {
+        let caches = caches();
+        let mut experiment = samples::experiment("web", "web-abc-2-1");
+        experiment["status"] =
+            json!({"templateStatuses": [{"name": "canary", "serviceName": "web-abc-2-1-canary"}]});
+        put::<Experiment>(&caches, &experiment);
+        let sharing = || of(&caches, "web").analysis_runs[0].sharing.services[0].clone();
+        assert_eq!((sharing().ready, sharing().ports.len()), (0, 0));
+
+        let mut service = samples::service("web-abc-2-1-canary");
+        put::<Service>(&caches, &service);
+        assert_eq!(sharing().ports, [], "somebody else's");
+        service["metadata"]["ownerReferences"] = json!([{
+            "apiVersion": "kulta.io/v1alpha1", "kind": "Experiment", "name": "web-abc-2-1", "controller": true,
+            "uid": experiment["metadata"]["uid"],
+        }]);
+        put::<Service>(&caches, &service);
+        let endpoints = json!([pod("web-abc-2-1-canary-aaaaa"), pod("web-abc-2-1-canary-bbbbb")]);
+        let slice = samples::endpoint_slice("web-abc-2-1-canary", &endpoints);
+        put::<EndpointSlice>(&caches, &slice);
+
+        assert_eq!((sharing().ready, sharing().ports[0].number), (2, 80));
+    }
+
+    /// Anybody who may write its status, or an annotation, could have others' refs taken away.
+    #[test]
+    fn services_that_are_no_experiments_are_told_apart_whatever_is_remembered_or_noted() {
+        let caches = caches();
+        let mut rollout = samples::rollout("web");
+        rollout["status"] = json!({"canary": {
+            "requestedAt": "2026-01-01T00:00:00Z",
+            "weights": {"canary": {"weight": 0}, "additional": [
+                {"weight": 0, "serviceName": "orders", "podTemplateHash": ""},
+                {"weight": 5, "serviceName": "gone", "podTemplateHash": ""},
+            ]},
+        }});
+        put::<Rollout>(&caches, &rollout);
+        let mut experiment = samples::experiment("web", "web-abc-2-1");
+        experiment["metadata"]["annotations"] = json!({"kulta.io/in-routes": "payments"});
+        put::<Experiment>(&caches, &experiment);
+        for name in ["orders", "payments"] {
+            put::<Service>(&caches, &samples::service(name));
+        }
+
+        let others = of(&caches, "web").experiment_refs.others;
+
+        assert_eq!(others, ["orders", "payments"].map(str::to_owned).into());
+    }
+
+    #[test]
+    fn a_ref_that_an_experiment_of_a_deleted_rollout_has_left_is_known_by_its_name() {
+        let caches = caches();
+        let mut route = samples::route("web");
+        let refs = route["spec"]["rules"][0]["backendRefs"].as_array_mut().unwrap();
+        for name in [
+            "web-7xk9fq2mlp-2-1-canary",
+            "web-other",
+            "web-7xk9fq2mlp-3-1-there",
+        ] {
+            refs.push(json!({"name": name, "port": 80, "weight": 5}));
+        }
+        put::<HttpRoute>(&caches, &route);
+        put::<Service>(&caches, &samples::service("web-7xk9fq2mlp-3-1-there"));
+
+        let lost = of(&caches, "web").experiment_refs.lost;
+
+        assert_eq!(lost, ["web-7xk9fq2mlp-2-1-canary".to_owned()].into());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use kulta_api::Group;
 use kulta_api::names::{ANALYSIS_DEFINITION_ANNOTATION, HASH_LABEL};
 use kulta_core::analysis::run::AnalysisPhase;
 use kulta_core::history::Evidence;
-use kulta_core::observed::{AnalysisRunView, Judge};
+use kulta_core::observed::{AnalysisRunView, Judge, Sharing};
 use kulta_core::text;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -143,6 +143,7 @@ impl Projection for AnalysisRun {
                 // What anybody writes there becomes part of the Rollout's status.
                 message: text::message(&status.message),
                 evidence: evidence(status.metric_results),
+                sharing: Sharing::default(),
                 name: metadata.name,
                 uid: metadata.uid,
                 resource_version: metadata.resource_version,

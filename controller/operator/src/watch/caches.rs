@@ -155,6 +155,31 @@ impl Tables {
             .filter_map(|key| self.rollouts.get_key_value(&key))
     }
 
+    /// Whether any route names a Service.
+    #[must_use]
+    pub fn is_in_a_route(&self, service: &ObjectKey) -> bool {
+        fn names<K: route::Kind>(routes: &Table<Route<K>>, service: &ObjectKey) -> bool {
+            routes.values().any(|route| {
+                let mut backends = route.view.backends.iter();
+                backends.any(|backend| {
+                    backend.is_service
+                        && backend.namespace == service.namespace
+                        && backend.name == service.name
+                })
+            })
+        }
+        names(&self.http_routes, service)
+            || names(&self.grpc_routes, service)
+            || names(&self.tcp_routes, service)
+            || names(&self.tls_routes, service)
+    }
+
+    /// The Rollouts an experiment of which has this Service.
+    pub fn rollouts_sharing(&self, service: &ObjectKey) -> impl Iterator<Item = ObjectKey> {
+        let experiments = self.relations.experiments_with(service);
+        experiments.filter_map(|key| self.experiments.get(key)?.ownership.rollout(&key.namespace))
+    }
+
     /// A route; None when it is not there.
     #[must_use]
     pub fn route(&self, reference: &RouteReference) -> Option<&RouteView> {

@@ -1,10 +1,12 @@
 //! What is kept of an Experiment: how it stands, not what it runs.
 
+use std::collections::BTreeMap;
+
 use kube::core::ApiResource;
-use kulta_api::names::{ANALYSIS_DEFINITION_ANNOTATION, HASH_LABEL};
+use kulta_api::names::{ANALYSIS_DEFINITION_ANNOTATION, HASH_LABEL, IN_ROUTES_ANNOTATION};
 use kulta_api::{Group, experiment};
 use kulta_core::analysis::run::AnalysisPhase;
-use kulta_core::observed::{AnalysisRunView, Judge};
+use kulta_core::observed::{AnalysisRunView, Judge, Routed, Sharing, SharingService};
 use kulta_core::text;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -54,14 +56,37 @@ struct WrittenStatus {
 #[serde(default)]
 #[serde(rename_all = "camelCase")]
 struct WrittenTemplate {
+    name: String,
     replicas: u32,
     service_name: Option<String>,
+    pod_template_hash: String,
+}
+
+impl WrittenTemplate {
+    /// Its Service. The ports and endpoints are not known here.
+    fn sharing(self) -> Option<SharingService> {
+        Some(SharingService {
+            name: self.service_name?,
+            template: self.name,
+            hash: self.pod_template_hash,
+            ready: 0,
+            ports: Vec::new(),
+            named: false,
+        })
+    }
 }
 
 /// A status that can't be read counts as lost, as where the experiment goes on: it is found out again.
 fn readable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<WrittenStatus, D::Error> {
     let status = Value::deserialize(deserializer)?;
     Ok(WrittenStatus::deserialize(status).unwrap_or_default())
+}
+
+/// What the annotations of an Experiment say about routes.
+pub(crate) fn routed(annotations: &BTreeMap<String, String>) -> Option<Routed> {
+    annotations
+        .get(IN_ROUTES_ANNOTATION)
+        .map(|note| Routed::read(note))
 }
 
 impl Projection for Experiment {
@@ -76,9 +101,15 @@ impl Projection for Experiment {
             status,
         } = Written::deserialize(object)?;
         let mut templates = status.template_statuses.iter();
+        let has_objects = templates.any(|template| template.replicas > 0 || template.service_name.is_some());
+        let services = status.template_statuses.into_iter();
+        let sharing = Sharing {
+            routed: routed(&metadata.annotations),
+            services: services.filter_map(WrittenTemplate::sharing).collect(),
+        };
         Ok(Self {
             deleting: metadata.is_being_deleted(),
-            has_objects: templates.any(|template| template.replicas > 0 || template.service_name.is_some()),
+            has_objects,
             ownership: ownership(&metadata.owner_references),
             view: AnalysisRunView {
                 judge: Judge::Experiment,
@@ -90,6 +121,7 @@ impl Projection for Experiment {
                 // What anybody writes there becomes part of the Rollout's status.
                 message: text::message(&status.message),
                 evidence: Vec::new(),
+                sharing,
                 name: metadata.name,
                 uid: metadata.uid,
                 resource_version: metadata.resource_version,
@@ -119,6 +151,34 @@ mod tests {
         assert_eq!(experiment.view.phase, AnalysisPhase::Failed);
         assert_eq!(experiment.view.message, "5 % errors");
         assert!(matches!(experiment.ownership, Ownership::Rollout { name, .. } if name == "web"));
+    }
+
+    #[test]
+    fn services_of_templates_and_the_note_for_routes_are_read() {
+        let mut object = samples::experiment("web", "web-abc-2-1");
+        object["metadata"]["annotations"] = json!({"kulta.io/in-routes": "web-abc-2-1-canary"});
+        object["status"] = json!({"templateStatuses": [
+            {"name": "baseline"},
+            {"name": "canary", "serviceName": "web-abc-2-1-canary", "podTemplateHash": "xyz"},
+        ]});
+
+        let sharing = Experiment::project(&object).unwrap().view.sharing;
+
+        let service = SharingService {
+            template: "canary".to_owned(),
+            name: "web-abc-2-1-canary".to_owned(),
+            hash: "xyz".to_owned(),
+            ready: 0,
+            ports: Vec::new(),
+            named: false,
+        };
+        assert_eq!(sharing.noted().collect::<Vec<_>>(), ["web-abc-2-1-canary"]);
+        assert_eq!(sharing.services, [service]);
+        assert_eq!(with_status(json!({})).view.sharing.routed, None);
+
+        object["metadata"]["annotations"]["kulta.io/in-routes"] = json!("2026-01-01T00:00:00Z");
+        let left = Experiment::project(&object).unwrap().view.sharing;
+        assert!(matches!(left.routed, Some(Routed::Until(_))), "{left:?}");
     }
 
     #[test]

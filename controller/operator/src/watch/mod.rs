@@ -27,6 +27,7 @@ pub use analysis_template::{AnalysisTemplate, ClusterAnalysisTemplate, TemplateS
 pub use caches::{Caches, Table, Tables, ToDo};
 pub use endpoint_slice::{EndpointSlice, pod_prefix};
 pub use experiment::Experiment;
+pub(crate) use experiment::routed;
 pub(crate) use lost::{lacking, lost_fields};
 pub use measures::Measure;
 pub use ownership::Ownership;

@@ -37,6 +37,8 @@ pub struct Relations {
     analysis_runs_by_owner: Many<String>,
     /// Experiments by the UID of the Rollout that owns them.
     experiments_by_owner: Many<String>,
+    /// Experiments by the Services of their templates.
+    experiments_by_service: Many<ObjectKey>,
     /// Experiments of which an object has changed, and that nobody was told of yet.
     touched_experiments: BTreeSet<ObjectKey>,
     /// Rollouts by the templates that their analyses name; those of the cluster have no namespace.
@@ -114,6 +116,11 @@ impl Relations {
     /// The Experiments that the Rollout with this UID owns.
     pub fn experiments_of(&self, uid: &str) -> impl Iterator<Item = &ObjectKey> {
         self.experiments_by_owner.of(uid)
+    }
+
+    /// The Experiments whose templates have this Service.
+    pub fn experiments_with(&self, service: &ObjectKey) -> impl Iterator<Item = &ObjectKey> {
+        self.experiments_by_service.of(service)
     }
 
     /// The Experiments of which an object has changed since the last call.
@@ -403,6 +410,10 @@ impl Cached for Experiment {
     fn relate(&self, key: &ObjectKey, relations: &mut Relations, related: bool) {
         if let Ownership::Rollout { uid, .. } = &self.ownership {
             relations.experiments_by_owner.set(uid.clone(), key, related);
+            for service in &self.view.sharing.services {
+                let service = ObjectKey::new(&key.namespace, &service.name);
+                relations.experiments_by_service.set(service, key, related);
+            }
         }
     }
 
@@ -481,7 +492,8 @@ impl Cached for Service {
             }
             owners
         });
-        naming.chain(owners).collect()
+        let sharing = tables.rollouts_sharing(key);
+        naming.chain(owners).chain(sharing).collect()
     }
 }
 
@@ -511,11 +523,9 @@ impl Cached for EndpointSlice {
             .versions()
             .map(|slice| ObjectKey::new(&key.namespace, &slice.service));
         let rollouts = |service| {
-            tables
-                .relations
-                .rollouts_by_service
-                .of(&service)
-                .cloned()
+            let naming = tables.relations.rollouts_by_service.of(&service).cloned();
+            naming
+                .chain(tables.rollouts_sharing(&service))
                 .collect::<Vec<_>>()
         };
         services.flat_map(rollouts).collect()

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::core::ApiResource;
-use kulta_api::Group;
 use kulta_api::names::{FIELD_MANAGER, HASH_LABEL, MANAGED_BY_ANNOTATION};
-use kulta_core::observed::ServiceView;
+use kulta_api::{Group, experiment};
+use kulta_core::observed::{PortTarget, ServicePort, ServiceView};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::metadata::{ManagedFields, Metadata};
+use super::metadata::{ManagedFields, Metadata, OwnerReference};
 use super::projection::{Projection, Undecodable};
 
 /// A Service.
@@ -22,6 +23,16 @@ pub struct Service {
     /// The annotation that names its Rollout was written by this controller. (It is Argo Rollouts' annotation, and where
     /// that wrote it, the Rollout is one of its own.)
     pub directed_here: bool,
+    /// The UID of the Experiment that it belongs to.
+    pub experiment: Option<String>,
+}
+
+/// The Experiment that controls an object.
+fn experiment_of(owners: &[OwnerReference]) -> Option<String> {
+    let mut owners = owners.iter();
+    let owner = owners.find(|owner| owner.controller)?;
+    let is_one = owner.kind == experiment::KIND && Group::of(&owner.api_version).is_some();
+    is_one.then(|| owner.uid.clone())
 }
 
 /// Whether this controller holds the annotation that names a Service's Rollout.
@@ -46,8 +57,27 @@ struct WrittenSpec {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct WrittenPort {
     port: u16,
+    name: Option<String>,
+    target_port: Option<IntOrString>,
+}
+
+impl WrittenPort {
+    /// Without a target, and for one that is no port, it is the same as the Service's.
+    fn view(self) -> ServicePort {
+        let target = match self.target_port {
+            Some(IntOrString::String(name)) => PortTarget::Name(name),
+            Some(IntOrString::Int(number)) => PortTarget::Number(u16::try_from(number).unwrap_or(self.port)),
+            None => PortTarget::Number(self.port),
+        };
+        ServicePort {
+            number: self.port,
+            name: self.name,
+            target,
+        }
+    }
 }
 
 impl Projection for Service {
@@ -63,6 +93,7 @@ impl Projection for Service {
         let selects = spec.selector.remove(HASH_LABEL);
         Ok(Self {
             directed_here: is_directed_here(&metadata.managed_fields),
+            experiment: experiment_of(&metadata.owner_references),
             uid: metadata.uid,
             view: ServiceView {
                 managed_by: metadata.annotations.remove(MANAGED_BY_ANNOTATION),
@@ -70,7 +101,7 @@ impl Projection for Service {
                 resource_version: metadata.resource_version,
                 selector: spec.selector,
                 selects,
-                ports: spec.ports.iter().map(|port| port.port).collect(),
+                ports: spec.ports.into_iter().map(WrittenPort::view).collect(),
                 ready_endpoints: BTreeMap::new(),
             },
         })
@@ -97,7 +128,12 @@ mod tests {
         );
         assert_eq!(view.selects.as_deref(), Some("abc"));
         assert_eq!(view.managed_by.as_deref(), Some("web"));
-        assert_eq!(view.ports, [80]);
+        let port = ServicePort {
+            number: 80,
+            name: Some("http".to_owned()),
+            target: PortTarget::Number(8080),
+        };
+        assert_eq!(view.ports, [port]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod restart;
 mod traffic;
 
 use jiff::Timestamp;
-use kulta_core::observed::{Observed, Presence, RouteView};
+use kulta_core::observed::{BackendView, Observed, Presence, RouteView};
 use kulta_core::plan::{Action, Plan};
 use kulta_core::spec::{Spec, Weight, Whole};
 
@@ -29,6 +29,8 @@ pub(crate) use traffic::{NoTrafficLost, WeightWithinSteps};
 use super::cluster::{Cluster, NEW_SIDE, STABLE_SIDE};
 use super::controller::Witness;
 use super::data_plane::is_one_of;
+use super::route::change_backends;
+use super::sharing::is_share;
 
 /// Every rule.
 pub(crate) fn all() -> Vec<Box<dyn Witness>> {
@@ -83,6 +85,7 @@ fn written(observed: &Observed, plan: &Plan) -> Result<Vec<(RouteView, RouteView
             route,
             generation: _,
             changes,
+            backends,
             rules: _,
             label: _,
         } = action
@@ -100,6 +103,9 @@ fn written(observed: &Observed, plan: &Plan) -> Result<Vec<(RouteView, RouteView
                 .iter_mut()
                 .find(|other| (other.rule, other.index) == (change.rule, change.index));
             found.ok_or("a ref that is not there")?.weight = Some(change.to);
+        }
+        for change in backends {
+            change_backends(&mut after.backends, change)?;
         }
         pairs.push((seen.clone(), after));
     }
@@ -123,17 +129,17 @@ fn share_of(part: u32, all: u32) -> u32 {
 fn canary_shares(route: &RouteView) -> Vec<(usize, u32)> {
     let mut rules: Vec<usize> = route.backends.iter().map(|backend| backend.rule).collect();
     rules.dedup();
-    let total = |rule: usize, names: [&str; 2]| {
-        let refs = route
-            .backends
-            .iter()
-            .filter(|backend| backend.rule == rule && is_one_of(backend, names));
+    let total = |rule: usize, is_counted: &dyn Fn(&BackendView) -> bool| {
+        let refs = route.backends.iter().filter(|backend| backend.rule == rule);
+        let refs = refs.filter(|backend| is_counted(backend));
         let weights: Vec<u32> = refs.map(|backend| backend.weight.unwrap_or(1)).collect();
         (!weights.is_empty()).then(|| weights.iter().sum::<u32>())
     };
     let share = |rule| {
-        let (stable, canary) = (total(rule, STABLE_SIDE)?, total(rule, NEW_SIDE)?);
-        Some((rule, share_of(canary, stable + canary)))
+        let stable = total(rule, &|backend| is_one_of(backend, STABLE_SIDE))?;
+        let canary = total(rule, &|backend| is_one_of(backend, NEW_SIDE))?;
+        let shares = total(rule, &is_share).unwrap_or(0);
+        Some((rule, share_of(canary, stable + canary + shares)))
     };
     rules.into_iter().filter_map(share).collect()
 }

@@ -22,7 +22,21 @@ fn changed(generation: i64, changes: &[WeightChange], rules: &[RuleChange]) -> R
         namespace: "edge".to_owned(),
         name: "web".to_owned(),
     };
-    change_route(&route, "v1".to_owned(), generation, changes, rules, None)
+    let changes = RouteChanges {
+        weights: changes,
+        rules,
+        ..nothing()
+    };
+    change_route(&route, "v1".to_owned(), generation, changes)
+}
+
+fn nothing() -> RouteChanges<'static> {
+    RouteChanges {
+        weights: &[],
+        backends: &[],
+        rules: &[],
+        label: None,
+    }
 }
 
 fn change(index: usize, name: &str, from: Option<u32>, to: u32) -> WeightChange {
@@ -159,7 +173,11 @@ fn a_label_comes_beside_others_or_as_the_first_one_and_goes_alone() {
             namespace: "edge".to_owned(),
             name: "web".to_owned(),
         };
-        let request = change_route(&reference, "v1".to_owned(), 7, &[], &[], Some(&change));
+        let changes = RouteChanges {
+            label: Some(&change),
+            ..nothing()
+        };
+        let request = change_route(&reference, "v1".to_owned(), 7, changes);
         apply_to(&mut patched, &request).unwrap();
         assert_eq!(patched, labelled(after));
         assert_eq!(request.target.to_string(), "GRPCRoute edge/web");
@@ -421,4 +439,66 @@ mod argo {
         assert_eq!(run.target.key, rollout.beside("web-abc-2"));
         assert_eq!(replica_set.target.key, ObjectKey::new("shop", "web-abc"));
     }
+}
+
+fn split(refs: &Value) -> Value {
+    json!({"metadata": {"generation": 7}, "spec": {"rules": [{"backendRefs": refs}]}})
+}
+
+fn with_shares(backends: &[BackendChange]) -> Request {
+    let reference = RouteReference {
+        kind: RouteKind::Http,
+        namespace: "shop".to_owned(),
+        name: "web".to_owned(),
+    };
+    let changes = RouteChanges {
+        backends,
+        ..nothing()
+    };
+    change_route(&reference, "v1".to_owned(), 7, changes)
+}
+
+#[test]
+fn a_share_comes_behind_the_other_refs_and_goes_by_its_name() {
+    let pair = [
+        json!({"name": "web-stable", "weight": 90}),
+        json!({"name": "web-canary", "weight": 10}),
+    ];
+    let share = json!({"group": "", "kind": "Service", "name": "try-new", "port": 8080, "weight": 5});
+    let without = split(&json!(pair));
+    let with = split(&json!([pair[0], pair[1], share]));
+    let mut route = without.clone();
+
+    let added = BackendChange::Add {
+        rule: 0,
+        name: "try-new".to_owned(),
+        port: 8080,
+        weight: 5,
+    };
+    apply_to(&mut route, &with_shares(&[added])).unwrap();
+    assert_eq!(route, with);
+
+    let removed = |name: &str| BackendChange::Remove {
+        rule: 0,
+        index: 2,
+        name: name.to_owned(),
+    };
+    assert!(apply_to(&mut route.clone(), &with_shares(&[removed("try-old")])).is_err());
+    apply_to(&mut route, &with_shares(&[removed("try-new")])).unwrap();
+    assert_eq!(route, without);
+}
+
+#[test]
+fn a_note_on_an_experiment_is_for_the_experiment_as_it_was_seen() {
+    let left = "2026-01-01T00:00:00Z";
+    let until = Routed::Until(left.parse().unwrap());
+    let now = Routed::Now(["try-a", "try-b"].map(str::to_owned).into());
+    let marked = with(|requests| requests.mark_experiment("try", "7", &now));
+    let released = with(|requests| requests.mark_experiment("try", "8", &until));
+
+    let note = |version: &str, note: &str| json!({"metadata": {"resourceVersion": version, "annotations": {"kulta.io/in-routes": note}}});
+    assert_eq!(merge(&marked), &note("7", "try-a,try-b"));
+    assert_eq!(merge(&released), &note("8", left));
+    assert_eq!((Routed::read("try-a,try-b"), Routed::read(left)), (now, until));
+    assert_eq!(marked.target.to_string(), "Experiment shop/try");
 }

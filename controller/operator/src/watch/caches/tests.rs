@@ -354,6 +354,21 @@ fn rollouts_that_have_just_gone_are_forgotten_the_second_time() {
 }
 
 #[test]
+fn endpoints_and_the_service_of_an_experiment_concern_its_rollout() {
+    let caches = caches();
+    let mut experiment = samples::experiment("web", "web-abc-2-1");
+    experiment["status"] = json!({"templateStatuses": [{"name": "canary", "serviceName": "try"}]});
+    put::<Experiment>(&caches, &experiment);
+    let slice = samples::endpoint_slice("try", &Value::Null);
+
+    let slice = caches.apply(&key("slice"), &Arc::new(EndpointSlice::project(&slice).unwrap()));
+    let service = Arc::new(Service::project(&samples::service("try")).unwrap());
+    let service = caches.apply(&key("try"), &service);
+
+    assert_eq!((slice, service), ([key("web")].into(), [key("web")].into()));
+}
+
+#[test]
 fn an_experiment_is_touched_by_its_replica_sets_and_its_analyses() {
     let caches = caches();
     let owner = |mut object: Value| {
