@@ -15,6 +15,9 @@ pub use self::status::{
     AnalysisState, Condition, ConditionKind, ExperimentStatus, TemplateState, TemplateStatus,
 };
 
+/// How soon to look again whether what was taken away is gone.
+const GONE_RETRY: SignedDuration = SignedDuration::from_secs(5);
+
 mod analyses;
 mod outcome;
 pub mod status;
@@ -378,6 +381,10 @@ impl Draft<'_> {
         let Some(due) = self.gone_at() else { return };
         if self.now >= due {
             self.scale_down();
+            if self.has_pods() {
+                // A Service that is slow to go tells nobody.
+                self.look_again(after(self.now, GONE_RETRY));
+            }
         } else if self.has_pods() {
             self.look_again(due);
         }

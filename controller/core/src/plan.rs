@@ -306,7 +306,7 @@ pub enum BackendChange {
         /// Name of the ref: precondition.
         name: String,
     },
-    /// Put a ref behind the others.
+    /// Put a ref behind the others, with no weight.
     Add {
         /// Index of the rule.
         rule: usize,
@@ -314,8 +314,6 @@ pub enum BackendChange {
         name: String,
         /// Its port.
         port: u16,
-        /// The weight.
-        weight: u32,
     },
 }
 

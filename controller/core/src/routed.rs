@@ -32,13 +32,15 @@ pub(crate) fn reconcile(
     sizes.stable = sizes.stable.max(wanted.rest().of(spec.replicas));
     let safety = safety(draft, spec, canary, revisions, &view, &sizes);
     let weight = safety.nearest(draft, &view, wanted);
+    let (shares, experiment_runs) = shares::wanted(draft, spec, routing, revisions, (&view, &safety), weight);
     let beside = Beside {
         managed: Managed {
             asked: wanted_rules(draft, spec, routing, revisions, &sizes),
             may_add: safety.can_rise,
             may_remove: safety.can_fall(),
         },
-        shares: shares::wanted(draft, spec, routing, revisions, (&view, &safety), weight),
+        shares,
+        experiment_runs,
     };
     let rules_complete = traffic::reconcile(draft, routing, &view, weight, &beside);
     let verified = draft

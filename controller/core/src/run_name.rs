@@ -8,8 +8,8 @@ use crate::revision;
 /// number of 20 digits, the longest purpose and an attempt.
 const ROLLOUT_BYTES: usize = 128;
 
-/// The hashes of revisions are no shorter, be they KULTA's or Argo Rollouts'.
-const SHORTEST_HASH: usize = 8;
+/// The hashes of revisions are hardly ever shorter, be they KULTA's or Argo Rollouts', which are numbers of 32 bits in letters.
+const SHORTEST_HASH: usize = 6;
 
 /// How the names of a Rollout's analyses begin, up to the hash of the revision: its name and `-`. A long name is cut, and
 /// what was cut told apart by a hash of the whole name.

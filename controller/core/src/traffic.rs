@@ -14,6 +14,7 @@ use crate::status::{AdditionalWeight, ConditionType, Contest, Reason, Traffic, T
 use self::aim::{Aim, Work};
 pub(crate) use self::safety::Safety;
 pub(crate) use self::shares::{Share, known as known_shares, release, remembered_by};
+use self::shares::{Turn, Turns};
 
 mod aim;
 mod contest;
@@ -177,9 +178,9 @@ fn is_split_at(pair: &Pair<'_>, weight: Weight) -> bool {
 fn changes<'a>(
     pair: &'a Pair<'a>,
     weight: Weight,
-    shares: &'a [Share<'a>],
+    shares: &'a [Turn<'a>],
 ) -> impl Iterator<Item = WeightChange> + 'a {
-    versions(pair, weight, shares::left(weight, shares)).chain(shares::weights(pair, shares))
+    versions(pair, weight, shares::left(pair, weight, shares)).chain(shares::weights(pair, shares))
 }
 
 /// The changes that give the two versions their weights. Where a Service is named more than once in a rule (on several ports), its
@@ -235,6 +236,8 @@ pub(crate) struct Beside<'a> {
     pub(crate) managed: Managed<'a>,
     /// The shares of experiments: together no more than what the canary leaves.
     pub(crate) shares: Vec<Share<'a>>,
+    /// The step under way has an experiment that runs: what it has no share of now, it may have again.
+    pub(crate) experiment_runs: bool,
 }
 
 /// Writes `desired` and what is to be beside it into the routes where it is not there yet, and records in the status what is in
@@ -261,8 +264,11 @@ pub(crate) fn reconcile(
     };
     let mut contest = previous.as_ref().and_then(|traffic| traffic.contest.clone());
     contest = contest.filter(|contest| draft.now < after(contest.corrected_at, CONTEST_MEMORY));
-    let accepted = is_accepted(draft, view, previous.as_ref());
-    let shares = shares::in_turn(draft.observed, view, &beside.shares, accepted);
+    let turns = Turns {
+        accepted: is_accepted(draft, view, previous.as_ref()),
+        over_and_rejected: !beside.experiment_runs && view.is_rejected(),
+    };
+    let shares = shares::in_turn(draft.observed, view, &beside.shares, turns);
     let aim = Aim::of(routing, previous.as_ref(), desired, (&beside.managed, &shares));
     let stable = draft.observed.stable_service.as_ref();
     let stable = stable.and_then(Presence::present);
@@ -298,7 +304,9 @@ pub(crate) fn reconcile(
 
 /// Whether gateways have accepted what is in the routes now.
 fn is_accepted(draft: &Draft<'_>, view: &View<'_>, previous: Option<&Traffic>) -> bool {
-    let since = previous.map_or(draft.now, |traffic| traffic.requested_at);
+    // What was written without its status was written later than that says.
+    let told = previous.filter(|_| shares::are_as_remembered(&draft.status, view));
+    let since = told.map_or(draft.now, |traffic| traffic.requested_at);
     let deadline = draft.observed.settings.route_acceptance_deadline;
     Acceptance::of(view.seen(), since, draft.now, deadline).in_force
 }
@@ -367,8 +375,9 @@ fn record(
     let mut acceptance = Acceptance::of(view.seen(), requested_at, now, deadline);
     let written = writing == Writing::Unneeded;
     let was_in_force = previous.as_ref().is_some_and(|traffic| traffic.verified);
-    if written && was_in_force && !acceptance.in_force {
-        // Somebody has edited the route, and the gateway gets its time to look at it.
+    let untold = !shares::are_as_remembered(&draft.observed.status, view);
+    if written && (was_in_force && !acceptance.in_force || untold) {
+        // Somebody has edited the route, or it was written and its status was not: the gateway gets its time to look at it.
         requested_at = now;
         acceptance = Acceptance::of(view.seen(), requested_at, now, deadline);
     }

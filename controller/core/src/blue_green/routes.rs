@@ -36,6 +36,7 @@ pub(super) fn reconcile(
             may_remove: safety.can_fall(),
         },
         shares: Vec::new(),
+        experiment_runs: false,
     };
     traffic::reconcile(draft, routing, &view, weight, &beside);
     note_users(draft, spec);

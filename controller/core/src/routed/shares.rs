@@ -16,7 +16,7 @@ use crate::spec::{Spec, Step, StepExperiment, TrafficRouting, Weight};
 use crate::status::AdditionalWeight;
 use crate::traffic::{Safety, Share, View, remembered_by};
 
-/// The shares to have, beside a canary of `weight`.
+/// The shares to have, beside a canary of `weight`, and whether there is an experiment under way that they are of.
 pub(super) fn wanted<'a>(
     draft: &mut Draft<'a>,
     spec: &Spec,
@@ -24,45 +24,26 @@ pub(super) fn wanted<'a>(
     revisions: &Revisions<'_>,
     (view, safety): (&View<'_>, &Safety),
     weight: Option<Weight>,
-) -> Vec<Share<'a>> {
+) -> (Vec<Share<'a>>, bool) {
     let observed = draft.observed;
     let most = weight.map_or(0, |weight| weight.on(routing.whole).rest().parts());
     let may_begin = may_begin(draft, spec, view);
-    let stable = observed.stable_service.as_ref().and_then(Presence::present);
+    let experiment = under_way(draft, spec, revisions);
     let mut wanted = Vec::new();
-    if let Some((step, run)) = under_way(draft, spec, revisions) {
+    if let Some((step, run)) = experiment {
         let noted: BTreeSet<&str> = run.sharing.noted().collect();
-        let services = run.sharing.services.iter().filter(|service| service.ready > 0);
-        for service in services {
-            let before = before(observed, routing, &service.name);
+        for service in &run.sharing.services {
             let asked = step.shares.get(&service.template).map(|share| share.parts());
-            // What is held does not grow.
-            let parts = asked.map(|asked| {
-                if may_begin {
-                    asked
-                } else {
-                    asked.min(before.unwrap_or(0))
-                }
-            });
+            let before = before(observed, routing, &service.name);
+            let parts = asked.map(|asked| parts_of(service, asked, before, may_begin));
             let is_known = before.is_some() || noted.contains(service.name.as_str());
-            let is_somebodys = !is_known && view.names_otherwise(&observed.rollout.namespace, &service.name);
-            if let Some(share) = parts
-                .filter(|_| !is_somebodys)
-                .map(|parts| share_of(service, parts))
-                .filter(|share| view.fits(share, stable))
-            {
+            let share = parts.map(|parts| share_of(service, parts));
+            if let Some(share) = share.filter(|share| can_be(observed, view, share, is_known)) {
                 add(&mut wanted, share, most);
             }
         }
-        let unnoted = wanted.iter().any(|share| !noted.contains(share.service));
-        if may_begin && unnoted {
-            let shared = wanted.iter().map(|share| share.service);
-            let services = noted.iter().copied().chain(shared).map(str::to_owned);
-            draft.act(Action::MarkExperiment {
-                name: run.name.clone(),
-                resource_version: run.resource_version.clone(),
-                routed: Routed::Now(services.collect()),
-            });
+        if may_begin {
+            note(draft, run, &wanted);
         }
         wanted.retain(|share| {
             noted.contains(share.service) || before(observed, routing, share.service).is_some()
@@ -75,7 +56,45 @@ pub(super) fn wanted<'a>(
             add(&mut wanted, share, most);
         }
     }
-    wanted
+    (wanted, experiment.is_some())
+}
+
+/// What a Service is to have that is asked to have so many parts.
+fn parts_of(service: &SharingService, asked: u32, before: Option<u32>, may_begin: bool) -> u32 {
+    if service.ready == 0 {
+        return 0;
+    }
+    // What is held does not grow.
+    if may_begin {
+        asked
+    } else {
+        asked.min(before.unwrap_or(0))
+    }
+}
+
+/// Whether there can be a ref with this share. One that is there already stays without a weight until its pods answer again, if
+/// there is a Service to refer to.
+fn can_be(observed: &Observed, view: &View<'_>, share: &Share<'_>, is_known: bool) -> bool {
+    let stable = observed.stable_service.as_ref().and_then(Presence::present);
+    if share.parts == 0 {
+        return is_known && !observed.experiment_refs.lost.contains(share.service);
+    }
+    let is_somebodys = !is_known && view.names_otherwise(&observed.rollout.namespace, share.service);
+    !is_somebodys && view.fits(share, stable)
+}
+
+/// Notes on the experiment what routes may send to, before they do.
+fn note(draft: &mut Draft<'_>, run: &AnalysisRunView, wanted: &[Share<'_>]) {
+    let noted: BTreeSet<&str> = run.sharing.noted().collect();
+    if wanted.iter().all(|share| noted.contains(share.service)) {
+        return;
+    }
+    let services = wanted.iter().map(|share| share.service).chain(noted);
+    draft.act(Action::MarkExperiment {
+        name: run.name.clone(),
+        resource_version: run.resource_version.clone(),
+        routed: Routed::Now(services.map(str::to_owned).collect()),
+    });
 }
 
 /// The share that a Service has had before.
@@ -95,7 +114,7 @@ fn on_whole(observed: &Observed, routing: &TrafficRouting, share: &AdditionalWei
 /// Adds a share for which there is room, and that is not there yet.
 fn add<'a>(shares: &mut Vec<Share<'a>>, share: Share<'a>, most: u32) {
     let taken: u32 = shares.iter().map(|share| share.parts).sum();
-    let has_room = share.parts > 0 && share.parts <= most.saturating_sub(taken);
+    let has_room = share.parts <= most.saturating_sub(taken);
     if has_room && shares.iter().all(|other| other.service != share.service) {
         shares.push(share);
     }

@@ -1,6 +1,6 @@
 //! What is to be in the routes, and what a route lacks of it.
 
-use super::{Share, shares};
+use super::{Turn, shares};
 use crate::managed::{self, Managed};
 use crate::observed::{RouteView, ServiceView};
 use crate::plan::{BackendChange, LabelChange, RuleChange, WeightChange};
@@ -13,7 +13,7 @@ pub(super) struct Aim<'a> {
     routing: &'a TrafficRouting,
     weight: Weight,
     managed: &'a Managed<'a>,
-    shares: &'a [Share<'a>],
+    shares: &'a [Turn<'a>],
     /// Managed routes that were asked for before.
     before: &'a [String],
     /// The same was asked for before: what is missing has been changed by somebody.
@@ -47,15 +47,18 @@ impl<'a> Aim<'a> {
         routing: &'a TrafficRouting,
         previous: Option<&'a Traffic>,
         weight: Weight,
-        (managed, shares): (&'a Managed<'a>, &'a [Share<'a>]),
+        (managed, shares): (&'a Managed<'a>, &'a [Turn<'a>]),
     ) -> Self {
         let before = previous.map_or(&[][..], |traffic| &traffic.managed_routes);
         let was_asked_for = |name: &str| before.iter().any(|before| before == name);
         // The same share on another scale is written anew, and nobody has interfered.
         let is_same = |before: Weight| before == weight && before.whole() == weight.whole();
         let same_weight = previous.is_some_and(|traffic| is_same(traffic.requested));
-        let written: Vec<_> = shares.iter().map(Share::written).collect();
-        let same_shares = previous.is_some_and(|traffic| traffic.additional == written);
+        // Their weights come and go in turns.
+        let names = shares.iter().map(Turn::service);
+        let same_shares = previous.is_some_and(|traffic| {
+            names.eq(traffic.additional.iter().map(|share| share.service_name.as_str()))
+        });
         let mut asked = managed.asked.iter();
         Self {
             routing,
@@ -77,7 +80,7 @@ impl<'a> Aim<'a> {
         (reference, route): (&RouteReference, &RouteView),
         pairs: &[Pair<'_>],
     ) -> Work {
-        let shares = self.shares(namespace, reference, route, pairs);
+        let shares = self.shares(namespace, reference);
         let rules = self.managed.changes(
             namespace,
             self.routing,
@@ -90,9 +93,15 @@ impl<'a> Aim<'a> {
         let changes: Vec<_> = kept()
             .flat_map(|pair| super::changes(pair, self.weight, shares))
             .collect();
-        let backends: Vec<_> = kept()
-            .flat_map(|pair| shares::backends(pair, shares, stable))
+        let refs = |rule: usize| route.backends.iter().filter(move |backend| backend.rule == rule);
+        let mut backends: Vec<_> = kept()
+            .flat_map(|pair| {
+                let room = MOST_BACKENDS.saturating_sub(refs(pair.rule).count());
+                shares::backends(pair, shares, stable, room)
+            })
             .collect();
+        // A new ref can wait: a policy that refuses it is not to keep weights from being changed.
+        backends.retain(|change| changes.is_empty() || matches!(change, BackendChange::Remove { .. }));
         let is_split = changes.is_empty() && backends.is_empty() && rules.changes.is_empty();
         let label = self.label_change(route, is_split);
         Work {
@@ -107,22 +116,10 @@ impl<'a> Aim<'a> {
         }
     }
 
-    /// The shares that a route can have: what is wrong with the others is told, and holds the rollout.
-    fn shares(
-        &self,
-        namespace: &str,
-        reference: &RouteReference,
-        route: &RouteView,
-        pairs: &[Pair<'_>],
-    ) -> &'a [Share<'a>] {
-        let others = |pair: &Pair<'_>| {
-            let refs = route.backends.iter().filter(|backend| backend.rule == pair.rule);
-            refs.count().saturating_sub(pair.shares.len())
-        };
-        let shares = self.shares;
-        let has_room = |pair: &Pair<'_>| others(pair).saturating_add(shares.len()) <= MOST_BACKENDS;
-        if reference.namespace == namespace && pairs.iter().all(has_room) {
-            shares
+    /// The shares that a route can have: that one can't is told, and holds the rollout.
+    fn shares(&self, namespace: &str, reference: &RouteReference) -> &'a [Turn<'a>] {
+        if reference.namespace == namespace {
+            self.shares
         } else {
             &[]
         }

@@ -90,13 +90,115 @@ pub(super) fn refs<'a>(
     refs.filter(of_known).collect()
 }
 
+/// A share on its way to what is wanted. A ref comes with no weight, has it once gateways have accepted that, and goes the same
+/// way back: they learn of a route and of what it sends to in an order of their own, and a request for what one does not know yet,
+/// or no more, is an error.
+#[derive(Debug)]
+pub(super) struct Turn<'a> {
+    share: Share<'a>,
+    /// Refs without a weight may have it now.
+    may_rise: bool,
+}
+
+impl Turn<'_> {
+    /// Whose it is.
+    pub(super) fn service(&self) -> &str {
+        self.share.service
+    }
+
+    /// What the ref in a rule is to carry now.
+    fn carried(&self, pair: &Pair<'_>) -> u32 {
+        let mut refs = pair.shares.iter();
+        match refs.find(|backend| backend.name == self.share.service) {
+            Some(backend) if backend.weight != Some(0) || self.may_rise => self.share.parts,
+            Some(_) | None => 0,
+        }
+    }
+
+    /// The share as the status tells it: it has it once it has it everywhere.
+    fn told(&self, view: &View<'_>) -> AdditionalWeight {
+        let mut pairs = view.routes.iter().flat_map(|(_, _, pairs)| pairs);
+        let is_everywhere = pairs.all(|pair| self.carried(pair) == self.share.parts);
+        AdditionalWeight {
+            service_name: self.share.service.to_owned(),
+            pod_template_hash: self.share.hash.to_owned(),
+            weight: if is_everywhere { self.share.parts } else { 0 },
+        }
+    }
+}
+
+/// Whether refs may have their weight, and whether they may go.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Turns {
+    /// Gateways have accepted what is written.
+    pub(super) accepted: bool,
+    /// The experiment is over, and a gateway rejects what is written: its refs may be the reason.
+    pub(super) over_and_rejected: bool,
+}
+
+/// The shares to write now, on the way to those that are wanted.
+pub(super) fn in_turn<'a>(
+    observed: &'a Observed,
+    view: &'a View<'a>,
+    wanted: &[Share<'a>],
+    turns: Turns,
+) -> Vec<Turn<'a>> {
+    let here = view.routes.iter();
+    let here = here.filter(|(reference, _, _)| reference.namespace == observed.rollout.namespace);
+    let pairs: Vec<_> = here.flat_map(|(_, _, pairs)| pairs).collect();
+    let has = |pair: &Pair<'_>, service: &str| pair.shares.iter().any(|backend| backend.name == service);
+    let wanted = wanted.iter().map(|share| Turn {
+        may_rise: turns.accepted && pairs.iter().all(|pair| has(pair, share.service)),
+        share: share.clone(),
+    });
+    let mut shares: Vec<_> = wanted.collect();
+    let refs = || pairs.iter().flat_map(|pair| &pair.shares);
+    for backend in refs() {
+        let service = backend.name.as_str();
+        let mut same = refs().filter(|other| other.name == service);
+        let is_idle = same.all(|backend| backend.weight == Some(0));
+        // Where there is no Service, nothing can get worse.
+        let may_go = is_idle && (turns.accepted || turns.over_and_rejected)
+            || observed.experiment_refs.lost.contains(service);
+        if !may_go && shares.iter().all(|turn| turn.share.service != service) {
+            let mut before = remembered_by(&observed.status).iter();
+            let known = before.find(|share| share.service_name == service);
+            let share = Share {
+                service,
+                hash: known.map_or("", |share| &share.pod_template_hash),
+                parts: 0,
+                ports: &[],
+            };
+            shares.push(Turn {
+                share,
+                may_rise: false,
+            });
+        }
+    }
+    shares
+}
+
+/// Whether the status remembers what is in the routes: it was written, and its status with it.
+pub(super) fn are_as_remembered(status: &Status, view: &View<'_>) -> bool {
+    let refs = view.routes.iter().flat_map(|(_, _, pairs)| pairs);
+    let refs = refs.flat_map(|pair| &pair.shares);
+    let there: BTreeSet<_> = refs
+        .map(|backend| (backend.name.as_str(), backend.weight))
+        .collect();
+    let remembered = remembered_by(status).iter();
+    let remembered: BTreeSet<_> = remembered
+        .map(|share| (share.service_name.as_str(), Some(share.weight)))
+        .collect();
+    there == remembered
+}
+
 /// The shares to remember: those that are written, and those that are not gone yet.
 pub(super) fn remembered(
-    written: &[Share<'_>],
+    written: &[Turn<'_>],
     before: &[AdditionalWeight],
     view: &View<'_>,
 ) -> Vec<AdditionalWeight> {
-    let mut shares: Vec<_> = written.iter().map(Share::written).collect();
+    let mut shares: Vec<_> = written.iter().map(|turn| turn.told(view)).collect();
     let there = view.routes.iter().flat_map(|(_, _, pairs)| pairs);
     for there in there.flat_map(|pair| &pair.shares) {
         if shares.iter().any(|share| share.service_name == there.name) {
@@ -112,102 +214,44 @@ pub(super) fn remembered(
     shares
 }
 
-impl Share<'_> {
-    /// The share as the status has it.
-    pub(super) fn written(&self) -> AdditionalWeight {
-        AdditionalWeight {
-            service_name: self.service.to_owned(),
-            pod_template_hash: self.hash.to_owned(),
-            weight: self.parts,
-        }
-    }
-}
-
-/// The shares to write now, on the way to those that are wanted. A ref comes with no weight, has it once gateways have accepted
-/// that, and goes the same way back: they learn of a route and of what it sends to in an order of their own, and a request for
-/// what one does not know yet, or no more, is an error. `accepted`: what is written now.
-pub(super) fn in_turn<'a>(
-    observed: &'a Observed,
-    view: &'a View<'a>,
-    wanted: &[Share<'a>],
-    accepted: bool,
-) -> Vec<Share<'a>> {
-    let here = view.routes.iter();
-    let here = here.filter(|(reference, _, _)| reference.namespace == observed.rollout.namespace);
-    let pairs: Vec<_> = here.flat_map(|(_, _, pairs)| pairs).collect();
-    let refs = |service: &str| {
-        let refs = pairs.iter().flat_map(|pair| &pair.shares);
-        refs.filter(|backend| backend.name == service).collect::<Vec<_>>()
-    };
-    let mut shares = wanted.to_vec();
-    for share in &mut shares {
-        let is_everywhere = pairs
-            .iter()
-            .all(|pair| pair.shares.iter().any(|backend| backend.name == share.service));
-        let has_weight = refs(share.service)
-            .iter()
-            .any(|backend| backend.weight != Some(0));
-        let may_be_met = has_weight || is_everywhere && accepted;
-        if !may_be_met {
-            share.parts = 0;
-        }
-    }
-    for backend in pairs.iter().flat_map(|pair| &pair.shares) {
-        let service = backend.name.as_str();
-        let is_idle = refs(service).iter().all(|backend| backend.weight == Some(0));
-        // Where there is no Service, nothing can get worse.
-        let may_go = is_idle && accepted || observed.experiment_refs.lost.contains(service);
-        if !may_go && shares.iter().all(|share| share.service != service) {
-            let mut before = remembered_by(&observed.status).iter();
-            let known = before.find(|share| share.service_name == service);
-            shares.push(Share {
-                service,
-                hash: known.map_or("", |share| &share.pod_template_hash),
-                parts: 0,
-                ports: &[],
-            });
-        }
-    }
-    shares
-}
-
-/// What is left for the stable version beside a canary of `weight`.
-pub(super) fn left(weight: Weight, shares: &[Share<'_>]) -> u32 {
+/// What is left for the stable version in a rule, beside a canary of `weight`.
+pub(super) fn left(pair: &Pair<'_>, weight: Weight, shares: &[Turn<'_>]) -> u32 {
     let taken = shares
         .iter()
-        .fold(0_u32, |taken, share| taken.saturating_add(share.parts));
+        .fold(0_u32, |taken, turn| taken.saturating_add(turn.carried(pair)));
     weight.rest().parts().saturating_sub(taken)
 }
 
 /// The changes of weights of a rule's own shares.
 pub(super) fn weights<'a>(
     pair: &'a Pair<'a>,
-    shares: &'a [Share<'a>],
+    shares: &'a [Turn<'a>],
 ) -> impl Iterator<Item = WeightChange> + 'a {
     pair.shares.iter().filter_map(|backend| {
-        let share = wanted(pair, shares, backend)?;
-        (backend.weight != Some(share.parts)).then(|| WeightChange {
+        let to = wanted(pair, shares, backend)?.carried(pair);
+        (backend.weight != Some(to)).then(|| WeightChange {
             rule: backend.rule,
             index: backend.index,
             name: backend.name.clone(),
             from: backend.weight,
-            to: share.parts,
+            to,
         })
     })
 }
 
 /// The share that a ref is to carry. Of several refs to a Service the first one does.
-fn wanted<'a>(pair: &Pair<'_>, shares: &'a [Share<'a>], backend: &BackendView) -> Option<&'a Share<'a>> {
-    let share = shares.iter().find(|share| share.service == backend.name)?;
+fn wanted<'a>(pair: &Pair<'_>, shares: &'a [Turn<'a>], backend: &BackendView) -> Option<&'a Turn<'a>> {
+    let turn = shares.iter().find(|turn| turn.share.service == backend.name)?;
     let mut same = pair.shares.iter().filter(|other| other.name == backend.name);
-    is_first(backend, same.next()).then_some(share)
+    is_first(backend, same.next()).then_some(turn)
 }
 
-/// The refs of a rule that go and come.
+/// The refs of a rule that go and come; at most `room` more than there are.
 pub(super) fn backends(
     pair: &Pair<'_>,
-    shares: &[Share<'_>],
+    shares: &[Turn<'_>],
     stable: Option<&ServiceView>,
+    room: usize,
 ) -> Vec<BackendChange> {
     let is_left = |backend: &&&BackendView| wanted(pair, shares, backend).is_none();
     // From behind, so that those before keep their places.
@@ -217,17 +261,17 @@ pub(super) fn backends(
         index: backend.index,
         name: backend.name.clone(),
     });
-    let is_missing = |share: &&Share<'_>| pair.shares.iter().all(|backend| backend.name != share.service);
+    let missing = shares.iter().map(|turn| &turn.share);
+    let missing = missing.filter(|share| pair.shares.iter().all(|backend| backend.name != share.service));
     let port = pair.stable.first().and_then(|backend| backend.port);
-    let missing = shares.iter().filter(is_missing).filter_map(|share| {
+    let added = missing.filter_map(|share| {
         Some(BackendChange::Add {
             rule: pair.rule,
             name: share.service.to_owned(),
             port: share.port(port, stable)?,
-            weight: share.parts,
         })
     });
-    gone.chain(missing).collect()
+    gone.chain(added.take(room)).collect()
 }
 
 /// Lets go of the experiments that no route names any more, as far as gateways have accepted that.

@@ -2,7 +2,7 @@
 
 use kulta_core::analysis::run::AnalysisPhase;
 use kulta_core::spec::{Method, RouteReference, Step, Weight, Whole};
-use kulta_core::status::AdditionalWeight;
+use kulta_core::status::{AdditionalWeight, ConditionType};
 
 use super::{hash, judged, thinks};
 use crate::simulation::analysis::Opinion;
@@ -11,7 +11,7 @@ use crate::simulation::builder::{
 };
 use crate::simulation::cluster::{CANARY, STABLE, STABLE_SIDE};
 use crate::simulation::data_plane::is_one_of;
-use crate::simulation::route::{Answer, Route};
+use crate::simulation::route::{Answer, Author, Route};
 use crate::simulation::sharing::is_share;
 use crate::simulation::template::{Behaviour, Fate};
 use crate::simulation::user::{GITOPS, UserAction};
@@ -192,7 +192,12 @@ fn a_template_whose_pods_answer_no_more_has_no_share() {
     world.cluster.analysis_runs[0].pods.fail("baseline");
     world.rests();
 
-    assert_eq!(world.shares(), [("canary".to_owned(), 5)], "{}", world.describe());
+    assert_eq!(
+        world.shares(),
+        [("baseline".to_owned(), 0), ("canary".to_owned(), 5)],
+        "{}",
+        world.describe()
+    );
     assert_eq!((world.weight(), world.stable_weight()), (20, 75));
 }
 
@@ -558,4 +563,58 @@ fn nobody_is_sent_to_a_ref_before_gateways_have_accepted_it_and_none_goes_that_t
         "{}",
         world.describe()
     );
+}
+
+#[test]
+fn somebody_who_keeps_taking_a_share_out_is_told_to_leave_it() {
+    let mut world = sharing();
+
+    for _ in 0..6 {
+        world.passes(10);
+        let tick = world.cluster.tick;
+        let written = world.cluster.routes.get_mut(&route(0)).unwrap();
+        written.apply_first(tick, GITOPS);
+        world.cluster.changed();
+        world.passes(10);
+    }
+
+    let condition = world.status().condition(ConditionType::RouteContested);
+    let message = condition.map_or("", |condition| &condition.message);
+    assert!(
+        message.contains("[.spec.rules[].backendRefs]"),
+        "{}",
+        world.describe()
+    );
+}
+
+#[test]
+fn a_gateway_that_rejects_a_share_does_not_keep_the_rollout_from_going_home() {
+    let mut world = canary().deployed();
+    thinks(&mut world, Opinion::Endless);
+    world.applies(2);
+    world.reaches("an experiment", |world| !world.cluster.analysis_runs.is_empty());
+    world.reaches("refs", |world| !world.shares().is_empty());
+    world.cluster.routes.get_mut(&route(0)).unwrap().gateways[0].answer = Answer::Rejects(0);
+    world.passes(20);
+
+    world.user(&UserAction::Abort);
+    world.passes(10);
+
+    assert!(world.shares().is_empty(), "{}", world.describe());
+}
+
+#[test]
+fn a_rule_that_comes_in_the_middle_of_it_gets_its_share_in_turn() {
+    let mut world = sharing();
+    let tick = world.cluster.tick;
+    let written = world.cluster.routes.get_mut(&route(0)).unwrap();
+    let mut refs = written.backends().to_vec();
+    refs.extend([backend(1, 0, STABLE, Some(80)), backend(1, 1, CANARY, Some(20))]);
+    written.write(tick, Author::Controller, refs);
+    world.cluster.changed();
+
+    world.rests();
+
+    let both = [five_each(), five_each()].concat();
+    assert_eq!(world.shares(), both, "{}", world.describe());
 }

@@ -408,12 +408,7 @@ pub(crate) fn change_backends(
                 backend.index -= 1;
             }
         }
-        BackendChange::Add {
-            rule,
-            name,
-            port,
-            weight,
-        } => {
+        BackendChange::Add { rule, name, port } => {
             let of_rule = backends.iter().filter(|other| other.rule == *rule);
             backends.push(BackendView {
                 rule: *rule,
@@ -422,7 +417,7 @@ pub(crate) fn change_backends(
                 namespace: NAMESPACE.to_owned(),
                 name: name.clone(),
                 port: Some(*port),
-                weight: Some(*weight),
+                weight: Some(0),
             });
         }
     }

@@ -453,15 +453,9 @@ fn change_backend(change: &BackendChange) -> Vec<PatchOperation> {
                 remove(place),
             ]
         }
-        BackendChange::Add {
-            rule,
-            name,
-            port,
-            weight,
-        } => {
+        BackendChange::Add { rule, name, port } => {
             let rule = rule.to_string();
-            let backend =
-                json!({"group": "", "kind": "Service", "name": name, "port": port, "weight": weight});
+            let backend = json!({"group": "", "kind": "Service", "name": name, "port": port, "weight": 0});
             vec![add(
                 ["spec", "rules", rule.as_str(), "backendRefs", LAST],
                 backend,

@@ -571,5 +571,12 @@ fn with_route<K: route::Kind>(
             labels.any(|labels| seen.selects_route(&rollout.namespace, &reference, labels))
         })
     });
-    naming.chain(finding).cloned().collect()
+    // An experiment stays as long as any route names its Service.
+    let backends = change.versions().flat_map(|route| &route.view.backends);
+    let backends = backends.filter(|backend| backend.is_service);
+    let sharing = backends.flat_map(|backend| {
+        let service = ObjectKey::new(&backend.namespace, &backend.name);
+        tables.rollouts_sharing(&service).collect::<Vec<_>>()
+    });
+    naming.chain(finding).cloned().chain(sharing).collect()
 }

@@ -464,7 +464,7 @@ fn a_share_comes_behind_the_other_refs_and_goes_by_its_name() {
         json!({"name": "web-stable", "weight": 90}),
         json!({"name": "web-canary", "weight": 10}),
     ];
-    let share = json!({"group": "", "kind": "Service", "name": "try-new", "port": 8080, "weight": 5});
+    let share = json!({"group": "", "kind": "Service", "name": "try-new", "port": 8080, "weight": 0});
     let without = split(&json!(pair));
     let with = split(&json!([pair[0], pair[1], share]));
     let mut route = without.clone();
@@ -473,7 +473,6 @@ fn a_share_comes_behind_the_other_refs_and_goes_by_its_name() {
         rule: 0,
         name: "try-new".to_owned(),
         port: 8080,
-        weight: 5,
     };
     apply_to(&mut route, &with_shares(&[added])).unwrap();
     assert_eq!(route, with);

@@ -354,7 +354,7 @@ fn rollouts_that_have_just_gone_are_forgotten_the_second_time() {
 }
 
 #[test]
-fn endpoints_and_the_service_of_an_experiment_concern_its_rollout() {
+fn endpoints_the_service_and_routes_of_an_experiment_concern_its_rollout() {
     let caches = caches();
     let mut experiment = samples::experiment("web", "web-abc-2-1");
     experiment["status"] = json!({"templateStatuses": [{"name": "canary", "serviceName": "try"}]});
@@ -365,7 +365,13 @@ fn endpoints_and_the_service_of_an_experiment_concern_its_rollout() {
     let service = Arc::new(Service::project(&samples::service("try")).unwrap());
     let service = caches.apply(&key("try"), &service);
 
+    let mut route = samples::route("elsewhere");
+    route["spec"]["rules"][0]["backendRefs"][0]["name"] = json!("try");
+    let route = Arc::new(HttpRoute::project(&route).unwrap());
+    let route = caches.apply(&key("elsewhere"), &route);
+
     assert_eq!((slice, service), ([key("web")].into(), [key("web")].into()));
+    assert_eq!(route, [key("web")].into());
 }
 
 #[test]
