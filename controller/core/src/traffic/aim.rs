@@ -1,6 +1,7 @@
 //! What is to be in the routes, and what a route lacks of it.
 
-use super::{Turn, shares};
+use super::shares::{self, Turn};
+use super::split::changes;
 use crate::managed::{self, Managed};
 use crate::observed::{RouteView, ServiceView};
 use crate::plan::{BackendChange, LabelChange, RuleChange, WeightChange};
@@ -91,7 +92,7 @@ impl<'a> Aim<'a> {
         );
         let kept = || pairs.iter().filter(|pair| !rules.rewritten.contains(&pair.rule));
         let changes: Vec<_> = kept()
-            .flat_map(|pair| super::changes(pair, self.weight, shares))
+            .flat_map(|pair| changes(pair, self.weight, shares))
             .collect();
         let refs = |rule: usize| route.backends.iter().filter(move |backend| backend.rule == rule);
         let mut backends: Vec<_> = kept()

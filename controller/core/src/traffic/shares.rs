@@ -6,7 +6,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{View, is_first};
+use super::View;
+use super::split::is_first;
 use crate::draft::Draft;
 use crate::observed::{
     BackendView, ExperimentRefs, Observed, PortTarget, RouteView, Routed, ServicePort, ServiceView,
