@@ -4,7 +4,6 @@
 //! adds nothing that two readings of the same cluster would not share.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -326,7 +325,7 @@ pub enum Routed {
 }
 
 /// Parts the names of Services, which have none of it.
-const PART: char = ',';
+const PART: &str = ",";
 
 impl Routed {
     /// What the note says.
@@ -343,13 +342,8 @@ impl std::fmt::Display for Routed {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Now(services) => {
-                for (index, service) in services.iter().enumerate() {
-                    if index > 0 {
-                        formatter.write_char(PART)?;
-                    }
-                    formatter.write_str(service)?;
-                }
-                Ok(())
+                let services: Vec<_> = services.iter().map(String::as_str).collect();
+                formatter.write_str(&services.join(PART))
             }
             Self::Until(time) => time.fmt(formatter),
         }

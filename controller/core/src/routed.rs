@@ -88,8 +88,16 @@ fn step_weight(draft: &Draft<'_>, spec: &Spec) -> Weight {
     }
     let asked = weight::asked(&draft.status, spec);
     // A pause holds the weight, but what was in force for the revision before is none of this one's.
-    let held = spec.paused || draft.status.is_held_by_analysis() || analyses::is_missing(draft, spec);
-    if held { asked.min(in_force()) } else { asked }
+    if is_held(draft, spec) {
+        asked.min(in_force())
+    } else {
+        asked
+    }
+}
+
+/// Whether nothing that the steps ask for may go further: a user's pause, or an analysis that waits for people.
+fn is_held(draft: &Draft<'_>, spec: &Spec) -> bool {
+    spec.paused || draft.status.is_held_by_analysis() || analyses::is_missing(draft, spec)
 }
 
 /// The weight to have now, once it is safe.
@@ -151,8 +159,11 @@ fn wanted_rules<'a>(
     if revisions.current_available() == 0 || sizes.canary == 0 || spec.replicas == 0 {
         return Vec::new();
     }
-    let held = spec.paused || status.is_held_by_analysis() || analyses::is_missing(draft, spec);
-    let count = if held { index } else { index.saturating_add(1) };
+    let count = if is_held(draft, spec) {
+        index
+    } else {
+        index.saturating_add(1)
+    };
     managed::set_by_steps(spec, routing, count)
 }
 

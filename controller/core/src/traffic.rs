@@ -14,7 +14,7 @@ use crate::status::{AdditionalWeight, ConditionType, Contest, Reason, Traffic, T
 use self::aim::{Aim, Work};
 pub(crate) use self::safety::Safety;
 use self::shares::Turns;
-pub(crate) use self::shares::{Share, known as known_shares, release, remembered_by};
+pub(crate) use self::shares::{Share, known as known_shares, release, remembered_by, remembered_share};
 pub(crate) use self::split::Split;
 use self::split::split_of;
 
@@ -78,8 +78,7 @@ impl<'a> View<'a> {
 
     /// Whether a Service with this share serves the port that every rule sends to.
     pub(crate) fn fits(&self, share: &Share<'_>, stable: Option<&ServiceView>) -> bool {
-        let mut pairs = self.routes.iter().flat_map(|(_, _, pairs)| pairs);
-        pairs.all(|pair| {
+        self.pairs().all(|pair| {
             let port = pair.stable.first().and_then(|backend| backend.port);
             share.port(port, stable).is_some()
         })
@@ -95,6 +94,11 @@ impl<'a> View<'a> {
             let mut refs = route.backends.iter();
             refs.any(|backend| refers_to(backend, namespace, service) && !is_share(backend))
         })
+    }
+
+    /// The rules that split, of all routes.
+    fn pairs(&self) -> impl Iterator<Item = &Pair<'a>> {
+        self.routes.iter().flat_map(|(_, _, pairs)| pairs)
     }
 
     fn seen(&self) -> impl Iterator<Item = (&'a RouteReference, &'a RouteView)> + Clone + '_ {

@@ -4,8 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::status::{ConditionKind, ExperimentStatus, TemplateState};
 use super::{
-    Action, Analysis, Experiment, Observed, ReplicaSetSeen, RunSeen, Seen, Template, TemplateSeen, Version,
-    decide,
+    Action, Analysis, Experiment, Observed, Plan, ReplicaSetSeen, RunSeen, Seen, Template, TemplateSeen,
+    Version, decide,
 };
 use crate::analysis::run::AnalysisPhase;
 use crate::observed::Routed;
@@ -74,20 +74,24 @@ impl World {
         }
     }
 
+    fn decides(&self) -> Plan {
+        let observed = Observed {
+            name: "try",
+            experiment: &self.experiment,
+            status: &self.status,
+            templates: self.templates.clone(),
+            runs: self.runs.clone(),
+            routed: self.routed.clone(),
+            problem: self.problem.clone(),
+        };
+        decide(&observed, self.now)
+    }
+
     /// Decides and carries out, until nothing is left to do.
     fn settle(&mut self) -> Vec<Action> {
         let mut done = Vec::new();
         for _round in 0..20 {
-            let observed = Observed {
-                name: "try",
-                experiment: &self.experiment,
-                status: &self.status,
-                templates: self.templates.clone(),
-                runs: self.runs.clone(),
-                routed: self.routed.clone(),
-                problem: self.problem.clone(),
-            };
-            let plan = decide(&observed, self.now);
+            let plan = self.decides();
             let same = plan.status == self.status;
             self.status = plan.status;
             self.wake_at = plan.wake_at;
@@ -288,17 +292,8 @@ fn no_analysis_begins_before_it_is_written_down_that_all_pods_are_available() {
     let mut world = measured(false);
     world.settle();
     world.pods_come();
-    let observed = Observed {
-        name: "try",
-        experiment: &world.experiment,
-        status: &world.status,
-        templates: world.templates.clone(),
-        runs: world.runs.clone(),
-        routed: None,
-        problem: None,
-    };
 
-    let plan = decide(&observed, world.now);
+    let plan = world.decides();
 
     assert_eq!(
         (plan.actions, plan.status.available_at),
@@ -512,16 +507,7 @@ fn a_service_of_somebody_else_is_an_error_and_is_named() {
 fn a_name_that_is_taken_leads_to_another_one() {
     let mut world = world();
     world.templates[0].replica_set = Seen::Taken;
-    let observed = Observed {
-        name: "try",
-        experiment: &world.experiment,
-        status: &world.status,
-        templates: world.templates.clone(),
-        runs: Vec::new(),
-        routed: None,
-        problem: None,
-    };
-    let first = decide(&observed, world.now);
+    let first = world.decides();
     assert_eq!(first.status.template_statuses[0].collisions(), 1);
 
     world.status = first.status;
@@ -627,17 +613,8 @@ fn no_pods_go_before_its_end_is_written_down() {
     world.pods_come();
     world.settle();
     world.experiment.terminate = true;
-    let observed = Observed {
-        name: "try",
-        experiment: &world.experiment,
-        status: &world.status,
-        templates: world.templates.clone(),
-        runs: Vec::new(),
-        routed: None,
-        problem: None,
-    };
 
-    let plan = decide(&observed, world.now);
+    let plan = world.decides();
 
     assert_eq!(
         (plan.actions, plan.status.phase),

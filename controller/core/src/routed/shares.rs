@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use super::is_held;
 use crate::analyses;
 use crate::analysis::run::AnalysisPhase;
 use crate::draft::Draft;
@@ -14,7 +15,7 @@ use crate::plan::Action;
 use crate::revisions::Revisions;
 use crate::spec::{Spec, Step, StepExperiment, TrafficRouting, Weight};
 use crate::status::AdditionalWeight;
-use crate::traffic::{Safety, Share, View, remembered_by};
+use crate::traffic::{Safety, Share, View, remembered_by, remembered_share};
 
 /// The shares to have, beside a canary of `weight`, and whether there is an experiment under way that they are of.
 pub(super) fn wanted<'a>(
@@ -43,7 +44,7 @@ pub(super) fn wanted<'a>(
             }
         }
         if may_begin {
-            note(draft, run, &wanted);
+            note(draft, run, &noted, &wanted);
         }
         wanted.retain(|share| {
             noted.contains(share.service) || before(observed, routing, share.service).is_some()
@@ -84,12 +85,12 @@ fn can_be(observed: &Observed, view: &View<'_>, share: &Share<'_>, is_known: boo
 }
 
 /// Notes on the experiment what routes may send to, before they do.
-fn note(draft: &mut Draft<'_>, run: &AnalysisRunView, wanted: &[Share<'_>]) {
-    let noted: BTreeSet<&str> = run.sharing.noted().collect();
+fn note(draft: &mut Draft<'_>, run: &AnalysisRunView, noted: &BTreeSet<&str>, wanted: &[Share<'_>]) {
     if wanted.iter().all(|share| noted.contains(share.service)) {
         return;
     }
-    let services = wanted.iter().map(|share| share.service).chain(noted);
+    let services = wanted.iter().map(|share| share.service);
+    let services = services.chain(noted.iter().copied());
     draft.act(Action::MarkExperiment {
         name: run.name.clone(),
         resource_version: run.resource_version.clone(),
@@ -99,8 +100,7 @@ fn note(draft: &mut Draft<'_>, run: &AnalysisRunView, wanted: &[Share<'_>]) {
 
 /// The share that a Service has had before.
 fn before(observed: &Observed, routing: &TrafficRouting, service: &str) -> Option<u32> {
-    let mut remembered = remembered_by(&observed.status).iter();
-    let share = remembered.find(|share| share.service_name == service)?;
+    let share = remembered_share(&observed.status, service)?;
     Some(on_whole(observed, routing, share))
 }
 
@@ -122,8 +122,7 @@ fn add<'a>(shares: &mut Vec<Share<'a>>, share: Share<'a>, most: u32) {
 
 /// Whether what has no share yet may get one now.
 fn may_begin(draft: &Draft<'_>, spec: &Spec, view: &View<'_>) -> bool {
-    let held = spec.paused || draft.status.is_held_by_analysis() || analyses::is_missing(draft, spec);
-    !draft.hold && !held && !view.is_rejected()
+    !draft.hold && !is_held(draft, spec) && !view.is_rejected()
 }
 
 /// The experiment that the step under way waits for, if it runs.

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::View;
-use super::split::is_first;
+use super::split::{change, is_first};
 use crate::draft::Draft;
 use crate::observed::{
     BackendView, ExperimentRefs, Observed, PortTarget, RouteView, Routed, ServicePort, ServiceView,
@@ -79,6 +79,12 @@ pub(crate) fn remembered_by(status: &Status) -> &[AdditionalWeight] {
     traffic.map_or(&[], |traffic| &traffic.additional)
 }
 
+/// The share that the status remembers of a Service.
+pub(crate) fn remembered_share<'a>(status: &'a Status, service: &str) -> Option<&'a AdditionalWeight> {
+    let mut remembered = remembered_by(status).iter();
+    remembered.find(|share| share.service_name == service)
+}
+
 /// The refs of a rule that are to these Services.
 pub(super) fn refs<'a>(
     route: &'a RouteView,
@@ -118,7 +124,7 @@ impl Turn<'_> {
 
     /// The share as the status tells it: it has it once it has it everywhere.
     fn told(&self, view: &View<'_>) -> AdditionalWeight {
-        let mut pairs = view.routes.iter().flat_map(|(_, _, pairs)| pairs);
+        let mut pairs = view.pairs();
         let is_everywhere = pairs.all(|pair| self.carried(pair) == self.share.parts);
         AdditionalWeight {
             service_name: self.share.service.to_owned(),
@@ -162,8 +168,7 @@ pub(super) fn in_turn<'a>(
         let may_go = is_idle && (turns.accepted || turns.over_and_rejected)
             || observed.experiment_refs.lost.contains(service);
         if !may_go && shares.iter().all(|turn| turn.share.service != service) {
-            let mut before = remembered_by(&observed.status).iter();
-            let known = before.find(|share| share.service_name == service);
+            let known = remembered_share(&observed.status, service);
             let share = Share {
                 service,
                 hash: known.map_or("", |share| &share.pod_template_hash),
@@ -181,7 +186,7 @@ pub(super) fn in_turn<'a>(
 
 /// Whether the status remembers what is in the routes: it was written, and its status with it.
 pub(super) fn are_as_remembered(status: &Status, view: &View<'_>) -> bool {
-    let refs = view.routes.iter().flat_map(|(_, _, pairs)| pairs);
+    let refs = view.pairs();
     let refs = refs.flat_map(|pair| &pair.shares);
     let there: BTreeSet<_> = refs
         .map(|backend| (backend.name.as_str(), backend.weight))
@@ -200,7 +205,7 @@ pub(super) fn remembered(
     view: &View<'_>,
 ) -> Vec<AdditionalWeight> {
     let mut shares: Vec<_> = written.iter().map(|turn| turn.told(view)).collect();
-    let there = view.routes.iter().flat_map(|(_, _, pairs)| pairs);
+    let there = view.pairs();
     for there in there.flat_map(|pair| &pair.shares) {
         if shares.iter().any(|share| share.service_name == there.name) {
             continue;
@@ -230,13 +235,7 @@ pub(super) fn weights<'a>(
 ) -> impl Iterator<Item = WeightChange> + 'a {
     pair.shares.iter().filter_map(|backend| {
         let to = wanted(pair, shares, backend)?.carried(pair);
-        (backend.weight != Some(to)).then(|| WeightChange {
-            rule: backend.rule,
-            index: backend.index,
-            name: backend.name.clone(),
-            from: backend.weight,
-            to,
-        })
+        change(backend, to)
     })
 }
 
@@ -285,8 +284,7 @@ pub(crate) fn release(draft: &mut Draft<'_>) {
     let runs = observed.analysis_runs.iter();
     for run in runs.filter(|run| matches!(run.sharing.routed, Some(Routed::Now(_)))) {
         let mut services = run.sharing.services.iter();
-        let remembered = remembered_by(&draft.status);
-        let is_remembered = |name: &str| remembered.iter().any(|share| share.service_name == name);
+        let is_remembered = |name: &str| remembered_share(&draft.status, name).is_some();
         if !services.any(|service| service.named || is_remembered(&service.name)) {
             draft.act(Action::MarkExperiment {
                 name: run.name.clone(),

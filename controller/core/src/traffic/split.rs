@@ -102,17 +102,21 @@ fn versions<'a>(pair: &'a Pair<'a>, canary: Weight, stable: u32) -> impl Iterato
                 } else {
                     0
                 };
-                let change = WeightChange {
-                    rule: backend.rule,
-                    index: backend.index,
-                    name: backend.name.clone(),
-                    from: backend.weight,
-                    to,
-                };
-                // A weight that is not written counts as 1, but is written down once it is ours to keep.
-                (backend.weight != Some(to)).then_some(change)
+                change(backend, to)
             })
         })
+}
+
+/// The change that gives a ref this weight; None where it has it.
+pub(super) fn change(backend: &BackendView, to: u32) -> Option<WeightChange> {
+    // A weight that is not written counts as 1, but is written down once it is ours to keep.
+    (backend.weight != Some(to)).then(|| WeightChange {
+        rule: backend.rule,
+        index: backend.index,
+        name: backend.name.clone(),
+        from: backend.weight,
+        to,
+    })
 }
 
 /// Whether a ref is this one.

@@ -36,6 +36,15 @@ fn sharing_with(rollout: RolloutBuilder) -> World {
     world
 }
 
+/// The experiment has been made, and its pods come up.
+fn begun() -> World {
+    let mut world = canary().deployed();
+    thinks(&mut world, Opinion::Endless);
+    world.applies(2);
+    world.reaches("an experiment", |world| !world.cluster.analysis_runs.is_empty());
+    world
+}
+
 fn first(world: &World) -> &Route {
     &world.cluster.routes[&route(0)]
 }
@@ -163,10 +172,7 @@ fn a_full_promotion_takes_shares_back() {
 
 #[test]
 fn no_share_is_given_while_the_rollout_is_paused() {
-    let mut world = canary().deployed();
-    thinks(&mut world, Opinion::Endless);
-    world.applies(2);
-    world.reaches("an experiment", |world| !world.cluster.analysis_runs.is_empty());
+    let mut world = begun();
 
     world.user(&UserAction::Pause(true));
     world.rests();

@@ -1,20 +1,31 @@
 //! What others do to the shares of experiments, and to what they are written in.
 
+use kulta_core::observed::BackendView;
+
 use super::*;
+
+/// Somebody writes a ref without a weight behind those of the two versions.
+fn adds_ref(world: &mut World, name: &str) {
+    let tick = world.cluster.tick;
+    let written = world.cluster.routes.get_mut(&route(0)).expect("the route");
+    let mut refs = written.backends().to_vec();
+    refs.push(backend(0, 2, name, Some(0)));
+    written.edit(tick, refs);
+    world.cluster.changed();
+}
+
+/// So many refs in one rule, the first two those of the two versions.
+fn crowded(count: usize) -> Vec<BackendView> {
+    let pair = [backend(0, 0, STABLE, Some(100)), backend(0, 1, CANARY, Some(0))];
+    let others = (2..count).map(|index| backend(0, index, &format!("other-{index}"), Some(0)));
+    pair.into_iter().chain(others).collect()
+}
 
 #[test]
 fn a_ref_that_somebody_wrote_for_a_service_of_an_experiment_is_left_alone() {
-    let mut world = canary().deployed();
-    thinks(&mut world, Opinion::Endless);
-    world.applies(2);
-    world.reaches("an experiment", |world| !world.cluster.analysis_runs.is_empty());
+    let mut world = begun();
     let name = format!("{}-baseline", world.cluster.analysis_runs[0].name);
-    let tick = world.cluster.tick;
-    let route = world.cluster.routes.get_mut(&route(0)).unwrap();
-    let mut refs = route.backends().to_vec();
-    refs.push(backend(0, 2, &name, Some(0)));
-    route.edit(tick, refs);
-    world.cluster.changed();
+    adds_ref(&mut world, &name);
 
     world.rests();
 
@@ -88,10 +99,7 @@ fn a_strategy_without_routes_can_t_leave_shares_behind() {
 
 #[test]
 fn a_rule_that_has_no_room_for_shares_is_told() {
-    let refs = (2..15).map(|index| backend(0, index, &format!("other-{index}"), Some(0)));
-    let pair = [backend(0, 0, STABLE, Some(100)), backend(0, 1, CANARY, Some(0))];
-    let refs: Vec<_> = pair.into_iter().chain(refs).collect();
-    let mut world = canary().backends(refs).new_rollout();
+    let mut world = canary().backends(crowded(15)).new_rollout();
 
     world.rests();
 
@@ -104,10 +112,7 @@ fn a_rule_that_has_no_room_for_shares_is_told() {
 
 #[test]
 fn a_rule_with_just_enough_room_has_its_shares() {
-    let refs = (2..14).map(|index| backend(0, index, &format!("other-{index}"), Some(0)));
-    let pair = [backend(0, 0, STABLE, Some(100)), backend(0, 1, CANARY, Some(0))];
-    let refs: Vec<_> = pair.into_iter().chain(refs).collect();
-    let mut world = sharing_with(canary().backends(refs));
+    let mut world = sharing_with(canary().backends(crowded(14)));
 
     world.rests();
 
@@ -145,12 +150,7 @@ fn a_status_that_names_other_services_takes_nothing_away() {
     let traffic = world.cluster.rollout.status.traffic.as_mut();
     traffic.expect("a split").additional = forged.into();
     world.cluster.others.insert("orders".to_owned());
-    let tick = world.cluster.tick;
-    let route = world.cluster.routes.get_mut(&route(0)).unwrap();
-    let mut refs = route.backends().to_vec();
-    refs.push(backend(0, 2, "orders", Some(0)));
-    route.edit(tick, refs.clone());
-    world.cluster.changed();
+    adds_ref(&mut world, "orders");
 
     world.rests();
 
@@ -234,10 +234,7 @@ fn somebody_who_keeps_taking_a_share_out_is_told_to_leave_it() {
 
 #[test]
 fn a_gateway_that_rejects_a_share_does_not_keep_the_rollout_from_going_home() {
-    let mut world = canary().deployed();
-    thinks(&mut world, Opinion::Endless);
-    world.applies(2);
-    world.reaches("an experiment", |world| !world.cluster.analysis_runs.is_empty());
+    let mut world = begun();
     world.reaches("refs", |world| !world.shares().is_empty());
     world.cluster.routes.get_mut(&route(0)).unwrap().gateways[0].answer = Answer::Rejects(0);
     world.passes(20);
