@@ -146,11 +146,20 @@ impl Image {
             )?;
         }
         append(&mut tar, "index.json", READABLE, &index)?;
+        let list = self.docker_list(&config, &layer)?;
+        append(&mut tar, "manifest.json", READABLE, &list)?;
         Ok(Archive {
             name: self.name.clone(),
             digest,
             bytes: tar.into_inner()?,
         })
+    }
+
+    /// What `docker load` reads, where Docker keeps images by itself: it knows no OCI layout. Everybody else looks at that one first.
+    fn docker_list(&self, config: &[u8], layer: &[u8]) -> Result<Vec<u8>> {
+        let blob = |content: &[u8]| format!("blobs/sha256/{}", sha256(content));
+        let image = json!({ "Config": blob(config), "RepoTags": [self.name], "Layers": [blob(layer)] });
+        Ok(serde_json::to_vec(&json!([image]))?)
     }
 
     fn tag(&self) -> Result<&str> {
@@ -284,22 +293,43 @@ mod tests {
         assert_ne!(one.digest(), other.digest());
     }
 
-    #[test]
-    fn the_index_names_the_image_and_every_blob_has_its_digest() {
-        let archive = image().archive().unwrap();
+    /// The files of an archive, by their paths.
+    fn files(archive: &Archive) -> BTreeMap<String, Vec<u8>> {
         let mut tar = tar::Archive::new(archive.bytes());
-        let mut index = serde_json::Value::Null;
-        for entry in tar.entries().unwrap() {
+        let entries = tar.entries().unwrap().map(|entry| {
             let mut entry = entry.unwrap();
             let path = entry.path().unwrap().display().to_string();
             let mut content = Vec::new();
             std::io::Read::read_to_end(&mut entry, &mut content).unwrap();
+            (path, content)
+        });
+        entries.collect()
+    }
+
+    #[test]
+    fn docker_is_told_where_configuration_and_layer_are() {
+        let archive = image().compressed().archive().unwrap();
+        let files = files(&archive);
+
+        let list: serde_json::Value = serde_json::from_slice(&files["manifest.json"]).unwrap();
+
+        assert_eq!(list[0]["RepoTags"], json!(["kulta.local/app:1"]));
+        let config: serde_json::Value =
+            serde_json::from_slice(&files[list[0]["Config"].as_str().unwrap()]).unwrap();
+        assert!(files.contains_key(list[0]["Layers"][0].as_str().unwrap()));
+        assert_eq!(config["rootfs"]["diff_ids"].as_array().map(Vec::len), Some(1));
+    }
+
+    #[test]
+    fn the_index_names_the_image_and_every_blob_has_its_digest() {
+        let archive = image().archive().unwrap();
+        let files = files(&archive);
+        for (path, content) in &files {
             if let Some(digest) = path.strip_prefix("blobs/sha256/") {
-                assert_eq!(digest, sha256(&content));
-            } else if path == "index.json" {
-                index = serde_json::from_slice(&content).unwrap();
+                assert_eq!(digest, sha256(content));
             }
         }
+        let index: serde_json::Value = serde_json::from_slice(&files["index.json"]).unwrap();
         assert_eq!(
             index["manifests"][0]["annotations"]["io.containerd.image.name"],
             "kulta.local/app:1"

@@ -7,6 +7,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
+use crate::wrapper::stand_in;
+
 /// The controller.
 pub(crate) const CONTROLLER: &str = "kulta";
 /// The application that is rolled out.
@@ -23,12 +25,17 @@ const OF_OWN_PACKAGE: [&str; 2] = ["CARGO_MANIFEST_", "CARGO_PKG_"];
 
 /// Builds, and says what was built.
 const BUILD: [&str; 2] = ["build", "--message-format=json-render-diagnostics"];
+/// What else of the environment would make another program of the same sources: a release has the flags of this repository alone.
+/// (Any flags there take the place of those, by which programs are linked statically.)
+const OF_OTHER_FLAGS: [&str; 5] = [
+    "RUSTFLAGS",
+    "CARGO_ENCODED_RUSTFLAGS",
+    "CARGO_BUILD_",
+    "CARGO_TARGET_",
+    "CARGO_PROFILE_",
+];
 /// Where releases are built, in cargo's folder: what it builds elsewhere has no remapped paths, and looks the same to it.
 const RELEASE_FOLDER: &str = "remapped";
-/// The variable with the flags for the compiler.
-const REMAPPED: &str = "KULTA_REMAPPED_PATHS";
-/// Parts them.
-const SEPARATOR: &str = "\n";
 
 /// How well the programs are optimised.
 #[derive(Clone, Copy, Debug)]
@@ -92,9 +99,8 @@ impl Programs {
             "--bin=kubectl-kulta",
         ]);
         command.arg("--target-dir").arg(target);
-        command
-            .env("RUSTC_WRAPPER", own_program())
-            .env(REMAPPED, remapped(target)?.join(SEPARATOR));
+        remove_environment(&mut command, &OF_OTHER_FLAGS);
+        stand_in(&mut command, &own_program(), target)?;
         run(command)
     }
 
@@ -129,37 +135,6 @@ pub(crate) fn registry() -> Result<PathBuf> {
         .join("registry/src"))
 }
 
-/// Flags by which panics and generated code name their files by where they are in their projects. (The last that fits counts.)
-fn remapped(target: &Path) -> Result<Vec<String>> {
-    let places = [
-        (repository()?, "kulta"),
-        (target.to_owned(), "target"),
-        (registry()?, "cargo"),
-    ];
-    Ok(places
-        .iter()
-        .map(|(place, name)| format!("--remap-path-prefix={}={name}", place.display()))
-        .collect())
-}
-
-/// What to do where cargo has started this program in the place of the compiler: the compiler, with the flags that cargo is
-/// not to know. It names what it builds after all flags that it knows, the folders in them among these; link-time
-/// optimisation then takes the parts of a program in another order, and the program is another one.
-///
-/// None: cargo has not.
-pub(crate) fn as_compiler() -> Option<Result<std::process::ExitCode>> {
-    let flags = std::env::var(REMAPPED).ok()?;
-    let mut arguments = std::env::args_os().skip(1);
-    let compiler = arguments.next()?;
-    let mut command = Command::new(&compiler);
-    command.args(arguments).args(flags.split(SEPARATOR));
-    let status = command.status().context("the compiler cannot be run");
-    Some(status.map(|status| {
-        let code = status.code().and_then(|code| u8::try_from(code).ok());
-        code.unwrap_or(1).into()
-    }))
-}
-
 /// The repository's folder.
 pub(crate) fn repository() -> Result<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -177,13 +152,18 @@ pub(crate) fn own_program() -> PathBuf {
 pub(crate) fn cargo() -> Result<Command> {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(repository()?);
-    let of_own_package = |name: &str| OF_OWN_PACKAGE.iter().any(|prefix| name.starts_with(prefix));
+    remove_environment(&mut command, &OF_OWN_PACKAGE);
+    Ok(command)
+}
+
+/// Variables that begin so do not reach the program.
+fn remove_environment(command: &mut Command, prefixes: &[&str]) {
+    let is_removed = |name: &str| prefixes.iter().any(|prefix| name.starts_with(prefix));
     for (name, _) in std::env::vars_os() {
-        if name.to_str().is_some_and(of_own_package) {
+        if name.to_str().is_some_and(is_removed) {
             command.env_remove(name);
         }
     }
-    Ok(command)
 }
 
 fn build(arguments: &[&str]) -> Result<Programs> {

@@ -44,7 +44,9 @@ pub(crate) const UNIT_TESTS: &[&str] = &["test", "--workspace", "--locked"];
 /// Whether cargo-deny is installed.
 pub(crate) const DENY_VERSION: &[&str] = &["deny", "--version"];
 /// Licences, banned crates and sources, as `deny.toml` has them; advisories are told by the network alone.
-pub(crate) const DENY: &[&str] = &["deny", "--offline", "check", "bans", "licenses", "sources"];
+pub(crate) const DENY: &[&str] = &["deny", "--locked", "check", "bans", "licenses", "sources"];
+/// All of it, as a release must pass it. The network is asked for the advisories of today.
+pub(crate) const DENY_ALL: &[&str] = &["deny", "--locked", "check"];
 /// What a commit must pass: the tests that take seconds.
 pub(crate) const FAST_TESTS: &[&str] = &[
     "test",

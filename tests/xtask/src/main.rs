@@ -16,6 +16,7 @@ mod local;
 mod plugins;
 mod release;
 mod test;
+mod wrapper;
 
 #[derive(Parser)]
 #[command(
@@ -52,7 +53,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let done = build::as_compiler().unwrap_or_else(|| match Arguments::parse().command {
+    let done = wrapper::as_compiler().unwrap_or_else(|| match Arguments::parse().command {
         Command::Cluster(command) => cluster::run(command),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::E2e(arguments) => e2e::run(&arguments),

@@ -13,10 +13,13 @@ use kulta_e2e::relative;
 use kulta_test_cluster::image::{Archive, Image};
 use kulta_test_cluster::progress::{Progress, complain};
 use kulta_test_cluster::{Cache, digest, tool};
+use object::Object as _;
 use serde_json::{Value, json};
 
 use crate::build::{self, Programs, repository};
+use crate::cargo;
 use crate::local::MANIFESTS;
+use crate::plugins;
 
 /// The version of all of it: that of the workspace.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -31,6 +34,11 @@ const DEFINITIONS: [(&str, &str); 2] = [
 ];
 /// Where probes and metrics are asked for, as the Dockerfile says.
 const HTTP_PORT: u16 = 8080;
+/// The programs, and the packages that they are of.
+const SHIPPED: [(&str, &str); 2] = [
+    (build::CONTROLLER, "kulta-operator"),
+    (build::KUBECTL_PLUGIN, "kulta-kubectl"),
+];
 /// As `sha256sum --check` reads it.
 const CHECKSUMS: &str = "SHA256SUMS";
 
@@ -43,6 +51,9 @@ pub(crate) struct Arguments {
     /// The image's name in manifests, without a tag: that of the registry that you push it to
     #[arg(long, default_value = "ghcr.io/kulta-io/kulta")]
     image: String,
+    /// Does not ask the network what is known against the dependencies today
+    #[arg(long)]
+    without_advisories: bool,
     /// Builds the controller once more from nothing, in another folder, and compares the digests of the images
     #[arg(long)]
     verify: bool,
@@ -61,21 +72,40 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     );
     fs::create_dir_all(out).with_context(|| out.display().to_string())?;
     let out = fs::canonicalize(out)?;
+    plugins::check_for_release()?;
+    check_dependencies(if arguments.without_advisories {
+        cargo::DENY
+    } else {
+        cargo::DENY_ALL
+    })?;
     let programs = Programs::build_release(None)?;
     let image = image(&arguments.image, programs.path(build::CONTROLLER)?)?;
+    if arguments.verify {
+        verify(&arguments.image, &image)?;
+    }
     write_programs(&out, &programs)?;
     fs::write(
         out.join(format!("kulta-image-{VERSION}-{}.tar", std::env::consts::ARCH)),
         image.bytes(),
     )?;
     write_manifests(&out, arguments)?;
-    fs::write(out.join("kulta.cdx.json"), sbom::of_controller()?)?;
+    for (name, package) in SHIPPED {
+        let program = fs::read(programs.path(name)?)?;
+        fs::write(out.join(format!("{name}.cdx.json")), sbom::of(package, &program)?)?;
+    }
     fs::write(out.join(CHECKSUMS), checksums(&out)?)?;
     complain(&told(&out, &image)?);
-    if arguments.verify {
-        verify(&arguments.image, &image)?;
-    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Licences, sources, and what is known against the dependencies today.
+fn check_dependencies(checks: &[&str]) -> Result<()> {
+    let status = cargo::command(checks)?.status()?;
+    ensure!(
+        status.success(),
+        "cargo deny does not pass, or is not there: cargo install --locked cargo-deny"
+    );
+    Ok(())
 }
 
 /// As the Dockerfile makes it, compressed as registries keep it.
@@ -89,11 +119,21 @@ fn image(name: &str, program: &Path) -> Result<Archive> {
 }
 
 fn write_programs(out: &Path, programs: &Programs) -> Result<()> {
-    for name in [build::CONTROLLER, build::KUBECTL_PLUGIN] {
+    for (name, _) in SHIPPED {
+        let path = programs.path(name)?;
+        // It must run where there is nothing else.
+        let content = fs::read(path).with_context(|| path.display().to_string())?;
+        ensure!(is_static(&content)?, "{name} is not linked statically");
         let file = format!("{name}-{VERSION}-linux-{}", std::env::consts::ARCH);
-        fs::copy(programs.path(name)?, out.join(file)).with_context(|| name.to_owned())?;
+        fs::copy(path, out.join(file)).with_context(|| name.to_owned())?;
     }
     Ok(())
+}
+
+/// Whether the kernel starts this program by itself, and no dynamic linker is asked for.
+fn is_static(program: &[u8]) -> Result<bool> {
+    let file = object::File::parse(program).context("it is no program")?;
+    Ok(file.section_by_name(".interp").is_none())
 }
 
 fn write_manifests(out: &Path, arguments: &Arguments) -> Result<()> {
@@ -137,7 +177,8 @@ fn write_manifests(out: &Path, arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-fn copy_tree(from: &Path, to: &Path) -> Result<()> {
+/// Copies a folder with all that is in it.
+pub(crate) fn copy_tree(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from).with_context(|| from.display().to_string())? {
         let entry = entry?;
@@ -219,13 +260,15 @@ fn verify(name: &str, first: &Archive) -> Result<()> {
         name,
         Programs::build_release(Some(&folder))?.path(build::CONTROLLER)?,
     )?;
-    fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    // Kept where they differ, to be compared.
     ensure!(
         first.digest() == second.digest(),
-        "the image is another one when it is built again: {} and {}",
+        "the image is another one when it is built again: {} and {}; the second program is in {}",
         first.digest(),
-        second.digest()
+        second.digest(),
+        folder.display()
     );
+    fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
     complain(&format!("built again it is the same: {}", second.digest()));
     Ok(())
 }
@@ -243,6 +286,14 @@ mod tests {
 
         assert_eq!((first.digest(), first.bytes()), (second.digest(), second.bytes()));
         assert_eq!(first.name(), format!("registry.example/kulta:{VERSION}"));
+    }
+
+    #[test]
+    fn programs_of_this_repository_are_static() {
+        let own = fs::read(std::env::current_exe().unwrap()).unwrap();
+
+        assert!(is_static(&own).unwrap());
+        assert!(is_static(b"no program").is_err());
     }
 
     #[test]

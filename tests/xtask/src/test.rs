@@ -64,8 +64,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let done = check(&mut report);
     // Whatever has happened, nothing of the clusters stays behind. Failed or interrupted, the self-check leaves its own for a
     // look, which nobody has here.
-    let mut clusters = SELFCHECK_CLUSTERS.into_iter().chain([CLUSTER]);
-    let down = clusters.try_for_each(take_down);
+    let clusters = SELFCHECK_CLUSTERS.into_iter().chain([CLUSTER]);
+    // One that can't be taken down keeps no other one up.
+    let down = clusters.map(take_down).fold(Ok(()), Result::and);
     report.print();
     done.and(down).map(|()| ExitCode::SUCCESS)
 }

@@ -1,5 +1,6 @@
-//! What the controller is made of, as a software bill of materials (`CycloneDX` 1.5): its own crates and those of others, and the
-//! bundled plugins with what they are made of.
+//! What a program is made of, as a software bill of materials (`CycloneDX` 1.5): its own crates and those of others, and, of the
+//! controller, the bundled plugins with what they are made of. It has the digest of the program that it is about, and of each crate the
+//! one that cargo has checked.
 //!
 //! The tree is what `cargo tree` says of the package alone: `cargo metadata` has the features that tests turn on as well.
 
@@ -16,15 +17,20 @@ use cyclonedx_bom::models::license::{LicenseChoice, Licenses};
 use cyclonedx_bom::models::metadata::Metadata;
 use cyclonedx_bom::prelude::{Bom, Component, Components, Purl, SpdxExpression, Validate as _};
 use kulta_test_cluster::digest::sha256;
+use serde::Deserialize;
 
 use crate::build::{cargo, repository};
 
-/// Whose program it is about.
+/// Whose program has plugins in it.
 const CONTROLLER: &str = "kulta-operator";
 /// The plugins that are compiled into it, from the repository's folder; each is of the crate `kulta-plugin-NAME`.
 const PLUGINS: &str = "plugins/dist";
 /// What they are compiled for.
 const PLUGIN_TARGET: &str = "wasm32-unknown-unknown";
+/// The licence of crates that have it as a file only.
+const LICENSED_BY_FILE: [(&str, &str); 1] = [("cloudevents-sdk", "Apache-2.0")];
+/// What cargo has checked crates against, from the repository's folder.
+const LOCK: &str = "Cargo.lock";
 /// Between the parts of a line of `cargo tree`.
 const FORMAT: &str = "\t{p}\t{l}";
 
@@ -39,18 +45,35 @@ struct Crate {
 }
 
 /// Components by what refers to them, and what each is made of.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Bill {
     components: BTreeMap<String, Component>,
     parts: BTreeMap<String, BTreeSet<String>>,
+    /// Digests of crates by their names and versions.
+    digests: BTreeMap<(String, String), String>,
 }
 
-/// The bill of the controller's program on this machine's target, as JSON.
-pub(super) fn of_controller() -> Result<Vec<u8>> {
-    let mut bill = Bill::default();
-    let root = bill.add_tree(&tree(CONTROLLER, None)?)?;
-    bill.add_plugins(&repository()?.join(PLUGINS), &root)?;
-    let bom = bill.finish(&root)?;
+/// The lines of `Cargo.lock` that matter.
+#[derive(Deserialize)]
+struct Lock {
+    package: Vec<Locked>,
+}
+
+#[derive(Deserialize)]
+struct Locked {
+    name: String,
+    version: String,
+    checksum: Option<String>,
+}
+
+/// The bill of the program of `package` on this machine's target, as JSON.
+pub(super) fn of(package: &str, program: &[u8]) -> Result<Vec<u8>> {
+    let mut bill = Bill::begin()?;
+    let root = bill.add_tree(&tree(package, None)?)?;
+    if package == CONTROLLER {
+        bill.add_plugins(&repository()?.join(PLUGINS), &root)?;
+    }
+    let bom = bill.finish(&root, program)?;
     let checked = bom.validate();
     ensure!(checked.passed(), "the bill of materials is wrong: {checked:?}");
     let mut json = Vec::new();
@@ -112,16 +135,42 @@ impl Crate {
             Some(reference.to_owned()),
         );
         component.purl = Some(self.purl()?);
-        if !self.license.is_empty() {
+        let mut by_file = LICENSED_BY_FILE.iter();
+        let license = match by_file.find(|(name, _)| *name == self.name) {
+            Some((_, license)) => (*license).to_owned(),
             // Older crates say "MIT/Apache-2.0" for what is "MIT OR Apache-2.0" by now.
-            let expression = SpdxExpression::new(&self.license.replace('/', " OR "));
-            component.licenses = Some(Licenses(vec![LicenseChoice::Expression(expression)]));
-        }
+            None => self.license.replace('/', " OR "),
+        };
+        ensure!(
+            !license.is_empty(),
+            "{} names no licence: look for its file, and add it to LICENSED_BY_FILE",
+            self.name
+        );
+        let expression = SpdxExpression::new(&license);
+        component.licenses = Some(Licenses(vec![LicenseChoice::Expression(expression)]));
         Ok(component)
     }
 }
 
+fn hashes(digest: String) -> Hashes {
+    Hashes(vec![Hash {
+        alg: HashAlgorithm::SHA_256,
+        content: HashValue(digest),
+    }])
+}
+
 impl Bill {
+    fn begin() -> Result<Self> {
+        let lock: Lock = toml::from_str(&fs::read_to_string(repository()?.join(LOCK))?)?;
+        let locked = lock.package.into_iter();
+        let digests = locked.filter_map(|locked| Some(((locked.name, locked.version), locked.checksum?)));
+        Ok(Self {
+            components: BTreeMap::new(),
+            parts: BTreeMap::new(),
+            digests: digests.collect(),
+        })
+    }
+
     /// Adds a tree, and answers what refers to its root.
     fn add_tree(&mut self, tree: &[(usize, Crate)]) -> Result<String> {
         let mut above: Vec<String> = Vec::new();
@@ -135,7 +184,9 @@ impl Bill {
                     .insert(reference.clone());
             }
             if !self.components.contains_key(&reference) {
-                let component = one.component(&reference, Classification::Library)?;
+                let mut component = one.component(&reference, Classification::Library)?;
+                let digest = self.digests.get(&(one.name.clone(), one.version.clone()));
+                component.hashes = digest.cloned().map(hashes);
                 self.components.insert(reference.clone(), component);
             }
             above.push(reference);
@@ -166,10 +217,7 @@ impl Bill {
                 env!("CARGO_PKG_VERSION"),
                 Some(file.clone()),
             );
-            component.hashes = Some(Hashes(vec![Hash {
-                alg: HashAlgorithm::SHA_256,
-                content: HashValue(sha256(&fs::read(&path)?)),
-            }]));
+            component.hashes = Some(hashes(sha256(&fs::read(&path)?)));
             self.components.insert(file.clone(), component);
             self.parts.entry(file.clone()).or_default().insert(made_of);
             self.parts.entry(root.to_owned()).or_default().insert(file);
@@ -177,9 +225,10 @@ impl Bill {
         Ok(())
     }
 
-    fn finish(mut self, root: &str) -> Result<Bom> {
+    fn finish(mut self, root: &str, program: &[u8]) -> Result<Bom> {
         let mut application = self.components.remove(root).context("a bill of nothing")?;
         application.component_type = Classification::Application;
+        application.hashes = Some(hashes(sha256(program)));
         let dependencies = self.parts.into_iter().map(|(reference, parts)| Dependency {
             dependency_ref: reference,
             dependencies: parts.into_iter().collect(),
@@ -216,10 +265,12 @@ mod tests {
 
     #[test]
     fn bill_has_what_the_program_is_made_of_and_nothing_of_its_tests_or_of_this_machine() {
-        let text = String::from_utf8(of_controller().unwrap()).unwrap();
+        let text = String::from_utf8(of(CONTROLLER, b"a program").unwrap()).unwrap();
         let bill: Value = serde_json::from_str(&text).unwrap();
 
-        assert_eq!(bill["metadata"]["component"]["name"], CONTROLLER);
+        let subject = &bill["metadata"]["component"];
+        assert_eq!(subject["name"], CONTROLLER);
+        assert_eq!(subject["hashes"][0]["content"], sha256(b"a program"));
         let components = bill["components"].as_array().unwrap();
         let names: BTreeSet<_> = components
             .iter()
@@ -238,5 +289,22 @@ mod tests {
             assert!(!names.contains(other), "{other} is in {names:?}");
         }
         assert!(!text.contains("file://"), "a place on this machine");
+        let of_others = components.iter().filter(|component| {
+            let purl = component["purl"].as_str();
+            purl.is_some_and(|purl| purl.starts_with("pkg:cargo/"))
+        });
+        for component in of_others {
+            assert!(
+                component["hashes"][0]["content"].is_string(),
+                "{component} has no digest"
+            );
+        }
+    }
+
+    #[test]
+    fn bill_of_the_plugin_for_kubectl_has_no_part_of_the_controller_alone() {
+        let text = String::from_utf8(of("kulta-kubectl", b"a program").unwrap()).unwrap();
+
+        assert!(text.contains("\"kulta-api\"") && !text.contains("wasmtime"));
     }
 }
