@@ -62,6 +62,16 @@ impl Acceptance {
     }
 }
 
+/// Why `route` does not serve as it is now, by what its parents say: who rejects it, or that none has accepted it. None: it serves.
+#[must_use]
+pub fn objection(route: &RouteView) -> Option<String> {
+    let reports = Reports::of(route);
+    if !reports.rejected.is_empty() {
+        return Some(reports.rejected.join("; "));
+    }
+    (reports.accepted == 0).then(|| "no parent has accepted it".to_owned())
+}
+
 /// Whether a parent rejects `route` as it is now.
 pub(crate) fn is_rejected(route: &RouteView) -> bool {
     !Reports::of(route).rejected.is_empty()

@@ -63,6 +63,7 @@ impl<'a> Draft<'a> {
         self.act(Action::EvictPod {
             name: pod.name.clone(),
             uid: pod.uid.clone(),
+            resource_version: pod.resource_version.clone(),
         });
     }
 

@@ -3,7 +3,7 @@
 //! Read [`decide`] first: the whole product is that function. Its input is [`observed::Observed`], its answer a
 //! [`plan::Plan`].
 
-mod acceptance;
+pub mod acceptance;
 mod analyses;
 pub mod analysis;
 mod basic;

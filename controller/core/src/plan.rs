@@ -241,6 +241,8 @@ pub enum Action {
         name: String,
         /// Precondition.
         uid: String,
+        /// Precondition.
+        resource_version: String,
     },
 }
 

@@ -420,8 +420,15 @@ async fn carry_out(context: &Context, rollout: &Sighting, action: &Action) -> Re
             pods::spread(context, rollout, owner, former, metadata).await?;
             requests.note_metadata(name, resource_version, metadata)
         }
-        Action::EvictPod { name, uid } => {
-            return pods::evict(context, rollout, name, uid).await.map(Done::Eviction);
+        Action::EvictPod {
+            name,
+            uid,
+            resource_version,
+        } => {
+            let seen = (uid.as_str(), resource_version.as_str());
+            return pods::evict(context, rollout, name, seen)
+                .await
+                .map(Done::Eviction);
         }
     };
     write::send(context.writer(&rollout.key), request)

@@ -157,10 +157,14 @@ pub struct ControllerArguments {
     /// Which log lines are written: a level, or target=level,...
     #[arg(long, env = "KULTA_LOG_FILTER", default_value = "info")]
     pub log_filter: String,
-    /// The address of an `OpenTelemetry` collector that takes traces (OTLP over HTTP), such as `http://collector:4318`; the other
-    /// variables `OTEL_EXPORTER_OTLP_...` count as well. Default: traces are not sent
+    /// The address of an `OpenTelemetry` collector that takes traces (OTLP over HTTP), such as `http://collector:4318`. Of the other
+    /// variables of its exporters `OTEL_EXPORTER_OTLP_HEADERS` and `OTEL_TRACES_SAMPLER` count. Default, and where it is empty:
+    /// traces are not sent
     #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
     pub otlp_endpoint: Option<String>,
+    /// A file with the authorities (PEM) by which the collector's certificate is signed. Default: those of the system
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_CERTIFICATE", value_name = "FILE")]
+    pub otlp_ca_file: Option<PathBuf>,
     /// Seconds that a parent of a route may stay silent about a new weight
     #[arg(
         long,

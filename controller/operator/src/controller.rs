@@ -15,6 +15,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::key::ObjectKey;
+use crate::metrics::{Metrics, ReconcileStep};
 use crate::queue::Requests;
 use crate::server::Liveness;
 
@@ -22,9 +23,9 @@ use crate::server::Liveness;
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// A loop that did not come round for so long is stuck: a dozen heartbeats.
 pub const STUCK_AFTER: Duration = Duration::from_mins(1);
-/// How long reconciles under way may go on when the process is asked to stop: within the 30 s that Kubernetes gives,
-/// with time left for events and connections.
-const FINISH_WITHIN: Duration = Duration::from_secs(20);
+/// How long reconciles under way may go on when the process is asked to stop: another replica waits for it. Writes alone are given
+/// up after less.
+const FINISH_WITHIN: Duration = Duration::from_secs(10);
 /// A reconcile that ended by a panic is tried again after this time.
 const RETRY_AFTER_PANIC: Duration = Duration::from_mins(1);
 
@@ -47,6 +48,8 @@ pub struct Controller<R> {
     pub concurrency: NonZeroUsize,
     /// Told each time the loop comes round.
     pub liveness: Liveness,
+    /// Where reconciles that end by a panic are counted.
+    pub metrics: Arc<Metrics>,
 }
 
 type Finished = Option<Instant>;
@@ -90,6 +93,7 @@ impl<R: Reconcile> Controller<R> {
             Ok((_, None)) => {}
             Ok((_, Some(run_at))) => self.requests.at(run_at, key),
             Err(error) => {
+                self.metrics.failed(ReconcileStep::Panic);
                 tracing::error!(rollout = %key, error = with_causes(&error), "reconcile ended early");
                 self.requests.at(Instant::now() + RETRY_AFTER_PANIC, key);
             }
@@ -137,8 +141,10 @@ impl Running {
         if tokio::time::timeout(FINISH_WITHIN, all).await.is_err() {
             tracing::warn!(
                 under_way = self.tasks.len(),
-                "reconciles did not finish in time and are cut off"
+                "reconciles did not finish in time: they begin no write any more"
             );
+            // A write that is under way is waited for before the lead is given back.
+            self.tasks.detach_all();
         }
     }
 }
@@ -226,6 +232,7 @@ mod tests {
             ready: ready.subscribe(),
             concurrency: NonZeroUsize::new(concurrency).unwrap(),
             liveness: Liveness::new(STUCK_AFTER),
+            metrics: Arc::new(Metrics::new("test")),
         };
         let task = tokio::spawn(controller.run(asked, stop.clone()));
         Run {

@@ -52,6 +52,9 @@ pub struct DoctorArguments {
     /// It serves argoproj.io as well
     #[arg(long, env = "KULTA_ARGO_API")]
     pub argo_api: bool,
+    /// It serves the history of Rollouts over HTTP
+    #[arg(long, env = "KULTA_HISTORY_API")]
+    pub history_api: bool,
     /// The namespace of Argo Rollouts' lease
     #[arg(long, env = "KULTA_ARGO_LEASE_NAMESPACE", value_name = "NAMESPACE")]
     pub argo_lease_namespace: Option<String>,
@@ -200,11 +203,32 @@ struct Patient {
     namespace: Option<String>,
     instance: Instance,
     groups: Vec<Group>,
+    /// Whether the history is served over HTTP.
+    history_api: bool,
     /// The namespace of Argo Rollouts' lease, where `argoproj.io` is served.
     argo_lease_namespace: Option<String>,
 }
 
 impl Patient {
+    /// The cluster of `config`, and a controller with these arguments in it.
+    fn of(arguments: &DoctorArguments, config: Config) -> Result<Self, DoctorError> {
+        let argo_lease_namespace = arguments.argo_lease_namespace.clone();
+        let own_namespace = arguments.controller_namespace.clone();
+        Ok(Self {
+            own_namespace: own_namespace.unwrap_or_else(|| config.default_namespace.clone()),
+            client: Client::try_from(config).map_err(DoctorError::Client)?,
+            namespace: arguments.namespace.clone(),
+            instance: arguments.instance_id.clone().into(),
+            history_api: arguments.history_api,
+            argo_lease_namespace: argo_lease_namespace.filter(|_| arguments.argo_api),
+            groups: if arguments.argo_api {
+                Group::ALL.to_vec()
+            } else {
+                vec![Group::Kulta]
+            },
+        })
+    }
+
     /// The objects of a kind that the controller works on.
     fn objects(&self, resource: &ApiResource) -> Api<DynamicObject> {
         let client = self.client.clone();
@@ -225,24 +249,7 @@ pub async fn run(arguments: &DoctorArguments, out: &mut dyn Write) -> Result<(),
     config.read_timeout = Some(ANSWER_WITHIN);
     // Whether it answers is the question.
     config.default_retry = false;
-    let patient = Patient {
-        own_namespace: arguments
-            .controller_namespace
-            .clone()
-            .unwrap_or_else(|| config.default_namespace.clone()),
-        client: Client::try_from(config).map_err(DoctorError::Client)?,
-        namespace: arguments.namespace.clone(),
-        instance: arguments.instance_id.clone().into(),
-        argo_lease_namespace: arguments
-            .argo_lease_namespace
-            .clone()
-            .filter(|_| arguments.argo_api),
-        groups: if arguments.argo_api {
-            Group::ALL.to_vec()
-        } else {
-            vec![Group::Kulta]
-        },
-    };
+    let patient = Patient::of(arguments, config)?;
     let mut wrong = 0;
     let mut tell = |findings: Vec<Finding>| -> io::Result<()> {
         for finding in findings {

@@ -4,7 +4,7 @@
 //! step back. So every write is noted here with the version it made, and a Rollout is not decided on until its caches
 //! have caught up.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use kulta_core::observed::Judge;
@@ -93,9 +93,28 @@ pub struct Unseen {
 #[derive(Debug, Default)]
 pub struct Expectations {
     writes: Mutex<HashMap<ObjectKey, Vec<(Write, Instant)>>>,
+    /// The Rollouts that another replica may have written what no watch has shown here.
+    doubted: Mutex<HashSet<ObjectKey>>,
 }
 
 impl Expectations {
+    /// Another replica has worked on these until now: a watch that was cut off may show them as they were long ago. They stand until
+    /// they are confirmed.
+    pub fn doubt(&self, rollouts: impl IntoIterator<Item = ObjectKey>) {
+        self.doubted.lock().extend(rollouts);
+    }
+
+    /// Whether what the caches show of `rollout` is to be confirmed before anything is decided.
+    #[must_use]
+    pub fn is_doubted(&self, rollout: &ObjectKey) -> bool {
+        self.doubted.lock().contains(rollout)
+    }
+
+    /// The caches show `rollout` as it is.
+    pub fn confirmed(&self, rollout: &ObjectKey) {
+        self.doubted.lock().remove(rollout);
+    }
+
     /// Notes a write that was made for `rollout`: it stands until the caches show it. Only the last write to an
     /// object counts.
     pub fn wrote(&self, rollout: &ObjectKey, write: Write) {

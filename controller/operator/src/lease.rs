@@ -3,7 +3,8 @@
 //! The object and its fields are those of `coordination.k8s.io` as every controller uses them, so that it also keeps apart
 //! KULTA and controllers that know nothing of it. Each write of it is made over the version that was read, so two can't take
 //! it at the same time. Clocks of machines are not compared: whoever waits counts from when it saw the last renewal, and
-//! whoever holds it counts from before it asked for one, both on the machine's own monotonic clock.
+//! whoever holds it counts from before it asked for one, both on the machine's own monotonic clock; who holds it also on the one
+//! that goes on while the machine sleeps.
 //!
 //! [`Lease::hold`] is the loop, [`Claim`] what everything else is handed; [`record`] says what follows from what is read.
 
@@ -22,8 +23,9 @@ use kube::Api;
 use kube::api::PostParams;
 use kulta_core::text::with_causes;
 use parking_lot::Mutex;
+use rustix::time::{ClockId, clock_gettime};
 use thiserror::Error;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 pub(crate) use self::record::holder;
 use self::record::{Sighted, Turn};
@@ -46,27 +48,57 @@ pub const MARGIN: Duration = DURATION.saturating_sub(RENEW_WITHIN);
 
 /// Whether this process holds a lease. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Claim(Arc<Mutex<Option<Instant>>>);
+pub struct Claim(Arc<Mutex<Option<Moment>>>);
+
+/// A moment, by both clocks of the machine.
+#[derive(Debug, Clone, Copy)]
+struct Moment {
+    /// By the one that timers go by. It stands still while the machine is suspended.
+    awake: Instant,
+    /// Since the machine was started.
+    in_all: Duration,
+}
+
+impl Moment {
+    fn now() -> Self {
+        let since_start = clock_gettime(ClockId::Boottime);
+        Self {
+            awake: Instant::now(),
+            in_all: Duration::try_from(since_start).unwrap_or_default(),
+        }
+    }
+
+    /// How long it is since then, by the clock that says more.
+    fn elapsed(self) -> Duration {
+        let now = Self::now();
+        let in_all = now.in_all.saturating_sub(self.in_all);
+        now.awake.duration_since(self.awake).max(in_all)
+    }
+}
 
 impl Claim {
     /// Whether the lease is held now, and for [`MARGIN`] longer by nobody else.
     #[must_use]
     pub fn is_held(&self) -> bool {
-        self.0.lock().is_some_and(|until| Instant::now() < until)
+        self.left().is_some()
     }
 
-    fn until(&self, until: Instant) {
-        *self.0.lock() = Some(until);
+    /// It was renewed, or taken, by a request that was begun then.
+    fn renewed(&self, begun: Moment) {
+        *self.0.lock() = Some(begun);
     }
 
-    /// Waits until it is not held any more.
+    /// For how long it is held; None: it is not.
+    fn left(&self) -> Option<Duration> {
+        let begun = (*self.0.lock())?;
+        let left = RENEW_WITHIN.saturating_sub(begun.elapsed());
+        (!left.is_zero()).then_some(left)
+    }
+
+    /// Waits until it is not held any more. What the machine has slept is seen when it is awake.
     async fn ends(&self) {
-        loop {
-            let until = *self.0.lock();
-            match until.filter(|until| Instant::now() < *until) {
-                Some(until) => sleep_until(until).await,
-                None => return,
-            }
+        while let Some(left) = self.left() {
+            sleep(left.min(LOOK_EVERY)).await;
         }
     }
 
@@ -78,7 +110,10 @@ impl Claim {
     #[cfg(test)]
     pub(crate) fn held() -> Self {
         let claim = Self::default();
-        claim.until(Instant::now() + Duration::from_hours(1));
+        let mut begun = Moment::now();
+        begun.awake += Duration::from_hours(1);
+        begun.in_all += Duration::from_hours(1);
+        claim.renewed(begun);
         claim
     }
 }
@@ -151,7 +186,7 @@ impl Lease {
         let mut was_held = false;
         let mut told = None;
         loop {
-            let begun = Instant::now();
+            let begun = Moment::now();
             let outcome = self.attempt_or_lapse(&mut was_held, &changed).await;
             let mut pause = LOOK_EVERY;
             let problem = match outcome {
@@ -160,7 +195,7 @@ impl Lease {
                     if was_held && (anew || !self.claim.is_held()) {
                         self.lapsed(&mut was_held, &changed);
                     }
-                    self.claim.until(begun + RENEW_WITHIN);
+                    self.claim.renewed(begun);
                     None
                 }
                 Ok(Outcome::Other(holder, left)) => {
@@ -290,6 +325,10 @@ impl Lease {
     async fn attempt(&self) -> Result<Outcome, LeaseError> {
         let found = self.in_time(self.api.get_opt(&self.name)).await?;
         let Some(found) = found else {
+            let turn = self.sighted.lock().turn_without(Instant::now());
+            if let Turn::Wait { holder, left } = turn {
+                return Ok(Outcome::Other(holder, left));
+            }
             self.is_wanted.store(true, Ordering::Relaxed);
             let new = record::new(&self.name, &self.identity, Timestamp::now());
             let made = self.in_time(self.api.create(&PostParams::default(), &new)).await;

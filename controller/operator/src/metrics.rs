@@ -9,6 +9,8 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::time::Duration;
 
+use kube::core::ApiResource;
+use kulta_api::Group;
 use kulta_core::plan::Action;
 use kulta_core::status::Phase;
 use parking_lot::Mutex;
@@ -53,7 +55,7 @@ impl ReconcileResult {
     }
 }
 
-/// The step of a reconcile in which an error came up.
+/// The step of a reconcile in which an error came up; those of AnalysisRuns and Experiments have one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ReconcileStep {
     /// Reading the cluster.
@@ -62,6 +64,12 @@ pub enum ReconcileStep {
     Apply,
     /// Writing the status.
     Report,
+    /// The work on an AnalysisRun.
+    Analyse,
+    /// The work on an Experiment.
+    Experiment,
+    /// Any of them, by a panic.
+    Panic,
 }
 
 impl ReconcileStep {
@@ -70,6 +78,9 @@ impl ReconcileStep {
             Self::Observe => "observe",
             Self::Apply => "apply",
             Self::Report => "report",
+            Self::Analyse => "analyse",
+            Self::Experiment => "experiment",
+            Self::Panic => "panic",
         }
     }
 }
@@ -239,6 +250,12 @@ struct WriteLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabels {
+    group: String,
+    kind: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct PhaseLabel {
     phase: &'static str,
 }
@@ -259,11 +276,13 @@ pub struct Metrics {
     status_writes: Family<ResultLabel, Counter<u64, AtomicU64>>,
     events: Family<ResultLabel, Counter<u64, AtomicU64>>,
     configurations: Family<ResultLabel, Counter<u64, AtomicU64>>,
+    configuration_refused: Gauge<i64, AtomicI64>,
+    watches_interrupted: Family<KindLabels, Gauge<i64, AtomicI64>>,
     rollouts: Family<PhaseLabel, Gauge<i64, AtomicI64>>,
     argo_lease: Gauge<i64, AtomicI64>,
     leads: Gauge<i64, AtomicI64>,
     /// The phase in which each Rollout was last counted, by its UID.
-    counted: Mutex<HashMap<String, Phase>>,
+    counted: Mutex<HashMap<String, (Group, Phase)>>,
 }
 
 impl Metrics {
@@ -282,6 +301,8 @@ impl Metrics {
             status_writes: Family::default(),
             events: Family::default(),
             configurations: Family::default(),
+            configuration_refused: Gauge::default(),
+            watches_interrupted: Family::default(),
             rollouts: Family::default(),
             argo_lease: Gauge::default(),
             leads: Gauge::default(),
@@ -294,6 +315,17 @@ impl Metrics {
             metrics.configurations(result);
         }
         metrics.registered(version)
+    }
+
+    /// The same, which also tells whether `argoproj.io` is worked on. Where it is not to be, there is nothing to tell.
+    #[must_use]
+    pub fn serving_argo(mut self) -> Self {
+        self.registry.register(
+            "argo_lease_held",
+            "Whether argoproj.io is worked on: 1 while the lease of Argo Rollouts is held",
+            self.argo_lease.clone(),
+        );
+        self
     }
 
     /// The same, which also counts for dashboards of Argo Rollouts.
@@ -344,10 +376,21 @@ impl Metrics {
             self.configurations.clone(),
         );
         registry.register("rollouts", "Rollouts, by phase", self.rollouts.clone());
+        self.with_states()
+    }
+
+    /// What is so now, or is not.
+    fn with_states(mut self) -> Self {
+        let registry = &mut self.registry;
         registry.register(
-            "argo_lease_held",
-            "Whether argoproj.io is worked on: 1 while the lease of Argo Rollouts is held",
-            self.argo_lease.clone(),
+            "configuration_refused",
+            "Whether the operator's configuration as it is now makes no sense, and the one before is in force",
+            self.configuration_refused.clone(),
+        );
+        registry.register(
+            "watches_interrupted",
+            "Whether a kind can't be watched now: what happens to its objects is not seen",
+            self.watches_interrupted.clone(),
         );
         registry.register(
             "leader",
@@ -361,11 +404,18 @@ impl Metrics {
     pub fn leads(&self, leads: bool) {
         self.leads.set(leads.into());
         if !leads {
-            let mut counted = self.counted.lock();
-            for (_, phase) in std::mem::take(&mut *counted) {
-                self.phase(phase).dec();
-            }
+            self.forget_all_of(&Group::ALL);
         }
+    }
+
+    fn forget_all_of(&self, groups: &[Group]) {
+        self.counted.lock().retain(|_, (group, phase)| {
+            let goes = groups.contains(group);
+            if goes {
+                self.phase(*phase).dec();
+            }
+            !goes
+        });
     }
 
     /// Whether this replica is the one that works.
@@ -377,6 +427,25 @@ impl Metrics {
     /// The lease of Argo Rollouts is held, or is not.
     pub fn argo_lease(&self, is_held: bool) {
         self.argo_lease.set(is_held.into());
+        if !is_held {
+            self.forget_all_of(&[Group::Argo]);
+        }
+    }
+
+    /// A kind of objects can be watched, or can't.
+    pub fn watches(&self, resource: &ApiResource, is_interrupted: bool) {
+        let labels = KindLabels {
+            group: resource.group.clone(),
+            kind: resource.kind.clone(),
+        };
+        self.watches_interrupted
+            .get_or_create(&labels)
+            .set(is_interrupted.into());
+    }
+
+    /// The configuration as it is now is refused, or is in force.
+    pub fn refuses_configuration(&self, is_refused: bool) {
+        self.configuration_refused.set(is_refused.into());
     }
 
     /// Counts a reconcile that took `duration`.
@@ -428,12 +497,14 @@ impl Metrics {
         self.configurations(result).inc();
     }
 
-    /// The Rollout with this UID is in `phase` now.
-    pub fn rollout_is(&self, uid: &str, phase: Phase) {
+    /// The Rollout with this UID, of this group, is in `phase` now.
+    pub fn rollout_is(&self, uid: &str, group: Group, phase: Phase) {
         let mut counted = self.counted.lock();
         let before = match counted.get_mut(uid) {
-            Some(known) => Some(std::mem::replace(known, phase)),
-            None => counted.insert(uid.to_owned(), phase),
+            Some((_, known)) => Some(std::mem::replace(known, phase)),
+            None => counted
+                .insert(uid.to_owned(), (group, phase))
+                .map(|(_, phase)| phase),
         };
         if let Some(before) = before {
             self.phase(before).dec();
@@ -443,7 +514,7 @@ impl Metrics {
 
     /// The Rollout with this UID is gone.
     pub fn rollout_gone(&self, uid: &str) {
-        if let Some(phase) = self.counted.lock().remove(uid) {
+        if let Some((_, phase)) = self.counted.lock().remove(uid) {
             self.phase(phase).dec();
         }
     }

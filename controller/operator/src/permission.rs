@@ -3,6 +3,8 @@
 
 use kube::Client;
 use kulta_api::Group;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::lease::Claim;
 
@@ -11,15 +13,22 @@ use crate::lease::Claim;
 pub struct Permission {
     own: Option<Claim>,
     argo: Option<Claim>,
+    /// The writes that were begun and have no answer yet.
+    under_way: TaskTracker,
 }
+
+/// A write is under way, as long as this is kept.
+#[must_use]
+#[derive(Debug)]
+pub struct Begun(#[expect(dead_code, reason = "it counts until it is dropped")] TaskTrackerToken);
 
 impl Permission {
     /// Writes only while `claim`, of KULTA's own lease, is held.
     #[must_use]
-    pub const fn leading(claim: Claim) -> Self {
+    pub fn leading(claim: Claim) -> Self {
         Self {
             own: Some(claim),
-            argo: None,
+            ..Self::default()
         }
     }
 
@@ -35,7 +44,28 @@ impl Permission {
     /// Whether this process is the one that works now.
     #[must_use]
     pub fn leads(&self) -> bool {
+        !self.under_way.is_closed() && self.holds_lead()
+    }
+
+    /// Whether no other one works now. It may hold while nothing is to be begun any more: at the end of the process.
+    #[must_use]
+    pub fn holds_lead(&self) -> bool {
         self.own.as_ref().is_none_or(Claim::is_held)
+    }
+
+    /// Begins a write for an object of `group`; None: it may not be made. To be asked just before it is sent.
+    #[must_use]
+    pub fn begin(&self, group: Group) -> Option<Begun> {
+        // Counted first: who waits until nothing is under way must not miss it.
+        let begun = Begun(self.under_way.token());
+        self.may_write(group).then_some(begun)
+    }
+
+    /// Lets no write begin any more, and waits until those under way have come to their end: then the leases can be given back,
+    /// and nothing of this process comes after the first write of another one.
+    pub async fn end(&self) {
+        self.under_way.close();
+        self.under_way.wait().await;
     }
 
     /// Whether objects of `group`, and what belongs to them, may be written now.
@@ -61,10 +91,10 @@ pub struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// Whether it may be written now.
+    /// Begins a write; None: it may not be made. To be asked just before it is sent.
     #[must_use]
-    pub fn may_write(&self) -> bool {
-        self.permission.may_write(self.group)
+    pub fn begin(&self) -> Option<Begun> {
+        self.permission.begin(self.group)
     }
 }
 
@@ -83,6 +113,21 @@ mod tests {
             assert_eq!(permission.may_write(Group::Argo), may_write, "{permission:?}");
             assert!(permission.may_write(Group::Kulta));
         }
+    }
+
+    #[tokio::test]
+    async fn the_end_waits_for_what_is_under_way_and_lets_nothing_begin() {
+        let permission = Permission::leading(Claim::held());
+        let begun = permission.begin(Group::Kulta);
+        assert!(begun.is_some());
+
+        let mut end = Box::pin(permission.end());
+        let waits = futures::poll!(&mut end).is_pending();
+        let late = permission.begin(Group::Kulta);
+        drop(begun);
+
+        assert!(waits && late.is_none());
+        end.await;
     }
 
     #[test]

@@ -174,6 +174,7 @@ impl Reconciler {
     ) -> Result<(), ReportError> {
         sighting.observed.failure = Some(failure);
         let plan = decide(&sighting.observed, now);
+        telemetry::decided_without_acting(&sighting.observed, &plan);
         report(&self.context, &sighting, &plan, &Applied::default()).await
     }
 

@@ -66,7 +66,11 @@ pub async fn report(
     for (sink, number) in &plan.lost {
         context.metrics.delivery.loses(sink, *number);
     }
-    context.metrics.rollout_is(&rollout.uid, plan.status.phase);
+    // Of a replica that leads no more, nothing was written here, and nobody would take the number back.
+    if context.permission.may_write(rollout.key.group) {
+        let (uid, group) = (&rollout.uid, rollout.key.group);
+        context.metrics.rollout_is(uid, group, plan.status.phase);
+    }
     let notices = plan
         .transitions
         .iter()

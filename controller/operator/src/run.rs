@@ -45,8 +45,8 @@ use crate::server::{self, Endpoints, Liveness, ServeError};
 use crate::watch::Caches;
 use crate::watch::feed::{Feeds, Synced};
 
-/// How long events that are told already may take to be sent when the process stops.
-const SEND_EVENTS_WITHIN: Duration = Duration::from_secs(3);
+/// How long events that are told already may take to be sent when the process stops: another replica waits for it.
+const SEND_EVENTS_WITHIN: Duration = Duration::from_secs(1);
 
 /// The version of this build.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -174,15 +174,19 @@ async fn run_with(
         analyses_liveness,
     );
     analyse(&mut parts, work, asked.analyses, stop.clone());
+    let metrics = Arc::clone(&context.metrics);
     let begin = Begin {
         synced: &synced,
+        metrics: &metrics,
         concurrency,
     };
     let engine = ExperimentEngine::new(context.clone());
     let experiments = begin.main_loop(engine, queues.experiments, experiments_liveness);
     parts.spawn(experiments.run(asked.experiments, stop.clone()));
+    let permission = context.permission.clone();
     let rollouts = begin.main_loop(Reconciler::new(context), queues.rollouts, liveness);
-    let ended = until_the_end(rollouts.run(asked.rollouts, stop.clone()), parts, stop).await;
+    let rollouts = rollouts.run(asked.rollouts, stop.clone());
+    let ended = until_the_end(rollouts, parts, permission, stop).await;
     finish(send_events, &leases).await;
     ended
 }
@@ -228,6 +232,7 @@ impl Leases {
 /// What all main loops begin with.
 struct Begin<'all> {
     synced: &'all Synced,
+    metrics: &'all Arc<Metrics>,
     concurrency: NonZeroUsize,
 }
 
@@ -239,6 +244,7 @@ impl Begin<'_> {
             ready: self.synced.subscribe(),
             concurrency: self.concurrency,
             liveness,
+            metrics: Arc::clone(self.metrics),
         }
     }
 }
@@ -269,6 +275,7 @@ fn lead(
     let mut synced = synced.subscribe();
     let (caches, queues) = (Arc::clone(&context.caches), queues.clone());
     let (metrics, outbox) = (Arc::clone(&context.metrics), context.outbox.clone());
+    let expectations = Arc::clone(&context.expectations);
     parts.spawn(async move {
         // Its sender lives as long as the watches do.
         if synced.wait_for(|all| *all).await.is_err() {
@@ -278,13 +285,26 @@ fn lead(
             .run(|leads| {
                 metrics.leads(leads);
                 if leads {
-                    queues.all_now(caches.read(|tables| tables.to_do_in(Group::Kulta)));
+                    let to_do = caches.read(|tables| tables.to_do_in(Group::Kulta));
+                    expectations.doubt(to_do.rollouts.iter().cloned());
+                    queues.all_now(to_do);
                 } else {
                     outbox.leave();
                 }
             })
             .await;
     });
+}
+
+fn metrics(argo_api: bool, by_rollout: bool) -> Arc<Metrics> {
+    let mut metrics = Metrics::new(VERSION);
+    if argo_api {
+        metrics = metrics.serving_argo();
+    }
+    if by_rollout {
+        metrics = metrics.counting_by_rollout();
+    }
+    Arc::new(metrics)
 }
 
 /// What everything works with, and the sending of events, which has begun.
@@ -295,15 +315,16 @@ fn context(
     instruments: &Instruments,
     leases: &Leases,
 ) -> (Context, JoinHandle<()>) {
-    let metrics = Metrics::new(VERSION);
     let serves_argo_metrics = arguments.argo_metrics_address.is_some();
-    let metrics = Arc::new(if serves_argo_metrics {
-        metrics.counting_by_rollout()
-    } else {
-        metrics
-    });
+    let metrics = metrics(arguments.argo_api, serves_argo_metrics);
     let Clients { patient, impatient } = clients;
-    let (events, send_events) = Publisher::new(patient.clone(), Arc::clone(&metrics), &arguments.pod_name);
+    let permission = leases.permission();
+    let (events, send_events) = Publisher::new(
+        patient.clone(),
+        Arc::clone(&metrics),
+        permission.clone(),
+        &arguments.pod_name,
+    );
     let caches = Arc::<Caches>::default();
     if serves_argo_metrics {
         caches.keep_measures();
@@ -320,7 +341,7 @@ fn context(
         events,
         outbox: Outbox::new(requests.clone(), caches, Arc::clone(&metrics)),
         metrics,
-        permission: leases.permission(),
+        permission,
         instance: arguments.instance_id.clone().into(),
         fields_off: leases.argo.as_ref().map(ArgoApi::fields_off).unwrap_or_default(),
         settings: arguments.settings(),
@@ -328,23 +349,24 @@ fn context(
     (context, tokio::spawn(send_events))
 }
 
-/// Gives back what was held, for nothing is written any more, and waits until the events that were told are sent, but not
-/// for long.
+/// Waits until the events that were told are sent, but not for long: then nothing is written any more, and what was held is given
+/// back.
 async fn finish(send_events: JoinHandle<()>, leases: &Leases) {
-    leases.release().await;
     if tokio::time::timeout(SEND_EVENTS_WITHIN, send_events)
         .await
         .is_err()
     {
         tracing::warn!("some events were not sent before the end");
     }
+    leases.release().await;
 }
 
 /// Runs until the process is asked to stop, or a part ends unasked: that stops the main loop, too, which then finishes
-/// what is under way.
+/// what is under way. Of the other parts only the writes come to their end: what they were measuring is measured again.
 async fn until_the_end(
     main_loop: impl Future<Output = ()>,
     mut parts: JoinSet<()>,
+    permission: Permission,
     stop: CancellationToken,
 ) -> Result<(), RunError> {
     let part_ended = async {
@@ -354,6 +376,7 @@ async fn until_the_end(
         unasked
     };
     let ((), unasked) = tokio::join!(main_loop, part_ended);
+    permission.end().await;
     parts.shutdown().await;
     if unasked { Err(RunError::PartEnded) } else { Ok(()) }
 }
@@ -455,7 +478,7 @@ fn serve_argo(parts: &mut JoinSet<()>, leases: &Leases, context: &Context, queue
     let leading = leases.own.follow();
     let mut synced = synced.subscribe();
     let (caches, queues) = (Arc::clone(&context.caches), queues.clone());
-    let metrics = Arc::clone(&context.metrics);
+    let (metrics, expectations) = (Arc::clone(&context.metrics), Arc::clone(&context.expectations));
     parts.spawn(async move {
         // Its sender lives as long as the watches do.
         if synced.wait_for(|all| *all).await.is_err() {
@@ -464,7 +487,9 @@ fn serve_argo(parts: &mut JoinSet<()>, leases: &Leases, context: &Context, queue
         let changed = |is_held| {
             metrics.argo_lease(is_held);
             if is_held {
-                queues.all_now(caches.read(|tables| tables.to_do_in(Group::Argo)));
+                let to_do = caches.read(|tables| tables.to_do_in(Group::Argo));
+                expectations.doubt(to_do.rollouts.iter().cloned());
+                queues.all_now(to_do);
             }
         };
         let work = || argo.run(changed).map(|never| match never {});
@@ -488,6 +513,7 @@ fn feeds(
         queues: queues.clone(),
         synced: synced.clone(),
         argo_synced: argo_synced.clone(),
+        metrics: Arc::clone(&context.metrics),
     }
 }
 

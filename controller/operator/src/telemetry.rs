@@ -64,12 +64,18 @@ pub fn start(format: LogFormat, filter: &str, traces: Option<&Traces>) -> Result
 /// Writes the line of one decision: what is to be done, and why. A decision that changes nothing is told at level
 /// debug only, so that an idle cluster is silent.
 pub fn decided(observed: &Observed, plan: &Plan) {
+    let actions = plan.actions.iter();
+    let actions: Vec<_> = actions.map(|action| ActionKind::from(action).as_str()).collect();
+    tell(observed, plan, &actions);
+}
+
+/// The same of what is decided because something else could not be carried out: of it nothing is.
+pub fn decided_without_acting(observed: &Observed, plan: &Plan) {
+    tell(observed, plan, &[]);
+}
+
+fn tell(observed: &Observed, plan: &Plan, actions: &[&str]) {
     let rollout = &observed.rollout;
-    let actions: Vec<_> = plan
-        .actions
-        .iter()
-        .map(|action| ActionKind::from(action).as_str())
-        .collect();
     let transitions: Vec<_> = plan
         .transitions
         .iter()
@@ -98,7 +104,9 @@ pub fn decided(observed: &Observed, plan: &Plan) {
             )
         };
     }
-    if actions.is_empty() && transitions.is_empty() && observed.status.phase == status.phase {
+    let before = &observed.status;
+    let is_same = (before.phase, &before.message) == (status.phase, &status.message);
+    if actions.is_empty() && transitions.is_empty() && is_same {
         line!(debug);
     } else {
         line!(info);

@@ -4,6 +4,7 @@
 //! dropped.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -78,17 +79,23 @@ enum SendError {
 }
 
 impl Traces {
-    /// Sends spans to the collector at `endpoint`, such as `http://collector:4318`, on `runtime`. `version` is that of this build.
+    /// Sends spans to the collector at `endpoint`, such as `http://collector:4318`, on `runtime`. Of one with `https://` the
+    /// certificate is signed by an authority in `ca_file`; None: by one of the system's. `version` is that of this build.
     ///
     /// # Errors
     /// When the endpoint is no address, or what the environment says of the sending means nothing.
-    pub fn to(endpoint: &str, version: &'static str, runtime: &Handle) -> Result<Self, TracesError> {
+    pub fn to(
+        endpoint: &str,
+        ca_file: Option<PathBuf>,
+        version: &'static str,
+        runtime: &Handle,
+    ) -> Result<Self, TracesError> {
         let address = Address::parse(endpoint).map_err(|problem| TracesError::Endpoint {
             endpoint: endpoint.to_owned(),
             problem,
         })?;
         let sender = Sender {
-            connection: Arc::new(Connection::with_system_authorities(address.is_https())),
+            connection: Arc::new(Connection::to_named(address.is_https(), ca_file)),
             runtime: runtime.clone(),
             is_well: AtomicBool::new(true),
         };
@@ -229,7 +236,7 @@ mod tests {
 
     /// One reconcile with a step in it, as spans, sent to `address`.
     async fn reconcile(address: SocketAddr) {
-        let traces = Traces::to(&format!("http://{address}"), "0.0.0", &Handle::current()).unwrap();
+        let traces = Traces::to(&format!("http://{address}"), None, "0.0.0", &Handle::current()).unwrap();
         let subscriber = tracing_subscriber::registry().with(traces.layer());
         tracing::subscriber::with_default(subscriber, || {
             let reconcile = tracing::info_span!("reconcile", rollout = "shop/web");
@@ -279,7 +286,7 @@ mod tests {
 
     #[tokio::test]
     async fn endpoint_that_is_no_address_is_refused_with_its_text() {
-        let refused = Traces::to("collector:4318", "0.0.0", &Handle::current());
+        let refused = Traces::to("collector:4318", None, "0.0.0", &Handle::current());
 
         let told = refused.err().map(|error| error.to_string()).unwrap_or_default();
         assert!(told.starts_with("--otlp-endpoint collector:4318: "), "{told}");

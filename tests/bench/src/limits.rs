@@ -22,6 +22,8 @@ pub(crate) const DRAIN_WRITES_AIM: usize = 1;
 pub(crate) const START_AIM: Duration = Duration::from_secs(1);
 /// From `helm upgrade --install` to the controller being ready, the slowest.
 pub(crate) const INSTALL_AIM: Duration = Duration::from_secs(15);
+/// Memory of a replica that is installed, in bytes, with [`ROLLOUTS`].
+pub(crate) const INSTALLED_MEMORY_AIM: u64 = 20_000_000;
 /// Memory of the controller without any Rollout, in bytes.
 pub(crate) const MEMORY_BASE_AIM: u64 = 20_000_000;
 /// Memory for each Rollout, in bytes.

@@ -78,12 +78,31 @@ impl Meter<'_> {
 
     fn now(&mut self) -> Result<Memory> {
         self.controller.check()?;
-        let file = format!(
-            "/proc/{}/smaps_rollup",
-            self.controller.pid().context("the controller does not run")?
-        );
+        Memory::of(self.controller.pid().context("the controller does not run")?)
+    }
+}
+
+impl Memory {
+    /// That of a process.
+    fn of(pid: u32) -> Result<Self> {
+        let file = format!("/proc/{pid}/smaps_rollup");
         let text = fs::read_to_string(&file).context(file)?;
         parse(&text).context("the kernel does not say how much memory the controller has")
+    }
+
+    /// That of the controller in the pod with this UID, which is told it by its environment.
+    pub(crate) fn of_pod(uid: &str) -> Result<Self> {
+        let told = format!("POD_UID={uid}");
+        let is_in_pod = |pid: &u32| {
+            let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            environment
+                .split(|byte| *byte == 0)
+                .any(|variable| variable == told.as_bytes())
+        };
+        let entries = fs::read_dir("/proc")?;
+        let mut pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+        let pid = pids.find(is_in_pod);
+        Self::of(pid.with_context(|| format!("no process of the pod {uid} can be seen"))?)
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The beginning of the name of the namespace.
-const NAMESPACE: &str = "bench";
+pub(crate) const NAMESPACE: &str = "bench";
 
 /// Measures what is asked for.
 pub(crate) async fn play(settings: &Arc<StageSettings>, options: &Options) -> Result<Report> {
@@ -56,7 +56,7 @@ async fn on_cluster(stage: &Stage, options: &Options, report: &mut Report) -> Re
     let progress = Progress::new();
     progress.begin("installing KULTA");
     let mut controller = Controller::process(stage.settings()).await?;
-    let probe = Probe;
+    let probe = Probe::Process;
     let mut population = Population::new(stage.clone(), Pods::None);
     if options.wants(Measure::Memory) {
         report

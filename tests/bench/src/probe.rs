@@ -1,13 +1,18 @@
 //! What the controller says of itself: its metrics.
 
 use anyhow::{Result, bail};
-use kulta_e2e::Controller;
+use kulta_e2e::{Controller, Installed};
 use tokio::time::{sleep, timeout};
 
 use crate::limits;
 
 /// Asks the controller.
-pub(crate) struct Probe;
+pub(crate) enum Probe {
+    /// The process of this machine.
+    Process,
+    /// All pods of the one that is installed, as if they were one: those that follow reconcile nothing.
+    Installed(Installed),
+}
 
 /// How far the controller is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +68,11 @@ impl Probe {
     }
 
     async fn progress(&self) -> Result<Progress> {
-        Ok(progress(&Controller::metrics().await?))
+        let metrics = match self {
+            Self::Process => Controller::metrics().await?,
+            Self::Installed(installed) => installed.metrics().await?,
+        };
+        Ok(progress(&metrics))
     }
 }
 

@@ -6,6 +6,7 @@ use kulta_e2e::Distribution;
 use serde::Serialize;
 
 use crate::delivery::{Delivery, Drain};
+use crate::install::Installations;
 use crate::limits;
 use crate::machine::Machine;
 use crate::memory::{Memory, Sample};
@@ -32,8 +33,8 @@ pub(crate) struct Report {
     pub(crate) memory: Vec<Sample>,
     /// From the start of the binary to the first reconcile.
     pub(crate) start: Option<Distribution>,
-    /// From an installation by Helm to the controller being ready.
-    pub(crate) install: Option<Distribution>,
+    /// The controller as users install it.
+    pub(crate) install: Option<Installations>,
 }
 
 impl Report {
@@ -85,12 +86,12 @@ impl Report {
         let slowest = [
             (
                 format!("start of the binary to the first reconcile, {rollouts} Rollouts"),
-                &self.start,
+                self.start.as_ref(),
                 limits::START_AIM,
             ),
             (
                 "installation by Helm to two ready replicas, image on the node".to_owned(),
-                &self.install,
+                self.install.as_ref().map(|install| &install.times),
                 limits::INSTALL_AIM,
             ),
         ];
@@ -101,6 +102,23 @@ impl Report {
                 "{what}: aim max < {aim:?}\n  {times}  {}",
                 verdict(times.max < aim)
             )?;
+        }
+        Ok(())
+    }
+
+    fn write_installed_memory(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(Installations { memory, .. }) = &self.install else {
+            return Ok(());
+        };
+        writeln!(
+            formatter,
+            "memory of the installed replicas, resident (private), {} Rollouts, all changed: aim < {} MB",
+            limits::ROLLOUTS,
+            limits::INSTALLED_MEMORY_AIM / 1_000_000
+        )?;
+        for replica in memory {
+            let verdict = verdict(replica.resident < limits::INSTALLED_MEMORY_AIM);
+            writeln!(formatter, "  {replica}  {verdict}")?;
         }
         Ok(())
     }
@@ -168,6 +186,7 @@ impl fmt::Display for Report {
         }
         self.write_memory(formatter)?;
         self.write_slowest(formatter)?;
+        self.write_installed_memory(formatter)?;
         Ok(())
     }
 }

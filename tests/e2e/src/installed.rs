@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -25,11 +25,15 @@ use crate::stage;
 pub const RELEASE: &str = "kulta";
 /// Where the chart is, from the kustomization.
 const CHART: &str = "../helm/kulta";
+/// An earlier version of the chart, with its definitions: from this crate's folder, where its README says how it is made.
+const EARLIER_CHART: &str = "charts/kulta-625b2ee.tgz";
 /// What manifests are made for without asking a cluster: the version that the local one has. Helm knows none of its own, being built
 /// from its module.
 const KUBERNETES: &str = "1.35.0";
 /// Tells apart what is rendered in this process.
 static RENDERED: AtomicU32 = AtomicU32::new(0);
+/// Where its pods tell their metrics.
+const HTTP_PORT: u16 = 8080;
 /// One works, the other follows.
 const REPLICAS: u32 = 2;
 
@@ -75,6 +79,13 @@ impl Installed {
         })
     }
 
+    /// By an earlier version of the chart, and with its definitions.
+    #[must_use]
+    pub fn earlier(mut self) -> Self {
+        self.chart = Path::new(env!("CARGO_MANIFEST_DIR")).join(EARLIER_CHART);
+        self
+    }
+
     /// With other values of the chart, merged into those that there are.
     #[must_use]
     pub fn with(mut self, values: &Value) -> Self {
@@ -87,6 +98,13 @@ impl Installed {
     pub fn with_only(mut self, values: Value) -> Self {
         self.values = values;
         self
+    }
+
+    /// With the image alone: everything else is as the chart has it.
+    #[must_use]
+    pub fn as_it_comes(self) -> Self {
+        let image = self.values.get("image").cloned();
+        self.with_only(json!({ "image": image }))
     }
 
     /// Installs it, or brings what is installed to these values, and waits until all is ready.
@@ -208,6 +226,24 @@ impl Installed {
     pub async fn pods(&self) -> Result<Vec<Pod>> {
         let own = ListParams::default().labels(kulta::CONTROLLER_LABELS);
         Ok(self.all_pods().list(&own).await?.items)
+    }
+
+    /// The metrics of all of its pods, one after the other. They are asked through the API server.
+    ///
+    /// # Errors
+    /// When one can't be asked.
+    pub async fn metrics(&self) -> Result<String> {
+        let mut texts = String::new();
+        for pod in self.pods().await? {
+            let path = format!(
+                "/api/v1/namespaces/{}/pods/{}:{HTTP_PORT}/proxy/metrics",
+                kulta::NAMESPACE,
+                pod.name_any()
+            );
+            let request = http::Request::get(path).body(Vec::new())?;
+            texts += &self.client.request_text(request).await?;
+        }
+        Ok(texts)
     }
 
     fn all_pods(&self) -> Api<Pod> {

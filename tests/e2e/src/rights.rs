@@ -108,7 +108,8 @@ pub async fn check(client: &Client, log: &Path, from: u64) -> Result<()> {
     let unused: Vec<_> = unused
         .filter(|right| !UNUSED.iter().any(|(_, known)| known.contains(&right.as_str())))
         .collect();
-    // While the API server starts it does not know its own roles yet: what it refused then was done later.
+    // While the API server starts it does not know its own roles yet: what it refused then was done later. Where scenarios uninstall
+    // KULTA, or keep it to one namespace, its rights go before its pods do.
     let refused = asked.refused.difference(&asked.done).map(ToString::to_string);
     let refused: Vec<_> = refused
         .filter(|right| !ASKED_FOR.contains(&right.as_str()))

@@ -38,6 +38,10 @@ pub(crate) async fn rollout_that_makes_no_sense_is_refused_when_it_is_applied(st
         let (is_applied, said) = applied(stage, &right).await?;
         ensure!(is_applied && !said.contains("Warning"), "{said}");
     }
+    let basic =
+        json!({"canary": {"steps": [{"setWeight": 50}, {"pause": {"duration": "1m"}}], "maxSurge": 0}});
+    let (is_applied, said) = applied(stage, &with(&right, "/spec/strategy", basic)).await?;
+    ensure!(is_applied && !said.contains("Warning"), "{said}");
     let labelled = with(&stored, "/metadata/labels", json!({ "team": "blue" }));
     let (is_applied, said) = applied(stage, &labelled).await?;
     ensure!(is_applied, "a stored Rollout can't be labelled: {said}");
@@ -62,6 +66,12 @@ pub(crate) async fn rollout_of_the_other_group_is_warned_of(stage: &Stage) -> Re
     );
     let (_, said) = applied(stage, &right).await?;
     ensure!(!said.contains("Warning"), "{said}");
+    // One that was stored before is nobody's business until its spec changes.
+    let stored = named(&wrong, "stored");
+    stage.create(&stored).await?;
+    let labelled = with(&stored, "/metadata/labels", json!({ "team": "blue" }));
+    let (is_applied, said) = applied(stage, &labelled).await?;
+    ensure!(is_applied && !said.contains("Warning"), "{said}");
     Ok(())
 }
 
@@ -69,6 +79,8 @@ pub(crate) async fn rollout_of_the_other_group_is_warned_of(stage: &Stage) -> Re
 fn mistakes(right: &Value) -> Vec<(Value, &'static str)> {
     let mut mistakes = unknown_fields(right);
     mistakes.extend(contradictions(right));
+    mistakes.extend(impossible(right));
+    mistakes.extend(misrouted(right));
     mistakes
 }
 
@@ -102,6 +114,21 @@ fn unknown_fields(right: &Value) -> Vec<(Value, &'static str)> {
             canary("steps", misspelt),
             "spec.strategy.canary.steps: unknown field \"setWieght\"",
         ),
+        (
+            canary("steps", json!([{"pause": {"durration": "5m"}}])),
+            "unknown field \"durration\" of pause; write one of duration",
+        ),
+        (
+            canary(
+                "steps",
+                json!([{"setCanaryScale": {"replicas": 1, "replica": 2}}]),
+            ),
+            "unknown field \"replica\" of setCanaryScale; write one of matchTrafficWeight, replicas, weight",
+        ),
+        (
+            canary("trafficRouting/gatewayAPI/httpRoute", json!("shop")),
+            "spec.strategy.canary.trafficRouting.gatewayAPI: unknown field \"httpRoute\"",
+        ),
     ]
 }
 
@@ -134,6 +161,74 @@ fn contradictions(right: &Value) -> Vec<(Value, &'static str)> {
             "dynamicStableScale and scaleDownDelaySeconds exclude each other",
         ),
         (canary("steps", header), "names a route that is not in"),
+    ]
+}
+
+/// What is missing, or asks for nothing that there could be.
+fn impossible(right: &Value) -> Vec<(Value, &'static str)> {
+    let spec = |field: &str, value: Value| with(right, &format!("/spec/{field}"), value);
+    let basic = |canary: Value| with(right, "/spec/strategy", json!({"canary": canary}));
+    let mut nobody = right.clone();
+    nobody["spec"].as_object_mut().map(|spec| spec.remove("selector"));
+    let reference = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "shop"});
+    let analysis = json!({"startingStep": 7, "templates": [{"templateName": "errors"}]});
+    vec![
+        (nobody, "spec: needs selector and template"),
+        (
+            spec("workloadRef", reference),
+            "spec.template: must be empty beside workloadRef",
+        ),
+        (
+            spec("minReadySeconds", json!(600)),
+            "spec.progressDeadlineSeconds: must be greater than minReadySeconds",
+        ),
+        (
+            basic(json!({"maxSurge": 0, "maxUnavailable": "0%"})),
+            "spec.strategy.canary.maxSurge: is zero, and so is maxUnavailable",
+        ),
+        (
+            spec("strategy/canary/analysis", analysis),
+            "spec.strategy.canary.analysis.startingStep: there is no such step",
+        ),
+        (
+            basic(json!({"steps": [{"setCanaryScale": {"replicas": 1}}]})),
+            "setCanaryScale needs trafficRouting",
+        ),
+        (
+            basic(json!({"scaleDownDelaySeconds": 30})),
+            "scaleDownDelaySeconds and dynamicStableScale need trafficRouting",
+        ),
+    ]
+}
+
+/// Routing that routes nothing, or nobody.
+fn misrouted(right: &Value) -> Vec<(Value, &'static str)> {
+    let switched = |routing: Value| {
+        with(
+            &blue_green(right),
+            &format!("{BLUE_GREEN}/trafficRouting"),
+            routing,
+        )
+    };
+    let routes = json!({"httpRoutes": [{"name": "shop"}]});
+    let preview = format!("{BLUE_GREEN}/previewService");
+    vec![
+        (
+            with(right, &format!("{CANARY}/trafficRouting"), json!({})),
+            "spec.strategy.canary.trafficRouting: needs routes",
+        ),
+        (
+            switched(json!({})),
+            "spec.strategy.blueGreen.trafficRouting: needs routes",
+        ),
+        (
+            switched(json!({"gatewayAPI": routes, "maxTrafficWeight": 1000})),
+            "plugins, managedRoutes and maxTrafficWeight are for canaries",
+        ),
+        (
+            with(&switched(json!({"gatewayAPI": routes})), &preview, ""),
+            "spec.strategy.blueGreen.previewService: must be set with trafficRouting",
+        ),
     ]
 }
 

@@ -28,7 +28,7 @@ struct Case {
 /// When what is wrong from the first minute must have been told.
 const TOLD_AT: &str = "50m";
 
-const CASES: [Case; 9] = [
+const CASES: [Case; 11] = [
     Case {
         alert: "KultaIsAbsent",
         severity: "critical",
@@ -66,12 +66,35 @@ const CASES: [Case; 9] = [
     Case {
         alert: "KultaConfigurationIsRefused",
         severity: "warning",
-        labels: r#"result="refused""#,
-        well: &[(r#"kulta_configuration_loads_total{result="refused"}"#, "1x60")],
-        wrong: &[(
-            r#"kulta_configuration_loads_total{result="refused"}"#,
-            "0x40 1x20",
+        labels: "",
+        well: &[("kulta_configuration_refused", "0x60")],
+        wrong: &[("kulta_configuration_refused", "0x30 1x30")],
+    },
+    Case {
+        alert: "KultaCannotWatch",
+        severity: "critical",
+        labels: r#"group="apps", kind="ReplicaSet""#,
+        well: &[(
+            r#"kulta_watches_interrupted{group="apps",kind="ReplicaSet"}"#,
+            "0x60",
         )],
+        wrong: &[(
+            r#"kulta_watches_interrupted{group="apps",kind="ReplicaSet"}"#,
+            "1x60",
+        )],
+    },
+    Case {
+        alert: "KultaHasNoArgoLease",
+        severity: "warning",
+        labels: "",
+        well: &[
+            (r#"kulta_argo_lease_held{pod="a"}"#, "0x60"),
+            (r#"kulta_argo_lease_held{pod="b"}"#, "1x60"),
+        ],
+        wrong: &[
+            (r#"kulta_argo_lease_held{pod="a"}"#, "0x60"),
+            (r#"kulta_argo_lease_held{pod="b"}"#, "0x60"),
+        ],
     },
     Case {
         alert: "KultaPluginIsRefused",

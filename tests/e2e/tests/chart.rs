@@ -9,9 +9,8 @@ use serde_json::{Map, Value, json};
 
 use crate::kubectl::{kubectl, said};
 
-/// Everything that KULTA needs, and the same for one namespace: from the folder of the manifests.
+/// Everything that KULTA needs: from the folder of the manifests.
 const BASE: &str = ".";
-const ONE_NAMESPACE: &str = "../examples/single-namespace";
 /// What kustomize puts on every object, and Helm has labels of its own for.
 const PART_OF: &str = "app.kubernetes.io/part-of";
 /// The configuration, whose name has a digest in the kustomization, and whose pods have one in the chart.
@@ -37,20 +36,25 @@ pub(crate) async fn chart_makes_what_the_kustomization_makes(stage: &Stage) -> R
         "monitoring",
     ];
     let argo_own = json!({"image": image, "argoApi": {"enabled": true, "definitions": false}});
-    let variants: [(Value, &str, &[&str]); 4] = [
-        (json!({"image": image}), BASE, &[]),
-        (all, BASE, &components),
-        (argo_own, BASE, &["argo-api", "argo-own-definitions"]),
-        (json!({"image": image, "namespace": "shop"}), ONE_NAMESPACE, &[]),
+    let argo_in_shop = json!({"image": image, "namespace": "shop", "argoApi": {"enabled": true}});
+    let variants: [(Value, &[&str]); 5] = [
+        (json!({"image": image}), &[]),
+        (all, &components),
+        (argo_own, &["argo-api", "argo-own-definitions"]),
+        (
+            json!({"image": image, "namespace": "shop"}),
+            &["single-namespace"],
+        ),
+        (argo_in_shop, &["argo-api", "single-namespace"]),
     ];
-    for (values, base, components) in variants {
+    for (values, components) in variants {
         let charted = objects(&installed.clone().with_only(values).rendered().await?)?;
-        let built = objects(&kustomized(stage, base, components).await?)?;
+        let built = objects(&kustomized(stage, components).await?)?;
         let names: Vec<_> = charted.keys().collect();
         let expected: Vec<_> = built.keys().collect();
         ensure!(
             names == expected,
-            "{base} with {components:?}: the chart has {names:#?}, the kustomization {expected:#?}"
+            "with {components:?}: the chart has {names:#?}, the kustomization {expected:#?}"
         );
         for (key, built) in &built {
             let charted = &charted[key];
@@ -120,6 +124,8 @@ pub(crate) async fn values_that_mean_nothing_are_refused_by_their_paths(stage: &
         (json!({"image": {"digest": "latest"}}), "digest"),
         (json!({"plugins": ["Not_A_Name"]}), "plugins"),
         (json!({"config": {"provider": {}}}), "provider"),
+        (json!({"instanceId": "a..b"}), "instanceId"),
+        (json!({"monitoring": {"label": {}}}), "monitoring"),
     ];
     for (values, path) in mistakes {
         let rendered = installed.clone().with_only(values.clone()).rendered().await;
@@ -135,8 +141,43 @@ pub(crate) async fn values_that_mean_nothing_are_refused_by_their_paths(stage: &
     Ok(())
 }
 
-/// What an overlay of this base with these components makes.
-async fn kustomized(stage: &Stage, base: &str, components: &[&str]) -> Result<String> {
+pub(crate) async fn everything_but_the_definitions_can_be_deleted_by_a_label(stage: &Stage) -> Result<()> {
+    let components = ["argo-api", "history-api"];
+    let built = objects(&kustomized(stage, &components).await?)?;
+    let folder = stage.settings().work.join(stage.namespace());
+    let delete = [
+        "delete",
+        "--selector=app.kubernetes.io/component!=definitions",
+        "--ignore-not-found",
+        "--dry-run=client",
+        "--output=name",
+        "--kustomize",
+    ];
+
+    let deleted = kubectl(stage, &delete, &folder).await?;
+
+    ensure!(deleted.status.success(), "{}", said(&deleted));
+    let deleted = String::from_utf8(deleted.stdout)?;
+    ensure!(!deleted.contains("customresourcedefinition"), "{deleted}");
+    for name in [
+        "clusterrolebinding.rbac.authorization.k8s.io/kulta-argo-api",
+        "serviceaccount/kulta-controller",
+        "validatingadmissionpolicy.admissionregistration.k8s.io/rollouts.kulta.io",
+    ] {
+        ensure!(deleted.contains(name), "{name} is not in\n{deleted}");
+    }
+    let definitions = built
+        .keys()
+        .filter(|(kind, ..)| kind == "CustomResourceDefinition");
+    ensure!(
+        definitions.count() == 10,
+        "not all definitions are among what is made"
+    );
+    Ok(())
+}
+
+/// What an overlay of the base with these components makes.
+async fn kustomized(stage: &Stage, components: &[&str]) -> Result<String> {
     let settings = stage.settings();
     let folder = settings.work.join(stage.namespace());
     fs::create_dir_all(&folder)?;
@@ -149,7 +190,7 @@ async fn kustomized(stage: &Stage, base: &str, components: &[&str]) -> Result<St
     let overlay = json!({
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
-        "resources": [from_here(base)?],
+        "resources": [from_here(BASE)?],
         "components": components.collect::<Result<Vec<_>>>()?,
     });
     fs::write(folder.join("kustomization.yaml"), overlay.to_string())?;

@@ -129,6 +129,7 @@ fn scenarios() -> Vec<Scenario> {
         scenario!(template::condition_that_cannot_be_read_is_told_before_anything_begins),
         scenario!(template::secret_is_waited_for_until_it_may_be_read_and_then_measured_with),
         scenario!(chart::chart_makes_what_the_kustomization_makes),
+        scenario!(chart::everything_but_the_definitions_can_be_deleted_by_a_label),
         scenario!(chart::values_that_mean_nothing_are_refused_by_their_paths),
         scenario!(chart::values_of_every_kind_make_objects_that_the_api_server_takes),
         scenario!(packaging::kustomization_follows_names_images_and_patches_into_a_rollout),
@@ -186,7 +187,9 @@ fn scenarios() -> Vec<Scenario> {
         scenario!(lost_objects::deleted_canary_service_gives_the_traffic_back),
         scenario!(lost_objects::deleted_stable_service_is_taken_up_again),
         scenario!(lost_objects::deleted_route_is_taken_up_again),
-        scenario_of_the_installed!(installed::upgrade_in_mid_rollout_fails_no_request_and_restarts_no_pod),
+        scenario_of_the_installed!(
+            installed::upgrade_from_an_earlier_chart_in_mid_rollout_fails_no_request_and_restarts_no_pod
+        ),
         scenario_of_the_installed!(installed::one_namespace_is_worked_on_and_no_other_is_touched),
         scenario_of_the_installed!(installed::uninstalling_leaves_everything_where_it_is),
         scenario_beside_the_process!(admission::rollout_that_makes_no_sense_is_refused_when_it_is_applied),

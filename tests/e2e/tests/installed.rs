@@ -6,6 +6,9 @@ use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::authorization::v1::SubjectAccessReview;
 use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, CustomResourceDefinitionSpec,
+};
 use kube::Api;
 use kube::api::{DeleteParams, ListParams, PostParams};
 use kulta_e2e::images::again;
@@ -17,6 +20,8 @@ use crate::{expect, shop};
 
 /// The lease that the replica holds that works.
 const LEASE: &str = "kulta-controller-lock";
+/// The definition of Rollouts.
+const ROLLOUTS: &str = "rollouts.kulta.io";
 /// Namespaces that a controller of one namespace must not touch begin with it; one that an interrupted run has left is removed.
 const OTHER: &str = "e2e-other";
 
@@ -26,13 +31,22 @@ async fn leader(stage: &Stage) -> Result<String> {
     holder.filter(|holder| !holder.is_empty()).context("nobody leads")
 }
 
-pub(crate) async fn upgrade_in_mid_rollout_fails_no_request_and_restarts_no_pod(
+/// The definition of Rollouts, as the cluster has it.
+async fn rollout_definition(stage: &Stage) -> Result<CustomResourceDefinitionSpec> {
+    let definitions: Api<CustomResourceDefinition> = Api::all(stage.client().clone());
+    Ok(definitions.get(ROLLOUTS).await?.spec)
+}
+
+pub(crate) async fn upgrade_from_an_earlier_chart_in_mid_rollout_fails_no_request_and_restarts_no_pod(
     stage: &Stage,
     installed: &Installed,
 ) -> Result<()> {
     let image = stage.settings().controller.image.as_deref().context("no image")?;
     let next = again(image);
     let (_, tag) = next.rsplit_once(':').context("an image without a tag")?;
+    installed.remove().await?;
+    installed.clone().earlier().apply().await?;
+    let definitions = rollout_definition(stage).await?;
     let live = Live::half_way(stage).await?;
     let pods = expect::pod_uids(stage).await?;
     let before = leader(stage).await?;
@@ -51,6 +65,10 @@ pub(crate) async fn upgrade_in_mid_rollout_fails_no_request_and_restarts_no_pod(
             .map(drop))
     })
     .await?;
+    ensure!(
+        rollout_definition(stage).await? != definitions,
+        "the definitions are still the earlier ones"
+    );
     let pods_now = installed.pods().await?;
     for pod in pods_now
         .iter()

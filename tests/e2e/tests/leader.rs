@@ -62,12 +62,14 @@ async fn killed(stage: &Stage, replicas: &mut Replicas<'_>) -> Result<()> {
 async fn frozen(stage: &Stage, replicas: &mut Replicas<'_>) -> Result<()> {
     let live = rollout(stage, "frozen").await?;
     let former = Credential::of_the_leader(stage)?;
+    // So that it has something to write just now, or is writing it.
+    live.rollout.resume().await?;
     replicas.other.signal(Signal::SIGSTOP)?;
     let begun = Instant::now();
     let taken = replicas.one.until_it_leads(true).await;
     told("a leader that was frozen", begun);
     let promoted = match taken {
-        Ok(()) => promotes(&live).await,
+        Ok(()) => live.rollout.until_promoted().await.map(drop),
         failed => failed,
     };
     let since = end_of_audit(stage)?;
@@ -75,8 +77,8 @@ async fn frozen(stage: &Stage, replicas: &mut Replicas<'_>) -> Result<()> {
     replicas.other.signal(Signal::SIGCONT)?;
     promoted?;
     replicas.other.until_it_leads(false).await?;
-    former.has_written_nothing(stage, since)?;
-    live.ends_on("v2").await
+    live.ends_on("v2").await?;
+    former.has_written_nothing(stage, since)
 }
 
 /// The leader ends in order; then the next one is cut off from the API server.
@@ -96,12 +98,13 @@ async fn cut_off(stage: &Stage, replicas: &mut Replicas<'_>) -> Result<()> {
     told("a leader that was cut off", begun);
     // By its own clock, for nobody can tell it.
     replicas.other.until_it_leads(false).await?;
-    promotes(&live).await?;
+    live.rollout.resume().await?;
+    live.rollout.until_promoted().await?;
     replicas.wire.mend();
     replicas.other.until_it_is_ready().await?;
     replicas.other.until_it_leads(false).await?;
-    former.has_written_nothing(stage, since)?;
-    live.ends_on("v2").await
+    live.ends_on("v2").await?;
+    former.has_written_nothing(stage, since)
 }
 
 fn told(which: &str, begun: Instant) {
@@ -117,11 +120,6 @@ async fn rollout(stage: &Stage, name: &str) -> Result<Live> {
     live.rollout.release(&v2(stage)).await?;
     live.waits_at(HALF_WAY, 50).await?;
     Ok(live)
-}
-
-async fn promotes(live: &Live) -> Result<()> {
-    live.rollout.resume().await?;
-    live.rollout.until_promoted().await.map(drop)
 }
 
 /// By which token a replica asks.

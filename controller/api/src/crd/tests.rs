@@ -41,6 +41,18 @@ fn admission_policy_knows_the_fields_of_the_definition() {
             "stepFields",
             "/properties/strategy/properties/canary/properties/steps/items",
         ),
+        (
+            "pauseFields",
+            "/properties/strategy/properties/canary/properties/steps/items/properties/pause",
+        ),
+        (
+            "canaryScaleFields",
+            "/properties/strategy/properties/canary/properties/steps/items/properties/setCanaryScale",
+        ),
+        (
+            "gatewayFields",
+            "/properties/strategy/properties/canary/properties/trafficRouting/properties/gatewayAPI",
+        ),
     ];
     let spec = spec_schema();
     let defined = places.map(|(list, place)| {

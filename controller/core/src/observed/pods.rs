@@ -35,6 +35,8 @@ pub struct PodView {
     pub name: String,
     /// Its UID: precondition of writes.
     pub uid: String,
+    /// Its version, too: what another one has written since is not undone.
+    pub resource_version: String,
     /// The name of its ReplicaSet.
     pub replica_set: String,
     /// Creation time.

@@ -245,7 +245,7 @@ impl Cluster {
                     .spread(former, metadata);
                 Ok(())
             }
-            Action::EvictPod { name: _, uid } => self.evict(uid).ok_or_else(|| conflict("no such pod")),
+            Action::EvictPod { uid, .. } => self.evict(uid).ok_or_else(|| conflict("no such pod")),
         }
     }
 

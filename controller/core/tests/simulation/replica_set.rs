@@ -249,6 +249,7 @@ impl ReplicaSet {
         self.pods.iter().map(|pod| PodView {
             name: format!("{}-{}", self.name, pod.number),
             uid: self.uid_of(pod),
+            resource_version: pod.number.to_string(),
             replica_set: self.name.clone(),
             created: at(pod.born),
             ready_since: pod.ready_since.map(at),

@@ -20,19 +20,21 @@ use thiserror::Error;
 use tokio::task::spawn_blocking;
 
 use super::credentials::bytes;
+use super::reach::{Reach, Resolver};
 use super::settings::Access;
 
 /// No list of authorities is longer.
 const LONGEST_BYTES: u64 = 4 << 20;
 
 /// Speaks to one server.
-pub(crate) type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+pub(crate) type HttpClient = Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>;
 
 /// Connections to one server. They are kept as long as the authorities are the same.
 #[derive(Debug)]
 pub(crate) struct Connection {
     is_https: bool,
     ca_file: Option<PathBuf>,
+    reach: Reach,
     client: Mutex<Option<Made>>,
 }
 
@@ -59,19 +61,21 @@ pub(crate) enum ConnectionError {
 }
 
 impl Connection {
-    pub(crate) fn new(access: &Access) -> Self {
+    pub(crate) fn new(access: &Access, reach: Reach) -> Self {
         Self {
             is_https: access.address.is_https(),
             ca_file: access.ca_file.clone(),
+            reach,
             client: Mutex::new(None),
         }
     }
 
-    /// To a server that the authorities of the system vouch for.
-    pub(crate) fn with_system_authorities(is_https: bool) -> Self {
+    /// To a server that the operator has named, and for which the authorities in a file vouch; None: those of the system.
+    pub(crate) fn to_named(is_https: bool, ca_file: Option<PathBuf>) -> Self {
         Self {
             is_https,
-            ca_file: None,
+            ca_file,
+            reach: Reach::Anywhere,
             client: Mutex::new(None),
         }
     }
@@ -82,8 +86,8 @@ impl Connection {
         if let (Some(known), None) = (&known, &self.ca_file) {
             return Ok(known.client.clone());
         }
-        let (is_https, ca_file) = (self.is_https, self.ca_file.clone());
-        let made = spawn_blocking(move || made(is_https, ca_file.as_deref(), known)).await;
+        let (is_https, ca_file, reach) = (self.is_https, self.ca_file.clone(), self.reach);
+        let made = spawn_blocking(move || made(is_https, ca_file.as_deref(), reach, known)).await;
         let made = made.map_err(|_| ConnectionError::BrokenOff)??;
         let client = made.client.clone();
         *self.client.lock() = Some(made);
@@ -92,7 +96,12 @@ impl Connection {
 }
 
 /// The `known` client, unless it was made with other authorities.
-fn made(is_https: bool, ca_file: Option<&Path>, known: Option<Made>) -> Result<Made, ConnectionError> {
+fn made(
+    is_https: bool,
+    ca_file: Option<&Path>,
+    reach: Reach,
+    known: Option<Made>,
+) -> Result<Made, ConnectionError> {
     let read = |path: &Path| {
         let path = path.to_owned();
         bytes(&path, LONGEST_BYTES).map_err(|source| ConnectionError::Read { path, source })
@@ -117,7 +126,11 @@ fn made(is_https: bool, ca_file: Option<&Path>, known: Option<Made>) -> Result<M
     } else {
         connector.https_or_http()
     };
-    let client = Client::builder(TokioExecutor::new()).build(connector.enable_http1().build());
+    let mut plain = HttpConnector::new_with_resolver(Resolver::new(reach));
+    // Or https:// would be refused.
+    plain.enforce_http(false);
+    let connector = connector.enable_http1().wrap_connector(plain);
+    let client = Client::builder(TokioExecutor::new()).build(connector);
     Ok(Made { authorities, client })
 }
 

@@ -26,6 +26,7 @@ use tracing::Instrument as _;
 
 use super::asking::{Answers, Asking, NO_ROOM};
 use super::jobs::{self, Jobs};
+use super::news;
 use super::plugins::Plugins;
 use super::providers::Providers;
 use super::revisions::{self, Chosen};
@@ -39,7 +40,7 @@ use crate::controller::Reconcile;
 use crate::events::publish::{Publisher, Regarding};
 use crate::expectations::Kind;
 use crate::key::ObjectKey;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, ReconcileStep};
 use crate::observe::ReadError;
 use crate::observe::read;
 use crate::permission::{Permission, Writer};
@@ -125,6 +126,7 @@ impl Reconcile for AnalysisEngine {
                 Err(error) => {
                     let delay = self.backoffs.next(key, error.retry());
                     if error.retry() == Retry::Error {
+                        self.metrics.failed(ReconcileStep::Analyse);
                         tracing::warn!(error = with_causes(&error), ?delay, "analysis held up");
                     }
                     Some(Instant::now() + delay)
@@ -302,6 +304,7 @@ impl AnalysisEngine {
                 "the analysis has come to another phase"
             );
         }
+        news::tell(&run.status, status);
         let regarding = Regarding::of_analysis_run(key, &run.uid, &run.resource_version);
         self.events
             .tell_about(&regarding, revisions::changes(&run.status, status));

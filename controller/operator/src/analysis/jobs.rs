@@ -317,7 +317,8 @@ impl<'run> Jobs<'run> {
     async fn exchange<T: DeserializeOwned>(&self, request: http::Request<Vec<u8>>) -> Result<T, Failure> {
         let client: &Client = self.writer.client;
         let is_write = request.method() != http::Method::GET;
-        if is_write && !self.writer.may_write() {
+        let under_way = if is_write { self.writer.begin() } else { None };
+        if is_write && under_way.is_none() {
             return Err(Failure::Passing(ReadError::Timeout));
         }
         let verb = request.method().clone();

@@ -7,6 +7,7 @@ pub mod configuration;
 pub mod engine;
 mod jobs;
 pub(crate) mod manifest;
+mod news;
 mod past;
 pub mod plugin_checks;
 mod plugin_directory;
@@ -137,7 +138,7 @@ impl AnalysisWork {
             providers,
             calls,
         } = self.instruments;
-        let metrics = self.metrics;
+        let (metrics, concurrency) = (self.metrics, self.concurrency);
         let checking = AbortOnDropHandle::new(tokio::spawn(self.plugin_checks.run()));
         let bundled = load_bundled(Arc::clone(&plugins), Arc::clone(&host), Arc::clone(&metrics));
         let loading = self.plugin_directory.map(|directory| {
@@ -146,8 +147,7 @@ impl AnalysisWork {
         });
         let loading = OptionFuture::from(loading).await;
         let reloading = self.configuration_file.map(|path| {
-            let (plugins, providers, metrics) =
-                (Arc::clone(&plugins), Arc::clone(&providers), Arc::clone(&metrics));
+            let (plugins, providers, metrics) = (plugins.clone(), providers.clone(), metrics.clone());
             let reload = Reload::new(path, self.configuration, plugins, providers, self.outbox, metrics);
             AbortOnDropHandle::new(tokio::spawn(reload.run()))
         });
@@ -161,14 +161,15 @@ impl AnalysisWork {
             metrics,
             permission: self.permission,
             backoffs: Backoffs::default(),
-            runs: Shares::new(self.concurrency.get(), self.concurrency.get().div_ceil(2)),
+            runs: Shares::new(concurrency.get(), concurrency.get().div_ceil(2)),
             calls,
         };
         let controller = Controller {
+            metrics: Arc::clone(&engine.metrics),
             reconciler: Arc::new(engine),
             requests: self.requests,
             ready: self.ready,
-            concurrency: self.concurrency,
+            concurrency,
             liveness: self.liveness,
         };
         tokio::select! {

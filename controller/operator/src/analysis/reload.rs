@@ -69,6 +69,7 @@ impl Reload {
             Err(problem) => self.refuse(problem),
             Ok(configuration) => {
                 let was_refused = self.problem.take().is_some();
+                self.metrics.refuses_configuration(false);
                 if configuration != self.in_force {
                     self.put_in_force(configuration);
                 } else if was_refused {
@@ -99,6 +100,7 @@ impl Reload {
             return;
         }
         self.metrics.configured(ConfigurationResult::Refused);
+        self.metrics.refuses_configuration(true);
         tracing::warn!(
             problem,
             "the changed configuration is refused: the one before stays in force"

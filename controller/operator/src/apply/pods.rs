@@ -35,13 +35,13 @@ pub(super) async fn evict(
     context: &Context,
     rollout: &Sighting,
     name: &str,
-    uid: &str,
+    (uid, resource_version): (&str, &str),
 ) -> Result<Eviction, ApplyError> {
     let pod = ObjectKey::new(&rollout.key.namespace, name);
     // The answer of a disruption budget must not be waited for by asking again and again.
     let mut writer = context.writer(&rollout.key);
     writer.client = &context.impatient_client;
-    match write::evict(writer, &pod, uid).await {
+    match write::evict(writer, &pod, uid, resource_version).await {
         Ok(()) => Ok(Eviction::Done),
         Err(WriteError::Refused {
             source: kube::Error::Api(status),

@@ -448,15 +448,16 @@ fn evict(name: &str) -> Action {
     Action::EvictPod {
         name: name.to_owned(),
         uid: format!("uid-{name}"),
+        resource_version: "7".to_owned(),
     }
 }
 
 #[tokio::test]
-async fn a_pod_is_evicted_if_it_is_still_the_one_that_was_seen() {
+async fn a_pod_is_evicted_if_it_is_still_as_it_was_seen() {
     let body = json!({
         "apiVersion": "policy/v1", "kind": "Eviction",
         "metadata": {"namespace": "shop", "name": "web-old-a"},
-        "deleteOptions": {"preconditions": {"uid": "uid-web-old-a"}},
+        "deleteOptions": {"preconditions": {"uid": "uid-web-old-a", "resourceVersion": "7"}},
     });
     let done = Reply::With(201, json!({"kind": "Status", "status": "Success"}));
 

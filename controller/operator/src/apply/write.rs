@@ -157,10 +157,7 @@ struct AnswerMetadata {
 /// Sends `request`, if `writer` may, and answers what the object has become.
 pub(crate) async fn send(writer: Writer<'_>, request: Request) -> Result<Write, WriteError> {
     let Request { target, operation } = request;
-    if !writer.may_write() {
-        let object = target.to_string();
-        return Err(WriteError::NotHeld { object });
-    }
+    let _under_way = writer.begin().ok_or_else(|| not_held(&target))?;
     let client = writer.client;
     let tests = operation.tests();
     let collection = collection(&target);
@@ -226,19 +223,28 @@ async fn delete(
     })
 }
 
-/// Evicts a pod, if it is still this one.
-pub(super) async fn evict(writer: Writer<'_>, pod: &ObjectKey, uid: &str) -> Result<(), WriteError> {
-    let object = format!("Pod {pod}");
-    if !writer.may_write() {
-        return Err(WriteError::NotHeld { object });
+fn not_held(object: &impl std::fmt::Display) -> WriteError {
+    WriteError::NotHeld {
+        object: object.to_string(),
     }
+}
+
+/// Evicts a pod, if it is still as it was seen.
+pub(super) async fn evict(
+    writer: Writer<'_>,
+    pod: &ObjectKey,
+    uid: &str,
+    resource_version: &str,
+) -> Result<(), WriteError> {
+    let object = format!("Pod {pod}");
+    let _under_way = writer.begin().ok_or_else(|| not_held(&object))?;
     // Not by the client's own request: that names the options otherwise than the API server reads them, and the
     // precondition would be lost.
     let eviction = json!({
         "apiVersion": "policy/v1",
         "kind": "Eviction",
         "metadata": {"namespace": pod.namespace, "name": pod.name},
-        "deleteOptions": {"preconditions": {"uid": uid}},
+        "deleteOptions": {"preconditions": {"uid": uid, "resourceVersion": resource_version}},
     });
     let url = Pod::url_path(&(), Some(&pod.namespace));
     let built = http::Request::post(format!("{url}/{}/eviction", pod.name))
@@ -252,9 +258,7 @@ pub(super) async fn evict(writer: Writer<'_>, pod: &ObjectKey, uid: &str) -> Res
 /// Changes a pod by a merge patch, which has its UID in it.
 pub(super) async fn patch_pod(writer: Writer<'_>, pod: &ObjectKey, patch: Value) -> Result<(), WriteError> {
     let object = format!("Pod {pod}");
-    if !writer.may_write() {
-        return Err(WriteError::NotHeld { object });
-    }
+    let _under_way = writer.begin().ok_or_else(|| not_held(&object))?;
     let patching = PatchParams {
         field_manager: Some(FIELD_MANAGER.to_owned()),
         ..PatchParams::default()

@@ -168,9 +168,7 @@ impl Served {
     /// # Errors
     /// When the API server does not say what they are.
     pub(crate) async fn look(&mut self) -> Result<Look, LookError> {
-        let Index { mut paths } = self.get(INDEX).await?;
-        let document = paths.remove(&format!("apis/{}", Group::Argo.api_version()));
-        let address = document.map(|document| document.server_relative_url);
+        let address = self.document_of(Group::Argo).await?;
         if let Some((last, look)) = &self.last
             && *last == address
         {
@@ -190,6 +188,13 @@ impl Served {
         Ok(look)
     }
 
+    /// Where the document of a group is; None: it is not served.
+    async fn document_of(&self, group: Group) -> Result<Option<String>, LookError> {
+        let Index { mut paths } = self.get(INDEX).await?;
+        let document = paths.remove(&format!("apis/{}", group.api_version()));
+        Ok(document.map(|document| document.server_relative_url))
+    }
+
     async fn get<T: DeserializeOwned>(&self, address: &str) -> Result<T, LookError> {
         let request = Request::get(address).body(Vec::new());
         let request = request.map_err(|source| LookError::Address {
@@ -198,6 +203,30 @@ impl Served {
         })?;
         Ok(within_limit(self.client.request(request)).await?)
     }
+}
+
+/// The fields that the definitions of a group lose, each after its kind. Kinds that are not there lose nothing.
+///
+/// # Errors
+/// When the API server does not say what they are.
+pub(crate) async fn losses(client: Client, group: Group) -> Result<Vec<String>, LookError> {
+    let served = Served::new(client);
+    let Some(address) = served.document_of(group).await? else {
+        return Ok(Vec::new());
+    };
+    let Document { components } = served.get(&address).await?;
+    let mut lost = Vec::new();
+    for definition in Definition::ALL {
+        if let Some(schema) = components.schemas.of(definition) {
+            let fields = pruned(definition, group, schema)?;
+            lost.extend(
+                fields
+                    .iter()
+                    .map(|field| format!("{} {field}", definition.kind())),
+            );
+        }
+    }
+    Ok(lost)
 }
 
 fn compared(schemas: &Schemas) -> Result<Look, CrdError> {
@@ -271,19 +300,31 @@ struct Components {
     schemas: Schemas,
 }
 
-/// Of the document, which may have megabytes, the five that matter; the others are not kept while it is read.
+/// Of the document of one group, which may have megabytes, the five that matter; the others are not kept while it is read.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Schemas {
-    #[serde(rename = "io.argoproj.v1alpha1.Rollout")]
+    #[serde(rename = "io.argoproj.v1alpha1.Rollout", alias = "io.kulta.v1alpha1.Rollout")]
     rollout: Option<Value>,
-    #[serde(rename = "io.argoproj.v1alpha1.AnalysisRun")]
+    #[serde(
+        rename = "io.argoproj.v1alpha1.AnalysisRun",
+        alias = "io.kulta.v1alpha1.AnalysisRun"
+    )]
     analysis_run: Option<Value>,
-    #[serde(rename = "io.argoproj.v1alpha1.AnalysisTemplate")]
+    #[serde(
+        rename = "io.argoproj.v1alpha1.AnalysisTemplate",
+        alias = "io.kulta.v1alpha1.AnalysisTemplate"
+    )]
     analysis_template: Option<Value>,
-    #[serde(rename = "io.argoproj.v1alpha1.ClusterAnalysisTemplate")]
+    #[serde(
+        rename = "io.argoproj.v1alpha1.ClusterAnalysisTemplate",
+        alias = "io.kulta.v1alpha1.ClusterAnalysisTemplate"
+    )]
     cluster_analysis_template: Option<Value>,
-    #[serde(rename = "io.argoproj.v1alpha1.Experiment")]
+    #[serde(
+        rename = "io.argoproj.v1alpha1.Experiment",
+        alias = "io.kulta.v1alpha1.Experiment"
+    )]
     experiment: Option<Value>,
 }
 

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::configuration::HttpTarget;
 use super::sink::Outcome;
-use crate::access::{Access, Connection, Credentials};
+use crate::access::{Access, Connection, Credentials, Reach};
 
 /// So much of an answer is read, to use the connection again and to tell what a server has against an event.
 const MOST_ANSWER_BYTES: usize = 16 << 10;
@@ -48,7 +48,7 @@ pub(super) struct HttpSink {
 impl HttpSink {
     pub(super) fn new(target: HttpTarget) -> Self {
         let access = target.access();
-        let connection = Connection::new(&access);
+        let connection = Connection::new(&access, Reach::Anywhere);
         Self {
             target,
             access,

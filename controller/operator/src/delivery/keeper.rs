@@ -1,6 +1,6 @@
 //! Keeps the inventory of Rollouts, and tells the sinks of those that are gone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,8 +21,10 @@ use self::pace::Pace;
 use super::Outbox;
 use super::inventory::{Changes, Entries, Entry, Gone, Inventory, Room, facts_of};
 use super::unheard::Unheard;
+use crate::expectations::Kind;
 use crate::key::ObjectKey;
-use crate::permission::Permission;
+use crate::observe::read::{self, ReadError};
+use crate::permission::{Begun, Permission};
 use crate::watch::Caches;
 
 mod pace;
@@ -48,6 +50,10 @@ enum KeeperError {
     Silence,
     #[error("another replica leads")]
     Follows,
+    #[error("whether Rollouts are gone can't be asked")]
+    Read(#[from] ReadError),
+    #[error("the Rollout {0} is there, and no watch shows it yet")]
+    Overlooked(ObjectKey),
 }
 
 /// The ConfigMap, as far as it is known.
@@ -175,6 +181,10 @@ impl Keeper {
                 let data = found.and_then(|found| found.data).unwrap_or_default();
                 let (facts, entries) = data.into_iter().partition(|(key, _)| facts_of(key).is_some());
                 let entries = self.entries(entries);
+                if let Err(error) = self.none_is_overlooked(&entries).await {
+                    self.complain("believed", &error);
+                    return Stored::Unread;
+                }
                 let unheard = unheard(facts, &entries);
                 inventory.recall(entries, unheard);
                 version.unwrap_or(Stored::Missing)
@@ -184,6 +194,22 @@ impl Keeper {
                 Stored::Unread
             }
         }
+    }
+
+    /// Refuses entries of Rollouts that no watch shows but that are there: the replica that led before has noted them while a watch
+    /// of this one was cut off. Their end would be told, and the real one later would be no news.
+    async fn none_is_overlooked(&self, entries: &Entries) -> Result<(), KeeperError> {
+        let there: BTreeSet<String> = self.caches.read(|tables| {
+            let rollouts = tables.rollouts.iter();
+            rollouts.map(|(_, rollout)| rollout.uid.clone()).collect()
+        });
+        for (uid, entry) in entries.iter().filter(|(uid, _)| !there.contains(*uid)) {
+            let found = read::version(&self.client, &self.caches, Kind::Rollout, &entry.key).await?;
+            if found.is_some_and(|found| found.uid == *uid) {
+                return Err(KeeperError::Overlooked(entry.key.clone()));
+            }
+        }
+        Ok(())
     }
 
     /// Those of other namespaces are another controller's, and of a group that is not watched nobody knows whether they went.
@@ -295,7 +321,7 @@ impl Keeper {
         let mut empty = ConfigMap::default();
         empty.metadata.name = Some(self.config_map.clone());
         let config_maps = self.config_maps();
-        self.may_write()?;
+        let _under_way = self.begin()?;
         let made = in_time(config_maps.create(&PostParams::default(), &empty)).await?;
         let version = made.metadata.resource_version.unwrap_or_default();
         self.patch(&version, changes).await
@@ -308,17 +334,13 @@ impl Keeper {
         };
         let patch = json!({"metadata": {"resourceVersion": version}, "data": changes.data()});
         let (config_maps, patch) = (self.config_maps(), Patch::Merge(patch));
-        self.may_write()?;
+        let _under_way = self.begin()?;
         let patched = config_maps.patch_metadata(&self.config_map, &patching, &patch);
         Ok(Stored::of(&in_time(patched).await?.metadata))
     }
 
-    fn may_write(&self) -> Result<(), KeeperError> {
-        if self.permission.leads() {
-            Ok(())
-        } else {
-            Err(KeeperError::Follows)
-        }
+    fn begin(&self) -> Result<Begun, KeeperError> {
+        self.permission.begin(Group::Kulta).ok_or(KeeperError::Follows)
     }
 
     fn config_maps(&self) -> Api<ConfigMap> {

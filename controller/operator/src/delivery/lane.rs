@@ -154,6 +154,7 @@ impl Lane {
         state.lines.add(|| subject, &uid, 0);
         state.lines.change(&uid, |line| line.removed = Some(now));
         state.enqueue(&uid);
+        self.show(&state);
         drop(state);
         self.work.notify_one();
     }

@@ -6,9 +6,11 @@ use kulta_api::crd::Definition;
 use kulta_api::{Group, VERSION};
 use kulta_core::text::with_causes;
 
-use super::{Area, Finding, Patient, State};
-use crate::argo::served::{Look, Served};
+use super::{Area, Finding, Patient, State, some_of};
+use crate::argo::served::{Look, LookError, Served, losses};
 
+/// Where those of `kulta.io` are.
+const OWN_FOLDER: &str = "deploy/crds";
 /// Where those of `argoproj.io` are.
 const ARGO_FOLDER: &str = "deploy/crds/argo";
 
@@ -34,25 +36,47 @@ async fn of(patient: &Patient, group: Group) -> Finding {
         }
     };
     let finding = judged(group, &served);
-    match group {
-        Group::Argo if finding.state == State::Well => fields(patient, finding).await,
-        Group::Argo | Group::Kulta => finding,
+    if finding.state != State::Well {
+        return finding;
     }
+    match group {
+        Group::Argo => fields(patient, finding).await,
+        Group::Kulta => match losses(patient.client.clone(), group).await {
+            Ok(lost) => judged_by_losses(&lost, finding),
+            Err(error) => unseen(group, &error),
+        },
+    }
+}
+
+fn unseen(group: Group, error: &LookError) -> Finding {
+    Finding::doubtful(
+        Area::Definitions,
+        format!("the fields of {group} can't be seen: {}", with_causes(error)),
+        "see whether this account may read /openapi/v3",
+    )
+}
+
+/// Own definitions of another version; `well` where they keep everything.
+fn judged_by_losses(lost: &[String], well: Finding) -> Finding {
+    if lost.is_empty() {
+        return well;
+    }
+    Finding::wrong(
+        Area::Definitions,
+        format!(
+            "those of {} are not of this version, and lose {}",
+            Group::Kulta,
+            some_of(lost)
+        ),
+        format!("kubectl apply --server-side -k {OWN_FOLDER}, of the version of the controller"),
+    )
 }
 
 /// Whose they are is seen by their fields; `well` where all are there.
 async fn fields(patient: &Patient, well: Finding) -> Finding {
     match Served::new(patient.client.clone()).look().await {
         Ok(look) => judged_by_fields(&look, well),
-        Err(error) => Finding::doubtful(
-            Area::Definitions,
-            format!(
-                "the fields of {} can't be seen: {}",
-                Group::Argo,
-                with_causes(&error)
-            ),
-            "see whether this account may read /openapi/v3",
-        ),
+        Err(error) => unseen(Group::Argo, &error),
     }
 }
 
@@ -93,7 +117,7 @@ fn judged(group: Group, served: &BTreeSet<String>) -> Finding {
         return Finding::well(Area::Definitions, text);
     }
     let folder = match group {
-        Group::Kulta => "deploy/crds",
+        Group::Kulta => OWN_FOLDER,
         Group::Argo => ARGO_FOLDER,
     };
     Finding::wrong(
@@ -118,6 +142,20 @@ mod tests {
             finding
                 .text
                 .ends_with("lacks analysistemplates, clusteranalysistemplates"),
+            "{}",
+            finding.text
+        );
+    }
+
+    #[test]
+    fn own_definitions_of_another_version_are_told_with_the_fields_that_they_lose() {
+        let lost = ["Rollout status.history[].actor".to_owned()];
+
+        let finding = judged_by_losses(&lost, Finding::well(Area::Definitions, "all"));
+
+        assert_eq!(finding.state, State::Wrong);
+        assert!(
+            finding.text.ends_with("lose Rollout status.history[].actor"),
             "{}",
             finding.text
         );

@@ -1,34 +1,39 @@
 //! Is there a Gateway API that takes weights?
 
+use http::StatusCode;
 use kube::api::{ApiResource, DynamicObject, ListParams};
 use kube::core::GroupVersionKind;
 use kube::{Api, ResourceExt};
+use kulta_api::Group;
+use kulta_core::acceptance::objection;
 use serde_json::Value;
 
 use super::{Area, Finding, Patient, some_of};
+use crate::watch::Projection as _;
+use crate::watch::route::{Grpc, Http, Kind, Route, Tcp, Tls};
 
 const GROUP: &str = "gateway.networking.k8s.io";
 const VERSION: &str = "v1";
-/// Accepts routes, classes and gateways.
+/// Accepts classes.
 const ACCEPTED: &str = "Accepted";
+/// Many routes are listed in pages: each costs the API server as much memory as is in it.
+const PAGE: u32 = 500;
 
 pub(super) async fn examine(patient: &Patient) -> Vec<Finding> {
-    let version = format!("{GROUP}/{VERSION}");
-    match patient.client.list_api_group_resources(&version).await {
-        Ok(served)
-            if served
-                .resources
-                .iter()
-                .any(|resource| resource.name == "httproutes") => {}
-        Ok(_) => return vec![no_gateway_api()],
-        Err(kube::Error::Api(status)) if status.is_not_found() => return vec![no_gateway_api()],
-        Err(error) => return vec![Finding::unanswered(Area::Gateways, &version, &error)],
+    let requests = [routes::<Http>(patient).await, routes::<Grpc>(patient).await];
+    let requests: Vec<_> = requests.into_iter().flatten().collect();
+    if requests.is_empty() {
+        return vec![no_gateway_api()];
     }
-    vec![classes(patient).await, routes(patient).await]
+    let connections = [routes::<Tcp>(patient).await, routes::<Tls>(patient).await];
+    let mut findings = vec![classes(patient).await];
+    findings.extend(requests);
+    findings.extend(connections.into_iter().flatten());
+    findings
 }
 
 fn no_gateway_api() -> Finding {
-    let text = "the cluster does not serve HTTPRoutes: only Rollouts without trafficRouting work";
+    let text = "the cluster does not serve routes of requests: only Rollouts without trafficRouting work";
     Finding::doubtful(
         Area::Gateways,
         text,
@@ -36,73 +41,100 @@ fn no_gateway_api() -> Finding {
     )
 }
 
-fn resource(kind: &str) -> ApiResource {
-    ApiResource::from_gvk(&GroupVersionKind::gvk(GROUP, VERSION, kind))
-}
-
 async fn classes(patient: &Patient) -> Finding {
-    let classes = Api::<DynamicObject>::all_with(patient.client.clone(), &resource("GatewayClass"));
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(GROUP, VERSION, "GatewayClass"));
+    let classes = Api::<DynamicObject>::all_with(patient.client.clone(), &resource);
     match classes.list(&ListParams::default()).await {
         Err(error) => Finding::unanswered(Area::Gateways, "GatewayClasses can't be listed", &error),
-        Ok(list) => {
-            let accepted = list
-                .items
-                .iter()
-                .filter(|class| is_accepted(class.data.get("status")));
-            let accepted: Vec<_> = accepted.map(ResourceExt::name_any).collect();
-            if accepted.is_empty() {
-                let text = "no GatewayClass is accepted by a gateway's controller";
-                let remedy =
-                    "where Rollouts move weights by routes of a gateway, see whether its controller runs";
-                return Finding::doubtful(Area::Gateways, text, remedy);
-            }
-            Finding::well(
-                Area::Gateways,
-                format!("accepted classes: {}", some_of(&accepted)),
-            )
-        }
+        Ok(list) => judged_classes(&list.items),
     }
 }
 
-async fn routes(patient: &Patient) -> Finding {
-    let routes = patient.objects(&resource("HTTPRoute"));
-    match routes.list(&ListParams::default()).await {
-        Err(error) => Finding::unanswered(Area::Gateways, "HTTPRoutes can't be listed", &error),
-        Ok(list) => judged(&list.items),
+fn judged_classes(classes: &[DynamicObject]) -> Finding {
+    let accepted = classes.iter().filter(|class| is_accepted(class));
+    let accepted: Vec<_> = accepted.map(ResourceExt::name_any).collect();
+    if accepted.is_empty() {
+        let text = "no GatewayClass is accepted by a gateway's controller";
+        let remedy = "where Rollouts move weights by routes of a gateway, see whether its controller runs";
+        return Finding::doubtful(Area::Gateways, text, remedy);
     }
+    Finding::well(
+        Area::Gateways,
+        format!("accepted classes: {}", some_of(&accepted)),
+    )
 }
 
-fn judged(routes: &[DynamicObject]) -> Finding {
-    let refused = routes.iter().filter(|route| !is_taken(route));
-    let names =
-        refused.map(|route| format!("{}/{}", route.namespace().unwrap_or_default(), route.name_any()));
-    let names: Vec<_> = names.collect();
-    if names.is_empty() {
-        let text = format!("each of {} HTTPRoutes is accepted by a parent", routes.len());
-        return Finding::well(Area::Gateways, text);
-    }
-    let text = format!("no parent has accepted the HTTPRoutes {}", some_of(&names));
-    let remedy = "`kubectl describe httproute` says why; Rollouts that move their weights wait";
-    Finding::doubtful(Area::Gateways, text, remedy)
-}
-
-/// Whether a parent of the route has accepted it.
-fn is_taken(route: &DynamicObject) -> bool {
-    let parents = route.data.pointer("/status/parents").and_then(Value::as_array);
-    parents
-        .into_iter()
-        .flatten()
-        .any(|parent| is_accepted(Some(parent)))
-}
-
-fn is_accepted(status: Option<&Value>) -> bool {
-    let conditions = status
-        .and_then(|status| status.get("conditions"))
-        .and_then(Value::as_array);
+fn is_accepted(class: &DynamicObject) -> bool {
+    let conditions = class.data.pointer("/status/conditions").and_then(Value::as_array);
     conditions.into_iter().flatten().any(|condition| {
         let field = |name: &str| condition.get(name).and_then(Value::as_str);
         field("type") == Some(ACCEPTED) && field("status") == Some("True")
     })
+}
+
+/// The routes of a kind, in the newest version of it that is served; None: it is not served.
+async fn routes<K: Kind>(patient: &Patient) -> Option<Finding> {
+    for resource in Route::<K>::api_resources(Group::Kulta) {
+        match in_version::<K>(patient, &resource).await {
+            Ok(seen) => return Some(seen.judged(&resource.kind)),
+            // Of a kind that it does not know, the API server says so in plain text.
+            Err(kube::Error::Api(status)) if status.code == StatusCode::NOT_FOUND => {}
+            Err(error) => {
+                let what = format!("{}s can't be listed", resource.kind);
+                return Some(Finding::unanswered(Area::Gateways, &what, &error));
+            }
+        }
+    }
+    None
+}
+
+async fn in_version<K: Kind>(patient: &Patient, resource: &ApiResource) -> Result<Seen, kube::Error> {
+    let api = patient.objects(resource);
+    let (mut seen, mut page) = (Seen::default(), ListParams::default().limit(PAGE));
+    loop {
+        let list = api.list(&page).await?;
+        list.items.iter().for_each(|route| seen.add::<K>(route));
+        match list.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => page = page.continue_token(&token),
+            None => return Ok(seen),
+        }
+    }
+}
+
+/// What was seen of the routes of a kind so far.
+#[derive(Default)]
+struct Seen {
+    number: usize,
+    bad: Vec<String>,
+}
+
+impl Seen {
+    fn add<K: Kind>(&mut self, route: &DynamicObject) {
+        self.number += 1;
+        let whole = serde_json::to_value(route).unwrap_or_default();
+        // One that can't be read is its gateway's matter.
+        let Ok(read) = Route::<K>::project(&whole) else {
+            return;
+        };
+        if let Some(objection) = objection(&read.view) {
+            let (namespace, name) = (route.namespace().unwrap_or_default(), route.name_any());
+            self.bad.push(format!("{namespace}/{name} ({objection})"));
+        }
+    }
+
+    fn judged(&self, kind: &str) -> Finding {
+        let Self { number, bad } = self;
+        if bad.is_empty() {
+            let text = format!("each of {number} {kind}s is accepted as it is");
+            return Finding::well(Area::Gateways, text);
+        }
+        let text = format!("{} of {number} {kind}s do not serve: {}", bad.len(), some_of(bad));
+        let remedy = format!(
+            "`kubectl describe {}` says more; Rollouts that move their weights wait",
+            kind.to_lowercase()
+        );
+        Finding::doubtful(Area::Gateways, text, remedy)
+    }
 }
 
 #[cfg(test)]
@@ -112,24 +144,61 @@ mod tests {
     use super::super::State;
     use super::*;
 
-    fn route(name: &str, accepted: &str) -> DynamicObject {
+    /// A route with two parents, of which the first has accepted it; what the second says is in `conditions`.
+    fn route(name: &str, conditions: &Value) -> DynamicObject {
+        let parent = |name: &str| json!({"name": name, "namespace": "gateways"});
+        let accepted = json!([{"type": "Accepted", "status": "True", "observedGeneration": 2}]);
         serde_json::from_value(json!({
-            "metadata": {"name": name, "namespace": "shop"},
-            "status": {"parents": [{"conditions": [{"type": "Accepted", "status": accepted}]}]},
+            "metadata": {"name": name, "namespace": "shop", "uid": "u", "resourceVersion": "1", "generation": 2,
+                "creationTimestamp": "2026-01-01T00:00:00Z"},
+            "spec": {"parentRefs": [parent("inner"), parent("outer")], "rules": []},
+            "status": {"parents": [
+                {"parentRef": parent("inner"), "controllerName": "c", "conditions": accepted},
+                {"parentRef": parent("outer"), "controllerName": "c", "conditions": conditions},
+            ]},
         }))
         .unwrap()
     }
 
-    #[test]
-    fn routes_that_a_parent_has_accepted_are_well() {
-        assert_eq!(judged(&[route("web", "True")]).state, State::Well);
+    fn condition(kind: &str, status: &str, generation: i64) -> Value {
+        json!([{
+            "type": kind, "status": status, "observedGeneration": generation, "reason": "NotAllowed", "message": "no",
+        }])
+    }
+
+    fn judged(conditions: &Value) -> Finding {
+        let mut seen = Seen::default();
+        seen.add::<Http>(&route("web", conditions));
+        seen.judged("HTTPRoute")
     }
 
     #[test]
-    fn route_that_no_parent_has_accepted_is_named() {
-        let finding = judged(&[route("web", "True"), route("api", "False")]);
+    fn route_that_all_parents_have_accepted_is_well() {
+        assert_eq!(judged(&condition("Accepted", "True", 2)).state, State::Well);
+    }
+
+    #[test]
+    fn route_that_one_of_its_parents_rejects_is_named_with_the_reason() {
+        let finding = judged(&condition("Accepted", "False", 2));
 
         assert_eq!(finding.state, State::Doubtful);
-        assert!(finding.text.ends_with("shop/api"), "{}", finding.text);
+        assert!(
+            finding.text.contains("shop/web (") && finding.text.contains("NotAllowed: no"),
+            "{}",
+            finding.text
+        );
+    }
+
+    #[test]
+    fn route_whose_backends_are_not_resolved_is_named() {
+        assert_eq!(
+            judged(&condition("ResolvedRefs", "False", 2)).state,
+            State::Doubtful
+        );
+    }
+
+    #[test]
+    fn what_was_said_of_an_earlier_generation_does_not_count() {
+        assert_eq!(judged(&condition("Accepted", "False", 1)).state, State::Well);
     }
 }

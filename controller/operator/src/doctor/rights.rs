@@ -21,6 +21,11 @@ const ARGO: &str = include_str!("../../../../deploy/kustomize/components/argo-ap
 /// The roles in it that are the controller's. Others are for people, or bound by them.
 const ROLES: [&str; 3] = ["kulta-controller", "kulta-argo-api", ARGO_LEASE_ROLE];
 const ARGO_LEASE_ROLE: &str = "kulta-argo-lease";
+/// What the history over HTTP asks of the API server: the built-in role `system:auth-delegator` has no more.
+const HISTORY: [(&str, &str); 2] = [
+    ("authentication.k8s.io", "tokenreviews"),
+    ("authorization.k8s.io", "subjectaccessreviews"),
+];
 /// Of no namespace: a controller of one namespace goes without.
 const CLUSTER_KIND: &str = Definition::ClusterAnalysisTemplates.plural();
 /// So many questions are asked at a time.
@@ -35,6 +40,8 @@ enum Home {
     Own,
     /// In that of Argo Rollouts' lease.
     ArgoLease,
+    /// In none.
+    Cluster,
 }
 
 /// A verb on a kind of resource.
@@ -73,6 +80,9 @@ pub(super) async fn examine(patient: &Patient) -> Vec<Finding> {
     if patient.namespace.is_some() {
         rights.retain(|right| right.resource != CLUSTER_KIND);
     }
+    if patient.history_api {
+        rights.extend(of_history());
+    }
     let asked =
         stream::iter(&rights).map(|right| async move { Ok((right, is_granted(patient, right).await?)) });
     let answers: Result<Vec<_>, kube::Error> = asked.buffered(AT_A_TIME).try_collect().await;
@@ -81,13 +91,24 @@ pub(super) async fn examine(patient: &Patient) -> Vec<Finding> {
         Ok(answers) => {
             let missing = answers.iter().filter(|(_, is_granted)| !is_granted);
             let missing: Vec<_> = missing.map(|(right, _)| right.to_string()).collect();
-            judged(rights.len(), &missing)
+            judged(rights.len(), &missing, patient.namespace.as_deref())
         }
     };
     vec![finding]
 }
 
-fn judged(asked: usize, missing: &[String]) -> Finding {
+fn of_history() -> impl Iterator<Item = Right> {
+    HISTORY.into_iter().map(|(group, resource)| Right {
+        verb: "create".to_owned(),
+        group: group.to_owned(),
+        resource: resource.to_owned(),
+        subresource: None,
+        name: None,
+        home: Home::Cluster,
+    })
+}
+
+fn judged(asked: usize, missing: &[String], namespace: Option<&str>) -> Finding {
     if missing.is_empty() {
         return Finding::well(
             Area::Rights,
@@ -95,8 +116,15 @@ fn judged(asked: usize, missing: &[String]) -> Finding {
         );
     }
     let text = format!("this account may not {}", some_of(missing));
-    let remedy = "if this is the controller's account, `kubectl apply --server-side -k deploy/kustomize` gives it its roles; \
-                  run this command in the controller's pod to ask for that account";
+    let bound = namespace.map_or_else(
+        || "everywhere".to_owned(),
+        |namespace| format!("in the namespace {namespace}"),
+    );
+    // Not the base alone: it has another image and no configuration, and rights everywhere.
+    let remedy = format!(
+        "if this is the controller's account, which is to have its roles {bound}: apply your own kustomization again, or \
+         `helm upgrade` with the values of the release; run this command in the controller's pod to ask for that account"
+    );
     Finding::wrong(Area::Rights, text, remedy)
 }
 
@@ -105,6 +133,7 @@ async fn is_granted(patient: &Patient, right: &Right) -> Result<bool, kube::Erro
         Home::Rollouts => patient.namespace.clone(),
         Home::Own => Some(patient.own_namespace.clone()),
         Home::ArgoLease => patient.argo_lease_namespace.clone(),
+        Home::Cluster => None,
     };
     let name = right.name.as_deref().map(|name| patient.instance.own_name(name));
     let review = SelfSubjectAccessReview {
@@ -233,7 +262,9 @@ mod tests {
 
     #[test]
     fn missing_right_is_named() {
-        let finding = judged(62, &["patch httproutes.gateway.networking.k8s.io".to_owned()]);
+        let missing = ["patch httproutes.gateway.networking.k8s.io".to_owned()];
+
+        let finding = judged(62, &missing, Some("shop"));
 
         assert_eq!(finding.state, State::Wrong);
         assert!(
@@ -241,5 +272,7 @@ mod tests {
                 .text
                 .ends_with("may not patch httproutes.gateway.networking.k8s.io")
         );
+        let remedy = finding.remedy.unwrap();
+        assert!(remedy.contains("in the namespace shop"), "{remedy}");
     }
 }

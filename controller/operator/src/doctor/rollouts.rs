@@ -22,7 +22,7 @@ pub(super) async fn examine(patient: &Patient) -> Vec<Finding> {
 
 async fn of(patient: &Patient, group: Group) -> Finding {
     let api = patient.objects(&rollout::api_resource(group));
-    let mut rollouts = Vec::new();
+    let mut seen = Seen::default();
     let mut page = ListParams::default()
         .labels(&patient.instance.selector())
         .limit(PAGE);
@@ -33,47 +33,52 @@ async fn of(patient: &Patient, group: Group) -> Finding {
                 return Finding::unanswered(Area::Rollouts, &what, &error);
             }
             Ok(list) => {
-                rollouts.extend(list.items);
+                list.items.iter().for_each(|rollout| seen.add(rollout));
                 match list.metadata.continue_.filter(|token| !token.is_empty()) {
                     Some(token) => page = page.continue_token(&token),
-                    None => return judged(group, &rollouts),
+                    None => return seen.judged(group),
                 }
             }
         }
     }
 }
 
-fn judged(group: Group, rollouts: &[DynamicObject]) -> Finding {
-    let text = |rollout: &DynamicObject, field: &str| {
-        let value = rollout.data.get("status").and_then(|status| status.get(field));
-        value.and_then(Value::as_str).unwrap_or_default().to_owned()
-    };
-    let bad = rollouts
-        .iter()
-        .filter(|rollout| text(rollout, "phase") == DEGRADED);
-    let bad: Vec<_> = bad
-        .map(|rollout| {
+/// What was seen of the Rollouts so far. Not they: whole, they take more memory than the controller beside has.
+#[derive(Default)]
+struct Seen {
+    number: usize,
+    bad: Vec<String>,
+}
+
+impl Seen {
+    fn add(&mut self, rollout: &DynamicObject) {
+        self.number += 1;
+        let text = |field: &str| {
+            let value = rollout.data.get("status").and_then(|status| status.get(field));
+            value.and_then(Value::as_str).unwrap_or_default()
+        };
+        if text("phase") == DEGRADED {
             let (namespace, name) = (rollout.namespace().unwrap_or_default(), rollout.name_any());
-            format!("{namespace}/{name} ({})", text(rollout, "message"))
-        })
-        .collect();
-    if bad.is_empty() {
-        return Finding::well(
-            Area::Rollouts,
-            format!("none of {} of {group} is Degraded", rollouts.len()),
-        );
+            self.bad.push(format!("{namespace}/{name} ({})", text("message")));
+        }
     }
-    let text = format!(
-        "{} of {} of {group} are Degraded: {}",
-        bad.len(),
-        rollouts.len(),
-        some_of(&bad)
-    );
-    Finding::doubtful(
-        Area::Rollouts,
-        text,
-        "`kubectl kulta get rollout NAME` shows one whole",
-    )
+
+    fn judged(&self, group: Group) -> Finding {
+        let Self { number, bad } = self;
+        if bad.is_empty() {
+            return Finding::well(Area::Rollouts, format!("none of {number} of {group} is Degraded"));
+        }
+        let text = format!(
+            "{} of {number} of {group} are Degraded: {}",
+            bad.len(),
+            some_of(bad)
+        );
+        Finding::doubtful(
+            Area::Rollouts,
+            text,
+            "`kubectl kulta get rollout NAME` shows one whole",
+        )
+    }
 }
 
 #[cfg(test)]
@@ -93,10 +98,12 @@ mod tests {
 
     #[test]
     fn degraded_rollout_is_named_with_its_message() {
-        let finding = judged(
-            Group::Kulta,
-            &[rollout("web", "Healthy"), rollout("api", "Degraded")],
-        );
+        let mut seen = Seen::default();
+        for rollout in [rollout("web", "Healthy"), rollout("api", "Degraded")] {
+            seen.add(&rollout);
+        }
+
+        let finding = seen.judged(Group::Kulta);
 
         assert_eq!(finding.state, State::Doubtful);
         assert!(

@@ -30,6 +30,7 @@ fn configuration_that_cannot_be_used_is_a_finding() {
         plugin_dir: None,
         instance_id: None,
         argo_api: false,
+        history_api: false,
         argo_lease_namespace: None,
     };
 

@@ -20,16 +20,19 @@ use thiserror::Error;
 use tokio::sync::mpsc;
 
 use super::Notice;
+use crate::apply::write::WRITE_TIMEOUT;
 use crate::context::Sighting;
 use crate::key::ObjectKey;
 use crate::metrics::{EventResult, Metrics};
+use crate::permission::Permission;
 use crate::terminating::is_namespace_terminating;
 
 /// Events that may wait; at about 1 kB each they take 1 MB at most. Beyond that the API server is in trouble, and
 /// Events are the least of it.
 const QUEUE_LENGTH: usize = 1024;
-/// The API server takes an Event in milliseconds; after this time the next one gets its chance.
-const SEND_TIMEOUT: Duration = Duration::from_secs(5);
+/// The API server takes an Event in milliseconds; after this time the next one gets its chance. As for every other write: before
+/// another replica may write.
+const SEND_TIMEOUT: Duration = WRITE_TIMEOUT;
 /// The API server refuses a longer `note`.
 const NOTE_BYTES: usize = 1024;
 /// The API server refuses a longer `reportingInstance`.
@@ -53,10 +56,11 @@ impl Publisher {
     pub fn new(
         client: Client,
         metrics: Arc<Metrics>,
+        permission: Permission,
         instance: &str,
     ) -> (Self, impl Future<Output = ()> + Send + use<>) {
         let (publisher, waiting) = Self::unsent(Arc::clone(&metrics), instance);
-        (publisher, send_all(client, metrics, waiting))
+        (publisher, send_all(client, metrics, permission, waiting))
     }
 
     /// A publisher and the events that it takes.
@@ -168,8 +172,18 @@ fn truncated(text: &str, bytes: usize) -> &str {
     text.get(..text.floor_char_boundary(bytes)).unwrap_or_default()
 }
 
-async fn send_all(client: Client, metrics: Arc<Metrics>, mut waiting: mpsc::Receiver<Event>) {
+async fn send_all(
+    client: Client,
+    metrics: Arc<Metrics>,
+    permission: Permission,
+    mut waiting: mpsc::Receiver<Event>,
+) {
     while let Some(event) = waiting.recv().await {
+        // What it tells was so; but another replica works now, and this one keeps quiet.
+        if !permission.holds_lead() {
+            metrics.events(EventResult::Dropped, 1);
+            continue;
+        }
         let result = match send(&client, &event).await {
             Ok(()) => EventResult::Published,
             Err(SendError::Request(error)) if is_namespace_terminating(&error) => EventResult::Dropped,

@@ -28,6 +28,7 @@ use crate::events::publish::Regarding;
 use crate::events::{Notice, Reason};
 use crate::expectations::Kind;
 use crate::key::ObjectKey;
+use crate::metrics::ReconcileStep;
 use crate::observe::{ObserveError, ReadError, analysis_templates, read};
 use crate::permission::Writer;
 use crate::reconcile::until;
@@ -82,6 +83,7 @@ impl Reconcile for ExperimentEngine {
                 Err(error) => {
                     let delay = self.backoffs.next(key, error.retry());
                     if error.retry() == Retry::Error {
+                        self.context.metrics.failed(ReconcileStep::Experiment);
                         tracing::warn!(error = with_causes(&error), ?delay, "experiment held up");
                     }
                     Some(Instant::now() + delay)
@@ -161,6 +163,7 @@ impl ExperimentEngine {
             if let Err(error) = sent.await {
                 return Some((action, error));
             }
+            tracing::info!(?action, reason = plan.status.message, "carried out");
         }
         None
     }

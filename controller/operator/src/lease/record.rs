@@ -33,6 +33,8 @@ pub(super) enum Turn {
 #[derive(Debug, Default)]
 pub(super) struct Sighted {
     last: Option<(String, Instant)>,
+    /// Somebody else who held it when it was seen last, and until when that one may count on it.
+    other: Option<(String, Instant)>,
 }
 
 impl Sighted {
@@ -46,16 +48,29 @@ impl Sighted {
         };
         self.last = Some((version, since));
         let holder = holder(lease);
-        let left = duration(lease).saturating_sub(now.duration_since(since));
+        let before = self.other.take().filter(|(before, _)| before == holder);
+        if !holder.is_empty() && holder != identity {
+            // Who was told that it lasts so long counts on that, whatever somebody has written into it since.
+            let until = since + duration(lease);
+            let until = before.map_or(until, |(_, before)| until.max(before));
+            self.other = Some((holder.to_owned(), until));
+        }
         if holder == identity {
             Turn::Renew
-        } else if holder.is_empty() || left.is_zero() {
-            Turn::Take
         } else {
-            Turn::Wait {
-                holder: holder.to_owned(),
+            self.turn_without(now)
+        }
+    }
+
+    /// What may be done where there is no lease at `now`. That somebody has deleted it ends nobody's claim.
+    pub(super) fn turn_without(&self, now: Instant) -> Turn {
+        let other = self.other.as_ref();
+        match other.map(|(holder, until)| (holder, until.saturating_duration_since(now))) {
+            Some((holder, left)) if !left.is_zero() => Turn::Wait {
+                holder: holder.clone(),
                 left,
-            }
+            },
+            Some(_) | None => Turn::Take,
         }
     }
 }

@@ -64,6 +64,46 @@ async fn one_that_is_not_there_is_made_and_renewed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_that_somebody_deletes_is_made_only_when_its_holder_counts_on_it_no_more() {
+    let missing = || expect(GET, Reply::failure(404, "NotFound", "not found", &[]));
+    let begin = || vec![get("argo", "1")];
+    let gone = |looks: usize| (0..looks).map(move |_| missing());
+
+    let early = begin().into_iter().chain(gone(14)).collect();
+    assert_eq!(held_after(14, early).await, (false, 0));
+    let made = expect(POST, Reply::With(201, stored(OWN, "2")));
+    let late = begin().into_iter().chain(gone(15)).chain([made]);
+    assert_eq!(held_after(15, late.collect()).await, (true, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shorter_time_that_somebody_writes_into_it_ends_no_claim_before_its_own() {
+    let mut shortened = stored("argo", "2");
+    shortened["spec"]["leaseDurationSeconds"] = json!(1);
+    let shortened = || expect(GET, Reply::With(200, shortened.clone()));
+    let exchanges: Vec<_> = [get("argo", "1")]
+        .into_iter()
+        .chain((0..14).map(|_| shortened()))
+        .collect();
+
+    assert_eq!(held_after(14, exchanges).await, (false, 0));
+}
+
+#[test]
+fn what_the_machine_has_slept_counts_against_the_claim() {
+    let claim = Claim::default();
+    let mut begun = Moment::now();
+    claim.renewed(begun);
+    assert!(claim.is_held());
+
+    // As after a minute in which no timer went on.
+    begun.in_all = begun.in_all.saturating_sub(Duration::from_mins(1));
+    claim.renewed(begun);
+
+    assert!(!claim.is_held());
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_of_somebody_else_is_waited_for() {
     let exchanges = vec![get("argo", "1"), get("argo", "2")];
 

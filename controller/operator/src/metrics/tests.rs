@@ -13,9 +13,9 @@ fn rendered(metrics: &Metrics) -> String {
 fn a_rollout_is_counted_in_one_phase_only() {
     let metrics = Metrics::new("1.2.3");
 
-    metrics.rollout_is("uid-1", Phase::Progressing);
-    metrics.rollout_is("uid-1", Phase::Healthy);
-    metrics.rollout_is("uid-1", Phase::Healthy);
+    metrics.rollout_is("uid-1", Group::Kulta, Phase::Progressing);
+    metrics.rollout_is("uid-1", Group::Kulta, Phase::Healthy);
+    metrics.rollout_is("uid-1", Group::Kulta, Phase::Healthy);
 
     let text = rendered(&metrics);
     assert!(
@@ -28,7 +28,7 @@ fn a_rollout_is_counted_in_one_phase_only() {
 #[test]
 fn a_deleted_rollout_is_counted_no_more() {
     let metrics = Metrics::new("1.2.3");
-    metrics.rollout_is("uid-1", Phase::Degraded);
+    metrics.rollout_is("uid-1", Group::Kulta, Phase::Degraded);
 
     metrics.rollout_gone("uid-1");
     metrics.rollout_gone("uid-1");
@@ -67,8 +67,9 @@ fn every_metric_has_its_labels_and_unit() {
 
 /// What each of the metrics is called for those who write queries.
 fn all_names() -> BTreeSet<String> {
-    let metrics = Metrics::new("1.2.3");
+    let metrics = Metrics::new("1.2.3").serving_argo();
     count_some(&metrics);
+    metrics.watches(&kulta_api::rollout::api_resource(Group::Kulta), false);
     metrics.plugins.called("error-ratio", &finished(Ok(()), 1, 1));
     metrics.plugins.loaded(plugins::LoadResult::InService);
     metrics.plugins.are(plugins::PluginStates::default());
@@ -92,6 +93,26 @@ fn names_in(text: &str) -> BTreeSet<String> {
     names
         .map(|name| name.strip_suffix("_bucket").unwrap_or(name).to_owned())
         .collect()
+}
+
+#[test]
+fn whether_argo_rollouts_lease_is_held_is_told_only_where_it_is_wanted() {
+    let named = |metrics: &Metrics| rendered(metrics).contains("kulta_argo_lease_held");
+
+    assert!(!named(&Metrics::new("1.2.3")));
+    assert!(named(&Metrics::new("1.2.3").serving_argo()));
+}
+
+#[test]
+fn rollouts_of_a_group_that_is_not_worked_on_any_more_are_counted_no_more() {
+    let metrics = Metrics::new("1.2.3").serving_argo();
+    metrics.rollout_is("uid-1", Group::Kulta, Phase::Degraded);
+    metrics.rollout_is("uid-2", Group::Argo, Phase::Degraded);
+
+    metrics.argo_lease(false);
+
+    let text = rendered(&metrics);
+    assert!(text.contains(r#"kulta_rollouts{phase="Degraded"} 1"#), "{text}");
 }
 
 #[test]

@@ -2,7 +2,26 @@
 
 use super::{ObserveError, read};
 use crate::context::Context;
+use crate::expectations::Kind;
 use crate::key::ObjectKey;
+
+/// Confirms, once in each term, that the cache shows the Rollout as the replica that led before has left it, or that it is gone.
+///
+/// # Errors
+/// When it does not, or when the API server can't be asked.
+pub(crate) async fn confirm_anew(context: &Context, rollout: &ObjectKey) -> Result<(), ObserveError> {
+    if !context.expectations.is_doubted(rollout) {
+        return Ok(());
+    }
+    let actual = read::version(&context.client, &context.caches, Kind::Rollout, rollout).await?;
+    if actual != context.caches.version(Kind::Rollout, rollout) {
+        return Err(ObserveError::Stale {
+            object: rollout.clone(),
+        });
+    }
+    context.expectations.confirmed(rollout);
+    Ok(())
+}
 
 /// Confirms that the caches are not older than the last write made for this Rollout.
 ///
@@ -39,9 +58,9 @@ mod tests {
 
     use super::*;
     use crate::backoff::Retry;
-    use crate::expectations::{Kind, Outcome, Write};
+    use crate::expectations::{Outcome, Write};
     use crate::scenario::{Reply, expect, scenario};
-    use crate::watch::{Projection as _, ReplicaSet, samples};
+    use crate::watch::{Projection as _, ReplicaSet, Rollout, samples};
 
     /// Longer than any watch takes.
     const LONG: Duration = Duration::from_mins(1);
@@ -75,6 +94,56 @@ mod tests {
         let mut replica_set = samples::replica_set("web", "abc");
         replica_set["metadata"]["resourceVersion"] = json!(resource_version);
         replica_set
+    }
+
+    const READ_ROLLOUT: &str = "GET /apis/kulta.io/v1alpha1/namespaces/shop/rollouts/web";
+
+    fn rollout_at(version: &str) -> Value {
+        let mut rollout = samples::rollout("web");
+        rollout["metadata"]["resourceVersion"] = json!(version);
+        rollout
+    }
+
+    /// How it is with a Rollout that is in the cache at version 50, when this replica comes to lead, and another time.
+    async fn confirmed_anew(answer: Reply) -> [Result<(), ObserveError>; 2] {
+        let ended = scenario(vec![expect(READ_ROLLOUT, answer)], async |context| {
+            samples::put::<Rollout>(&context.caches, &rollout_at("50"));
+            context.expectations.doubt([rollout()]);
+            let first = confirm_anew(context, &rollout()).await;
+            let second = match first {
+                Ok(()) => confirm_anew(context, &rollout()).await,
+                Err(_) => Ok(()),
+            };
+            [first, second]
+        })
+        .await;
+        ended.outcome
+    }
+
+    #[tokio::test]
+    async fn a_rollout_that_the_former_leader_has_left_as_it_is_seen_is_asked_for_once() {
+        let [first, second] = confirmed_anew(Reply::With(200, rollout_at("50"))).await;
+
+        assert!(first.is_ok() && second.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_cache_that_does_not_show_what_the_former_leader_has_written_is_waited_for() {
+        let [first, _] = confirmed_anew(Reply::With(200, rollout_at("51"))).await;
+
+        assert_eq!(first.unwrap_err().retry(), Retry::Stale);
+    }
+
+    #[tokio::test]
+    async fn a_rollout_that_no_cache_shows_but_that_is_there_is_waited_for() {
+        let there = expect(READ_ROLLOUT, Reply::With(200, rollout_at("50")));
+        let ended = scenario(vec![there], async |context| {
+            context.expectations.doubt([rollout()]);
+            confirm_anew(context, &rollout()).await
+        })
+        .await;
+
+        assert_eq!(ended.outcome.unwrap_err().retry(), Retry::Stale);
     }
 
     #[tokio::test]

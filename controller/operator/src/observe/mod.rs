@@ -28,8 +28,8 @@ use crate::watch::{Rollout, lacking, lost_fields};
 /// Why a Rollout can't be decided on now.
 #[derive(Debug, Error)]
 pub enum ObserveError {
-    /// A cache does not show an own write yet.
-    #[error("the own last write to {object} is not seen yet")]
+    /// A cache does not show an own write yet, or what another replica has written before.
+    #[error("the last write to {object} is not seen yet")]
     Stale {
         /// The object.
         object: ObjectKey,
@@ -69,6 +69,7 @@ impl ObserveError {
 /// # Errors
 /// When the caches are not recent enough, or the API server can't be asked what they do not hold.
 pub async fn observe(context: &Context, key: &ObjectKey) -> Result<Option<Sighting>, ObserveError> {
+    freshness::confirm_anew(context, key).await?;
     let Some(seen) = neighbourhood(context, key).await? else {
         return Ok(None);
     };

@@ -70,6 +70,7 @@ struct Written {
 struct WrittenMetadata {
     name: String,
     uid: String,
+    resource_version: String,
     creation_timestamp: Timestamp,
     #[serde(default)]
     deletion_timestamp: Option<Timestamp>,
@@ -118,6 +119,7 @@ impl Written {
         Some(PodView {
             name: metadata.name,
             uid: metadata.uid,
+            resource_version: metadata.resource_version,
             replica_set: owner.name,
             created,
             ready_since: ready.map(|ready| ready.last_transition_time.unwrap_or(created)),
@@ -141,7 +143,7 @@ mod tests {
     fn pod(name: &str, change: impl FnOnce(&mut Value)) -> Value {
         let mut pod = json!({
             "metadata": {
-                "name": name, "uid": format!("uid-{name}"), "creationTimestamp": "2026-01-01T00:00:00Z",
+                "name": name, "uid": format!("uid-{name}"), "resourceVersion": "7", "creationTimestamp": "2026-01-01T00:00:00Z",
                 "ownerReferences": [{
                     "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-old", "uid": "uid-old", "controller": true,
                 }],

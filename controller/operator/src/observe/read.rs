@@ -54,7 +54,7 @@ pub(super) async fn workload_object(
 }
 
 /// The version of an object now; None when there is none.
-pub(super) async fn version(
+pub(crate) async fn version(
     client: &Client,
     caches: &Caches,
     kind: Kind,

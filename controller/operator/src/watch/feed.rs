@@ -27,8 +27,12 @@ use super::{
 };
 use crate::instance::Instance;
 use crate::key::ObjectKey;
+use crate::metrics::Metrics;
 use crate::queue::{Queues, Requests};
 
+/// Each watch is begun anew after so many seconds: one that was cut off without a word, and shows nothing any more, is noticed
+/// within that time.
+const WATCH_SECONDS: u32 = 60;
 /// Objects in one page of a list. A page is in memory as text: Rollouts with a full history are 70 kB each.
 const PAGE_SIZE: u32 = 100;
 /// How often to look whether a kind was installed meanwhile.
@@ -51,6 +55,8 @@ pub struct Feeds {
     pub instance: Instance,
     /// What they fill.
     pub caches: Arc<Caches>,
+    /// Where it is told that a kind can't be watched.
+    pub metrics: Arc<Metrics>,
     /// Where they tell what to work on.
     pub queues: Queues,
     /// Becomes true when every kind was listed once.
@@ -122,6 +128,7 @@ impl Feeds {
             let ended = self
                 .follow_until_gone(&mut intake, &resource, objects.clone())
                 .await;
+            self.metrics.watches(&resource, true);
             tracing::warn!(
                 kind = resource.kind,
                 error = ended,
@@ -204,12 +211,18 @@ impl Feeds {
         loop {
             match events.next().await {
                 Some(Ok(event)) => {
+                    self.metrics.watches(resource, false);
                     self.queues.rollouts.all_now(intake.take(event));
                     let touched = self.caches.take_touched_experiments();
                     self.queues.experiments.all_now(touched);
                 }
-                Some(Err(error)) if is_unknown_kind(&error) => return with_causes(&error),
+                Some(Err(error)) if is_unknown_kind(&error) => {
+                    // Where it may be missing, nothing is to be seen.
+                    self.metrics.watches(resource, false);
+                    return with_causes(&error);
+                }
                 Some(Err(error)) => {
+                    self.metrics.watches(resource, true);
                     tracing::warn!(
                         api_version = resource.api_version,
                         kind = resource.kind,
@@ -238,7 +251,9 @@ impl Feeds {
 }
 
 fn every() -> watcher::Config {
-    watcher::Config::default().page_size(PAGE_SIZE)
+    watcher::Config::default()
+        .page_size(PAGE_SIZE)
+        .timeout(WATCH_SECONDS)
 }
 
 fn is_unknown_kind(error: &watcher::Error) -> bool {

@@ -8,8 +8,9 @@ bound there instead of everywhere.
 {{- $text = $text | replace "kind: ClusterRoleBinding\nmetadata:\n  name: " (printf "kind: RoleBinding\nmetadata:\n  namespace: %s\n  name: namespaced-" (quote .)) -}}
 {{- end -}}
 {{- with .root.Values.instanceId -}}
-{{- $text = $text | replace "-controller-lock]" (printf "-controller-lock-%s]" .) | replace "[kulta-inventory]" (printf "[kulta-inventory-%s]" .) -}}
+{{- $text = $text | replace "-controller-lock]" (printf "-controller-lock-%s]" .) | replace "[kulta-inventory]" (printf "[kulta-inventory-%s]" .) | replace "get lease kulta-controller-lock`" (printf "get lease kulta-controller-lock-%s`" .) -}}
 {{- end -}}
+{{- $text = $text | replace "-n kulta-system " (printf "-n %s " .root.Release.Namespace) -}}
 {{- /* In two steps: one namespace may have the name that stands for the other one. */ -}}
 {{- $text = $text | replace ": kulta-system\n" ": @RELEASE@\n" | replace ": argo-rollouts\n" ": @LEASE@\n" -}}
 {{- $text | replace ": @RELEASE@\n" (printf ": %s\n" (quote .root.Release.Namespace)) | replace ": @LEASE@\n" (printf ": %s\n" (quote .root.Values.argoApi.leaseNamespace)) -}}
@@ -21,7 +22,7 @@ Definitions, which stay when the release goes. They are not in the folder crds/ 
 {{- define "kulta.definitions" -}}
 {{- range $path, $_ := .root.Files.Glob .glob }}
 ---
-{{ $.root.Files.Get $path | replace "\nmetadata:\n" "\nmetadata:\n  annotations:\n    helm.sh/resource-policy: keep\n" }}
+{{ $.root.Files.Get $path | replace "\nmetadata:\n" "\nmetadata:\n  annotations:\n    helm.sh/resource-policy: keep\n  labels:\n    app.kubernetes.io/component: definitions\n" }}
 {{- end }}
 {{- end -}}
 

@@ -8,7 +8,7 @@ use kulta_api::analysis::Source;
 use parking_lot::Mutex;
 
 use super::DEFAULT_PROVIDER;
-use crate::access::{Access, Address, Allowed, Connection};
+use crate::access::{Access, Address, Allowed, Connection, Reach};
 use crate::analysis::configuration::{Configuration, Provider, Servers};
 use crate::analysis::shares::Shares;
 
@@ -27,7 +27,7 @@ pub(super) struct Setup {
     known: BTreeMap<String, Arc<Known>>,
     allowed: Vec<Allowed>,
     /// Those at allowed addresses, by address, as long as they are being asked.
-    elsewhere: Mutex<BTreeMap<String, Weak<Known>>>,
+    elsewhere: Mutex<BTreeMap<(String, Reach), Weak<Known>>>,
 }
 
 /// Why an address is not allowed.
@@ -40,11 +40,11 @@ pub(super) enum NotAllowed {
 }
 
 impl Known {
-    fn new(provider: Provider) -> Self {
+    fn new(provider: Provider, reach: Reach) -> Self {
         let access = provider.access();
         let at_once = provider.limits.queries_at_once;
         Self {
-            connection: Connection::new(&access),
+            connection: Connection::new(&access, reach),
             access,
             // Half for one namespace, so that others get their answers, too.
             places: Shares::new(at_once, at_once / 2),
@@ -58,7 +58,10 @@ impl Setup {
     pub(super) fn new(configuration: &Configuration, before: &Self) -> Self {
         let kept = |name: &String, provider: &Provider| {
             let known = before.known.get(name).filter(|known| known.provider == *provider);
-            known.map_or_else(|| Arc::new(Known::new(provider.clone())), Arc::clone)
+            known.map_or_else(
+                || Arc::new(Known::new(provider.clone(), Reach::Anywhere)),
+                Arc::clone,
+            )
         };
         let providers = configuration.providers.iter();
         Self {
@@ -132,41 +135,42 @@ impl Setup {
 
     /// The server of a plugin that may ask `servers`.
     pub(super) fn server(&self, origin: &Address, servers: &Servers) -> Result<Arc<Known>, NotAllowed> {
-        let mut provider = Provider::plain(self.allowed(origin, &servers.origins)?);
+        let (address, reach) = self.allowed(origin, &servers.origins)?;
+        let mut provider = Provider::plain(address);
         if provider.address.is_https() {
             provider.ca_file.clone_from(&servers.ca_file);
         }
         // No address of a Prometheus has a space in it.
         let key = format!("{} {:?}", provider.address, provider.ca_file);
-        Ok(self.at_hand(key, provider))
+        Ok(self.at_hand(key, provider, reach))
     }
 
     /// The Prometheus at an address that is allowed although no provider has it.
     fn elsewhere(&self, address: &Address) -> Result<Arc<Known>, String> {
-        let address = self.allowed(address, &self.allowed).map_err(|why| {
+        let (address, reach) = self.allowed(address, &self.allowed).map_err(|why| {
             format!(
                 "\"{address}\" may not be asked{why}: write that of a provider, take it out to ask the provider \
                  {DEFAULT_PROVIDER:?}, or have it added to `allowedAddresses` of the operator's configuration"
             )
         })?;
-        Ok(self.at_hand(address.to_string(), Provider::plain(address)))
+        Ok(self.at_hand(address.to_string(), Provider::plain(address), reach))
     }
 
-    /// The address as it is asked, if it is in this list.
-    fn allowed(&self, address: &Address, list: &[Allowed]) -> Result<Address, NotAllowed> {
+    /// The address as it is asked, if it is in this list, and where its name may lead.
+    fn allowed(&self, address: &Address, list: &[Allowed]) -> Result<(Address, Reach), NotAllowed> {
         let mut exactly = list.iter().filter_map(|allowed| match allowed {
             Allowed::Exactly(exactly) => Some(exactly),
             Allowed::Cluster => None,
         });
         if let Some(exactly) = exactly.find(|exactly| exactly.is_same(address)) {
-            return Ok(exactly.clone());
+            return Ok((exactly.clone(), Reach::Anywhere));
         }
         let within = address.within_cluster();
         let within = within.filter(|_| list.contains(&Allowed::Cluster));
         let within = within.ok_or(NotAllowed::Unlisted)?;
         match self.provider_beside(&within) {
             Some(refused) => Err(refused),
-            None => Ok(within),
+            None => Ok((within, Reach::Cluster)),
         }
     }
 
@@ -182,14 +186,16 @@ impl Setup {
         })
     }
 
-    /// What is kept of it under this key, as long as it is being asked.
-    fn at_hand(&self, key: String, provider: Provider) -> Arc<Known> {
+    /// What is kept of it under this key, as long as it is being asked. Each reach has its own: one plugin may have the server
+    /// listed by itself, and another only as one of the cluster's.
+    fn at_hand(&self, key: String, provider: Provider, reach: Reach) -> Arc<Known> {
+        let key = (key, reach);
         let mut elsewhere = self.elsewhere.lock();
         elsewhere.retain(|_, known| known.strong_count() > 0);
         if let Some(known) = elsewhere.get(&key).and_then(Weak::upgrade) {
             return known;
         }
-        let known = Arc::new(Known::new(provider));
+        let known = Arc::new(Known::new(provider, reach));
         elsewhere.insert(key, Arc::downgrade(&known));
         known
     }

@@ -45,6 +45,16 @@ fn patch(data: &Value) -> Exchange {
     expect(PATCH, written()).with_body(body)
 }
 
+/// Whether a Rollout of the inventory that no watch shows is there.
+fn asked_for(name: &str, answer: Reply) -> Exchange {
+    let path = format!("GET /apis/kulta.io/v1alpha1/namespaces/shop/rollouts/{name}");
+    expect(&path, answer)
+}
+
+fn gone(name: &str) -> Exchange {
+    asked_for(name, Reply::failure(404, "NotFound", "rollouts not found", &[]))
+}
+
 /// What is stored.
 fn stored(data: &Value) -> Exchange {
     expect(
@@ -184,9 +194,10 @@ async fn what_no_sink_has_heard_of_a_deleted_rollout_is_stored_with_its_end() {
 async fn what_the_process_before_has_not_told_is_offered_before_the_end() {
     let settings: EventSettings = serde_json::from_value(with_sink()).unwrap();
     let key = format!("{UID}.facts");
-    let exchanges = vec![stored(
-        &json!({UID: "shop/web@2026-03-01T12:00:00Z", key: facts()}),
-    )];
+    let exchanges = vec![
+        stored(&json!({UID: "shop/web@2026-03-01T12:00:00Z", key: facts()})),
+        gone("web"),
+    ];
     let ended = scenario(exchanges, async |context: &Context| {
         context.outbox.configure(&settings);
         let keeper = keeper(context);
@@ -206,7 +217,7 @@ async fn what_the_process_before_has_not_told_is_offered_before_the_end() {
     let ended = ended.await;
 
     assert!(ended.outcome);
-    assert_eq!(pending(&ended.metrics), Some("1"));
+    assert_eq!(pending(&ended.metrics), Some("2"));
 }
 
 #[tokio::test]
@@ -252,7 +263,7 @@ async fn what_there_is_no_room_for_is_counted_as_lost() {
     let ended = ended.await;
 
     assert!(ended.outcome, "the end is still to be told");
-    assert_eq!(pending(&ended.metrics), Some("0"));
+    assert_eq!(pending(&ended.metrics), Some("1"));
     let lost = "kulta_sink_events_lost_total{sink=\"nowhere\"} 1";
     assert!(ended.metrics.contains(lost), "{}", ended.metrics);
 }
@@ -277,9 +288,20 @@ async fn what_is_stored_already_is_not_written_again() {
 
 #[tokio::test]
 async fn the_end_of_one_that_went_unseen_is_told() {
-    let gone = vec![stored(&json!({UID: "shop/web@2026-03-01T12:00:00Z"}))];
+    let exchanges = vec![
+        stored(&json!({UID: "shop/web@2026-03-01T12:00:00Z"})),
+        gone("web"),
+    ];
 
-    assert_eq!(looks(gone, false, with_sink()).await, (true, true));
+    assert_eq!(looks(exchanges, false, with_sink()).await, (true, true));
+}
+
+#[tokio::test]
+async fn the_end_of_one_that_is_there_and_that_a_watch_lacks_is_not_told() {
+    let there = Reply::With(200, rollout("web"));
+    let exchanges = vec![stored(&json!({UID: "shop/web"})), asked_for("web", there)];
+
+    assert_eq!(looks(exchanges, false, with_sink()).await, (false, false));
 }
 
 #[tokio::test]
@@ -302,6 +324,7 @@ async fn an_inventory_that_can_not_be_read_is_not_written() {
 async fn without_sinks_nothing_is_kept() {
     let exchanges = vec![
         stored(&json!({UID: "shop/web", "other": "shop/cart"})),
+        gone("cart"),
         patch(&json!({UID: null, "other": null})),
     ];
 

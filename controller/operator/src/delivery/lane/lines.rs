@@ -85,9 +85,14 @@ impl Line {
         })
     }
 
-    /// When the next fact to tell happened.
+    /// How many events are to be told: facts, and that it is gone.
+    fn length(&self) -> usize {
+        self.facts.len() + usize::from(self.removed.is_some())
+    }
+
+    /// When the next thing to tell happened.
     fn since(&self) -> Option<Timestamp> {
-        self.facts.front().map(|fact| fact.time)
+        self.facts.front().map(|fact| fact.time).or(self.removed)
     }
 }
 
@@ -95,9 +100,9 @@ impl Line {
 #[derive(Default)]
 pub(super) struct Lines {
     by_uid: HashMap<String, Line>,
-    /// So many facts are in all of them.
+    /// So many events are in all of them.
     pending: usize,
-    /// When the next fact of each line that has any happened, and whose it is.
+    /// When the next event of each line that has any happened, and whose it is.
     since: BTreeSet<(Timestamp, String)>,
 }
 
@@ -120,9 +125,9 @@ impl Lines {
     /// Changes a line; None where there is none. The only way to do it, so that nothing is counted twice or not at all.
     pub(super) fn change<T>(&mut self, uid: &str, change: impl FnOnce(&mut Line) -> T) -> Option<T> {
         let line = self.by_uid.get_mut(uid)?;
-        let (length, since) = (line.facts.len(), line.since());
+        let (length, since) = (line.length(), line.since());
         let answer = change(line);
-        let (new_length, new_since) = (line.facts.len(), line.since());
+        let (new_length, new_since) = (line.length(), line.since());
         self.pending = self.pending.saturating_sub(length).saturating_add(new_length);
         self.moves(uid, since, new_since);
         Some(answer)
@@ -130,12 +135,12 @@ impl Lines {
 
     pub(super) fn remove(&mut self, uid: &str) {
         if let Some(line) = self.by_uid.remove(uid) {
-            self.pending = self.pending.saturating_sub(line.facts.len());
+            self.pending = self.pending.saturating_sub(line.length());
             self.moves(uid, line.since(), None);
         }
     }
 
-    /// How many facts wait.
+    /// How many events wait.
     pub(super) fn pending(&self) -> usize {
         self.pending
     }

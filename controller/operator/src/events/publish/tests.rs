@@ -2,6 +2,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::events::Reason;
+use crate::lease::Claim;
 use crate::scenario::{Exchange, Reply, expect, scenario, sighting};
 
 const CREATE: &str = "POST /apis/events.k8s.io/v1/namespaces/shop/events?&fieldManager=kulta";
@@ -15,9 +16,14 @@ fn notice(reason: Reason, note: &str) -> Notice {
 
 /// Publishes `notices` to an API server that expects `exchanges`; the metrics as text.
 async fn published(notices: Vec<Notice>, exchanges: Vec<Exchange>) -> String {
+    published_with(Permission::default(), notices, exchanges).await
+}
+
+async fn published_with(permission: Permission, notices: Vec<Notice>, exchanges: Vec<Exchange>) -> String {
     let ended = scenario(exchanges, async |context| {
         let metrics = Arc::new(Metrics::new("0.0.0"));
-        let (publisher, sending) = Publisher::new(context.client.clone(), Arc::clone(&metrics), "kulta-0");
+        let client = context.client.clone();
+        let (publisher, sending) = Publisher::new(client, Arc::clone(&metrics), permission, "kulta-0");
         publisher.tell(&sighting(), notices);
         drop(publisher);
         sending.await;
@@ -25,6 +31,18 @@ async fn published(notices: Vec<Notice>, exchanges: Vec<Exchange>) -> String {
     })
     .await;
     ended.outcome
+}
+
+#[tokio::test]
+async fn a_replica_that_leads_no_more_sends_nothing_that_waits() {
+    let follows = Permission::leading(Claim::default());
+
+    let metrics = published_with(follows, vec![notice(Reason::RolloutAborted, "no")], Vec::new()).await;
+
+    assert!(
+        metrics.contains(r#"kulta_events_total{result="dropped"} 1"#),
+        "{metrics}"
+    );
 }
 
 #[test]

@@ -100,7 +100,7 @@ fn a_second_list_of_a_kind_does_not_count_for_another() {
     assert_eq!(*synced.missing.lock(), KINDS - 1);
 }
 
-const WATCH: &str = "GET /apis/gateway.networking.k8s.io/v1/httproutes?&watch=true&timeoutSeconds=290\
+const WATCH: &str = "GET /apis/gateway.networking.k8s.io/v1/httproutes?&watch=true&timeoutSeconds=60\
     &allowWatchBookmarks=true&resourceVersion=7";
 const DISCOVERY: &str = "GET /apis/gateway.networking.k8s.io/v1";
 
@@ -127,6 +127,7 @@ fn feeds(
             argo_api: false,
             instance: context.instance.clone(),
             caches,
+            metrics: Arc::clone(&context.metrics),
             queues: Queues {
                 rollouts: requests,
                 analyses: queue().0,
@@ -172,7 +173,7 @@ async fn routes_are_seen_once_the_gateway_api_is_installed() {
 async fn lists_rollouts(instance: Instance, query: &str) {
     const ROLLOUTS: &str = "/apis/kulta.io/v1alpha1/rollouts?";
     let list = json!({"metadata": {"resourceVersion": "7"}, "items": [samples::rollout("web")]});
-    let watch = "&watch=true&timeoutSeconds=290";
+    let watch = "&watch=true&timeoutSeconds=60";
     let exchanges = vec![
         expect(
             &format!("GET {ROLLOUTS}&labelSelector={query}&limit=100"),
@@ -240,7 +241,7 @@ async fn routes_of_connections_are_followed_in_the_newest_version_that_is_served
         expect(&format!("GET {path}?&limit=100"), reply)
     };
     let list = json!({"metadata": {"resourceVersion": "7"}, "items": [samples::route("web")]});
-    let watch = "GET /apis/gateway.networking.k8s.io/v1/tlsroutes?&watch=true&timeoutSeconds=290\
+    let watch = "GET /apis/gateway.networking.k8s.io/v1/tlsroutes?&watch=true&timeoutSeconds=60\
         &allowWatchBookmarks=true&resourceVersion=7";
     let exchanges = vec![
         discovered("v1", &[http]),
