@@ -43,7 +43,7 @@ use crate::queue::{Queues, Requests, queues};
 use crate::reconcile::Reconciler;
 use crate::server::{self, Endpoints, Liveness, ServeError};
 use crate::watch::Caches;
-use crate::watch::feed::{Feeds, Synced};
+use crate::watch::feed::{Feeds, SILENT_FOR, Synced};
 
 /// How long events that are told already may take to be sent when the process stops: another replica waits for it.
 const SEND_EVENTS_WITHIN: Duration = Duration::from_secs(1);
@@ -124,7 +124,9 @@ struct Clients {
 }
 
 impl Clients {
-    fn new(configuration: kube::Config) -> Result<Self, kube::Error> {
+    fn new(mut configuration: kube::Config) -> Result<Self, kube::Error> {
+        // Or what is sent on a connection that was cut off without a word is waited for until the kernel gives it up: for minutes.
+        configuration.read_timeout = Some(SILENT_FOR);
         let mut impatient = configuration.clone();
         impatient.default_retry = false;
         Ok(Self {

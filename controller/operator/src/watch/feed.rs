@@ -17,6 +17,7 @@ use kulta_core::text::with_causes;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::endpoint_slice::SERVICE_NAME_LABEL;
 use super::workloads::Kept;
@@ -33,6 +34,12 @@ use crate::queue::{Queues, Requests};
 /// Each watch is begun anew after so many seconds: one that was cut off without a word, and shows nothing any more, is noticed
 /// within that time.
 const WATCH_SECONDS: u32 = 60;
+/// An answer that is waited for in vain for so long will not come: a watch ends before.
+pub(crate) const SILENT_FOR: Duration = Duration::from_secs(90);
+/// A watch of which nothing wrong was told for so long is well: longer than the wait between two attempts (30 s) and one that hangs.
+const WELL_AFTER: Duration = Duration::from_secs(150);
+const _: () =
+    assert!(SILENT_FOR.as_secs() > WATCH_SECONDS as u64 && WELL_AFTER.as_secs() > SILENT_FOR.as_secs() + 30);
 /// Objects in one page of a list. A page is in memory as text: Rollouts with a full history are 70 kB each.
 const PAGE_SIZE: u32 = 100;
 /// How often to look whether a kind was installed meanwhile.
@@ -209,7 +216,12 @@ impl Feeds {
         };
         let mut events = pin!(watcher(api, objects).default_backoff());
         loop {
-            match events.next().await {
+            // One that goes on where it was, and has nothing to tell, says nothing.
+            let Ok(next) = timeout(WELL_AFTER, events.next()).await else {
+                self.metrics.watches(resource, false);
+                continue;
+            };
+            match next {
                 Some(Ok(event)) => {
                     self.metrics.watches(resource, false);
                     self.queues.rollouts.all_now(intake.take(event));

@@ -169,6 +169,38 @@ async fn routes_are_seen_once_the_gateway_api_is_installed() {
     assert_eq!(ended.outcome, (ObjectKey::new("shop", "web"), KINDS - 1));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_fails_is_told_until_it_goes_on() {
+    const ROUTES: &str = "kulta_watches_interrupted{group=\"gateway.networking.k8s.io\",kind=\"HTTPRoute\"}";
+    let list = json!({"metadata": {"resourceVersion": "7"}, "items": []});
+    let exchanges = vec![
+        expect(DISCOVERY, served()),
+        expect(
+            "GET /apis/gateway.networking.k8s.io/v1/httproutes?&limit=100",
+            Reply::With(200, list),
+        ),
+        expect(WATCH, Reply::failure(403, "Forbidden", "may not watch", &[])),
+        expect(WATCH, Reply::Silence),
+    ];
+    let ended = scenario(exchanges, async |context| {
+        let (feeds, _asked) = feeds(context);
+        let metrics = Arc::clone(&context.metrics);
+        let following = tokio::spawn(feeds.follow_if_served::<HttpRoute>(Group::Kulta, every()));
+        let mut seen = Vec::new();
+        for wait in [Duration::from_mins(1), WELL_AFTER] {
+            tokio::time::sleep(wait).await;
+            let text = metrics.render().unwrap();
+            let line = text.lines().find_map(|line| line.strip_prefix(ROUTES));
+            seen.push(line.map(str::to_owned));
+        }
+        following.abort();
+        let _ = following.await;
+        seen
+    })
+    .await;
+    assert_eq!(ended.outcome, [Some(" 1".to_owned()), Some(" 0".to_owned())]);
+}
+
 /// Follows Rollouts until they were listed once; `query` is what is asked for.
 async fn lists_rollouts(instance: Instance, query: &str) {
     const ROLLOUTS: &str = "/apis/kulta.io/v1alpha1/rollouts?";
