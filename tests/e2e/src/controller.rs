@@ -37,6 +37,8 @@ const REPLICA_ADDRESS: &str = "127.0.0.1:8481";
 const WORDS_OF_A_PANIC: [&str; 2] = ["panicked", "reconcile ended early"];
 /// Where a line of its log comes from that a plugin has written: those may panic as they like.
 const LINE_OF_A_PLUGIN: &str = r#""target":"kulta_plugin_host::logbook""#;
+/// A line by which the controller tells what is so: it may tell of a plugin's panic. Its own ones are no such lines.
+const LINE_OF_NEWS: &str = r#""level":"INFO""#;
 
 /// The controller's process; ended when this is dropped.
 #[derive(Debug)]
@@ -378,7 +380,10 @@ fn log(settings: &StageSettings) -> PathBuf {
 }
 
 pub(crate) fn panic_in(log: &str) -> Option<&str> {
-    let mut lines = log.lines().filter(|line| !line.contains(LINE_OF_A_PLUGIN));
+    let others = [LINE_OF_A_PLUGIN, LINE_OF_NEWS];
+    let mut lines = log
+        .lines()
+        .filter(|line| !others.iter().any(|other| line.contains(other)));
     lines.find(|line| WORDS_OF_A_PANIC.iter().any(|words| line.contains(words)))
 }
 
@@ -499,6 +504,12 @@ mod tests {
     #[test]
     fn what_a_plugin_says_of_its_own_panic_is_none_of_the_controller() {
         let line = r#"{"message":"panicked at src/lib.rs:7:9","target":"kulta_plugin_host::logbook"}"#;
+        assert_eq!(panic_in(line), None);
+    }
+
+    #[test]
+    fn what_the_controller_tells_of_a_plugins_panic_is_none_of_its_own() {
+        let line = r#"{"level":"INFO","message":"measured, or asked","words":"panicked at src/lib.rs:7:9"}"#;
         assert_eq!(panic_in(line), None);
     }
 
