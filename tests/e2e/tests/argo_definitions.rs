@@ -106,11 +106,8 @@ async fn play(stage: &Stage) -> Result<Rollout> {
     live.rollout.until_aborted().await?;
     live.is_served_by("v1").await?;
     live.rollout.retry().await?;
-    live.rollout
-        .until("to give the canary its weight again", |status| {
-            is_in_force(status, 50)
-        })
-        .await?;
+    // The weight is in force before the pause begins, and a pause that has not begun is not ended by resuming.
+    live.waits_at(HALF_WAY, 50).await?;
     let rollout = live.rollout.clone();
     live.rollout.resume().await?;
     live.rollout.until_promoted().await?;
