@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use kube::api::{ApiResource, DynamicObject};
-use kube::{Api, Client, Config};
+use kube::api::{ApiResource, DynamicObject, ListParams};
+use kube::{Api, Client, Config, ResourceExt as _};
 use kulta_api::Group;
 use kulta_core::text::with_causes;
 use thiserror::Error;
@@ -30,6 +30,8 @@ mod rollouts;
 
 /// An API server that takes longer for one question is a finding.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// Many objects are listed in pages: each costs the API server as much memory as is in it.
+const PAGE: u32 = 500;
 
 /// How the controller that is asked about runs: its flags, and where it is.
 #[derive(Debug, Args)]
@@ -235,6 +237,45 @@ impl Patient {
         match &self.namespace {
             None => Api::all_with(client, resource),
             Some(namespace) => Api::namespaced_with(client, namespace, resource),
+        }
+    }
+
+    /// Looks at each of the objects of a kind that `listed` chooses, and keeps what `problem` says of it.
+    async fn look_at_each(
+        &self,
+        resource: &ApiResource,
+        listed: ListParams,
+        problem: impl Fn(&DynamicObject) -> Option<String>,
+    ) -> Result<Seen, kube::Error> {
+        let api = self.objects(resource);
+        let (mut seen, mut page) = (Seen::default(), listed.limit(PAGE));
+        loop {
+            let list = api.list(&page).await?;
+            for object in &list.items {
+                seen.add(object, problem(object));
+            }
+            match list.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => page = page.continue_token(&token),
+                None => return Ok(seen),
+            }
+        }
+    }
+}
+
+/// What was seen of many objects so far. Not they: whole, they take more memory than the controller beside has.
+#[derive(Default)]
+struct Seen {
+    number: usize,
+    /// Those with a problem: `namespace/name (problem)`.
+    bad: Vec<String>,
+}
+
+impl Seen {
+    fn add(&mut self, object: &DynamicObject, problem: Option<String>) {
+        self.number += 1;
+        if let Some(problem) = problem {
+            let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+            self.bad.push(format!("{namespace}/{name} ({problem})"));
         }
     }
 }

@@ -1,9 +1,11 @@
 //! The controller's memory: what of it is in the machine's, by the kernel's own count.
 
+use std::fmt::Display;
 use std::fs;
 
 use anyhow::{Context, Result};
 use kulta_e2e::Controller;
+use kulta_test_cluster::pids;
 use kulta_test_cluster::progress::Progress;
 use serde::Serialize;
 
@@ -84,7 +86,7 @@ impl Meter<'_> {
 
 impl Memory {
     /// That of a process.
-    fn of(pid: u32) -> Result<Self> {
+    fn of(pid: impl Display) -> Result<Self> {
         let file = format!("/proc/{pid}/smaps_rollup");
         let text = fs::read_to_string(&file).context(file)?;
         parse(&text).context("the kernel does not say how much memory the controller has")
@@ -93,15 +95,13 @@ impl Memory {
     /// That of the controller in the pod with this UID, which is told it by its environment.
     pub(crate) fn of_pod(uid: &str) -> Result<Self> {
         let told = format!("POD_UID={uid}");
-        let is_in_pod = |pid: &u32| {
+        let is_in_pod = |pid: &i32| {
             let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
             environment
                 .split(|byte| *byte == 0)
                 .any(|variable| variable == told.as_bytes())
         };
-        let entries = fs::read_dir("/proc")?;
-        let mut pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-        let pid = pids.find(is_in_pod);
+        let pid = pids().into_iter().find(is_in_pod);
         Self::of(pid.with_context(|| format!("no process of the pod {uid} can be seen"))?)
     }
 }

@@ -31,4 +31,5 @@ pub use artifacts::debian_packages;
 pub use cache::Cache;
 pub use cluster::{Cluster, ClusterOptions};
 pub use component::Component;
+pub use process::pids;
 pub use tool::tool;

@@ -78,12 +78,17 @@ impl Identity {
 
 /// All processes that can be seen from here.
 pub(crate) fn all() -> Vec<Identity> {
+    pids().into_iter().filter_map(Identity::of).collect()
+}
+
+/// The numbers of all processes that can be seen from here. Each may belong to another one by the time it is used.
+#[must_use]
+pub fn pids() -> Vec<i32> {
     let Ok(entries) = fs::read_dir("/proc") else {
         return Vec::new();
     };
     entries
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .filter_map(Identity::of)
         .collect()
 }
 

@@ -8,7 +8,7 @@ use kulta_api::Group;
 use kulta_core::acceptance::objection;
 use serde_json::Value;
 
-use super::{Area, Finding, Patient, some_of};
+use super::{Area, Finding, Patient, Seen, some_of};
 use crate::watch::Projection as _;
 use crate::watch::route::{Grpc, Http, Kind, Route, Tcp, Tls};
 
@@ -16,8 +16,6 @@ const GROUP: &str = "gateway.networking.k8s.io";
 const VERSION: &str = "v1";
 /// Accepts classes.
 const ACCEPTED: &str = "Accepted";
-/// Many routes are listed in pages: each costs the API server as much memory as is in it.
-const PAGE: u32 = 500;
 
 pub(super) async fn examine(patient: &Patient) -> Vec<Finding> {
     let requests = [routes::<Http>(patient).await, routes::<Grpc>(patient).await];
@@ -75,8 +73,9 @@ fn is_accepted(class: &DynamicObject) -> bool {
 /// The routes of a kind, in the newest version of it that is served; None: it is not served.
 async fn routes<K: Kind>(patient: &Patient) -> Option<Finding> {
     for resource in Route::<K>::api_resources(Group::Kulta) {
-        match in_version::<K>(patient, &resource).await {
-            Ok(seen) => return Some(seen.judged(&resource.kind)),
+        let looking = patient.look_at_each(&resource, ListParams::default(), problem::<K>);
+        match looking.await {
+            Ok(seen) => return Some(judged(&seen, &resource.kind)),
             // Of a kind that it does not know, the API server says so in plain text.
             Err(kube::Error::Api(status)) if status.code == StatusCode::NOT_FOUND => {}
             Err(error) => {
@@ -88,53 +87,25 @@ async fn routes<K: Kind>(patient: &Patient) -> Option<Finding> {
     None
 }
 
-async fn in_version<K: Kind>(patient: &Patient, resource: &ApiResource) -> Result<Seen, kube::Error> {
-    let api = patient.objects(resource);
-    let (mut seen, mut page) = (Seen::default(), ListParams::default().limit(PAGE));
-    loop {
-        let list = api.list(&page).await?;
-        list.items.iter().for_each(|route| seen.add::<K>(route));
-        match list.metadata.continue_.filter(|token| !token.is_empty()) {
-            Some(token) => page = page.continue_token(&token),
-            None => return Ok(seen),
-        }
-    }
+/// Why a route does not serve.
+fn problem<K: Kind>(route: &DynamicObject) -> Option<String> {
+    let whole = serde_json::to_value(route).unwrap_or_default();
+    // One that can't be read is its gateway's matter.
+    let read = Route::<K>::project(&whole).ok()?;
+    objection(&read.view)
 }
 
-/// What was seen of the routes of a kind so far.
-#[derive(Default)]
-struct Seen {
-    number: usize,
-    bad: Vec<String>,
-}
-
-impl Seen {
-    fn add<K: Kind>(&mut self, route: &DynamicObject) {
-        self.number += 1;
-        let whole = serde_json::to_value(route).unwrap_or_default();
-        // One that can't be read is its gateway's matter.
-        let Ok(read) = Route::<K>::project(&whole) else {
-            return;
-        };
-        if let Some(objection) = objection(&read.view) {
-            let (namespace, name) = (route.namespace().unwrap_or_default(), route.name_any());
-            self.bad.push(format!("{namespace}/{name} ({objection})"));
-        }
+fn judged(Seen { number, bad }: &Seen, kind: &str) -> Finding {
+    if bad.is_empty() {
+        let text = format!("each of {number} {kind}s is accepted as it is");
+        return Finding::well(Area::Gateways, text);
     }
-
-    fn judged(&self, kind: &str) -> Finding {
-        let Self { number, bad } = self;
-        if bad.is_empty() {
-            let text = format!("each of {number} {kind}s is accepted as it is");
-            return Finding::well(Area::Gateways, text);
-        }
-        let text = format!("{} of {number} {kind}s do not serve: {}", bad.len(), some_of(bad));
-        let remedy = format!(
-            "`kubectl describe {}` says more; Rollouts that move their weights wait",
-            kind.to_lowercase()
-        );
-        Finding::doubtful(Area::Gateways, text, remedy)
-    }
+    let text = format!("{} of {number} {kind}s do not serve: {}", bad.len(), some_of(bad));
+    let remedy = format!(
+        "`kubectl describe {}` says more; Rollouts that move their weights wait",
+        kind.to_lowercase()
+    );
+    Finding::doubtful(Area::Gateways, text, remedy)
 }
 
 #[cfg(test)]
@@ -166,20 +137,20 @@ mod tests {
         }])
     }
 
-    fn judged(conditions: &Value) -> Finding {
-        let mut seen = Seen::default();
-        seen.add::<Http>(&route("web", conditions));
-        seen.judged("HTTPRoute")
+    fn found(conditions: &Value) -> Finding {
+        let (mut seen, route) = (Seen::default(), route("web", conditions));
+        seen.add(&route, problem::<Http>(&route));
+        judged(&seen, "HTTPRoute")
     }
 
     #[test]
     fn route_that_all_parents_have_accepted_is_well() {
-        assert_eq!(judged(&condition("Accepted", "True", 2)).state, State::Well);
+        assert_eq!(found(&condition("Accepted", "True", 2)).state, State::Well);
     }
 
     #[test]
     fn route_that_one_of_its_parents_rejects_is_named_with_the_reason() {
-        let finding = judged(&condition("Accepted", "False", 2));
+        let finding = found(&condition("Accepted", "False", 2));
 
         assert_eq!(finding.state, State::Doubtful);
         assert!(
@@ -192,13 +163,13 @@ mod tests {
     #[test]
     fn route_whose_backends_are_not_resolved_is_named() {
         assert_eq!(
-            judged(&condition("ResolvedRefs", "False", 2)).state,
+            found(&condition("ResolvedRefs", "False", 2)).state,
             State::Doubtful
         );
     }
 
     #[test]
     fn what_was_said_of_an_earlier_generation_does_not_count() {
-        assert_eq!(judged(&condition("Accepted", "False", 1)).state, State::Well);
+        assert_eq!(found(&condition("Accepted", "False", 1)).state, State::Well);
     }
 }

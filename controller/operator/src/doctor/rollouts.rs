@@ -1,16 +1,13 @@
 //! How are the Rollouts that there are?
 
-use kube::ResourceExt as _;
 use kube::api::{DynamicObject, ListParams};
 use kulta_api::{Group, rollout};
 use serde_json::Value;
 
-use super::{Area, Finding, Patient, some_of};
+use super::{Area, Finding, Patient, Seen, some_of};
 
 /// As the status has it.
 const DEGRADED: &str = "Degraded";
-/// Many Rollouts are listed in pages: each costs the API server as much memory as is in it.
-const PAGE: u32 = 500;
 
 pub(super) async fn examine(patient: &Patient) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -21,64 +18,40 @@ pub(super) async fn examine(patient: &Patient) -> Vec<Finding> {
 }
 
 async fn of(patient: &Patient, group: Group) -> Finding {
-    let api = patient.objects(&rollout::api_resource(group));
-    let mut seen = Seen::default();
-    let mut page = ListParams::default()
-        .labels(&patient.instance.selector())
-        .limit(PAGE);
-    loop {
-        match api.list(&page).await {
-            Err(error) => {
-                let what = format!("Rollouts of {group} can't be listed");
-                return Finding::unanswered(Area::Rollouts, &what, &error);
-            }
-            Ok(list) => {
-                list.items.iter().for_each(|rollout| seen.add(rollout));
-                match list.metadata.continue_.filter(|token| !token.is_empty()) {
-                    Some(token) => page = page.continue_token(&token),
-                    None => return seen.judged(group),
-                }
-            }
+    let listed = ListParams::default().labels(&patient.instance.selector());
+    let resource = rollout::api_resource(group);
+    match patient.look_at_each(&resource, listed, problem).await {
+        Ok(seen) => judged(&seen, group),
+        Err(error) => {
+            let what = format!("Rollouts of {group} can't be listed");
+            Finding::unanswered(Area::Rollouts, &what, &error)
         }
     }
 }
 
-/// What was seen of the Rollouts so far. Not they: whole, they take more memory than the controller beside has.
-#[derive(Default)]
-struct Seen {
-    number: usize,
-    bad: Vec<String>,
+/// What a Rollout says of its being Degraded.
+fn problem(rollout: &DynamicObject) -> Option<String> {
+    let text = |field: &str| {
+        let value = rollout.data.get("status").and_then(|status| status.get(field));
+        value.and_then(Value::as_str).unwrap_or_default()
+    };
+    (text("phase") == DEGRADED).then(|| text("message").to_owned())
 }
 
-impl Seen {
-    fn add(&mut self, rollout: &DynamicObject) {
-        self.number += 1;
-        let text = |field: &str| {
-            let value = rollout.data.get("status").and_then(|status| status.get(field));
-            value.and_then(Value::as_str).unwrap_or_default()
-        };
-        if text("phase") == DEGRADED {
-            let (namespace, name) = (rollout.namespace().unwrap_or_default(), rollout.name_any());
-            self.bad.push(format!("{namespace}/{name} ({})", text("message")));
-        }
+fn judged(Seen { number, bad }: &Seen, group: Group) -> Finding {
+    if bad.is_empty() {
+        return Finding::well(Area::Rollouts, format!("none of {number} of {group} is Degraded"));
     }
-
-    fn judged(&self, group: Group) -> Finding {
-        let Self { number, bad } = self;
-        if bad.is_empty() {
-            return Finding::well(Area::Rollouts, format!("none of {number} of {group} is Degraded"));
-        }
-        let text = format!(
-            "{} of {number} of {group} are Degraded: {}",
-            bad.len(),
-            some_of(bad)
-        );
-        Finding::doubtful(
-            Area::Rollouts,
-            text,
-            "`kubectl kulta get rollout NAME` shows one whole",
-        )
-    }
+    let text = format!(
+        "{} of {number} of {group} are Degraded: {}",
+        bad.len(),
+        some_of(bad)
+    );
+    Finding::doubtful(
+        Area::Rollouts,
+        text,
+        "`kubectl kulta get rollout NAME` shows one whole",
+    )
 }
 
 #[cfg(test)]
@@ -100,10 +73,10 @@ mod tests {
     fn degraded_rollout_is_named_with_its_message() {
         let mut seen = Seen::default();
         for rollout in [rollout("web", "Healthy"), rollout("api", "Degraded")] {
-            seen.add(&rollout);
+            seen.add(&rollout, problem(&rollout));
         }
 
-        let finding = seen.judged(Group::Kulta);
+        let finding = judged(&seen, Group::Kulta);
 
         assert_eq!(finding.state, State::Doubtful);
         assert!(
