@@ -18,6 +18,7 @@ use parking_lot::RwLock;
 use self::served::{Look, Served};
 use crate::instance::Instance;
 use crate::lease::{Claim, Lease};
+use crate::permission::Permission;
 
 /// Argo Rollouts' own name for it, where the controller has no instance id.
 pub const LEASE: &str = "argo-rollouts-controller-lock";
@@ -80,7 +81,7 @@ impl ArgoApi {
 
     /// Holds the lease whenever it can be had and the definitions are as they should be, for ever; `changed` is told when it
     /// is gained (true) or gone.
-    pub async fn run(&self, changed: impl Fn(bool)) -> Infallible {
+    pub async fn run(&self, permission: &Permission, changed: impl Fn(bool)) -> Infallible {
         let mut served = Served::new(self.client.clone());
         loop {
             let seen = served.until(|look| look.fit().is_some(), LOOK_EVERY).await;
@@ -88,9 +89,16 @@ impl ArgoApi {
                 never = self.lease.hold(&changed) => match never {},
                 () = self.follow(&mut served, seen, &changed) => {}
             }
-            self.lease.release().await;
+            self.give_back(permission).await;
             changed(false);
         }
+    }
+
+    /// What was begun comes to its end first: then nothing of this process comes after the first write of another controller.
+    async fn give_back(&self, permission: &Permission) {
+        self.lease.give_up();
+        permission.argo_writes_end().await;
+        self.lease.release().await;
     }
 
     /// Notes what the definitions lack, from `seen` on, until they do not fit any more. With others everything is looked at again, so
@@ -106,8 +114,8 @@ impl ArgoApi {
     }
 
     /// Gives the lease back, and only looks at it from then on.
-    pub async fn rest(&self, changed: impl Fn(bool)) {
-        self.lease.release().await;
+    pub async fn rest(&self, permission: &Permission, changed: impl Fn(bool)) {
+        self.give_back(permission).await;
         changed(false);
         match self.lease.sight().await {}
     }

@@ -162,9 +162,10 @@ pub struct ControllerArguments {
     /// traces are not sent
     #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
     pub otlp_endpoint: Option<String>,
-    /// A file with the authorities (PEM) by which the collector's certificate is signed. Default: those of the system
+    /// A file with the authorities (PEM) by which the collector's certificate is signed. Default, and where it is empty: those of the
+    /// system
     #[arg(long, env = "OTEL_EXPORTER_OTLP_CERTIFICATE", value_name = "FILE")]
-    pub otlp_ca_file: Option<PathBuf>,
+    pub otlp_ca_file: Option<String>,
     /// Seconds that a parent of a route may stay silent about a new weight
     #[arg(
         long,
@@ -182,7 +183,24 @@ pub struct ControllerArguments {
     pub pod_uid: Option<String>,
 }
 
+/// Set to nothing, a variable is as if it were not set, as for everybody else who reads it.
+fn set(variable: Option<&String>) -> Option<&str> {
+    variable.map(String::as_str).filter(|text| !text.is_empty())
+}
+
 impl ControllerArguments {
+    /// Where traces are sent; None: nowhere.
+    #[must_use]
+    pub fn otlp_endpoint(&self) -> Option<&str> {
+        set(self.otlp_endpoint.as_ref())
+    }
+
+    /// The file by which the collector is believed.
+    #[must_use]
+    pub fn otlp_ca_file(&self) -> Option<PathBuf> {
+        set(self.otlp_ca_file.as_ref()).map(PathBuf::from)
+    }
+
     /// The settings that decisions depend on.
     #[must_use]
     pub fn settings(&self) -> Settings {
@@ -194,7 +212,10 @@ impl ControllerArguments {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::path::Path;
+
+    use clap::CommandFactory as _;
 
     use super::*;
 
@@ -258,6 +279,28 @@ mod tests {
             error.contains("--instance-id") && error.contains("small letters"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn variables_of_other_exporters_that_are_empty_are_as_if_they_were_not_set() {
+        let empty = controller(&["--otlp-endpoint=", "--otlp-ca-file="]).unwrap();
+
+        assert_eq!((empty.otlp_endpoint(), empty.otlp_ca_file()), (None, None));
+    }
+
+    #[test]
+    fn every_flag_of_the_controller_is_in_the_documented_table_with_its_variable() {
+        let command = Arguments::command();
+        let controller = command.find_subcommand("controller").unwrap();
+        let flags = controller.get_arguments().filter_map(|flag| {
+            let variable = flag.get_env()?.to_str()?;
+            Some(format!("| `--{}` | `{variable}` ", flag.get_long()?))
+        });
+        let readme = include_str!("../../../deploy/README.md");
+        let rows = readme.lines().filter(|line| line.starts_with("| `--"));
+        let documented = rows.map(|row| row.splitn(4, '|').take(3).collect::<Vec<_>>().join("|"));
+
+        assert_eq!(documented.collect::<BTreeSet<_>>(), flags.collect());
     }
 
     #[test]

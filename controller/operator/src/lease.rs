@@ -288,9 +288,14 @@ impl Lease {
         }
     }
 
+    /// From now on it is not held, though nobody else may have it yet.
+    pub fn give_up(&self) {
+        self.claim.lost();
+    }
+
     /// Gives it back, so that others need not wait; from now on it is not held.
     pub async fn release(&self) {
-        self.claim.lost();
+        self.give_up();
         // Also where the claim has ended: the API server may still know this process as the holder.
         if !self.is_wanted.swap(false, Ordering::Relaxed) {
             return;

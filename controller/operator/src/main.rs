@@ -91,10 +91,7 @@ fn controller(arguments: ControllerArguments) -> Result<(), Box<dyn Error>> {
         .worker_threads(WORKER_THREADS)
         .enable_all()
         .build()?;
-    // Set to nothing it is as if it were not set, as for everybody else who reads it.
-    let endpoint = arguments.otlp_endpoint.as_deref();
-    let endpoint = endpoint.filter(|endpoint| !endpoint.is_empty());
-    let ca_file = arguments.otlp_ca_file.clone();
+    let (endpoint, ca_file) = (arguments.otlp_endpoint(), arguments.otlp_ca_file());
     let traces = endpoint.map(|endpoint| Traces::to(endpoint, ca_file, VERSION, runtime.handle()));
     let traces = traces.transpose()?;
     telemetry::start(arguments.log_format, &arguments.log_filter, traces.as_ref())?;

@@ -15,12 +15,15 @@ pub struct Permission {
     argo: Option<Claim>,
     /// The writes that were begun and have no answer yet.
     under_way: TaskTracker,
+    /// Those among them that are for objects of `argoproj.io`.
+    argo_under_way: TaskTracker,
 }
 
 /// A write is under way, as long as this is kept.
 #[must_use]
 #[derive(Debug)]
-pub struct Begun(#[expect(dead_code, reason = "it counts until it is dropped")] TaskTrackerToken);
+#[expect(dead_code, reason = "they count until they are dropped")]
+pub struct Begun(TaskTrackerToken, Option<TaskTrackerToken>);
 
 impl Permission {
     /// Writes only while `claim`, of KULTA's own lease, is held.
@@ -57,7 +60,8 @@ impl Permission {
     #[must_use]
     pub fn begin(&self, group: Group) -> Option<Begun> {
         // Counted first: who waits until nothing is under way must not miss it.
-        let begun = Begun(self.under_way.token());
+        let argo = (group == Group::Argo).then(|| self.argo_under_way.token());
+        let begun = Begun(self.under_way.token(), argo);
         self.may_write(group).then_some(begun)
     }
 
@@ -66,6 +70,14 @@ impl Permission {
     pub async fn end(&self) {
         self.under_way.close();
         self.under_way.wait().await;
+    }
+
+    /// Waits until no write for an object of `argoproj.io` is under way: before the lease of that group is given back, which is not
+    /// held any more.
+    pub async fn argo_writes_end(&self) {
+        // It counts all the same; one that is not closed is never at its end.
+        self.argo_under_way.close();
+        self.argo_under_way.wait().await;
     }
 
     /// Whether objects of `group`, and what belongs to them, may be written now.
@@ -128,6 +140,23 @@ mod tests {
 
         assert!(waits && late.is_none());
         end.await;
+    }
+
+    #[tokio::test]
+    async fn what_is_under_way_for_argo_rollouts_is_waited_for_each_time() {
+        let permission = Permission::default().with_argo(Claim::held());
+        let _other = permission.begin(Group::Kulta);
+        for _ in 0..2 {
+            let begun = permission.begin(Group::Argo);
+
+            let mut end = Box::pin(permission.argo_writes_end());
+            let waits = futures::poll!(&mut end).is_pending();
+            drop(begun);
+
+            assert!(waits);
+            end.await;
+        }
+        assert!(permission.begin(Group::Argo).is_some());
     }
 
     #[test]

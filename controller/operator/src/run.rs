@@ -28,7 +28,7 @@ use crate::arguments::ControllerArguments;
 use crate::context::Context;
 use crate::controller::{Controller, STUCK_AFTER};
 use crate::delivery::Outbox;
-use crate::delivery::keeper::{CONFIG_MAP, Keeper};
+use crate::delivery::keeper::Keeper;
 use crate::events::publish::Publisher;
 use crate::experiment::ExperimentEngine;
 use crate::history_api::HistoryApi;
@@ -446,7 +446,7 @@ fn keep_inventory(
         outbox: context.outbox.clone(),
         namespace: arguments.namespace.clone(),
         argo_api: arguments.argo_api,
-        config_map: context.instance.own_name(CONFIG_MAP),
+        instance: context.instance.clone(),
         permission: context.permission.clone(),
         ready: synced.subscribe(),
         client: context.client.clone(),
@@ -481,6 +481,7 @@ fn serve_argo(parts: &mut JoinSet<()>, leases: &Leases, context: &Context, queue
     let mut synced = synced.subscribe();
     let (caches, queues) = (Arc::clone(&context.caches), queues.clone());
     let (metrics, expectations) = (Arc::clone(&context.metrics), Arc::clone(&context.expectations));
+    let permission = context.permission.clone();
     parts.spawn(async move {
         // Its sender lives as long as the watches do.
         if synced.wait_for(|all| *all).await.is_err() {
@@ -494,9 +495,9 @@ fn serve_argo(parts: &mut JoinSet<()>, leases: &Leases, context: &Context, queue
                 queues.all_now(to_do);
             }
         };
-        let work = || argo.run(changed).map(|never| match never {});
+        let work = || argo.run(&permission, changed).map(|never| match never {});
         // Of a replica that does not lead any more it is given back.
-        leading.work(work, || argo.rest(changed)).await;
+        leading.work(work, || argo.rest(&permission, changed)).await;
     });
 }
 
@@ -507,7 +508,8 @@ fn feeds(
     (synced, argo_synced): (&Synced, &Synced),
 ) -> Feeds {
     Feeds {
-        client: context.client.clone(),
+        // A watch that fails is begun anew after a growing while, and told: nothing is to ask again within it, unseen.
+        client: context.impatient_client.clone(),
         namespace: arguments.namespace.clone(),
         argo_api: arguments.argo_api,
         instance: context.instance.clone(),

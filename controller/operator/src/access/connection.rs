@@ -62,20 +62,19 @@ pub(crate) enum ConnectionError {
 
 impl Connection {
     pub(crate) fn new(access: &Access, reach: Reach) -> Self {
-        Self {
-            is_https: access.address.is_https(),
-            ca_file: access.ca_file.clone(),
-            reach,
-            client: Mutex::new(None),
-        }
+        Self::within(reach, access.address.is_https(), access.ca_file.clone())
     }
 
     /// To a server that the operator has named, and for which the authorities in a file vouch; None: those of the system.
     pub(crate) fn to_named(is_https: bool, ca_file: Option<PathBuf>) -> Self {
+        Self::within(Reach::Named, is_https, ca_file)
+    }
+
+    fn within(reach: Reach, is_https: bool, ca_file: Option<PathBuf>) -> Self {
         Self {
             is_https,
             ca_file,
-            reach: Reach::Anywhere,
+            reach,
             client: Mutex::new(None),
         }
     }

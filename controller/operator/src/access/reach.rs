@@ -13,54 +13,89 @@ use tower_service::Service;
 
 /// Services of clouds that answer to whoever comes from one of their machines, with credentials too, at addresses that are not
 /// link-local. (Most are at 169.254.169.254.)
-const OF_CLOUDS: [IpAddr; 5] = [
+const OF_CLOUDS: [IpAddr; 8] = [
     // Alibaba Cloud.
     IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
     // Azure's wire server.
     IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
     // Oracle Cloud.
     IpAddr::V4(Ipv4Addr::new(192, 0, 0, 192)),
-    // AWS.
-    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+    // Alibaba Cloud, Linode, Oracle Cloud and Scaleway by IPv6.
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0x100, 0, 0, 0, 0, 0x100, 0x200)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xa9fe, 0xa9fe, 0, 0, 0, 0, 1)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xc1, 0, 0, 0, 0, 0xa9fe, 0xa9fe)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0x42, 0, 0, 0, 0, 0, 0x42)),
     // Google Cloud.
     IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
 ];
 
-/// Which addresses are connected to.
+/// Where AWS has all such Services by IPv6.
+const OF_AWS: [u16; 2] = [0xfd00, 0xec2];
+
+/// Which addresses a name may lead to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Reach {
-    /// All: the operator has named the server.
-    Anywhere,
-    /// Those that a Service of the cluster may have: not those of this machine and its neighbours on the wire, nor those at which
-    /// clouds tell their machines their secrets.
+    /// The operator has named the server: all but those at which machines are told their own secrets. (One who means such a server
+    /// writes its address, which leads nowhere else.)
+    Named,
+    /// Those that a Service of the cluster may have: not those of this machine either.
     Cluster,
 }
 
 impl Reach {
-    fn includes(self, address: IpAddr) -> bool {
+    fn check(self, name: &str, address: IpAddr) -> Result<(), OutOfReach> {
+        let name = name.to_owned();
+        let plain = plain(address);
         match self {
-            Self::Anywhere => true,
-            Self::Cluster => may_be_of_a_service(address.to_canonical()),
+            Self::Cluster if !may_be_of_a_service(plain) => Err(OutOfReach::NoService { name, address }),
+            Self::Named if tells_secrets(plain) => Err(OutOfReach::Secrets { name, address }),
+            Self::Cluster | Self::Named => Ok(()),
         }
     }
 }
 
-/// Of an address that is no IPv4 one in the clothes of IPv6.
-fn may_be_of_a_service(address: IpAddr) -> bool {
-    let is_near = match address {
-        IpAddr::V4(v4) => v4.is_link_local() || v4.is_broadcast() || v4.octets().starts_with(&[0]),
-        IpAddr::V6(v6) => v6.is_unicast_link_local(),
+/// An IPv4 address in the clothes of IPv6 leads to the same machine, or may: as mapped or compatible (RFC 4291), by NAT64 (RFC 6052)
+/// and by 6to4 (RFC 3056).
+fn plain(address: IpAddr) -> IpAddr {
+    let IpAddr::V6(v6) = address.to_canonical() else {
+        return address.to_canonical();
     };
-    let is_one = !address.is_loopback() && !address.is_unspecified() && !address.is_multicast();
-    is_one && !is_near && !OF_CLOUDS.contains(&address)
+    let (high, low) = match v6.segments() {
+        [0, 0, 0, 0, 0, 0, high, low] if high != 0 => (high, low),
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => (high, low),
+        _ => return IpAddr::V6(v6),
+    };
+    IpAddr::V4(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)))
 }
 
-/// A name leads to where nothing of the cluster is.
+/// Link-local addresses are those of the machine's neighbours on the wire, and of what clouds tell their machines.
+fn tells_secrets(address: IpAddr) -> bool {
+    let is_near = match address {
+        IpAddr::V4(v4) => v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_unicast_link_local() || v6.segments().starts_with(&OF_AWS),
+    };
+    is_near || OF_CLOUDS.contains(&address)
+}
+
+fn may_be_of_a_service(address: IpAddr) -> bool {
+    let is_of_no_machine = match address {
+        IpAddr::V4(v4) => v4.is_broadcast() || v4.octets().starts_with(&[0]),
+        IpAddr::V6(v6) => v6.is_unspecified(),
+    };
+    let is_one = !address.is_loopback() && !address.is_multicast();
+    is_one && !is_of_no_machine && !tells_secrets(address)
+}
+
+/// A name leads to where nothing is sent.
 #[derive(Debug, Error)]
-#[error("{name} leads to {address}, where no Service of the cluster is: nothing is sent there")]
-struct OutOfReach {
-    name: String,
-    address: IpAddr,
+enum OutOfReach {
+    #[error("{name} leads to {address}, where no Service of the cluster is: nothing is sent there")]
+    NoService { name: String, address: IpAddr },
+    #[error(
+        "{name} leads to {address}, where machines are told their own secrets: nothing is sent there (if it is meant, write the \
+         address in place of the name)"
+    )]
+    Secrets { name: String, address: IpAddr },
 }
 
 /// Asks the system what a name leads to.
@@ -93,14 +128,11 @@ impl Service<Name> for Resolver {
         let found = self.system.call(name);
         Box::pin(async move {
             let addresses: Vec<_> = found.await?.collect();
-            // One is enough: what leads here and there is no Service.
-            match addresses.iter().find(|address| !reach.includes(address.ip())) {
-                Some(address) => Err(io::Error::other(OutOfReach {
-                    name: text,
-                    address: address.ip(),
-                })),
-                None => Ok(addresses.into_iter()),
+            // One is enough: what leads here and there is neither a Service nor what the operator has named.
+            for address in &addresses {
+                reach.check(&text, address.ip()).map_err(io::Error::other)?;
             }
+            Ok(addresses.into_iter())
         })
     }
 }
@@ -109,31 +141,50 @@ impl Service<Name> for Resolver {
 mod tests {
     use super::*;
 
+    fn includes(reach: Reach, address: &str) -> bool {
+        reach.check("web.shop", address.parse().unwrap()).is_ok()
+    }
+
     #[test]
-    fn addresses_that_no_service_has_are_out_of_reach() {
-        for near in [
-            "127.0.0.1",
-            "127.8.8.8",
-            "0.0.0.0",
-            "0.1.2.3",
+    fn addresses_at_which_machines_are_told_secrets_are_reached_by_no_name() {
+        for address in [
             "169.254.169.254",
             "169.254.170.2",
             "100.100.100.200",
             "168.63.129.16",
+            "::ffff:169.254.169.254",
+            "fe80::1",
+            "fd00:ec2::254",
+            "fd00:ec2::23",
+            "fd20:ce::254",
+            "fd00:c1::a9fe:a9fe",
+            "fd00:42::42",
+            "::169.254.169.254",
+            "64:ff9b::169.254.169.254",
+            "2002:a9fe:a9fe::1",
+        ] {
+            for reach in [Reach::Cluster, Reach::Named] {
+                assert!(!includes(reach, address), "{address}, {reach:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn addresses_that_no_service_has_are_reached_by_what_the_operator_has_named_only() {
+        for address in [
+            "127.0.0.1",
+            "127.8.8.8",
+            "0.0.0.0",
+            "0.1.2.3",
             "224.0.0.1",
             "255.255.255.255",
             "::",
             "::1",
-            "::ffff:169.254.169.254",
             "::ffff:127.0.0.1",
-            "fe80::1",
             "ff02::1",
-            "fd00:ec2::254",
-            "fd20:ce::254",
         ] {
-            let address: IpAddr = near.parse().unwrap();
-            assert!(!Reach::Cluster.includes(address), "{near}");
-            assert!(Reach::Anywhere.includes(address), "{near}");
+            assert!(!includes(Reach::Cluster, address), "{address}");
+            assert!(includes(Reach::Named, address), "{address}");
         }
     }
 
@@ -145,11 +196,11 @@ mod tests {
             "100.64.0.7",
             "198.18.16.1",
             "fd00:10::a",
+            "2001:db8::a",
+            "64:ff9b::198.18.16.1",
         ] {
-            assert!(
-                Reach::Cluster.includes(of_service.parse().unwrap()),
-                "{of_service}"
-            );
+            assert!(includes(Reach::Cluster, of_service), "{of_service}");
+            assert!(includes(Reach::Named, of_service), "{of_service}");
         }
     }
 
@@ -158,7 +209,7 @@ mod tests {
         let name: Name = "localhost".parse().unwrap();
 
         let refused = Resolver::new(Reach::Cluster).call(name.clone()).await;
-        let taken = Resolver::new(Reach::Anywhere).call(name).await;
+        let taken = Resolver::new(Reach::Named).call(name).await;
 
         let message = refused.map(drop).unwrap_err().to_string();
         assert!(message.starts_with("localhost leads to "), "{message}");

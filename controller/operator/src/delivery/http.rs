@@ -48,7 +48,7 @@ pub(super) struct HttpSink {
 impl HttpSink {
     pub(super) fn new(target: HttpTarget) -> Self {
         let access = target.access();
-        let connection = Connection::new(&access, Reach::Anywhere);
+        let connection = Connection::new(&access, Reach::Named);
         Self {
             target,
             access,

@@ -21,7 +21,8 @@ use self::pace::Pace;
 use super::Outbox;
 use super::inventory::{Changes, Entries, Entry, Gone, Inventory, Room, facts_of};
 use super::unheard::Unheard;
-use crate::expectations::Kind;
+use crate::expectations::{Kind, Version};
+use crate::instance::Instance;
 use crate::key::ObjectKey;
 use crate::observe::read::{self, ReadError};
 use crate::permission::{Begun, Permission};
@@ -31,7 +32,7 @@ mod pace;
 
 /// The ConfigMap with the inventory, in the controller's own namespace. It may be a megabyte: about 10,000 Rollouts, and
 /// what those that are gone had to tell. So it is called where the controller has no instance id.
-pub const CONFIG_MAP: &str = "kulta-inventory";
+const CONFIG_MAP: &str = "kulta-inventory";
 
 /// After a write, what comes meanwhile is gathered for so long: five writes a second at most, also where a namespace with
 /// hundreds of Rollouts is deleted.
@@ -104,8 +105,8 @@ pub struct Keeper {
     pub namespace: Option<String>,
     /// Whether those of `argoproj.io` are watched.
     pub argo_api: bool,
-    /// The ConfigMap: each controller has one of its own.
-    pub config_map: String,
+    /// Whose Rollouts are watched. Each has a ConfigMap of its own.
+    pub instance: Instance,
     /// Whether this replica leads: the others write nothing.
     pub permission: Permission,
     /// True once all Rollouts that there are were seen.
@@ -175,7 +176,7 @@ impl Keeper {
 
     async fn recall(&self, inventory: &mut Inventory) -> Stored {
         let config_maps = self.config_maps();
-        match in_time(config_maps.get_opt(&self.config_map)).await {
+        match in_time(config_maps.get_opt(&self.config_map())).await {
             Ok(found) => {
                 let version = found.as_ref().map(|found| Stored::of(&found.metadata));
                 let data = found.and_then(|found| found.data).unwrap_or_default();
@@ -204,12 +205,20 @@ impl Keeper {
             rollouts.map(|(_, rollout)| rollout.uid.clone()).collect()
         });
         for (uid, entry) in entries.iter().filter(|(uid, _)| !there.contains(*uid)) {
-            let found = read::version(&self.client, &self.caches, Kind::Rollout, &entry.key).await?;
+            let found = self.version(&entry.key).await?;
             if found.is_some_and(|found| found.uid == *uid) {
                 return Err(KeeperError::Overlooked(entry.key.clone()));
             }
         }
         Ok(())
+    }
+
+    fn config_map(&self) -> String {
+        self.instance.own_name(CONFIG_MAP)
+    }
+
+    async fn version(&self, rollout: &ObjectKey) -> Result<Option<Version>, ReadError> {
+        read::version(&self.client, &self.caches, &self.instance, Kind::Rollout, rollout).await
     }
 
     /// Those of other namespaces are another controller's, and of a group that is not watched nobody knows whether they went.
@@ -319,7 +328,7 @@ impl Keeper {
     /// Makes the ConfigMap, and then changes it: what can be made is not told by name.
     async fn make(&self, changes: &Changes) -> Result<Stored, KeeperError> {
         let mut empty = ConfigMap::default();
-        empty.metadata.name = Some(self.config_map.clone());
+        empty.metadata.name = Some(self.config_map());
         let config_maps = self.config_maps();
         let _under_way = self.begin()?;
         let made = in_time(config_maps.create(&PostParams::default(), &empty)).await?;
@@ -335,7 +344,8 @@ impl Keeper {
         let patch = json!({"metadata": {"resourceVersion": version}, "data": changes.data()});
         let (config_maps, patch) = (self.config_maps(), Patch::Merge(patch));
         let _under_way = self.begin()?;
-        let patched = config_maps.patch_metadata(&self.config_map, &patching, &patch);
+        let name = self.config_map();
+        let patched = config_maps.patch_metadata(&name, &patching, &patch);
         Ok(Stored::of(&in_time(patched).await?.metadata))
     }
 
@@ -352,7 +362,7 @@ impl Keeper {
             return;
         }
         let namespace = self.client.default_namespace();
-        let (error, name) = (with_causes(error), &self.config_map);
+        let (error, name) = (with_causes(error), self.config_map());
         tracing::warn!(
             namespace,
             error,

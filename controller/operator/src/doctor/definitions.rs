@@ -68,7 +68,7 @@ fn judged_by_losses(lost: &[String], well: Finding) -> Finding {
             Group::Kulta,
             some_of(lost)
         ),
-        format!("kubectl apply --server-side -k {OWN_FOLDER}, of the version of the controller"),
+        format!("{}, of the version of the controller", apply(OWN_FOLDER)),
     )
 }
 
@@ -90,20 +90,34 @@ fn judged_by_fields(look: &Look, well: Finding) -> Finding {
             Finding::doubtful(
                 Area::Definitions,
                 format!("{group} has others than KULTA's, without {}", off.join(", ")),
-                format!("to use what of it is spec: kubectl replace -k {ARGO_FOLDER}"),
+                format!("to use what of it is spec: {}", replace()),
             )
         }
         Look::Missing { kinds } => Finding::wrong(
             Area::Definitions,
             format!("{group} lacks {}", kinds.join(", ")),
-            format!("kubectl apply --server-side -k {ARGO_FOLDER}"),
+            apply(ARGO_FOLDER),
         ),
         Look::Pruning { fields } => Finding::wrong(
             Area::Definitions,
             format!("{group} loses what KULTA depends on: {}", fields.join(", ")),
-            format!("kubectl replace -k {ARGO_FOLDER}"),
+            replace(),
         ),
     }
+}
+
+fn apply(folder: &str) -> String {
+    format!(
+        "kubectl apply --server-side -k {folder} (where Helm has installed KULTA: `helm upgrade` brings them)"
+    )
+}
+
+/// What Argo Rollouts has installed is replaced whole, so that nothing of it is left.
+fn replace() -> String {
+    format!(
+        "kubectl replace -k {ARGO_FOLDER} (where Helm has installed KULTA: `helm upgrade --take-ownership` with \
+         argoApi.definitions=true)"
+    )
 }
 
 fn judged(group: Group, served: &BTreeSet<String>) -> Finding {
@@ -123,7 +137,7 @@ fn judged(group: Group, served: &BTreeSet<String>) -> Finding {
     Finding::wrong(
         Area::Definitions,
         format!("{group}/{VERSION} lacks {}", missing.join(", ")),
-        format!("kubectl apply --server-side -k {folder}"),
+        apply(folder),
     )
 }
 

@@ -27,7 +27,7 @@ const HISTORY: [(&str, &str); 2] = [
     ("authorization.k8s.io", "subjectaccessreviews"),
 ];
 /// Of no namespace: a controller of one namespace goes without.
-const CLUSTER_KIND: &str = Definition::ClusterAnalysisTemplates.plural();
+const CLUSTER_KINDS: [&str; 2] = [Definition::ClusterAnalysisTemplates.plural(), "gatewayclasses"];
 /// So many questions are asked at a time.
 const AT_A_TIME: usize = 8;
 
@@ -78,7 +78,7 @@ pub(super) async fn examine(patient: &Patient) -> Vec<Finding> {
     let argo = patient.groups.contains(&Group::Argo).then_some(ARGO);
     let mut rights: Vec<_> = [OWN].into_iter().chain(argo).flat_map(rights_in).collect();
     if patient.namespace.is_some() {
-        rights.retain(|right| right.resource != CLUSTER_KIND);
+        rights.retain(|right| !CLUSTER_KINDS.contains(&right.resource.as_str()));
     }
     if patient.history_api {
         rights.extend(of_history());

@@ -126,6 +126,20 @@ fn every_metric_is_in_the_documented_table() {
 }
 
 #[test]
+fn every_alert_is_in_the_documented_table() {
+    let alerts = include_str!("../../../../deploy/kustomize/components/monitoring/alerts.yaml");
+    let alerts = alerts
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- alert: "));
+    let readme = include_str!("../../../../deploy/README.md");
+    let rows = readme.lines().filter(|line| line.starts_with("| `Kulta"));
+    let names = rows.flat_map(|row| row.split('|').nth(1).unwrap_or_default().split('`'));
+    let documented = names.filter(|name| name.starts_with("Kulta"));
+
+    assert_eq!(documented.collect::<BTreeSet<_>>(), alerts.collect());
+}
+
+#[test]
 fn alerts_and_dashboard_ask_for_metrics_that_there_are() {
     let asked = [
         include_str!("../../../../deploy/kustomize/components/monitoring/alerts.yaml"),

@@ -1,8 +1,9 @@
 //! Whether the caches show the own writes.
 
-use super::{ObserveError, read};
+use super::ObserveError;
+use super::read::{self, ReadError};
 use crate::context::Context;
-use crate::expectations::Kind;
+use crate::expectations::{Kind, Version};
 use crate::key::ObjectKey;
 
 /// Confirms, once in each term, that the cache shows the Rollout as the replica that led before has left it, or that it is gone.
@@ -13,7 +14,7 @@ pub(crate) async fn confirm_anew(context: &Context, rollout: &ObjectKey) -> Resu
     if !context.expectations.is_doubted(rollout) {
         return Ok(());
     }
-    let actual = read::version(&context.client, &context.caches, Kind::Rollout, rollout).await?;
+    let actual = version(context, Kind::Rollout, rollout).await?;
     if actual != context.caches.version(Kind::Rollout, rollout) {
         return Err(ObserveError::Stale {
             object: rollout.clone(),
@@ -40,7 +41,7 @@ pub(super) async fn confirm(context: &Context, rollout: &ObjectKey) -> Result<()
             return Err(stale());
         }
         // Deleted or created anew before the watch showed it? Then the cache is right, and the write history.
-        let actual = read::version(&context.client, &context.caches, write.kind, &write.object).await?;
+        let actual = version(context, write.kind, &write.object).await?;
         if actual != context.caches.version(write.kind, &write.object) {
             return Err(stale());
         }
@@ -49,11 +50,16 @@ pub(super) async fn confirm(context: &Context, rollout: &ObjectKey) -> Result<()
     Ok(())
 }
 
+async fn version(context: &Context, kind: Kind, object: &ObjectKey) -> Result<Option<Version>, ReadError> {
+    read::version(&context.client, &context.caches, &context.instance, kind, object).await
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
+    use kulta_api::names::INSTANCE_ID_LABEL;
     use serde_json::{Value, json};
 
     use super::*;
@@ -144,6 +150,20 @@ mod tests {
         .await;
 
         assert_eq!(ended.outcome.unwrap_err().retry(), Retry::Stale);
+    }
+
+    #[tokio::test]
+    async fn a_rollout_of_another_instance_is_none_that_a_cache_has_to_show() {
+        let mut others = rollout_at("50");
+        others["metadata"]["labels"] = json!({INSTANCE_ID_LABEL: "blue"});
+        let there = expect(READ_ROLLOUT, Reply::With(200, others));
+        let ended = scenario(vec![there], async |context| {
+            context.expectations.doubt([rollout()]);
+            confirm_anew(context, &rollout()).await
+        })
+        .await;
+
+        assert!(ended.outcome.is_ok());
     }
 
     #[tokio::test]

@@ -9,6 +9,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::expectations::{Kind, Version};
+use crate::instance::Instance;
 use crate::key::ObjectKey;
 use crate::watch::{AnalysisRun, Caches, Experiment, Projection, ReplicaSet, Rollout, Service, workload};
 
@@ -53,10 +54,11 @@ pub(super) async fn workload_object(
     Ok(found.map(|object| object.data))
 }
 
-/// The version of an object now; None when there is none.
+/// The version of an object now; None when there is none, and when it is another instance's: no watch shows that.
 pub(crate) async fn version(
     client: &Client,
     caches: &Caches,
+    instance: &Instance,
     kind: Kind,
     key: &ObjectKey,
 ) -> Result<Option<Version>, ReadError> {
@@ -70,7 +72,9 @@ pub(crate) async fn version(
         Kind::Workload(kind) => workload::api_resource(kind),
     };
     let found = within_limit(api(client, key, &resource).get_metadata_opt(&key.name)).await?;
-    Ok(found.map(|object| Version {
+    let is_sorted = matches!(kind, Kind::Rollout | Kind::AnalysisRun | Kind::Experiment);
+    let own = found.filter(|object| !is_sorted || instance.has(object.metadata.labels.as_ref()));
+    Ok(own.map(|object| Version {
         uid: object.metadata.uid.unwrap_or_default(),
         resource_version: object.metadata.resource_version.unwrap_or_default(),
     }))

@@ -6,7 +6,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt as _;
+use futures::future::ready;
+use futures::{StreamExt as _, TryStreamExt as _};
 use kube::core::ApiResource;
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event, watcher};
@@ -36,10 +37,12 @@ use crate::queue::{Queues, Requests};
 const WATCH_SECONDS: u32 = 60;
 /// An answer that is waited for in vain for so long will not come: a watch ends before.
 pub(crate) const SILENT_FOR: Duration = Duration::from_secs(90);
-/// A watch of which nothing wrong was told for so long is well: longer than the wait between two attempts (30 s) and one that hangs.
-const WELL_AFTER: Duration = Duration::from_secs(150);
-const _: () =
-    assert!(SILENT_FOR.as_secs() > WATCH_SECONDS as u64 && WELL_AFTER.as_secs() > SILENT_FOR.as_secs() + 30);
+/// The longest wait between two attempts (30 s, and as much again by chance) and for a connection (30 s).
+const LONGEST_WAIT_SECONDS: u64 = 90;
+/// A watch of which nothing wrong was told for so long is well: no attempt that fails takes longer.
+const WELL_AFTER: Duration = Duration::from_mins(4);
+const _: () = assert!(SILENT_FOR.as_secs() > WATCH_SECONDS as u64);
+const _: () = assert!(WELL_AFTER.as_secs() > SILENT_FOR.as_secs() + LONGEST_WAIT_SECONDS);
 /// Objects in one page of a list. A page is in memory as text: Rollouts with a full history are 70 kB each.
 const PAGE_SIZE: u32 = 100;
 /// How often to look whether a kind was installed meanwhile.
@@ -214,7 +217,10 @@ impl Feeds {
             Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, resource),
             None => Api::all_with(self.client.clone(), resource),
         };
-        let mut events = pin!(watcher(api, objects).default_backoff());
+        // That a list is about to be asked for is no success: it would hide that none comes, and each attempt would be made as soon
+        // as the first.
+        let events = watcher(api, objects).try_filter(|event| ready(!matches!(event, Event::Init)));
+        let mut events = pin!(events.default_backoff());
         loop {
             // One that goes on where it was, and has nothing to tell, says nothing.
             let Ok(next) = timeout(WELL_AFTER, events.next()).await else {
@@ -234,6 +240,7 @@ impl Feeds {
                     return with_causes(&error);
                 }
                 Some(Err(error)) => {
+                    intake.broken_off();
                     self.metrics.watches(resource, true);
                     tracing::warn!(
                         api_version = resource.api_version,
@@ -337,7 +344,7 @@ impl<P: Cached> Intake<P> {
     fn take(&mut self, event: Event<Watched<P>>) -> BTreeSet<ObjectKey> {
         match event {
             Event::Init => {
-                self.listed.clear();
+                self.broken_off();
                 BTreeSet::new()
             }
             Event::InitApply(object) => {
@@ -355,6 +362,11 @@ impl<P: Cached> Intake<P> {
             Event::Apply(object) => self.apply(object).1,
             Event::Delete(object) => self.caches.delete::<P>(&object.into_parts(self.group).0),
         }
+    }
+
+    /// What was listed last did not come to its end: the next list begins anew.
+    fn broken_off(&mut self) {
+        self.listed.clear();
     }
 
     /// There are no objects of this kind any more.

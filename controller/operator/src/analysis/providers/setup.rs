@@ -59,7 +59,7 @@ impl Setup {
         let kept = |name: &String, provider: &Provider| {
             let known = before.known.get(name).filter(|known| known.provider == *provider);
             known.map_or_else(
-                || Arc::new(Known::new(provider.clone(), Reach::Anywhere)),
+                || Arc::new(Known::new(provider.clone(), Reach::Named)),
                 Arc::clone,
             )
         };
@@ -163,7 +163,7 @@ impl Setup {
             Allowed::Cluster => None,
         });
         if let Some(exactly) = exactly.find(|exactly| exactly.is_same(address)) {
-            return Ok((exactly.clone(), Reach::Anywhere));
+            return Ok((exactly.clone(), Reach::Named));
         }
         let within = address.within_cluster();
         let within = within.filter(|_| list.contains(&Allowed::Cluster));
@@ -211,5 +211,20 @@ impl fmt::Display for NotAllowed {
                 ", as `cluster` is not for the namespace {namespace:?} of the provider {provider:?}"
             ),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn service_that_is_allowed_with_all_of_the_cluster_may_lead_to_less_than_one_that_is_named() {
+        let setup = Setup::default();
+        let address = Address::parse("http://metrics.bank:9090").unwrap();
+        let reach = |allowed: Allowed| setup.allowed(&address, &[allowed]).unwrap().1;
+
+        assert_eq!(reach(Allowed::Cluster), Reach::Cluster);
+        assert_eq!(reach(Allowed::Exactly(address.clone())), Reach::Named);
     }
 }

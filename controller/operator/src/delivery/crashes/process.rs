@@ -18,12 +18,13 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::super::configuration::{EventSettings, Filter};
-use super::super::keeper::{CONFIG_MAP, Keeper};
+use super::super::keeper::Keeper;
 use super::super::lane::Lane;
 use super::super::sink::Sink;
 use super::super::worker::Worker;
 use super::super::{Outbox, Running};
 use super::world::World;
+use crate::instance::Instance;
 use crate::key::ObjectKey;
 use crate::metrics::Metrics;
 use crate::permission::Permission;
@@ -97,7 +98,7 @@ impl Process {
             outbox: outbox.clone(),
             namespace: None,
             argo_api: false,
-            config_map: CONFIG_MAP.to_owned(),
+            instance: Instance::default(),
             permission: Permission::default(),
             ready: watch::channel(true).1,
             client: world.client(),

@@ -1,5 +1,6 @@
 //! From what was stored to what is stored, with one sink.
 
+use kulta_api::names::INSTANCE_ID_LABEL;
 use serde_json::Value;
 
 use super::*;
@@ -77,7 +78,7 @@ async fn looks(exchanges: Vec<Exchange>, is_there: bool, configured: Value) -> (
             outbox: context.outbox.clone(),
             namespace: None,
             argo_api: false,
-            config_map: CONFIG_MAP.to_owned(),
+            instance: Instance::default(),
             permission: Permission::default(),
             ready,
             client: context.client.clone(),
@@ -147,7 +148,7 @@ fn keeper(context: &Context) -> Keeper {
         outbox: context.outbox.clone(),
         namespace: None,
         argo_api: false,
-        config_map: CONFIG_MAP.to_owned(),
+        instance: Instance::default(),
         permission: Permission::default(),
         ready: watch::channel(true).1,
         client: context.client.clone(),
@@ -305,6 +306,18 @@ async fn the_end_of_one_that_is_there_and_that_a_watch_lacks_is_not_told() {
 }
 
 #[tokio::test]
+async fn one_that_was_given_to_another_instance_is_gone() {
+    let mut others = rollout("web");
+    others["metadata"]["labels"] = json!({INSTANCE_ID_LABEL: "blue"});
+    let exchanges = vec![
+        stored(&json!({UID: "shop/web@2026-03-01T12:00:00Z"})),
+        asked_for("web", Reply::With(200, others)),
+    ];
+
+    assert_eq!(looks(exchanges, false, with_sink()).await, (true, true));
+}
+
+#[tokio::test]
 async fn entries_that_nobody_can_read_are_left() {
     let exchanges = vec![stored(&json!({"whatever": "no entry"}))];
 
@@ -346,7 +359,7 @@ async fn a_sink_that_is_set_up_anew_hears_the_ends_that_are_still_to_be_told() {
             outbox: context.outbox.clone(),
             namespace: None,
             argo_api: false,
-            config_map: CONFIG_MAP.to_owned(),
+            instance: Instance::default(),
             permission: Permission::default(),
             ready,
             client: context.client.clone(),

@@ -1,5 +1,7 @@
 //! What a feed makes of the events of its watch.
 
+use std::iter;
+
 use kube::runtime::scheduler::ScheduleRequest;
 use kulta_core::spec::RouteKind;
 use serde_json::{Value, json};
@@ -169,26 +171,19 @@ async fn routes_are_seen_once_the_gateway_api_is_installed() {
     assert_eq!(ended.outcome, (ObjectKey::new("shop", "web"), KINDS - 1));
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_watch_that_fails_is_told_until_it_goes_on() {
-    const ROUTES: &str = "kulta_watches_interrupted{group=\"gateway.networking.k8s.io\",kind=\"HTTPRoute\"}";
-    let list = json!({"metadata": {"resourceVersion": "7"}, "items": []});
-    let exchanges = vec![
-        expect(DISCOVERY, served()),
-        expect(
-            "GET /apis/gateway.networking.k8s.io/v1/httproutes?&limit=100",
-            Reply::With(200, list),
-        ),
-        expect(WATCH, Reply::failure(403, "Forbidden", "may not watch", &[])),
-        expect(WATCH, Reply::Silence),
-    ];
-    let ended = scenario(exchanges, async |context| {
+const LIST: &str = "GET /apis/gateway.networking.k8s.io/v1/httproutes?&limit=100";
+
+/// How the watch of routes is told to be, after these times one after the other.
+async fn interrupted(exchanges: Vec<Exchange>, waits: &[Duration]) -> Vec<Option<String>> {
+    const ROUTES: &str = "kulta_watches_interrupted{group=\"gateway.networking.k8s.io\",kind=\"HTTPRoute\"} ";
+    let discovered = iter::once(expect(DISCOVERY, served()));
+    let ended = scenario(discovered.chain(exchanges).collect(), async |context| {
         let (feeds, _asked) = feeds(context);
         let metrics = Arc::clone(&context.metrics);
         let following = tokio::spawn(feeds.follow_if_served::<HttpRoute>(Group::Kulta, every()));
         let mut seen = Vec::new();
-        for wait in [Duration::from_mins(1), WELL_AFTER] {
-            tokio::time::sleep(wait).await;
+        for wait in waits {
+            tokio::time::sleep(*wait).await;
             let text = metrics.render().unwrap();
             let line = text.lines().find_map(|line| line.strip_prefix(ROUTES));
             seen.push(line.map(str::to_owned));
@@ -196,9 +191,48 @@ async fn a_watch_that_fails_is_told_until_it_goes_on() {
         following.abort();
         let _ = following.await;
         seen
-    })
-    .await;
-    assert_eq!(ended.outcome, [Some(" 1".to_owned()), Some(" 0".to_owned())]);
+    });
+    ended.await.outcome
+}
+
+fn refused() -> Reply {
+    Reply::failure(403, "Forbidden", "may not watch", &[])
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_fails_is_told_until_it_goes_on() {
+    let list = json!({"metadata": {"resourceVersion": "7"}, "items": []});
+    let exchanges = vec![
+        expect(LIST, Reply::With(200, list)),
+        expect(WATCH, refused()),
+        expect(WATCH, Reply::Silence),
+    ];
+
+    let seen = interrupted(exchanges, &[Duration::from_mins(1), WELL_AFTER]).await;
+
+    assert_eq!(seen, [Some("1".to_owned()), Some("0".to_owned())]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_fails_is_told_while_the_next_one_is_waited_for() {
+    let exchanges = vec![expect(LIST, refused()), expect(LIST, Reply::Silence)];
+
+    let seen = interrupted(exchanges, &[Duration::from_mins(1)]).await;
+
+    assert_eq!(seen, [Some("1".to_owned())]);
+}
+
+#[test]
+fn a_list_that_is_broken_off_is_forgotten() {
+    let mut intake = intake();
+    intake.take(Event::Apply(object(samples::service("gone"))));
+    intake.take(Event::InitApply(object(samples::service("gone"))));
+
+    intake.broken_off();
+    intake.take(Event::InitApply(object(samples::service("web"))));
+    intake.take(Event::InitDone);
+
+    assert!(sees(&intake, "web") && !sees(&intake, "gone"));
 }
 
 /// Follows Rollouts until they were listed once; `query` is what is asked for.
