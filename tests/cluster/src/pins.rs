@@ -32,6 +32,7 @@ pub(crate) struct GoModule {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct Artifacts {
     pub(crate) envoy: Wheel,
+    pub(crate) collector: Wheel,
     pub(crate) cloud_events: Library,
     pub(crate) debian: Debian,
 }
@@ -44,6 +45,8 @@ pub(crate) struct Wheel {
     pub(crate) version: String,
     /// The program inside the wheel.
     pub(crate) program: String,
+    /// The version of Python that the wheel says it is for, where it says so; the program does not need it.
+    pub(crate) python: Option<String>,
     /// The digest of the wheel by machine architecture.
     pub(crate) sha256: BTreeMap<String, String>,
 }
@@ -244,7 +247,9 @@ mod tests {
     fn the_lock_file_is_valid_and_has_a_digest_for_each_architecture() {
         let artifacts = artifacts().unwrap();
         for architecture in ["x86_64", "aarch64"] {
-            assert_eq!(artifacts.envoy.sha256[architecture].len(), 64);
+            for wheel in [&artifacts.envoy, &artifacts.collector] {
+                assert_eq!(wheel.sha256[architecture].len(), 64);
+            }
         }
         assert!(artifacts.debian.packages.contains(&"containerd".to_owned()));
     }

@@ -49,6 +49,8 @@ pub(crate) const WALLS: [&str; 8] = [
 ];
 
 pub(crate) const CGROUPS: &str = "/sys/fs/cgroup";
+/// How the path of the keeper's program ends.
+const PAUSE: &str = "/kulta-pause";
 const KEEPER_WITHIN: Duration = Duration::from_mins(1);
 
 /// A running sandbox.
@@ -237,6 +239,10 @@ pub(crate) fn destroy(layout: &Layout) -> Result<()> {
     for keeper in keepers {
         keeper.signal(Signal::SIGKILL)?;
     }
+    // A start that was interrupted just now: what was to become a keeper ends with who starts it.
+    for starter in starters(layout) {
+        starter.signal(Signal::SIGKILL)?;
+    }
     wait::until("the cluster's processes to end", BURIED_WITHIN, || {
         let left = |process: &Identity| {
             process
@@ -263,11 +269,21 @@ pub(crate) fn keepers(layout: &Layout) -> Vec<Identity> {
     let root = layout.root().display().to_string();
     let ours = |process: &Identity| {
         let arguments = process.arguments();
-        arguments
-            .first()
-            .is_some_and(|program| program.ends_with("/kulta-pause"))
+        arguments.first().is_some_and(|program| program.ends_with(PAUSE))
             && arguments.get(1) == Some(&root)
             && process.is_first_of_namespace()
+    };
+    process::all().into_iter().filter(ours).collect()
+}
+
+/// What starts first processes of this cluster, and stays as long as they do.
+fn starters(layout: &Layout) -> Vec<Identity> {
+    let root = layout.root().display().to_string();
+    let ours = |process: &Identity| match process.arguments().as_slice() {
+        [starter, .., program, folder, _end] => {
+            *folder == root && program.ends_with(PAUSE) && !starter.ends_with(PAUSE)
+        }
+        _ => false,
     };
     process::all().into_iter().filter(ours).collect()
 }

@@ -171,6 +171,13 @@ impl Controller {
         Ok(())
     }
 
+    /// Puts a variable into its environment from its next start on; None takes it out.
+    pub fn set_variable(&mut self, name: &str, value: Option<&str>) {
+        self.environment.retain(|(other, _)| other != name);
+        let value = value.map(|value| (name.to_owned(), value.to_owned()));
+        self.environment.extend(value);
+    }
+
     /// Kills it with SIGKILL, as a crash would.
     ///
     /// # Errors

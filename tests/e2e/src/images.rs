@@ -1,12 +1,11 @@
 //! The images of the application and of KULTA, packed from programs that cargo has built.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use kulta_test_cluster::digest::sha256;
 use kulta_test_cluster::image::{Archive, Image};
-use sha2::{Digest, Sha256};
 
 use crate::app::{ERROR_RATE_VARIABLE, LATENCY_VARIABLE, VERSION_VARIABLE, names};
 use crate::settings::AppImages;
@@ -82,11 +81,7 @@ fn read(program: &Path) -> Result<Vec<u8>> {
 }
 
 fn tag(content: &[u8]) -> String {
-    let mut digits = String::new();
-    for byte in Sha256::digest(content) {
-        // Writing to a string never fails.
-        let _ = write!(digits, "{byte:02x}");
-    }
+    let mut digits = sha256(content);
     digits.truncate(TAG_DIGITS);
     digits
 }

@@ -5,6 +5,7 @@
 //! [`Traffic`] what is measured.
 
 pub mod app;
+mod collector;
 mod controller;
 pub mod describe;
 mod distribution;
@@ -26,6 +27,7 @@ mod wait;
 mod wire;
 
 pub use app::{App, Version};
+pub use collector::Collector;
 pub use controller::{Controller, controller_kubeconfig, plugin_directory};
 pub use distribution::Distribution;
 pub use independent::Independent;

@@ -48,11 +48,9 @@ const UNUSED: [(&str, &[&str]); 3] = [
 ];
 
 /// What is refused until a namespace lets the controller do it: the condition of the Rollout has the command.
-const ASKED_FOR: [&str; 5] = [
+const ASKED_FOR: [&str; 4] = [
     "get secrets",
     "create jobs.batch",
-    // By `kulta doctor`, which says that an administrator may.
-    "list gatewayclasses.gateway.networking.k8s.io",
     // What the component history-api adds.
     "create tokenreviews.authentication.k8s.io",
     "create subjectaccessreviews.authorization.k8s.io",

@@ -13,7 +13,6 @@ use tokio_util::task::AbortOnDropHandle;
 /// The wire; it is cut when this is dropped.
 #[derive(Debug)]
 pub struct Wire {
-    address: SocketAddr,
     whole: Arc<watch::Sender<bool>>,
     _carrying: AbortOnDropHandle<()>,
 }
@@ -30,16 +29,9 @@ impl Wire {
         let whole = Arc::new(watch::Sender::new(true));
         let carrying = tokio::spawn(carry(listener, server, Arc::clone(&whole)));
         Ok(Self {
-            address,
             whole,
             _carrying: AbortOnDropHandle::new(carrying),
         })
-    }
-
-    /// Where it begins.
-    #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.address
     }
 
     /// Cuts it: what is connected hangs, and so does what connects.

@@ -241,7 +241,8 @@ fn named(rollout: &Value, name: &str) -> Value {
     with(rollout, "/metadata/name", name)
 }
 
-async fn is_refused(stage: &Stage, manifest: &Value, words: &str) -> Result<bool> {
+/// Whether it can't be applied, by these words; nothing is kept.
+pub(crate) async fn is_refused(stage: &Stage, manifest: &Value, words: &str) -> Result<bool> {
     let (is_applied, said) = applied(stage, manifest).await?;
     ensure!(is_applied || said.contains(words), "{words:?} is not in: {said}");
     Ok(!is_applied)

@@ -7,6 +7,8 @@ use kulta_e2e::rollout::is_in_force;
 use kulta_e2e::{App, Stage, Traffic, Version, limits};
 use serde_json::json;
 
+use crate::expect;
+
 /// Light enough for scenarios that play side by side on two processors.
 const RATE: u32 = 300;
 
@@ -106,9 +108,8 @@ pub(crate) async fn weights_are_parts_of_the_whole_that_the_rollout_names(stage:
     let parts = json!({"strategy": {"canary": {"trafficRouting": {"maxTrafficWeight": 1000}}}});
     rollout.patch_spec(&parts).await?;
     rollout.release(&Version::v2(&stage.settings().app)).await?;
-    rollout
-        .until("to have 5 of 1000 in force", |status| is_in_force(status, 5))
-        .await?;
+    let paused = expect::paused_at(&rollout, 1).await?;
+    ensure!(is_in_force(&paused, 5), "not 5 of 1000: {paused:?}");
     ensure!(
         weights(stage).await? == [Some(995), Some(5)],
         "the route has other weights"

@@ -28,8 +28,8 @@ pub(crate) async fn controller_that_is_installed_has_all_that_it_needs(stage: &S
         "holds the lease argo-rollouts-controller-lock in the namespace argo-rollouts",
         "ok     providers      prometheus answers",
         "ok     plugins ",
-        // Classes are for administrators.
-        "look   gateways       GatewayClasses can't be listed",
+        // The local gateway serves one Gateway, and accepts no class.
+        "look   gateways       no GatewayClass is accepted",
     ] {
         ensure!(said.contains(finding), "{finding:?} is not in\n{said}");
     }

@@ -54,6 +54,7 @@ mod seat;
 mod shop;
 mod sizes;
 mod template;
+mod traces;
 mod tutorial;
 mod workload;
 
@@ -190,6 +191,9 @@ fn scenarios() -> Vec<Scenario> {
         scenario_of_the_installed!(
             installed::upgrade_from_an_earlier_chart_in_mid_rollout_fails_no_request_and_restarts_no_pod
         ),
+        scenario_of_the_installed!(
+            installed::plugins_are_mounted_mistakes_are_refused_and_the_doctor_finds_nothing_wrong
+        ),
         scenario_of_the_installed!(installed::one_namespace_is_worked_on_and_no_other_is_touched),
         scenario_of_the_installed!(installed::uninstalling_leaves_everything_where_it_is),
         scenario_beside_the_process!(admission::rollout_that_makes_no_sense_is_refused_when_it_is_applied),
@@ -205,6 +209,7 @@ fn scenarios() -> Vec<Scenario> {
         scenario_alone!(leader::replica_takes_over_and_the_former_leader_writes_nothing_more),
         scenario_alone!(faults::killed_at_ten_points_it_loses_and_repeats_nothing),
         scenario_alone!(events::every_sink_hears_the_whole_story_through_ten_crashes),
+        scenario_alone!(traces::decisions_are_events_of_spans_that_a_collector_takes),
         scenario_alone!(faults::api_server_restarted_in_mid_rollout),
         scenario_alone!(hostile::hostile_plugins_harm_neither_the_controller_nor_others),
         scenario_alone!(argo::lease_of_somebody_else_keeps_kulta_from_writing_until_it_is_given_back),

@@ -221,7 +221,8 @@ pub(crate) async fn experiment_alone_runs_for_its_duration_and_leaves_nothing_ru
             "kind": "Experiment",
             "metadata": {"name": "trial", "namespace": stage.namespace()},
             "spec": {
-                "duration": "2s",
+                // Longer than a busy machine takes to look.
+                "duration": "10s",
                 "scaleDownDelaySeconds": 1,
                 "templates": [
                     {"name": "one", "selector": {"matchLabels": labels}, "template": pods, "service": {}},

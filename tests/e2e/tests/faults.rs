@@ -69,9 +69,7 @@ pub(crate) async fn stopped_gracefully_it_goes_on_where_it_was(
 ) -> Result<()> {
     let live = Live::start(stage, shop(stage).steps([step::weight(50), step::pause_for(2)])).await?;
     live.rollout.release(&v2(stage)).await?;
-    live.rollout
-        .until("to have 50 % in force", |status| is_in_force(status, 50))
-        .await?;
+    live.waits_at(HALF_WAY, 50).await?;
     controller.stop().await?;
     // Longer than the pause: it ends while nobody looks.
     live.serve(3).await?;

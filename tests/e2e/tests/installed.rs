@@ -1,27 +1,37 @@
 //! Can KULTA be upgraded, kept to one namespace and taken out again, and do users notice?
 
+use std::collections::BTreeMap;
+use std::fs;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
+use k8s_openapi::ByteString;
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::authorization::v1::SubjectAccessReview;
 use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, CustomResourceDefinitionSpec,
 };
 use kube::Api;
-use kube::api::{DeleteParams, ListParams, PostParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kulta_e2e::app::step;
+use kulta_e2e::freeze::open;
 use kulta_e2e::images::again;
-use kulta_e2e::{Installed, NAMESPACE, NamespaceName, Rollout, Stage, eventually};
+use kulta_e2e::{Installed, NAMESPACE, NamespaceName, RELEASE, Rollout, Stage, eventually};
 use serde_json::json;
 
-use crate::live::Live;
+use crate::admission::is_refused;
+use crate::kubectl::{in_controller, said};
+use crate::live::{self, Live};
 use crate::{expect, shop};
 
 /// The lease that the replica holds that works.
 const LEASE: &str = "kulta-controller-lock";
 /// The definition of Rollouts.
 const ROLLOUTS: &str = "rollouts.kulta.io";
+/// A plugin that KULTA does not have: the bundled `schedule` under another name.
+const PLUGIN: &str = "office-hours";
 /// Namespaces that a controller of one namespace must not touch begin with it; one that an interrupted run has left is removed.
 const OTHER: &str = "e2e-other";
 
@@ -146,6 +156,72 @@ async fn is_untouched(stage: &Stage, rollout: &Rollout) -> Result<()> {
         .list_metadata(&ListParams::default())
         .await?;
     ensure!(made.items.is_empty(), "it has ReplicaSets");
+    Ok(())
+}
+
+/// With all that is on as it comes, on a namespace that takes nothing but what the level `restricted` allows.
+pub(crate) async fn plugins_are_mounted_mistakes_are_refused_and_the_doctor_finds_nothing_wrong(
+    stage: &Stage,
+    installed: &Installed,
+) -> Result<()> {
+    enforce_the_restricted_level(stage).await?;
+    make_plugin(stage).await?;
+    installed
+        .clone()
+        .with(&json!({"admission": {"enabled": true}, "plugins": [PLUGIN]}))
+        .apply()
+        .await?;
+
+    // Until one leads, and the plugin is loaded.
+    let said = eventually("the doctor to find nothing wrong", async || {
+        let output = in_controller(stage, &["/kulta", "doctor"]).await?;
+        Ok(output.status.success().then(|| said(&output)))
+    })
+    .await?;
+    for finding in ["gateways       no GatewayClass is accepted", PLUGIN] {
+        ensure!(said.contains(finding), "{finding:?} is not in\n{said}");
+    }
+    let wrong = shop::with(&shop::small(stage).rollout(), "/spec/strategy/canary/maxSurg", 1);
+    eventually("the mistake to be refused", async || {
+        let words = "spec.strategy.canary: unknown field \"maxSurg\"";
+        Ok(is_refused(stage, &wrong, words).await?.then_some(()))
+    })
+    .await?;
+    let gate = step::gate(&json!({"name": "hours", "plugin": PLUGIN, "config": open(), "interval": "1s"}));
+    let live = Live::start(stage, live::shop(stage).steps([step::weight(50), gate])).await?;
+    live.rollout.release(&shop::v2(stage)).await?;
+    live.rollout.until_promoted().await?;
+    live.ends_on("v2").await
+}
+
+async fn enforce_the_restricted_level(stage: &Stage) -> Result<()> {
+    let namespaces: Api<Namespace> = Api::all(stage.client().clone());
+    let label = json!({"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}});
+    namespaces
+        .patch(NAMESPACE, &PatchParams::default(), &Patch::Merge(label))
+        .await?;
+    Ok(())
+}
+
+/// The ConfigMap with it, as users make one.
+async fn make_plugin(stage: &Stage) -> Result<()> {
+    let component = stage
+        .settings()
+        .manifests
+        .join("../../plugins/dist/schedule.wasm");
+    let bytes = fs::read(&component).with_context(|| component.display().to_string())?;
+    let files = BTreeMap::from([(format!("{PLUGIN}.wasm"), ByteString(bytes))]);
+    let config_map = json!({
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": PLUGIN},
+        "binaryData": files,
+    });
+    let applied = PatchParams::apply(RELEASE).force();
+    stage
+        .controller_api::<ConfigMap>()
+        .patch(PLUGIN, &applied, &Patch::Apply(config_map))
+        .await?;
     Ok(())
 }
 

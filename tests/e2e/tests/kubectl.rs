@@ -6,7 +6,7 @@ use std::process::{Output, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 use kulta_core::status::Phase;
 use kulta_e2e::app::step;
-use kulta_e2e::{App, Rollout, Stage, limits};
+use kulta_e2e::{App, NAMESPACE, Rollout, Stage, limits};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 
@@ -74,8 +74,24 @@ impl<'s> Plugin<'s> {
 
 /// Runs kubectl itself.
 pub(crate) async fn kubectl(stage: &Stage, arguments: &[&str], file: &Path) -> Result<Output> {
+    output(stage, |kubectl| kubectl.args(arguments).arg(file)).await
+}
+
+/// Runs a program in a pod of the controller.
+pub(crate) async fn in_controller(stage: &Stage, command: &[&str]) -> Result<Output> {
+    let exec = [
+        "exec",
+        "deployment/kulta-controller",
+        "--namespace",
+        NAMESPACE,
+        "--",
+    ];
+    output(stage, |kubectl| kubectl.args(exec).args(command)).await
+}
+
+async fn output(stage: &Stage, with: impl FnOnce(&mut Command) -> &mut Command) -> Result<Output> {
     let mut kubectl = Command::new("kubectl");
-    kubectl.args(arguments).arg(file).kill_on_drop(true);
+    with(&mut kubectl).kill_on_drop(true);
     kubectl.env("KUBECONFIG", &stage.settings().kubeconfig);
     kubectl.output().await.context("kubectl is needed")
 }
@@ -196,7 +212,8 @@ pub(crate) async fn picture_of_a_rollout_follows_its_release(stage: &Stage) -> R
     };
     tokio::time::timeout(limits::WITHIN, until_shown("✔ Healthy")).await??;
     plugin.sets_image(name, &stage.settings().app.v2).await?;
-    for what in ["# revision:2", "॥ Paused"] {
+    // What comes first in one picture is waited for first.
+    for what in ["॥ Paused", "# revision:2"] {
         let shown = tokio::time::timeout(limits::WITHIN, until_shown(what)).await;
         shown.with_context(|| format!("{what} was never shown"))??;
     }

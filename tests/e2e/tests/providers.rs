@@ -4,14 +4,14 @@ use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::batch::v1::Job;
 use kube::api::ListParams;
 use kulta_e2e::app::step;
-use kulta_e2e::{App, Stage, Version};
+use kulta_e2e::{App, NAMESPACE, Stage, Version};
 use serde_json::{Value, json};
 
 use crate::live::{Live, shop, v2};
 
 /// What the operator has installed for those who let KULTA run Jobs, and whom they let.
 const JOBS_ROLE: &str = "kulta-jobs";
-const CONTROLLER: (&str, &str) = ("kulta-system", "kulta-controller");
+const CONTROLLER: (&str, &str) = (NAMESPACE, "kulta-controller");
 
 fn judged_by(stage: &Stage, metric: &Value) -> App {
     shop(stage).steps([step::weight(50), step::analysis(metric)])

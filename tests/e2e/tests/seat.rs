@@ -25,7 +25,10 @@ impl Seat {
 
     /// With the process.
     pub(crate) async fn with_process(settings: &StageSettings) -> Result<Self> {
-        Ok(Self::Process(Controller::process(settings).await?))
+        let controller = Controller::process(settings).await?;
+        // The rights of the one before went before it could give its leases back.
+        controller.until_it_works().await?;
+        Ok(Self::Process(controller))
     }
 
     /// Whether it is the process.
@@ -37,10 +40,7 @@ impl Seat {
     pub(crate) async fn process(&mut self, settings: &StageSettings) -> Result<&mut Controller> {
         if !self.is_process() {
             self.empty().await?;
-            let controller = Controller::process(settings).await?;
-            // The rights of the one before went before it could give its leases back.
-            controller.until_it_works().await?;
-            *self = Self::Process(controller);
+            *self = Self::with_process(settings).await?;
         }
         match self {
             Self::Process(controller) => Ok(controller),

@@ -6,7 +6,7 @@ use kube::api::{ApiResource, DeleteParams, DynamicObject, PostParams};
 use kube::core::GroupVersionKind;
 use kulta_api::status::RolloutStatus;
 use kulta_e2e::app::{ERROR_RATE_VARIABLE, step};
-use kulta_e2e::{App, Stage, Version};
+use kulta_e2e::{App, NAMESPACE, Stage, Version};
 use serde_json::{Value, json};
 
 use crate::live::{Live, shop, v2};
@@ -134,7 +134,7 @@ pub(crate) async fn condition_that_cannot_be_read_is_told_before_anything_begins
 
 const SECRET: &str = "access";
 /// Where KULTA is installed, and its service account there.
-const CONTROLLER: (&str, &str) = ("kulta-system", "kulta-controller");
+const CONTROLLER: (&str, &str) = (NAMESPACE, "kulta-controller");
 
 /// The Secret with the namespace that a template may ask about, and the rights to read it.
 fn secret(stage: &Stage) -> [Value; 3] {

@@ -12,7 +12,7 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
 use kube::config::Kubeconfig;
-use kulta_e2e::{App, Stage, StageSettings, Version, plugin_directory};
+use kulta_e2e::{App, NAMESPACE, Stage, StageSettings, Version, plugin_directory};
 use kulta_test_cluster::progress::complain;
 use tokio::process::Command;
 
@@ -27,8 +27,6 @@ const PLUGIN: &str = "ceiling";
 const ROLLOUT: &str = "shop";
 /// What the tutorial calls the checkout of KULTA.
 const CHECKOUT: &str = "kulta";
-/// The namespace that KULTA is installed in.
-const INSTALLED_IN: &str = "kulta-system";
 /// The controller's Deployment.
 const DEPLOYMENT: &str = "kulta-controller";
 const TARGET: &str = "wasm32-unknown-unknown";
@@ -173,11 +171,7 @@ impl Reader {
         for arguments in [&unmount[..], &delete] {
             let mut kubectl = self.command("kubectl");
             kubectl.current_dir(&self.repository);
-            let output = kubectl
-                .args(["-n", INSTALLED_IN])
-                .args(arguments)
-                .output()
-                .await?;
+            let output = kubectl.args(["-n", NAMESPACE]).args(arguments).output().await?;
             let said = String::from_utf8_lossy(&output.stderr);
             ensure!(
                 output.status.success(),

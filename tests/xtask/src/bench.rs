@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
 }
 
 fn measure(options: &ClusterOptions, arguments: &Arguments, interrupt: &Interrupt) -> Result<ExitCode> {
-    let local = Local::prepare(options, USER, Profile::Release)?;
+    let local = Local::prepare(options, USER, Profile::Release, interrupt)?;
     interrupt.check()?;
     if arguments.options.wants(Measure::Decide) {
         measure_decide(&criterion_folder(local.work()), interrupt)?;

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
+use crate::interrupt::Interrupt;
 use crate::wrapper::stand_in;
 
 /// The controller.
@@ -25,9 +26,12 @@ const OF_OWN_PACKAGE: [&str; 2] = ["CARGO_MANIFEST_", "CARGO_PKG_"];
 
 /// Builds, and says what was built.
 const BUILD: [&str; 2] = ["build", "--message-format=json-render-diagnostics"];
-/// What else of the environment would make another program of the same sources: a release has the flags of this repository alone.
-/// (Any flags there take the place of those, by which programs are linked statically.)
-const OF_OTHER_FLAGS: [&str; 5] = [
+/// What else of the environment would make another program of the same sources: a release has none of its flags. (Any flags there take
+/// the place of those of the repository, by which programs are linked statically.) What a user's own `config.toml` of cargo says counts.
+const OF_OTHER_FLAGS: [&str; 8] = [
+    "CARGO_INCREMENTAL",
+    "CFLAGS",
+    "RUSTC_WORKSPACE_WRAPPER",
     "RUSTFLAGS",
     "CARGO_ENCODED_RUSTFLAGS",
     "CARGO_BUILD_",
@@ -80,13 +84,13 @@ struct Target {
 
 impl Programs {
     /// Builds what the demo shows.
-    pub(crate) fn build(profile: Profile) -> Result<Self> {
+    pub(crate) fn build(profile: Profile, interrupt: &Interrupt) -> Result<Self> {
         let programs = ["--bin=kulta", "--bin=kulta-sample-app"];
-        build(&[profile.arguments(), &programs].concat())
+        build(&[profile.arguments(), &programs].concat(), interrupt)
     }
 
     /// Builds what users get, in a folder of its own or in `folder`, with nothing in it of where it was built.
-    pub(crate) fn build_release(folder: Option<&Path>) -> Result<Self> {
+    pub(crate) fn build_release(folder: Option<&Path>, interrupt: &Interrupt) -> Result<Self> {
         let usual = target_folder()?.join(RELEASE_FOLDER);
         let target = folder.unwrap_or(&usual);
         let mut command = cargo()?;
@@ -101,12 +105,12 @@ impl Programs {
         command.arg("--target-dir").arg(target);
         remove_environment(&mut command, &OF_OTHER_FLAGS);
         stand_in(&mut command, &own_program(), target)?;
-        run(command)
+        run(command, interrupt)
     }
 
     /// Builds the end-to-end tests, and the plugin for kubectl that they use.
-    pub(crate) fn build_tests() -> Result<Self> {
-        build(&["--workspace", "--test=e2e", "--bin=kubectl-kulta"])
+    pub(crate) fn build_tests(interrupt: &Interrupt) -> Result<Self> {
+        build(&["--workspace", "--test=e2e", "--bin=kubectl-kulta"], interrupt)
     }
 
     /// Where a program is.
@@ -121,7 +125,8 @@ impl Programs {
 /// Where cargo builds.
 fn target_folder() -> Result<PathBuf> {
     Ok(match std::env::var_os("CARGO_TARGET_DIR") {
-        Some(folder) => PathBuf::from(folder),
+        // Cargo runs in the repository's folder.
+        Some(folder) => repository()?.join(folder),
         None => repository()?.join("target"),
     })
 }
@@ -148,6 +153,13 @@ pub(crate) fn own_program() -> PathBuf {
     PathBuf::from(format!("/proc/{}/exe", std::process::id()))
 }
 
+/// A command of this program.
+pub(crate) fn itself(arguments: &[&str]) -> Command {
+    let mut command = Command::new(own_program());
+    command.args(arguments);
+    command
+}
+
 /// Cargo, in the repository's folder. Cargo names itself to the programs that it runs.
 pub(crate) fn cargo() -> Result<Command> {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -166,16 +178,16 @@ fn remove_environment(command: &mut Command, prefixes: &[&str]) {
     }
 }
 
-fn build(arguments: &[&str]) -> Result<Programs> {
+fn build(arguments: &[&str], interrupt: &Interrupt) -> Result<Programs> {
     let mut command = cargo()?;
     command.args(BUILD).args(arguments);
-    run(command)
+    run(command, interrupt)
 }
 
 /// What cargo says while it builds goes to the terminal as it comes: nobody shows it better.
-fn run(mut command: Command) -> Result<Programs> {
+fn run(mut command: Command, interrupt: &Interrupt) -> Result<Programs> {
     command.stdin(Stdio::null()).stderr(Stdio::inherit());
-    let output = command.output().context("cargo cannot be run")?;
+    let output = interrupt.output(&mut command)?;
     ensure!(output.status.success(), "cargo build failed");
     Ok(Programs(executables(&String::from_utf8_lossy(&output.stdout))?))
 }

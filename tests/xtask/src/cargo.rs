@@ -1,6 +1,6 @@
 //! The calls of cargo that checks are made of.
 //!
-//! All name the whole workspace, and choose programs and tests by their kind: the features of a dependency are those that
+//! All but those of a commit name the whole workspace, and choose programs and tests by their kind: the features of a dependency are those that
 //! the members named want of it, and with other features it is built once more, with all that depends on it.
 
 use std::process::Command;

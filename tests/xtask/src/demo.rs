@@ -158,7 +158,7 @@ impl Arguments {
 
 /// The archives name their images as the local cluster does: whoever pushes them gives them another name.
 fn write_images(folder: &Path) -> Result<ExitCode> {
-    let programs = Programs::build(Profile::Release)?;
+    let programs = Programs::build(Profile::Release, &Interrupt::catch()?)?;
     std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     let controller = images::controller(programs.path(build::CONTROLLER)?)?;
     let (_, versions) = images::app(programs.path(build::SAMPLE_APP)?)?;
@@ -204,7 +204,7 @@ struct Played {
 }
 
 fn play_locally(options: &ClusterOptions, interrupt: &Interrupt) -> Result<Played> {
-    let local = Local::prepare(options, USER, Profile::Dev)?;
+    let local = Local::prepare(options, USER, Profile::Dev, interrupt)?;
     interrupt.check()?;
     let status = interrupt.run(&mut local.enter_again()?)?;
     interrupt.check()?;

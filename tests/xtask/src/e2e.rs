@@ -29,9 +29,14 @@ pub(crate) struct Arguments {
 /// Builds everything, brings the cluster up and runs the tests inside its network.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let interrupt = Interrupt::catch()?;
-    let mut local = Local::prepare(&ClusterOptions::named(&arguments.name)?, USER, Profile::Dev)?;
+    let mut local = Local::prepare(
+        &ClusterOptions::named(&arguments.name)?,
+        USER,
+        Profile::Dev,
+        &interrupt,
+    )?;
     local.load_controller_again()?;
-    let tests = Programs::build_tests()?;
+    let tests = Programs::build_tests(&interrupt)?;
     local.provide_kubectl_plugin(tests.path(build::KUBECTL_PLUGIN)?);
     plugins::prepare()?;
     let mut command = local.enter(tests.path(build::END_TO_END_TESTS)?)?;

@@ -1,7 +1,7 @@
-//! Ctrl-C and SIGTERM: whatever is under way is ended, and what was put up is taken down.
+//! Ctrl-C, SIGTERM and a terminal that goes away: whatever is under way is ended, and what was put up is taken down.
 
 use std::os::unix::process::CommandExt as _;
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -9,7 +9,7 @@ use std::thread;
 use anyhow::{Result, ensure};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 /// Told of every signal from its making on; this process is not ended by them any more.
@@ -28,7 +28,7 @@ impl Interrupt {
     /// Catches the signals.
     pub(crate) fn catch() -> Result<Self> {
         let state = Arc::new(State::default());
-        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
         let telling = Arc::clone(&state);
         thread::spawn(move || {
             for _ in &mut signals {
@@ -53,13 +53,21 @@ impl Interrupt {
         self.wait(&mut command.process_group(0).spawn()?)
     }
 
+    /// Runs a command to its end as [`run`](Self::run) does, and answers what it has written to its standard output.
+    pub(crate) fn output(&self, command: &mut Command) -> Result<Output> {
+        self.check()?;
+        let child = command.process_group(0).stdout(Stdio::piped()).spawn()?;
+        self.state.begin(&child);
+        let output = child.wait_with_output();
+        self.state.set(None);
+        self.check()?;
+        Ok(output?)
+    }
+
     /// Waits for the end of a child that has a process group of its own. It is told of an interruption, of one from
     /// before as well.
     pub(crate) fn wait(&self, child: &mut Child) -> Result<ExitStatus> {
-        self.state.set(Some(child));
-        if self.state.told.load(Ordering::SeqCst) {
-            self.state.signal(Signal::SIGTERM);
-        }
+        self.state.begin(child);
         let status = child.wait();
         self.state.set(None);
         Ok(status?)
@@ -77,6 +85,14 @@ impl Interrupt {
 }
 
 impl State {
+    /// From now on it is told of interruptions, of one from before as well.
+    fn begin(&self, child: &Child) {
+        self.set(Some(child));
+        if self.told.load(Ordering::SeqCst) {
+            self.signal(Signal::SIGTERM);
+        }
+    }
+
     fn set(&self, child: Option<&Child>) {
         let pid = child
             .and_then(|child| i32::try_from(child.id()).ok())

@@ -3,12 +3,13 @@
 use std::fs;
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use kulta_e2e::{ControllerSource, GatewaySettings, StageSettings, images};
-use kulta_test_cluster::progress::Progress;
+use kulta_test_cluster::progress::{Progress, complain};
 use kulta_test_cluster::{Cluster, ClusterOptions, settings};
 
 use crate::build::{self, Profile, Programs};
+use crate::interrupt::Interrupt;
 
 /// KULTA's kustomization, from the repository's folder.
 pub(crate) const MANIFESTS: &str = "deploy/kustomize";
@@ -30,14 +31,24 @@ pub(crate) fn is_up(options: &ClusterOptions) -> bool {
 impl Local {
     /// Brings the cluster up, or whatever of it is not up, and loads the images. `user` names the folder of logs and
     /// generated files.
-    pub(crate) fn prepare(options: &ClusterOptions, user: &str, profile: Profile) -> Result<Self> {
-        let progress = Progress::new();
-        let cluster = Cluster::up(options, &progress)?;
+    ///
+    /// # Errors
+    /// When that can't be, or `interrupt` is told meanwhile.
+    pub(crate) fn prepare(
+        options: &ClusterOptions,
+        user: &str,
+        profile: Profile,
+        interrupt: &Interrupt,
+    ) -> Result<Self> {
+        // By a process that an interruption ends: what is built the first time takes long.
+        let up = interrupt.run(&mut build::itself(&["cluster", "up", "--name", &options.name]))?;
+        interrupt.check()?;
+        ensure!(up.success(), "the cluster does not come up: see above");
+        let cluster = Cluster::attach(options)?;
         // A run that was killed has left its controller and its load in the network, where they would meet this one's.
         cluster.end_strangers()?;
-        progress.begin("building the controller and the application");
-        progress.finish();
-        let programs = Programs::build(profile)?;
+        complain("building the controller and the application");
+        let programs = Programs::build(profile, interrupt)?;
         let progress = Progress::new();
         progress.begin("loading the images");
         let controller = programs.path(build::CONTROLLER)?;

@@ -10,6 +10,7 @@ mod cargo;
 mod cluster;
 mod demo;
 mod e2e;
+mod files;
 mod hooks;
 mod interrupt;
 mod local;

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use kulta_e2e::relative;
-use kulta_test_cluster::image::{Archive, Image};
+use kulta_test_cluster::image::{Archive, Image, gzip, tar_of};
 use kulta_test_cluster::progress::{Progress, complain};
 use kulta_test_cluster::{Cache, digest, tool};
 use object::Object as _;
@@ -18,6 +18,8 @@ use serde_json::{Value, json};
 
 use crate::build::{self, Programs, repository};
 use crate::cargo;
+use crate::files::{copy_tree, files_in};
+use crate::interrupt::Interrupt;
 use crate::local::MANIFESTS;
 use crate::plugins;
 
@@ -54,7 +56,7 @@ pub(crate) struct Arguments {
     /// Does not ask the network what is known against the dependencies today
     #[arg(long)]
     without_advisories: bool,
-    /// Builds the controller once more from nothing, in another folder, and compares the digests of the images
+    /// Builds the programs once more from nothing, in another folder, and compares them and the digests of the images
     #[arg(long)]
     verify: bool,
 }
@@ -78,10 +80,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     } else {
         cargo::DENY_ALL
     })?;
-    let programs = Programs::build_release(None)?;
+    let interrupt = Interrupt::catch()?;
+    let programs = Programs::build_release(None, &interrupt)?;
     let image = image(&arguments.image, programs.path(build::CONTROLLER)?)?;
     if arguments.verify {
-        verify(&arguments.image, &image)?;
+        verify(&arguments.image, (&programs, &image), &interrupt)?;
     }
     write_programs(&out, &programs)?;
     fs::write(
@@ -91,7 +94,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     write_manifests(&out, arguments)?;
     for (name, package) in SHIPPED {
         let program = fs::read(programs.path(name)?)?;
-        fs::write(out.join(format!("{name}.cdx.json")), sbom::of(package, &program)?)?;
+        fs::write(
+            out.join(format!("{name}.cdx.json")),
+            sbom::of(package, &SHIPPED.map(|(_, package)| package), &program)?,
+        )?;
     }
     fs::write(out.join(CHECKSUMS), checksums(&out)?)?;
     complain(&told(&out, &image)?);
@@ -166,30 +172,27 @@ fn write_manifests(out: &Path, arguments: &Arguments) -> Result<()> {
     let chart = out.join("kulta");
     copy_tree(&repository()?.join(CHART), &chart)?;
     name_image(&chart.join("values.yaml"), &arguments.image)?;
-    let (from, to) = (chart.display().to_string(), out.display().to_string());
-    let version = ["--version", VERSION, "--app-version", VERSION];
-    output(
-        "helm",
-        &[&["package", &from, "--destination", &to][..], &version].concat(),
-    )?;
+    output("helm", &["lint", "--strict", &chart.display().to_string()])?;
+    fs::write(out.join(format!("kulta-{VERSION}.tgz")), packed(&chart)?)?;
     fs::remove_dir_all(&chart)?;
     progress.rest();
     Ok(())
 }
 
-/// Copies a folder with all that is in it.
-pub(crate) fn copy_tree(from: &Path, to: &Path) -> Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from).with_context(|| from.display().to_string())? {
-        let entry = entry?;
-        let copy = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy_tree(&entry.path(), &copy)?;
-        } else {
-            fs::copy(entry.path(), copy)?;
-        }
+/// As `helm package` packs a chart, but for the time, which it writes at every file.
+fn packed(chart: &Path) -> Result<Vec<u8>> {
+    let about = fs::read_to_string(chart.join("Chart.yaml"))?;
+    for line in [format!("version: {VERSION}"), format!("appVersion: {VERSION}")] {
+        ensure!(
+            about.lines().any(|other| other == line),
+            "the chart has no line {line:?}"
+        );
     }
-    Ok(())
+    let contents = files_in(chart)?;
+    let contents = contents
+        .iter()
+        .map(|(path, content)| (format!("kulta/{path}"), content.as_slice()));
+    gzip(&tar_of(contents)?)
 }
 
 /// Whoever installs the chart gets the image of this release.
@@ -248,28 +251,35 @@ fn megabytes(bytes: usize) -> f64 {
     bytes as f64 / 1e6
 }
 
-/// Refuses a source that makes another image with the same compiler when it is built in another folder.
-fn verify(name: &str, first: &Archive) -> Result<()> {
+/// Refuses sources that make other programs with the same compiler when they are built in another folder.
+fn verify(name: &str, (first, image_of_first): (&Programs, &Archive), interrupt: &Interrupt) -> Result<()> {
     complain("building once more from nothing, to compare");
     let folder = repository()?.join("target/verify");
     // An interrupted run has left it half done.
     if folder.exists() {
         fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
     }
-    let second = image(
-        name,
-        Programs::build_release(Some(&folder))?.path(build::CONTROLLER)?,
-    )?;
+    let second = Programs::build_release(Some(&folder), interrupt)?;
+    let image_of_second = image(name, second.path(build::CONTROLLER)?)?;
     // Kept where they differ, to be compared.
     ensure!(
-        first.digest() == second.digest(),
+        image_of_first.digest() == image_of_second.digest(),
         "the image is another one when it is built again: {} and {}; the second program is in {}",
-        first.digest(),
-        second.digest(),
+        image_of_first.digest(),
+        image_of_second.digest(),
+        folder.display()
+    );
+    let plugin = build::KUBECTL_PLUGIN;
+    ensure!(
+        fs::read(first.path(plugin)?)? == fs::read(second.path(plugin)?)?,
+        "{plugin} is another one when it is built again: it is in {}",
         folder.display()
     );
     fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
-    complain(&format!("built again it is the same: {}", second.digest()));
+    complain(&format!(
+        "built again it is the same: {}",
+        image_of_second.digest()
+    ));
     Ok(())
 }
 
@@ -286,6 +296,15 @@ mod tests {
 
         assert_eq!((first.digest(), first.bytes()), (second.digest(), second.bytes()));
         assert_eq!(first.name(), format!("registry.example/kulta:{VERSION}"));
+    }
+
+    #[test]
+    fn chart_is_the_same_when_it_is_packed_again_and_has_the_version_of_the_release() {
+        let chart = repository().unwrap().join(CHART);
+
+        let pack = || packed(&chart).unwrap();
+
+        assert_eq!(pack(), pack());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, ChildStderr, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
@@ -17,9 +17,10 @@ use clap::Args;
 use kulta_test_cluster::progress::{Progress, complain};
 use kulta_test_cluster::{Cluster, ClusterOptions};
 
+use crate::build::itself;
 use crate::interrupt::Interrupt;
 use crate::local::SELFCHECK_CLUSTERS;
-use crate::{build, cargo, plugins};
+use crate::{cargo, plugins};
 
 /// The tests' own cluster: a developer's is left alone.
 const CLUSTER: &str = "test";
@@ -27,6 +28,10 @@ const CLUSTER: &str = "test";
 const SIDE_BY_SIDE: &str = "3";
 /// So many lines of what has failed beside the rest are told again: an error with its causes, and what came before it.
 const LAST_WORDS: usize = 40;
+/// What a child has told before its end is passed on by then.
+const TOLD_WITHIN: Duration = Duration::from_secs(1);
+/// How often to look whether it is.
+const LOOK: Duration = Duration::from_millis(10);
 /// Of so many requests, over a promotion and an abort, none may fail.
 const REQUESTS: &str = "100000";
 
@@ -170,13 +175,6 @@ fn take_down(cluster: &str) -> Result<()> {
     succeeded(&format!("taking the cluster {cluster} down"), status)
 }
 
-/// A command of this program.
-fn itself(arguments: &[&str]) -> Command {
-    let mut command = Command::new(build::own_program());
-    command.args(arguments);
-    command
-}
-
 /// A command of this program that goes on beside others; ended when it is dropped. What it tells is passed on as it comes, and
 /// its last words once more if it fails: by then they are far up.
 struct Background {
@@ -184,6 +182,7 @@ struct Background {
     child: Child,
     interrupt: Interrupt,
     last: Arc<Mutex<VecDeque<String>>>,
+    passing_on: Option<JoinHandle<()>>,
 }
 
 impl Background {
@@ -192,12 +191,12 @@ impl Background {
         let mut command = itself(arguments);
         let mut child = command.process_group(0).stderr(Stdio::piped()).spawn()?;
         let last = Arc::<Mutex<_>>::default();
-        if let Some(told) = child.stderr.take() {
+        let passing_on = child.stderr.take().map(|told| {
             let last = Arc::clone(&last);
-            // Not waited for: what the child has left running may hold the pipe.
-            thread::spawn(move || pass_on(told, &last));
-        }
+            thread::spawn(move || pass_on(told, &last))
+        });
         Ok(Self {
+            passing_on,
             name,
             child,
             interrupt: interrupt.clone(),
@@ -209,11 +208,23 @@ impl Background {
         let status = self.interrupt.wait(&mut self.child)?;
         self.interrupt.check()?;
         if !status.success() {
+            self.hear_out();
             complain(&format!("== {} has failed; its last words:", self.name));
             let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
             last.iter().for_each(|line| complain(line));
         }
         succeeded(self.name, status)
+    }
+}
+
+impl Background {
+    /// Waits until all was passed on that it has told; not for long, since what it has left running may hold the pipe.
+    fn hear_out(&self) {
+        let begun = Instant::now();
+        let is_told = || self.passing_on.as_ref().is_none_or(JoinHandle::is_finished);
+        while !is_told() && begun.elapsed() < TOLD_WITHIN {
+            thread::sleep(LOOK);
+        }
     }
 }
 

