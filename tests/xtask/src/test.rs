@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use clap::Args;
 use kulta_test_cluster::progress::{Progress, complain};
+use kulta_test_cluster::wait::until;
 use kulta_test_cluster::{Cluster, ClusterOptions};
 
 use crate::build::itself;
@@ -30,8 +31,6 @@ const SIDE_BY_SIDE: &str = "3";
 const LAST_WORDS: usize = 40;
 /// What a child has told before its end is passed on by then.
 const TOLD_WITHIN: Duration = Duration::from_secs(1);
-/// How often to look whether it is.
-const LOOK: Duration = Duration::from_millis(10);
 /// Of so many requests, over a promotion and an abort, none may fail.
 const REQUESTS: &str = "100000";
 
@@ -220,11 +219,9 @@ impl Background {
 impl Background {
     /// Waits until all was passed on that it has told; not for long, since what it has left running may hold the pipe.
     fn hear_out(&self) {
-        let begun = Instant::now();
         let is_told = || self.passing_on.as_ref().is_none_or(JoinHandle::is_finished);
-        while !is_told() && begun.elapsed() < TOLD_WITHIN {
-            thread::sleep(LOOK);
-        }
+        // What is not told by then is missing, and that is all.
+        let _ = until("its last words", TOLD_WITHIN, || Ok(is_told().then_some(())));
     }
 }
 

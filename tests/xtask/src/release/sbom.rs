@@ -160,8 +160,12 @@ impl Crate {
 fn said(command: &mut Command) -> Result<String> {
     let output = command
         .output()
-        .with_context(|| format!("{:?}", command.get_program()))?;
-    ensure!(output.status.success(), "{:?} failed", command.get_program());
+        .with_context(|| command.get_program().display().to_string())?;
+    ensure!(
+        output.status.success(),
+        "{} failed",
+        command.get_program().display()
+    );
     Ok(String::from_utf8(output.stdout)?)
 }
 
