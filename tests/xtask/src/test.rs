@@ -122,7 +122,7 @@ fn check_sources(report: &mut Report) -> Result<()> {
     check_dependencies(report)
 }
 
-/// Only where cargo-deny is installed: this command installs nothing, and what it needs of the machine is kept small.
+/// Only where cargo-deny is installed: what this command needs of the machine is kept small.
 fn check_dependencies(report: &mut Report) -> Result<()> {
     let mut version = cargo::command(cargo::DENY_VERSION)?;
     version
