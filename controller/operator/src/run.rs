@@ -508,8 +508,8 @@ fn feeds(
     (synced, argo_synced): (&Synced, &Synced),
 ) -> Feeds {
     Feeds {
-        // A watch that fails is begun anew after a growing while, and told: nothing is to ask again within it, unseen.
         client: context.impatient_client.clone(),
+        patient_client: context.client.clone(),
         namespace: arguments.namespace.clone(),
         argo_api: arguments.argo_api,
         instance: context.instance.clone(),

@@ -236,8 +236,7 @@ impl Archive {
     }
 }
 
-/// No time and no name in the header: nothing but the content decides the bytes.
-/// Compressed as well as can be. The same content gives the same bytes.
+/// Compressed as well as can be, with no time and no name in the header: the same content gives the same bytes.
 ///
 /// # Errors
 /// Never, in memory.

@@ -27,10 +27,13 @@ const OF_OWN_PACKAGE: [&str; 2] = ["CARGO_MANIFEST_", "CARGO_PKG_"];
 /// Builds, and says what was built.
 const BUILD: [&str; 2] = ["build", "--message-format=json-render-diagnostics"];
 /// What else of the environment would make another program of the same sources: a release has none of its flags. (Any flags there take
-/// the place of those of the repository, by which programs are linked statically.) What a user's own `config.toml` of cargo says counts.
-const OF_OTHER_FLAGS: [&str; 8] = [
+/// the place of those of the repository, by which programs are linked statically.) Which C compiler there is counts, and what a user's own
+/// `config.toml` of cargo says.
+const OF_OTHER_FLAGS: [&str; 10] = [
     "CARGO_INCREMENTAL",
     "CFLAGS",
+    "TARGET_CFLAGS",
+    "HOST_CFLAGS",
     "RUSTC_WORKSPACE_WRAPPER",
     "RUSTFLAGS",
     "CARGO_ENCODED_RUSTFLAGS",
@@ -84,13 +87,13 @@ struct Target {
 
 impl Programs {
     /// Builds what the demo shows.
-    pub(crate) fn build(profile: Profile, interrupt: &Interrupt) -> Result<Self> {
+    pub(crate) fn build(profile: Profile, interrupt: Option<&Interrupt>) -> Result<Self> {
         let programs = ["--bin=kulta", "--bin=kulta-sample-app"];
         build(&[profile.arguments(), &programs].concat(), interrupt)
     }
 
     /// Builds what users get, in a folder of its own or in `folder`, with nothing in it of where it was built.
-    pub(crate) fn build_release(folder: Option<&Path>, interrupt: &Interrupt) -> Result<Self> {
+    pub(crate) fn build_release(folder: Option<&Path>) -> Result<Self> {
         let usual = target_folder()?.join(RELEASE_FOLDER);
         let target = folder.unwrap_or(&usual);
         let mut command = cargo()?;
@@ -105,12 +108,15 @@ impl Programs {
         command.arg("--target-dir").arg(target);
         remove_environment(&mut command, &OF_OTHER_FLAGS);
         stand_in(&mut command, &own_program(), target)?;
-        run(command, interrupt)
+        run(command, None)
     }
 
     /// Builds the end-to-end tests, and the plugin for kubectl that they use.
     pub(crate) fn build_tests(interrupt: &Interrupt) -> Result<Self> {
-        build(&["--workspace", "--test=e2e", "--bin=kubectl-kulta"], interrupt)
+        build(
+            &["--workspace", "--test=e2e", "--bin=kubectl-kulta"],
+            Some(interrupt),
+        )
     }
 
     /// Where a program is.
@@ -178,16 +184,20 @@ fn remove_environment(command: &mut Command, prefixes: &[&str]) {
     }
 }
 
-fn build(arguments: &[&str], interrupt: &Interrupt) -> Result<Programs> {
+fn build(arguments: &[&str], interrupt: Option<&Interrupt>) -> Result<Programs> {
     let mut command = cargo()?;
     command.args(BUILD).args(arguments);
     run(command, interrupt)
 }
 
-/// What cargo says while it builds goes to the terminal as it comes: nobody shows it better.
-fn run(mut command: Command, interrupt: &Interrupt) -> Result<Programs> {
+/// What cargo says while it builds goes to the terminal as it comes: nobody shows it better. It is ended where `interrupt` is told;
+/// None: where this process is.
+fn run(mut command: Command, interrupt: Option<&Interrupt>) -> Result<Programs> {
     command.stdin(Stdio::null()).stderr(Stdio::inherit());
-    let output = interrupt.output(&mut command)?;
+    let output = match interrupt {
+        Some(interrupt) => interrupt.output(&mut command)?,
+        None => command.output().context("cargo cannot be run")?,
+    };
     ensure!(output.status.success(), "cargo build failed");
     Ok(Programs(executables(&String::from_utf8_lossy(&output.stdout))?))
 }

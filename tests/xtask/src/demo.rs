@@ -158,7 +158,7 @@ impl Arguments {
 
 /// The archives name their images as the local cluster does: whoever pushes them gives them another name.
 fn write_images(folder: &Path) -> Result<ExitCode> {
-    let programs = Programs::build(Profile::Release, &Interrupt::catch()?)?;
+    let programs = Programs::build(Profile::Release, None)?;
     std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     let controller = images::controller(programs.path(build::CONTROLLER)?)?;
     let (_, versions) = images::app(programs.path(build::SAMPLE_APP)?)?;

@@ -1,5 +1,6 @@
 //! Ctrl-C, SIGTERM and a terminal that goes away: whatever is under way is ended, and what was put up is taken down.
 
+use std::fs;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,7 +29,10 @@ impl Interrupt {
     /// Catches the signals.
     pub(crate) fn catch() -> Result<Self> {
         let state = Arc::new(State::default());
-        let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        if ends_with_its_terminal() {
+            signals.add_signal(SIGHUP)?;
+        }
         let telling = Arc::clone(&state);
         thread::spawn(move || {
             for _ in &mut signals {
@@ -84,6 +88,19 @@ impl Interrupt {
     }
 }
 
+/// Whether SIGHUP, which comes when the terminal goes away, would end this process: not where it was started by `nohup`.
+pub(crate) fn ends_with_its_terminal() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    !ignores(&status, SIGHUP)
+}
+
+/// Whether a process with this `/proc/PID/status` ignores the signal.
+fn ignores(status: &str, signal: i32) -> bool {
+    let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    ignored.unwrap_or_default() >> (signal - 1) & 1 == 1
+}
+
 impl State {
     /// From now on it is told of interruptions, of one from before as well.
     fn begin(&self, child: &Child) {
@@ -132,6 +149,14 @@ mod tests {
     fn a_child_that_is_waited_for_after_an_interruption_is_ended() {
         let status = interrupt(true).wait(&mut child()).unwrap();
         assert_eq!(status.signal(), Some(SIGTERM));
+    }
+
+    #[test]
+    fn who_was_started_to_outlive_its_terminal_is_known_by_what_it_ignores() {
+        let ignores = |mask: &str| ignores(&format!("Name:\tx\nSigIgn:\t{mask}\n"), SIGHUP);
+
+        assert!(ignores("0000000000001001"));
+        assert!(!ignores("0000000000001000"));
     }
 
     #[test]

@@ -48,7 +48,7 @@ impl Local {
         // A run that was killed has left its controller and its load in the network, where they would meet this one's.
         cluster.end_strangers()?;
         complain("building the controller and the application");
-        let programs = Programs::build(profile, interrupt)?;
+        let programs = Programs::build(profile, Some(interrupt))?;
         let progress = Progress::new();
         progress.begin("loading the images");
         let controller = programs.path(build::CONTROLLER)?;

@@ -19,7 +19,6 @@ use serde_json::{Value, json};
 use crate::build::{self, Programs, repository};
 use crate::cargo;
 use crate::files::{copy_tree, files_in};
-use crate::interrupt::Interrupt;
 use crate::local::MANIFESTS;
 use crate::plugins;
 
@@ -80,11 +79,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     } else {
         cargo::DENY_ALL
     })?;
-    let interrupt = Interrupt::catch()?;
-    let programs = Programs::build_release(None, &interrupt)?;
+    let programs = Programs::build_release(None)?;
     let image = image(&arguments.image, programs.path(build::CONTROLLER)?)?;
     if arguments.verify {
-        verify(&arguments.image, (&programs, &image), &interrupt)?;
+        verify(&arguments.image, &programs, &image)?;
     }
     write_programs(&out, &programs)?;
     fs::write(
@@ -252,14 +250,14 @@ fn megabytes(bytes: usize) -> f64 {
 }
 
 /// Refuses sources that make other programs with the same compiler when they are built in another folder.
-fn verify(name: &str, (first, image_of_first): (&Programs, &Archive), interrupt: &Interrupt) -> Result<()> {
+fn verify(name: &str, first: &Programs, image_of_first: &Archive) -> Result<()> {
     complain("building once more from nothing, to compare");
     let folder = repository()?.join("target/verify");
     // An interrupted run has left it half done.
     if folder.exists() {
         fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
     }
-    let second = Programs::build_release(Some(&folder), interrupt)?;
+    let second = Programs::build_release(Some(&folder))?;
     let image_of_second = image(name, second.path(build::CONTROLLER)?)?;
     // Kept where they differ, to be compared.
     ensure!(

@@ -214,9 +214,7 @@ impl Background {
         }
         succeeded(self.name, status)
     }
-}
 
-impl Background {
     /// Waits until all was passed on that it has told; not for long, since what it has left running may hold the pipe.
     fn hear_out(&self) {
         let is_told = || self.passing_on.as_ref().is_none_or(JoinHandle::is_finished);

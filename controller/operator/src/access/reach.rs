@@ -31,6 +31,9 @@ const OF_CLOUDS: [IpAddr; 8] = [
 
 /// Where AWS has all such Services by IPv6.
 const OF_AWS: [u16; 2] = [0xfd00, 0xec2];
+/// Link-local addresses at which AWS answers for servers that users have there (VPC Lattice): 169.254.171.0/24 and `fd00:ec2:80::/64`.
+/// Their names lead nowhere else.
+const OF_LATTICE: ([u8; 3], [u16; 4]) = ([169, 254, 171], [0xfd00, 0xec2, 0x80, 0]);
 
 /// Which addresses a name may lead to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,7 +51,9 @@ impl Reach {
         let plain = plain(address);
         match self {
             Self::Cluster if !may_be_of_a_service(plain) => Err(OutOfReach::NoService { name, address }),
-            Self::Named if tells_secrets(plain) => Err(OutOfReach::Secrets { name, address }),
+            Self::Named if tells_secrets(plain) && !is_of_lattice(plain) => {
+                Err(OutOfReach::Secrets { name, address })
+            }
             Self::Cluster | Self::Named => Ok(()),
         }
     }
@@ -75,6 +80,13 @@ fn tells_secrets(address: IpAddr) -> bool {
         IpAddr::V6(v6) => v6.is_unicast_link_local() || v6.segments().starts_with(&OF_AWS),
     };
     is_near || OF_CLOUDS.contains(&address)
+}
+
+fn is_of_lattice(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.octets().starts_with(&OF_LATTICE.0),
+        IpAddr::V6(v6) => v6.segments().starts_with(&OF_LATTICE.1),
+    }
 }
 
 fn may_be_of_a_service(address: IpAddr) -> bool {
@@ -182,6 +194,8 @@ mod tests {
             "::1",
             "::ffff:127.0.0.1",
             "ff02::1",
+            "169.254.171.32",
+            "fd00:ec2:80::a9fe:ab20",
         ] {
             assert!(!includes(Reach::Cluster, address), "{address}");
             assert!(includes(Reach::Named, address), "{address}");

@@ -24,7 +24,11 @@ pub(super) async fn examine(patient: &Patient) -> Vec<Finding> {
         return vec![no_gateway_api()];
     }
     let connections = [routes::<Tcp>(patient).await, routes::<Tls>(patient).await];
-    let mut findings = vec![classes(patient).await];
+    let mut findings = Vec::new();
+    // They are of no namespace: an account of one namespace may not see them.
+    if patient.namespace.is_none() {
+        findings.push(classes(patient).await);
+    }
     findings.extend(requests);
     findings.extend(connections.into_iter().flatten());
     findings

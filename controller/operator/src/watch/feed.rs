@@ -55,8 +55,11 @@ const ARGO_KINDS: usize = 5;
 /// What all feeds share.
 #[derive(Clone)]
 pub struct Feeds {
-    /// The API server.
+    /// The API server, for watches: one that fails is begun anew after a growing while, and told, so nothing is to ask again
+    /// within it, unseen.
     pub client: Client,
+    /// The same for the question which kinds there are, which is asked again where the API server has no time.
+    pub patient_client: Client,
     /// The only namespace to watch; None: all.
     pub namespace: Option<String>,
     /// Whether Rollouts, AnalysisRuns, templates and Experiments of `argoproj.io` are followed as well.
@@ -194,7 +197,11 @@ impl Feeds {
     /// The newest version of a kind that is served and can be read; None: none is.
     async fn newest_served<P: Cached>(&self, group: Group) -> Result<Option<ApiResource>, kube::Error> {
         for resource in P::api_resources(group) {
-            match self.client.list_api_group_resources(&resource.api_version).await {
+            match self
+                .patient_client
+                .list_api_group_resources(&resource.api_version)
+                .await
+            {
                 Ok(served) if served.resources.iter().any(|served| served.kind == resource.kind) => {
                     return Ok(Some(resource));
                 }
@@ -217,6 +224,7 @@ impl Feeds {
             Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, resource),
             None => Api::all_with(self.client.clone(), resource),
         };
+        intake.broken_off();
         // That a list is about to be asked for is no success: it would hide that none comes, and each attempt would be made as soon
         // as the first.
         let events = watcher(api, objects).try_filter(|event| ready(!matches!(event, Event::Init)));

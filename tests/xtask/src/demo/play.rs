@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
+use futures::future::select_all;
 use kulta_api::status::RolloutStatus;
 use kulta_core::status::Phase;
 use kulta_e2e::app::{ERROR_RATE_VARIABLE, LATENCY_VARIABLE};
@@ -25,6 +26,7 @@ use super::script::{
     V2_TAKES_OVER, V3_IS_ABORTED, V3_IS_TAKEN_BACK, V3_IS_TRIED, WEIGHTS, WEIGHTS_BEFORE_ABORT,
 };
 use super::view::View;
+use crate::interrupt::ends_with_its_terminal;
 
 /// The exit code of a demo that was played to its end and in which something failed.
 pub(crate) const NOT_GOOD: u8 = 2;
@@ -86,18 +88,14 @@ async fn unless_interrupted<T>(acts: impl Future<Output = Result<T>>) -> Result<
 
 /// Ctrl-C, SIGTERM, or a terminal that goes away; never where they cannot be caught.
 async fn interrupted() {
-    let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) = (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-        signal(SignalKind::hangup()),
-    ) else {
+    let hangup = ends_with_its_terminal().then(SignalKind::hangup);
+    let kinds = [SignalKind::interrupt(), SignalKind::terminate()];
+    let signals = kinds.into_iter().chain(hangup).map(signal);
+    let Ok(mut signals) = signals.collect::<Result<Vec<_>, _>>() else {
         return std::future::pending().await;
     };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-        _ = hangup.recv() => {}
-    }
+    let received = signals.iter_mut().map(|signal| Box::pin(signal.recv()));
+    select_all(received).await;
 }
 
 /// What the demo puts into the cluster, to be taken out whether it got there or not.

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::context::Context;
+use crate::expectations::Kind;
 use crate::queue::queue;
 use crate::scenario::{Exchange, Reply, expect, scenario};
 use crate::watch::samples;
@@ -124,7 +125,8 @@ fn feeds(
     let (client, caches) = (context.client.clone(), Arc::clone(&context.caches));
     (
         Feeds {
-            client,
+            client: client.clone(),
+            patient_client: client,
             namespace: None,
             argo_api: false,
             instance: context.instance.clone(),
@@ -220,6 +222,40 @@ async fn a_list_that_fails_is_told_while_the_next_one_is_waited_for() {
     let seen = interrupted(exchanges, &[Duration::from_mins(1)]).await;
 
     assert_eq!(seen, [Some("1".to_owned())]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_listed_of_a_kind_that_went_meanwhile_is_forgotten_when_it_is_back() {
+    let list = |name: &str, next: &str| {
+        let page =
+            json!({"metadata": {"resourceVersion": "7", "continue": next}, "items": [samples::route(name)]});
+        Reply::With(200, page)
+    };
+    let exchanges = vec![
+        expect(DISCOVERY, served()),
+        expect(LIST, list("gone", "more")),
+        expect(
+            &format!("{LIST}&continue=more"),
+            Reply::failure(404, "NotFound", "not found", &[]),
+        ),
+        expect(DISCOVERY, served()),
+        expect(LIST, list("web", "")),
+        expect(WATCH, Reply::Silence),
+    ];
+    let ended = scenario(exchanges, async |context| {
+        let (feeds, _asked) = feeds(context);
+        let following = tokio::spawn(feeds.follow_if_served::<HttpRoute>(Group::Kulta, every()));
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        following.abort();
+        let _ = following.await;
+        ["gone", "web"].map(|name| {
+            let key = ObjectKey::new("shop", name);
+            let route = context.caches.version(Kind::Route(RouteKind::Http), &key);
+            route.is_some()
+        })
+    });
+
+    assert_eq!(ended.await.outcome, [false, true]);
 }
 
 #[test]
