@@ -161,11 +161,11 @@ pub struct ControllerArguments {
     /// variables of its exporters `OTEL_EXPORTER_OTLP_HEADERS` and `OTEL_TRACES_SAMPLER` count. Default, and where it is empty:
     /// traces are not sent
     #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
-    pub otlp_endpoint: Option<String>,
+    otlp_endpoint: Option<String>,
     /// A file with the authorities (PEM) by which the collector's certificate is signed. Default, and where it is empty: those of the
     /// system
     #[arg(long, env = "OTEL_EXPORTER_OTLP_CERTIFICATE", value_name = "FILE")]
-    pub otlp_ca_file: Option<String>,
+    otlp_ca_file: Option<String>,
     /// Seconds that a parent of a route may stay silent about a new weight
     #[arg(
         long,

@@ -13,7 +13,7 @@ use crate::live::{Live, shop, v2};
 use crate::mounts;
 
 /// A plugin that KULTA does not know until it is mounted: the bundled `schedule` under another name.
-const MOUNTED: &str = "office-hours";
+pub(crate) const MOUNTED: &str = "office-hours";
 
 pub(crate) async fn change_freeze_holds_the_canary_until_it_is_lifted(stage: &Stage) -> Result<()> {
     let gates = json!([{"name": "freeze", "plugin": "schedule", "config": frozen("the books are closed")}]);
@@ -58,12 +58,19 @@ pub(crate) async fn gate_step_waits_for_its_plugin_to_be_mounted(stage: &Stage) 
 
 /// The plugin stays where it is: it is nothing to other scenarios.
 fn mount(stage: &Stage) -> Result<()> {
-    let settings = stage.settings();
-    let component = settings.manifests.join("../../plugins/dist/schedule.wasm");
-    let bytes = fs::read(&component).with_context(|| component.display().to_string())?;
+    let (settings, bytes) = (stage.settings(), component(stage)?);
     let file = format!("{MOUNTED}.wasm");
     mounts::bring(
         &plugin_directory(settings).join(MOUNTED),
         [(file.as_str(), &*bytes)],
     )
+}
+
+/// Its file.
+pub(crate) fn component(stage: &Stage) -> Result<Vec<u8>> {
+    let component = stage
+        .settings()
+        .manifests
+        .join("../../plugins/dist/schedule.wasm");
+    fs::read(&component).with_context(|| component.display().to_string())
 }

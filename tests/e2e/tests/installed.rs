@@ -1,7 +1,6 @@
 //! Can KULTA be upgraded, kept to one namespace and taken out again, and do users notice?
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
@@ -22,6 +21,7 @@ use kulta_e2e::{Installed, NAMESPACE, NamespaceName, RELEASE, Rollout, Stage, ev
 use serde_json::json;
 
 use crate::admission::is_refused;
+use crate::gate::{MOUNTED, component};
 use crate::kubectl::{in_controller, said};
 use crate::live::{self, Live};
 use crate::{expect, shop};
@@ -30,8 +30,6 @@ use crate::{expect, shop};
 const LEASE: &str = "kulta-controller-lock";
 /// The definition of Rollouts.
 const ROLLOUTS: &str = "rollouts.kulta.io";
-/// A plugin that KULTA does not have: the bundled `schedule` under another name.
-const PLUGIN: &str = "office-hours";
 /// Namespaces that a controller of one namespace must not touch begin with it; one that an interrupted run has left is removed.
 const OTHER: &str = "e2e-other";
 
@@ -168,7 +166,7 @@ pub(crate) async fn plugins_are_mounted_mistakes_are_refused_and_the_doctor_find
     make_plugin(stage).await?;
     installed
         .clone()
-        .with(&json!({"admission": {"enabled": true}, "plugins": [PLUGIN]}))
+        .with(&json!({"admission": {"enabled": true}, "plugins": [MOUNTED]}))
         .apply()
         .await?;
 
@@ -178,7 +176,7 @@ pub(crate) async fn plugins_are_mounted_mistakes_are_refused_and_the_doctor_find
         Ok(output.status.success().then(|| said(&output)))
     })
     .await?;
-    for finding in ["gateways       no GatewayClass is accepted", PLUGIN] {
+    for finding in ["gateways       no GatewayClass is accepted", MOUNTED] {
         ensure!(said.contains(finding), "{finding:?} is not in\n{said}");
     }
     let wrong = shop::with(&shop::small(stage).rollout(), "/spec/strategy/canary/maxSurg", 1);
@@ -187,7 +185,7 @@ pub(crate) async fn plugins_are_mounted_mistakes_are_refused_and_the_doctor_find
         Ok(is_refused(stage, &wrong, words).await?.then_some(()))
     })
     .await?;
-    let gate = step::gate(&json!({"name": "hours", "plugin": PLUGIN, "config": open(), "interval": "1s"}));
+    let gate = step::gate(&json!({"name": "hours", "plugin": MOUNTED, "config": open(), "interval": "1s"}));
     let live = Live::start(stage, live::shop(stage).steps([step::weight(50), gate])).await?;
     live.rollout.release(&shop::v2(stage)).await?;
     live.rollout.until_promoted().await?;
@@ -205,22 +203,17 @@ async fn enforce_the_restricted_level(stage: &Stage) -> Result<()> {
 
 /// The ConfigMap with it, as users make one.
 async fn make_plugin(stage: &Stage) -> Result<()> {
-    let component = stage
-        .settings()
-        .manifests
-        .join("../../plugins/dist/schedule.wasm");
-    let bytes = fs::read(&component).with_context(|| component.display().to_string())?;
-    let files = BTreeMap::from([(format!("{PLUGIN}.wasm"), ByteString(bytes))]);
+    let files = BTreeMap::from([(format!("{MOUNTED}.wasm"), ByteString(component(stage)?))]);
     let config_map = json!({
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": {"name": PLUGIN},
+        "metadata": {"name": MOUNTED},
         "binaryData": files,
     });
     let applied = PatchParams::apply(RELEASE).force();
     stage
         .controller_api::<ConfigMap>()
-        .patch(PLUGIN, &applied, &Patch::Apply(config_map))
+        .patch(MOUNTED, &applied, &Patch::Apply(config_map))
         .await?;
     Ok(())
 }

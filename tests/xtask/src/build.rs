@@ -174,6 +174,19 @@ pub(crate) fn cargo() -> Result<Command> {
     Ok(command)
 }
 
+/// What a program says that is run in this checkout: a compiler is then the checkout's.
+pub(crate) fn said(command: &mut Command) -> Result<String> {
+    let program = command.get_program().display().to_string();
+    let output = command
+        .current_dir(repository()?)
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("{program} cannot be run"))?;
+    ensure!(output.status.success(), "{program} failed");
+    Ok(String::from_utf8(output.stdout)?)
+}
+
 /// Variables that begin so do not reach the program.
 fn remove_environment(command: &mut Command, prefixes: &[&str]) {
     let is_removed = |name: &str| prefixes.iter().any(|prefix| name.starts_with(prefix));

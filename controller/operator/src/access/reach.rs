@@ -62,13 +62,14 @@ impl Reach {
 /// An IPv4 address in the clothes of IPv6 leads to the same machine, or may: as mapped or compatible (RFC 4291), by NAT64 (RFC 6052)
 /// and by 6to4 (RFC 3056).
 fn plain(address: IpAddr) -> IpAddr {
-    let IpAddr::V6(v6) = address.to_canonical() else {
-        return address.to_canonical();
+    let address = address.to_canonical();
+    let IpAddr::V6(v6) = address else {
+        return address;
     };
     let (high, low) = match v6.segments() {
         [0, 0, 0, 0, 0, 0, high, low] if high != 0 => (high, low),
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => (high, low),
-        _ => return IpAddr::V6(v6),
+        _ => return address,
     };
     IpAddr::V4(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)))
 }

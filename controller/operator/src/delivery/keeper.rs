@@ -21,7 +21,7 @@ use self::pace::Pace;
 use super::Outbox;
 use super::inventory::{Changes, Entries, Entry, Gone, Inventory, Room, facts_of};
 use super::unheard::Unheard;
-use crate::expectations::{Kind, Version};
+use crate::expectations::Kind;
 use crate::instance::Instance;
 use crate::key::ObjectKey;
 use crate::observe::read::{self, ReadError};
@@ -205,7 +205,8 @@ impl Keeper {
             rollouts.map(|(_, rollout)| rollout.uid.clone()).collect()
         });
         for (uid, entry) in entries.iter().filter(|(uid, _)| !there.contains(*uid)) {
-            let found = self.version(&entry.key).await?;
+            let (kind, key) = (Kind::Rollout, &entry.key);
+            let found = read::version(&self.client, &self.caches, &self.instance, kind, key).await?;
             if found.is_some_and(|found| found.uid == *uid) {
                 return Err(KeeperError::Overlooked(entry.key.clone()));
             }
@@ -215,10 +216,6 @@ impl Keeper {
 
     fn config_map(&self) -> String {
         self.instance.own_name(CONFIG_MAP)
-    }
-
-    async fn version(&self, rollout: &ObjectKey) -> Result<Option<Version>, ReadError> {
-        read::version(&self.client, &self.caches, &self.instance, Kind::Rollout, rollout).await
     }
 
     /// Those of other namespaces are another controller's, and of a group that is not watched nobody knows whether they went.

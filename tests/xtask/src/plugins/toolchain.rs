@@ -10,7 +10,7 @@ use kulta_test_cluster::progress::Progress;
 use kulta_test_cluster::{Cache, debian_packages};
 
 use super::package;
-use crate::build;
+use crate::build::{self, said};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 /// How cargo is called for every plugin.
@@ -185,17 +185,4 @@ fn run_unpacked(root: &Path, program: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
     command.args(arguments).env("LD_LIBRARY_PATH", libraries(root));
     command
-}
-
-/// What a compiler of this checkout says.
-fn said(command: &mut Command) -> Result<String> {
-    let program = command.get_program().display().to_string();
-    let output = command
-        .current_dir(build::repository()?)
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
-        .with_context(|| format!("{program} cannot be run"))?;
-    ensure!(output.status.success(), "{program} failed");
-    Ok(String::from_utf8(output.stdout)?)
 }

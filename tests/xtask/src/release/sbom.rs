@@ -21,7 +21,7 @@ use cyclonedx_bom::prelude::{Bom, Component, Components, Purl, SpdxExpression, V
 use kulta_test_cluster::digest::sha256;
 use serde::Deserialize;
 
-use crate::build::{cargo, repository};
+use crate::build::{cargo, repository, said};
 
 /// Whose program has plugins in it.
 const CONTROLLER: &str = "kulta-operator";
@@ -156,19 +156,6 @@ impl Crate {
     }
 }
 
-/// What a program answers.
-fn said(command: &mut Command) -> Result<String> {
-    let output = command
-        .output()
-        .with_context(|| command.get_program().display().to_string())?;
-    ensure!(
-        output.status.success(),
-        "{} failed",
-        command.get_program().display()
-    );
-    Ok(String::from_utf8(output.stdout)?)
-}
-
 /// The version behind a name.
 fn word(answer: &str) -> Result<&str> {
     let mut words = answer.split_whitespace();
@@ -236,9 +223,8 @@ impl Bill {
 
     /// Adds the libraries that are linked into `root` and that no crate is.
     fn add_libraries(&mut self, root: &str) -> Result<()> {
-        let compiler = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
         // "rustc 1.95.0 (f2d3ce0bd 2026-03-21)" and "glibc 2.36".
-        let compiler = said(Command::new(compiler).arg("--version"))?;
+        let compiler = said(Command::new("rustc").arg("--version"))?;
         let library = said(Command::new("getconf").arg("GNU_LIBC_VERSION"))?;
         for (name, version, license) in [
             ("rust-std", word(&compiler)?, "MIT OR Apache-2.0"),

@@ -72,17 +72,7 @@ async fn looks(exchanges: Vec<Exchange>, is_there: bool, configured: Value) -> (
         if is_there {
             put::<Rollout>(&context.caches, &rollout("web"));
         }
-        let (_ready, ready) = watch::channel(true);
-        let keeper = Keeper {
-            caches: Arc::clone(&context.caches),
-            outbox: context.outbox.clone(),
-            namespace: None,
-            argo_api: false,
-            instance: Instance::default(),
-            permission: Permission::default(),
-            ready,
-            client: context.client.clone(),
-        };
+        let keeper = keeper(context);
         let mut inventory = Inventory::default();
         let mut gone = keeper.compare(&mut inventory);
         let is_kept = keeper
@@ -353,17 +343,7 @@ async fn without_sinks_nothing_is_kept() {
 async fn a_sink_that_is_set_up_anew_hears_the_ends_that_are_still_to_be_told() {
     let settings: EventSettings = serde_json::from_value(with_sink()).unwrap();
     let ended = scenario(Vec::new(), async |context: &Context| {
-        let (_ready, ready) = watch::channel(true);
-        let keeper = Keeper {
-            caches: Arc::clone(&context.caches),
-            outbox: context.outbox.clone(),
-            namespace: None,
-            argo_api: false,
-            instance: Instance::default(),
-            permission: Permission::default(),
-            ready,
-            client: context.client.clone(),
-        };
+        let keeper = keeper(context);
         let mut inventory = Inventory::default();
         let entry = "shop/web@2026-03-01T12:00:00Z".parse().unwrap();
         inventory.recall([(UID.to_owned(), entry)].into(), BTreeMap::new());
