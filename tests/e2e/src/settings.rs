@@ -127,6 +127,9 @@ pub mod limits {
     pub const SETTLE: Duration = Duration::from_secs(2);
     /// Answers of one measured step, at least: below it four standard deviations are too wide to say much.
     pub const MEASURED_ANSWERS: u64 = 5_000;
+    /// How often a split that does not match is judged again while as many answers more come in. Chance alone takes one
+    /// measurement in sixteen thousand out of its tolerance, and every run of the tests takes several.
+    pub const LOOKS_AGAIN: u64 = 10;
 
     /// Requests per second for each processor of the machine that makes the load, serves it and carries it.
     pub const RATE_PER_PROCESSOR: u32 = 300;
