@@ -32,6 +32,22 @@ pub(crate) fn head(text: &str, most: usize) -> &str {
     text.get(..text.floor_char_boundary(most)).unwrap_or_default()
 }
 
+/// `text` with spaces for what is not seen and yet changes what is: control characters, which break lines and steer terminals, and
+/// those that turn the direction of the text around them.
+#[must_use]
+pub fn shown(text: &str) -> String {
+    let seen = |character| if is_unseen(character) { ' ' } else { character };
+    text.chars().map(seen).collect()
+}
+
+fn is_unseen(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        )
+}
+
 /// The error and its causes, from the outermost to the first, separated by colons.
 #[must_use]
 pub fn with_causes(error: &dyn Error) -> String {
@@ -70,6 +86,14 @@ mod tests {
     #[derive(Debug, Error)]
     #[error("outer")]
     struct Outer(#[source] io::Error);
+
+    #[test]
+    fn what_steers_a_terminal_or_turns_a_text_becomes_a_space() {
+        assert_eq!(
+            shown("a\nb\u{1b}[31mc\u{9b}d\u{202e}e\u{61c}f ü"),
+            "a b [31mc d e f ü"
+        );
+    }
 
     #[test]
     fn every_cause_is_told() {

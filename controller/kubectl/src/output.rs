@@ -57,8 +57,7 @@ impl Cell {
     #[must_use]
     pub fn painted(paint: Paint, text: impl Into<String>) -> Self {
         let text: String = text.into();
-        let shown = text.chars().map(|one| if one.is_control() { ' ' } else { one });
-        Self(vec![(paint, shown.collect())])
+        Self(vec![(paint, kulta_core::text::shown(&text))])
     }
 
     /// Another cell behind this one.

@@ -284,7 +284,6 @@ fn outcome(answered: types::Outcome, taking: &Taking) -> Result<Outcome, Invalid
         limits,
         redaction,
     } = taking;
-    let answered = redaction.outcome(answered)?;
     let limit = limits.size(Limit::StateBytes);
     if let Some(state) = answered.next_state.as_ref().filter(|state| state.len() > limit) {
         return Err(InvalidAnswer::StateTooLarge {
@@ -292,6 +291,7 @@ fn outcome(answered: types::Outcome, taking: &Taking) -> Result<Outcome, Invalid
             limit,
         });
     }
+    let answered = redaction.outcome(answered)?;
     Ok(Outcome {
         reading: reading(answered.measurement)?,
         next_state: answered.next_state,

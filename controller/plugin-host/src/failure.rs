@@ -1,11 +1,11 @@
 //! Why a call has no answer.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
-use wasmtime::{Trap, WasmBacktrace};
+use wasmtime::{FrameInfo, Trap, WasmBacktrace};
 
 use crate::convert::{InvalidAnswer, PluginError};
 use crate::guest::{Guest, HostCallsExhausted, NoPlace};
@@ -242,17 +242,80 @@ fn is_outgoing(error: &wasmtime::Error) -> bool {
         .contains("fuel allocated for hostcalls")
 }
 
-/// The functions of a trap, innermost first. The engine's own text is read, because only that has the names of Rust's
-/// functions in readable form: lines such as `   0:   0x1d2 - plugin.wasm!core::panicking::panic`.
+/// The functions of a trap, innermost first.
 fn frames(error: &wasmtime::Error) -> Vec<String> {
     let Some(trace) = error.downcast_ref::<WasmBacktrace>() else {
         return Vec::new();
     };
-    trace
-        .to_string()
-        .lines()
-        .filter_map(|line| line.split_once(" - "))
-        .map(|(_address, function)| text::line(function.trim(), limits::DETAIL_BYTES))
-        .take(limits::FRAMES)
-        .collect()
+    trace.frames().iter().take(limits::FRAMES).map(function).collect()
+}
+
+fn function(frame: &FrameInfo) -> String {
+    match frame.func_name() {
+        Some(name) => text::line(&readable(name), limits::DETAIL_BYTES),
+        None => format!("function {}", frame.func_index()),
+    }
+}
+
+/// A function's name as it is written in Rust, where it is one of Rust's. Names are the plugin's own words: a short one may stand
+/// for a text of any length, of which no more than can be told is ever made.
+fn readable(name: &str) -> String {
+    let name = name
+        .get(..name.floor_char_boundary(limits::SYMBOL_BYTES))
+        .unwrap_or_default();
+    let Ok(symbol) = rustc_demangle::try_demangle(name) else {
+        return name.to_owned();
+    };
+    let mut readable = Beginning::default();
+    // It ends where there is enough of it. The alternate form is without the hash at the end.
+    let _ = write!(readable, "{symbol:#}");
+    readable.0
+}
+
+/// The beginning of a text, somewhat more of it than is told: that there is more is seen then.
+#[derive(Default)]
+struct Beginning(String);
+
+impl fmt::Write for Beginning {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let left = (2 * limits::DETAIL_BYTES).saturating_sub(self.0.len());
+        let kept = text.get(..text.floor_char_boundary(left)).unwrap_or_default();
+        self.0.push_str(kept);
+        if kept.len() < text.len() {
+            return Err(fmt::Error);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_of_rust_is_made_readable() {
+        assert_eq!(
+            readable("_ZN4core9panicking5panic17h0123456789abcdefE"),
+            "core::panicking::panic"
+        );
+        assert_eq!(readable("begin_panic"), "begin_panic");
+    }
+
+    /// Each level stands for eight of the level below.
+    #[test]
+    fn a_name_that_stands_for_a_text_without_end_is_told_as_it_is() {
+        let levels = (0..12).map(|level| format!("IS{level}_S{level}_S{level}_S{level}_E"));
+        let name = format!("_Z1f1AIiiiiiiiiE{}", levels.collect::<Vec<_>>().concat());
+
+        assert_eq!(readable(&name), name);
+    }
+
+    #[test]
+    fn no_more_of_a_name_is_made_than_can_be_told() {
+        let long = "x".repeat(900);
+        let name = format!("_ZN{}{long}17h0123456789abcdefE", long.len());
+
+        assert_eq!(readable(&name).len(), 2 * limits::DETAIL_BYTES);
+        assert_eq!(readable(&"x".repeat(1 << 20)).len(), limits::SYMBOL_BYTES);
+    }
 }

@@ -38,6 +38,8 @@ pub(crate) const YIELD_FUEL: u64 = 1_000_000;
 pub(crate) const HOST_CALLS: u32 = 10_000;
 /// Frames of a trap that are told.
 pub(crate) const FRAMES: usize = 8;
+/// As much of a function's name is looked at: those of Rust are longer than what they are read as.
+pub(crate) const SYMBOL_BYTES: usize = 1 << 10;
 
 /// Address space of the process that compiles on trial: the bundled plugin (120 kB) makes it hold 21 MiB of memory.
 pub(crate) const TRIAL_MEMORY_BYTES: u64 = 256 * MIB;

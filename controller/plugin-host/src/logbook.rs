@@ -73,7 +73,8 @@ pub(crate) struct Logbook {
     /// Lines beyond those that the plugin may write over time: they are told by the minute.
     held_back: u64,
     dropped: u64,
-    /// The latest line at level error: a panic is told there, because all that is left of it otherwise is a trap.
+    /// The latest line at level error, as the plugin wrote it: a panic is told there, because all that is left of it otherwise is a
+    /// trap.
     last_error: Option<String>,
     redaction: Redaction,
 }
@@ -92,24 +93,29 @@ impl Logbook {
 
     /// Writes one line.
     pub(crate) fn write(&mut self, level: Level, message: &str) {
-        let message = &*self.redaction.hide(message).into_owned();
+        // A plugin may write thousands of lines without a pause: what is done for each that is not written is next to nothing.
+        if level == Level::Error {
+            self.last_error = Some(
+                self.redaction
+                    .enough_of(message, limits::LOG_LINE_BYTES)
+                    .to_owned(),
+            );
+        }
         let Some(left) = self.left.checked_sub(1) else {
             self.dropped = self.dropped.saturating_add(1);
-            if level == Level::Error {
-                self.last_error = Some(text::line(message, limits::LOG_LINE_BYTES));
-            }
             return;
         };
         self.left = left;
-        let line = text::line(message, limits::LOG_LINE_BYTES);
         if self.log.admits() {
-            write(&self.log.plugin, level, &line);
+            write(&self.log.plugin, level, &self.line(message));
         } else {
             self.held_back = self.held_back.saturating_add(1);
         }
-        if level == Level::Error {
-            self.last_error = Some(line);
-        }
+    }
+
+    fn line(&self, message: &str) -> String {
+        let most = limits::LOG_LINE_BYTES;
+        text::line(&self.redaction.hide_beginning(message, most), most)
     }
 
     /// So many lines were not written.
@@ -119,7 +125,7 @@ impl Logbook {
 
     /// The latest line at level error.
     pub(crate) fn take_last_error(&mut self) -> Option<String> {
-        self.last_error.take()
+        self.last_error.take().map(|message| self.line(&message))
     }
 }
 

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use memchr::memmem;
+
 use crate::bindings::types;
 use crate::convert::InvalidAnswer;
 
@@ -11,6 +13,8 @@ use crate::convert::InvalidAnswer;
 const HIDDEN: &str = "(hidden)";
 /// A shorter text is no secret, and might stand anywhere.
 pub const SHORTEST_SECRET: usize = 4;
+/// The bytes of a character, at most.
+const LONGEST_CHARACTER: usize = 4;
 
 /// Texts that are taken out of everything that is told. Cheap to clone.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -46,6 +50,38 @@ impl Redaction {
         hidden
     }
 
+    /// As much of `text` as [`Self::hide_beginning`] looks at.
+    pub(crate) fn enough_of<'t>(&self, text: &'t str, bytes: usize) -> &'t str {
+        text.get(..text.floor_char_boundary(self.enough(bytes)))
+            .unwrap_or_default()
+    }
+
+    /// The beginning of `text` without them: somewhat more than `bytes` bytes of it or, where they are in it, what is left of these.
+    /// What it costs does not grow with the rest.
+    pub(crate) fn hide_beginning(&self, text: &str, bytes: usize) -> String {
+        let mut hidden = self.hide(self.enough_of(text, bytes)).into_owned();
+        let may_be_cut = text.len().saturating_add(LONGEST_CHARACTER) > self.enough(bytes);
+        if may_be_cut {
+            // The first part of one may stand at the end, and be twice as long by what was taken out of it.
+            let sure = hidden.len().saturating_sub(self.longest().saturating_mul(2));
+            hidden.truncate(hidden.floor_char_boundary(sure));
+        }
+        hidden
+    }
+
+    fn enough(&self, bytes: usize) -> usize {
+        let more = self
+            .longest()
+            .saturating_mul(2)
+            .saturating_add(2 * LONGEST_CHARACTER);
+        bytes.saturating_add(more)
+    }
+
+    /// The length of the longest, which is the first, in bytes.
+    fn longest(&self) -> usize {
+        self.0.first().map_or(0, String::len)
+    }
+
     /// Takes them out of `text`.
     pub fn hide_in(&self, text: &mut String) {
         if let Cow::Owned(hidden) = self.hide(text) {
@@ -55,8 +91,9 @@ impl Redaction {
 
     /// Whether one of them is in `bytes`.
     fn is_in(&self, bytes: &[u8]) -> bool {
-        let has = |secret: &[u8]| bytes.windows(secret.len()).any(|window| window == secret);
-        self.0.iter().any(|secret| has(secret.as_bytes()))
+        self.0
+            .iter()
+            .any(|secret| memmem::find(bytes, secret.as_bytes()).is_some())
     }
 
     /// What a plugin answers, without them. They are taken out before anything is cut, or a part of one would be left.
@@ -160,6 +197,24 @@ mod tests {
             matches!(answered, Err(InvalidAnswer::SecretInState)),
             "{answered:?}"
         );
+    }
+
+    #[test]
+    fn no_part_of_a_secret_is_left_where_a_text_is_cut() {
+        let long = "0123456789".repeat(30);
+        let redaction = Redaction::of([long.clone(), "0123".to_owned()]);
+
+        for before in 0..700 {
+            let text = format!("{}{long}{}", "x".repeat(before), "y".repeat(2000));
+            let kept = redaction.enough_of(&text, 64);
+            let hidden = redaction.hide_beginning(kept, 64);
+            let head: String = hidden.chars().take(64).collect();
+            assert!(!head.contains("45"), "{before}: {head}");
+            assert_eq!(hidden, redaction.hide_beginning(&text, 64));
+        }
+        let plain = "z".repeat(1000);
+        assert!(redaction.hide_beginning(&plain, 64).len() > 64);
+        assert_eq!(redaction.hide_beginning("short 0123", 64), "short (hidden)");
     }
 
     #[test]

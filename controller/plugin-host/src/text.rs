@@ -15,16 +15,7 @@ pub(crate) fn line(text: &str, bytes: usize) -> String {
     let seen = text
         .get(..text.floor_char_boundary(bytes.saturating_add(1).saturating_add(ELLIPSIS.len_utf8())))
         .unwrap_or(text);
-    let clean = seen
-        .chars()
-        .map(|character| if is_control(character) { ' ' } else { character });
-    cut(clean.collect(), bytes)
-}
-
-/// Control characters, and those that turn the direction of the text around them.
-fn is_control(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    cut(kulta_core::text::shown(seen), bytes)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use kulta_core::history::past::State;
 use kulta_core::history::{Evidence, Fact};
 use kulta_core::spec::Weight;
 use kulta_core::status::Phase;
+use kulta_core::text::shown;
 use kulta_events::replay::RolloutName;
 
 use crate::table;
@@ -26,7 +27,7 @@ pub(super) fn history(facts: &[Fact], out: &mut dyn Write) -> io::Result<()> {
             weights(fact.weight, fact.in_force),
             text(fact.phase.map(Phase::as_str)),
             format!("{:?}", fact.cause),
-            why(fact),
+            shown(&why(fact)),
         ]);
     }
     writeln!(out, "{}", rows.trim_fmt())
@@ -58,8 +59,9 @@ pub(super) fn state(rollout: &RolloutName, state: &State<'_>, out: &mut dyn Writ
     writeln!(out, "{}", rows.trim_fmt())
 }
 
+/// Words of others, which plugins and servers may have written.
 fn text(text: Option<&str>) -> String {
-    text.unwrap_or(table::UNKNOWN).to_owned()
+    text.map_or_else(|| table::UNKNOWN.to_owned(), shown)
 }
 
 fn weights(asked: Option<Weight>, in_force: Option<Weight>) -> String {
