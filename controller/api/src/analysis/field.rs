@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::Group;
+
 /// Fields of metadata that can be named, besides labels and annotations.
 const METADATA: [&str; 3] = ["metadata.name", "metadata.namespace", "metadata.uid"];
 
@@ -81,6 +83,10 @@ fn metadata(object: &Value, path: &str) -> Result<String, String> {
         if let Some(key) = entry(path, field) {
             let map = object.pointer(&format!("/metadata/{field}"));
             let value = map.and_then(|map| map.get(key)).and_then(Value::as_str);
+            if value.is_none() && is_of_argo(object) {
+                // As in a pod's environment.
+                return Ok(String::new());
+            }
             return value.map(str::to_owned).ok_or_else(|| {
                 format!("the Rollout has no {what} \"{key}\"; add it, or write another path")
             });
@@ -94,6 +100,11 @@ fn metadata(object: &Value, path: &str) -> Result<String, String> {
         .and_then(Value::as_str)
         .map(str::to_owned)
         .ok_or_else(no_metadata)
+}
+
+fn is_of_argo(object: &Value) -> bool {
+    let version = object.get("apiVersion").and_then(Value::as_str);
+    version.and_then(Group::of) == Some(Group::Argo)
 }
 
 #[cfg(test)]
@@ -145,6 +156,13 @@ mod tests {
             let message = of(path).expect_err("refused");
             assert!(message.contains(words), "{path}: {message}");
         }
+    }
+
+    #[test]
+    fn a_label_that_is_not_there_is_an_empty_text_as_in_argo_rollouts() {
+        let object = json!({"apiVersion": "argoproj.io/v1alpha1", "metadata": {"labels": {}}});
+
+        assert_eq!(read(&object, "metadata.labels['team']"), Ok(Some(String::new())));
     }
 
     #[test]

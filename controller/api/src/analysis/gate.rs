@@ -87,9 +87,7 @@ pub(crate) fn validate(gates: &[Gate], path: &str, problems: &mut Vec<Problem>) 
 /// The gate at `path`; None only where `problems` tells why.
 pub(crate) fn validate_one(gate: &Gate, path: &str, problems: &mut Vec<Problem>) -> Option<Measured> {
     let field = Field { path };
-    if gate.name.is_empty() {
-        problems.push(field.problem("name", "must not be empty; write a name"));
-    }
+    let has_name = field.has_name(&gate.name, problems);
     let interval = field.at_least_a_second("interval", gate.interval.as_ref(), problems);
     let deadline = field.at_least_a_second("deadline", gate.deadline.as_ref(), problems);
     let plugin = gate.plugin.as_ref().filter(|plugin| !plugin.is_empty());
@@ -97,7 +95,7 @@ pub(crate) fn validate_one(gate: &Gate, path: &str, problems: &mut Vec<Problem>)
         problems.push(field.problem("plugin", "must not be empty; write the name of a plugin"));
         return None;
     };
-    Some(Measured {
+    has_name.then(|| Measured {
         metric: Meaning::gate(&gate.name, interval, deadline),
         plugin: plugin.clone(),
         configuration: Value::Object(gate.config.clone().unwrap_or_default()),

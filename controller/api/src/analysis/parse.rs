@@ -22,6 +22,8 @@ use super::{
 };
 use crate::duration;
 
+/// The name of a metric or a gate is at most so long, in bytes: as that of an object. Rules look for patterns in it.
+pub(super) const NAME_BYTES: usize = 253;
 /// A metric that is measured more often costs more than it tells.
 const SHORTEST: SignedDuration = SignedDuration::from_secs(1);
 
@@ -207,14 +209,10 @@ pub(super) fn measured(
         return None;
     }
     let metric: Metric = serde_json::from_value(written).unwrap_or_default();
-    if metric.name.is_empty() {
-        problems.push(Problem::new(
-            format!("{path}.name"),
-            "must not be empty; write a name",
-        ));
-    }
-    let measured = meaning(&metric, &Field { path }, problems)?;
-    Some(Measured {
+    let field = Field { path };
+    let has_name = field.has_name(&metric.name, problems);
+    let measured = meaning(&metric, &field, problems)?;
+    has_name.then_some(Measured {
         secrets: filling.secrets,
         ..measured
     })
@@ -228,6 +226,17 @@ pub(super) struct Field<'a> {
 impl Field<'_> {
     pub(super) fn problem(&self, field: &str, message: impl Into<String>) -> Problem {
         Problem::new(format!("{}.{field}", self.path), message)
+    }
+
+    /// Whether what is written there has a name that can be worked with.
+    pub(super) fn has_name(&self, name: &str, problems: &mut Vec<Problem>) -> bool {
+        let message = match name.len() {
+            1..=NAME_BYTES => return true,
+            0 => "must not be empty; write a name".to_owned(),
+            bytes => format!("must have at most {NAME_BYTES} bytes, has {bytes}; write a shorter name"),
+        };
+        problems.push(self.problem("name", message));
+        false
     }
 
     /// A time that is none when it is shorter than a call takes.
@@ -312,6 +321,7 @@ fn meaning(metric: &Metric, field: &Field<'_>, problems: &mut Vec<Problem>) -> O
         metric.consecutive_success_limit.as_ref(),
         problems,
     );
+    let is_counted = count > 0;
     let count = match (NonZeroU32::new(count), interval) {
         (None, None) => Some(NonZeroU32::MIN),
         (count, _) => count,
@@ -327,7 +337,7 @@ fn meaning(metric: &Metric, field: &Field<'_>, problems: &mut Vec<Problem>) -> O
         deadline: deadline.or_else(|| usual_deadline(metric)),
         ..Meaning::once(&metric.name)
     };
-    limits_fit(&meaning, metric.count.is_some(), field, problems);
+    limits_fit(&meaning, is_counted, field, problems);
     let conditions = conditions(metric);
     let asked = provider::asked(metric.provider.as_ref(), &conditions, field, problems)?;
     Some(asked.measured(meaning, conditions, field))

@@ -11,7 +11,7 @@ use kulta_core::spec::Problem;
 
 /// The plugin that measures it.
 pub(super) const PLUGIN: &str = "prometheus";
-/// No Prometheus is given more seconds for an answer.
+/// No Prometheus is given more seconds for an answer: a plugin that asks has not many more for the whole of its work.
 const LONGEST_TIMEOUT: i64 = 5;
 
 /// A query of a Prometheus. Which one, and with which credentials, is for whoever operates KULTA to say.
@@ -68,16 +68,13 @@ impl Prometheus {
             let message = "must not be empty; write PromQL, such as `sum(rate(http_requests_total[2m]))`";
             problems.push(field.problem(&path("query"), message));
         }
-        let in_range = |seconds: &i64| (1..=LONGEST_TIMEOUT).contains(seconds);
-        if self.timeout.is_some_and(|seconds| !in_range(&seconds)) {
-            let message =
-                format!("must be from 1 to {LONGEST_TIMEOUT} (seconds); correct it, or take it out");
+        if self.timeout.is_some_and(|seconds| seconds < 1) {
+            let message = "must be at least 1 (seconds); correct it, or take it out";
             problems.push(field.problem(&path("timeout"), message));
         }
-        let seconds = self
-            .timeout
-            .filter(in_range)
-            .and_then(|seconds| u64::try_from(seconds).ok());
+        // Argo Rollouts waits for as long as is written, usually 30 s: no reason to refuse what is written for it.
+        let seconds = self.timeout.map(|seconds| seconds.min(LONGEST_TIMEOUT));
+        let seconds = seconds.and_then(|seconds| u64::try_from(seconds).ok());
         let source = Source {
             address: self.address.clone().filter(|address| !address.is_empty()),
             timeout: seconds.map(Duration::from_secs),

@@ -6,9 +6,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Measured;
+use super::parse::NAME_BYTES;
 
 /// A pattern that takes more memory than this, in bytes, is no pattern of names.
 const MAX_PATTERN_BYTES: usize = 128 * 1024;
+
+/// A pattern that is written longer than this, in bytes, is none either: so long are the names that it is about.
+const LONGEST_PATTERN: usize = NAME_BYTES;
+/// All rules together look at no more bytes of names than this. A pattern may take microseconds for each, and everybody else waits:
+/// a hundred metrics whose names are as long as a word leave room for fifty rules.
+const MOST_MATCHED_BYTES: usize = 50_000;
 
 /// Metrics on trial: shown, without effect.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -45,6 +52,15 @@ pub(super) struct Rules<'a> {
 impl Rules<'_> {
     /// Puts the rules at `path` in force. Where several match a metric, the last one counts.
     pub(super) fn apply(&self, path: &str, measured: &mut [&mut Measured], problems: &mut Vec<Problem>) {
+        let names: usize = measured.iter().map(|measured| measured.metric.name.len()).sum();
+        let rules = self.dry_run.len().saturating_add(self.retention.len());
+        if names.saturating_mul(rules) > MOST_MATCHED_BYTES {
+            let message = format!(
+                "there are {rules} rules for {} metrics, too many to look for one by one: let a pattern stand for several metrics",
+                measured.len()
+            );
+            return problems.push(Problem::new(format!("{path}.dryRun"), message));
+        }
         for (index, rule) in self.dry_run.iter().enumerate() {
             let path = format!("{path}.dryRun[{index}]");
             self.each(&rule.metric_name, &path, measured, problems, |measured| {
@@ -94,6 +110,12 @@ impl Rules<'_> {
 }
 
 fn compile(pattern: &str) -> Result<Regex, String> {
+    if pattern.len() > LONGEST_PATTERN {
+        return Err(format!(
+            "must have at most {LONGEST_PATTERN} bytes, has {}; write a shorter pattern",
+            pattern.len()
+        ));
+    }
     let compiled = RegexBuilder::new(pattern).size_limit(MAX_PATTERN_BYTES).build();
     compiled.map_err(|error| {
         // The parser shows the place on lines of its own; its last line says what it is.

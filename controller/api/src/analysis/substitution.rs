@@ -2,6 +2,7 @@
 //!
 //! A value is put in as it is and never read again: braces and quotes in it mean nothing.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use kulta_core::spec::Problem;
@@ -11,6 +12,10 @@ use super::SecretReference;
 
 const OPEN: &str = "{{";
 const CLOSE: &str = "}}";
+
+/// All texts of the metrics of an analysis together, with their arguments, their paths and what is wrong with them, in bytes: some
+/// times what an object of the API server can hold. An argument may stand in many places, and each makes the object longer.
+const MOST_BYTES: usize = 8 << 20;
 
 /// Where in a metric a text of a Secret may stand: nowhere else is it kept from being shown.
 const FIELDS_FOR_SECRETS: [&str; 6] = [
@@ -46,6 +51,26 @@ pub(super) struct Values {
     pub(super) secrets: BTreeMap<String, Secret>,
     /// The names of those whose text is not the one to come.
     pub(super) open: BTreeSet<String>,
+    /// The bytes of what was made with them.
+    pub(super) made: Made,
+}
+
+/// Bytes that were made of a spec.
+#[derive(Debug, Default)]
+pub(super) struct Made(Cell<usize>);
+
+impl Made {
+    /// Whether `bytes` more may be made.
+    fn admits(&self, bytes: usize) -> bool {
+        let made = self.0.get().saturating_add(bytes);
+        self.0.set(made);
+        made <= MOST_BYTES
+    }
+
+    /// Whether that was refused before.
+    fn is_over(&self) -> bool {
+        self.0.get() > MOST_BYTES
+    }
 }
 
 /// A Secret, and where it is named.
@@ -98,10 +123,21 @@ impl Filling<'_> {
     /// Replaces the arguments in all texts of `value`, however deep, but not in the names of fields. What can't be
     /// replaced stays, and `problems` tells why, with a path that begins with `path`.
     pub(super) fn fill(&mut self, value: &mut Value, path: &str, problems: &mut Vec<Problem>) {
+        let made = &self.values.made;
+        if made.is_over() {
+            return;
+        }
+        if !made.admits(path.len()) {
+            return problems.push(self.too_much());
+        }
         match value {
             Value::String(text) => match self.replaced(text, path) {
                 Ok(filled) => *text = filled,
-                Err(message) => problems.push(Problem::new(path, message)),
+                Err(_) if self.values.made.is_over() => problems.push(self.too_much()),
+                Err(message) if self.values.made.admits(message.len()) => {
+                    problems.push(Problem::new(path, message));
+                }
+                Err(_) => problems.push(self.too_much()),
             },
             Value::Array(entries) => {
                 for (index, entry) in entries.iter_mut().enumerate() {
@@ -115,6 +151,14 @@ impl Filling<'_> {
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
+    }
+
+    fn too_much(&self) -> Problem {
+        let message = format!(
+            "with its arguments the analysis is longer than {} MiB: shorten the arguments, or use them less often",
+            MOST_BYTES >> 20
+        );
+        Problem::new(self.metric, message)
     }
 
     /// `text` with the values of its arguments; what is wrong with it otherwise.
@@ -131,18 +175,28 @@ impl Filling<'_> {
         if let Some(secret) = self.values.secrets.get(name) {
             return self.text_of(name, secret, path);
         }
-        self.values.texts.get(name).cloned().ok_or_else(|| {
-            let Values { texts, secrets, .. } = self.values;
-            let known: Vec<_> = texts.keys().chain(secrets.keys()).map(String::as_str).collect();
-            let known = if known.is_empty() {
-                "none".to_owned()
-            } else {
-                known.join(", ")
-            };
-            format!(
-                "failed to resolve {{{{{tag}}}}}: there is no argument \"{name}\"; add it to args, where there are: {known}"
-            )
-        })
+        let Some(text) = self.values.texts.get(name) else {
+            return Err(self.unknown(tag, name));
+        };
+        if self.values.made.admits(text.len()) {
+            Ok(text.clone())
+        } else {
+            // What is told then is the same wherever it is found.
+            Err(String::new())
+        }
+    }
+
+    fn unknown(&self, tag: &str, name: &str) -> String {
+        let Values { texts, secrets, .. } = self.values;
+        let known: Vec<_> = texts.keys().chain(secrets.keys()).map(String::as_str).collect();
+        let known = if known.is_empty() {
+            "none".to_owned()
+        } else {
+            known.join(", ")
+        };
+        format!(
+            "failed to resolve {{{{{tag}}}}}: there is no argument \"{name}\"; add it to args, where there are: {known}"
+        )
     }
 
     /// What stands for a text of a Secret, where one may stand.
@@ -192,6 +246,7 @@ mod tests {
             texts: arguments(),
             secrets: [("token".to_owned(), Secret { path, reference })].into(),
             open: ["service".to_owned()].into(),
+            ..Values::default()
         }
     }
 
@@ -323,6 +378,31 @@ mod tests {
         ];
         for (value, path) in cases {
             assert_refused(value, &format!("spec.metrics[0].{path}"), "comes from a Secret");
+        }
+    }
+
+    /// Everybody else's rollouts are worked on by the same process.
+    #[test]
+    fn what_arguments_make_of_an_analysis_has_an_end() {
+        let of = |text: &str| Values {
+            texts: [("a".to_owned(), text.to_owned())].into(),
+            ..Values::default()
+        };
+        let long = of(&"x".repeat(1 << 20));
+        let text = json!("{{args.a}}".repeat(100_000));
+        let misspelt: Vec<_> = (0..100_000).map(|_| "{{args.b}}").collect();
+        let deep = json!({"k".repeat(1 << 20): vec![0; 100_000]});
+
+        for (value, values) in [
+            (text.clone(), long),
+            (json!([text, "{{args.a}}"]), of(&"x".repeat(1000))),
+            (json!(misspelt), of("")),
+            (deep, of("")),
+        ] {
+            let (_, _, problems) = outcome(value, &values);
+            let told: usize = problems.iter().map(|problem| problem.message.len()).sum();
+            assert!(told <= MOST_BYTES, "{told}");
+            assert!(problems.last().unwrap().message.contains("is longer than 8 MiB"));
         }
     }
 

@@ -146,6 +146,9 @@ fn limits_of_a_metric_that_is_measured_once_because_nothing_is_said_are_taken() 
         ("consecutiveSuccessLimit", 2),
     ] {
         accepted(&with(field, json!(limit)));
+        let mut spec = with(field, json!(limit));
+        spec["metrics"][0]["count"] = json!(0);
+        accepted(&spec);
     }
 }
 

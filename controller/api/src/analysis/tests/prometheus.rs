@@ -27,6 +27,13 @@ fn a_query_is_measured_by_the_bundled_plugin() {
 }
 
 #[test]
+fn no_more_than_a_plugin_has_time_for_is_waited_for() {
+    let measured = measured(&json!({"query": "up", "timeout": 40}));
+
+    assert_eq!(measured.source.unwrap().timeout, Some(Duration::from_secs(5)));
+}
+
+#[test]
 fn address_and_timeout_say_whom_it_asks_and_are_no_concern_of_the_plugin() {
     let written = json!({"address": "http://prometheus.monitoring:9090", "query": "up", "timeout": 3});
 
@@ -86,8 +93,8 @@ fn fields_of_argo_rollouts_that_have_no_effect_are_refused_by_name() {
             json!({"start": "now()", "end": "now()", "step": "1m"}),
             "for one instant",
         ),
-        ("timeout", json!(0), "from 1 to 5"),
-        ("timeout", json!(30), "from 1 to 5"),
+        ("timeout", json!(0), "at least 1"),
+        ("timeout", json!(-1), "at least 1"),
         ("query", json!(""), "must not be empty"),
     ];
     for (field, value, words) in cases {
