@@ -1,14 +1,12 @@
 //! The verb get: the picture of a Rollout or an Experiment, once or whenever it changes.
 
-use std::collections::BTreeMap;
 use std::pin::pin;
 use std::time::Duration;
 
 use futures::{FutureExt as _, Stream, StreamExt as _};
 use jiff::Timestamp;
 use kube::api::DynamicObject;
-use kube::runtime::WatchStreamExt as _;
-use kube::runtime::watcher::{self, Event, watcher};
+use kube::runtime::watcher::{self, Event};
 use kulta_api::names::HASH_LABEL;
 use kulta_api::{rollout as kind, selector};
 use tokio::time::Instant;
@@ -18,7 +16,7 @@ use crate::error::Error;
 use crate::output::Output;
 use crate::rollout::Rollout;
 use crate::tree::{self, Belongings};
-use crate::watch::lasting;
+use crate::watch::{Objects, events, lasting};
 
 /// Two pictures are at least so long apart: more often nobody can read, and a terminal flickers.
 const BETWEEN_PICTURES: Duration = Duration::from_millis(200);
@@ -149,7 +147,7 @@ fn changes(
     object: &DynamicObject,
 ) -> impl Stream<Item = Change> + use<> {
     let of = |kind: Kind, configuration: watcher::Config| {
-        let events = watcher(cluster.objects(kind), configuration).default_backoff();
+        let events = events(cluster.objects(kind), configuration);
         events.map(move |event| (kind, event)).boxed()
     };
     let itself = watcher::Config::default().fields(&format!("metadata.name={name}"));
@@ -164,13 +162,14 @@ fn take(seen: &mut Seen, cluster: &Cluster, (kind, event): Change) -> Result<(),
             seen.of(kind).apply(event);
             Ok(())
         }
-        Err(error) => match lasting(error) {
-            Some(error) => Err(cluster
-                .error(format!("watch {}", kind.resource(cluster.group()).plural))(
-                error
-            )),
-            None => Ok(()),
-        },
+        Err(error) => {
+            if let Some(error) = lasting(error) {
+                let what = format!("watch {}", kind.resource(cluster.group()).plural);
+                return Err(cluster.error(what)(error));
+            }
+            seen.of(kind).broken_off();
+            Ok(())
+        }
     }
 }
 
@@ -246,39 +245,12 @@ impl Seen {
     }
 }
 
-/// The objects of one watch, by name.
-#[derive(Default)]
-struct Objects {
-    known: Option<BTreeMap<String, DynamicObject>>,
-    listed: BTreeMap<String, DynamicObject>,
-}
-
-impl Objects {
-    fn apply(&mut self, event: Event<DynamicObject>) {
-        let named = |object: DynamicObject| (object.metadata.name.clone().unwrap_or_default(), object);
-        match event {
-            Event::Init => self.listed.clear(),
-            Event::InitApply(object) => self.listed.extend([named(object)]),
-            Event::InitDone => self.known = Some(std::mem::take(&mut self.listed)),
-            Event::Apply(object) => self.known.get_or_insert_default().extend([named(object)]),
-            Event::Delete(object) => {
-                let (name, _) = named(object);
-                self.known.get_or_insert_default().remove(&name);
-            }
-        }
-    }
-
-    fn all(&self) -> Option<Vec<DynamicObject>> {
-        Some(self.known.as_ref()?.values().cloned().collect())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::scenario::{Exchange, expect, expect_get, failure, object, paused_at, rollout, scenario};
+    use crate::scenario::{Exchange, expect, expect_get, failure, object, rollout, scenario};
 
     const SELECTED: &str = "labelSelector=app%3Dweb";
     const MADE: &str = "labelSelector=rollouts-pod-template-hash";
@@ -349,10 +321,6 @@ mod tests {
         );
     }
 
-    fn applied(objects: &mut Objects, object: &DynamicObject) {
-        objects.apply(Event::Apply(object.clone()));
-    }
-
     #[test]
     fn nothing_is_drawn_before_every_watch_has_told_everything() {
         let mut seen = Seen::default();
@@ -364,30 +332,6 @@ mod tests {
         seen.of(Kind::AnalysisRun).apply(Event::InitDone);
 
         assert!(seen.picture(Shown::Rollout).is_some());
-    }
-
-    #[test]
-    fn what_a_new_list_does_not_have_is_gone() {
-        let mut objects = Objects::default();
-        applied(&mut objects, &replica_set());
-        objects.apply(Event::Init);
-        assert_eq!(objects.all().unwrap().len(), 1);
-
-        objects.apply(Event::InitDone);
-
-        assert_eq!(objects.all().unwrap().len(), 0);
-    }
-
-    #[test]
-    fn changes_and_deletions_are_followed() {
-        let mut objects = Objects::default();
-        applied(&mut objects, &rollout());
-        applied(&mut objects, &paused_at(1));
-        assert_eq!(objects.all().unwrap(), [paused_at(1)]);
-
-        objects.apply(Event::Delete(rollout()));
-
-        assert_eq!(objects.all().unwrap(), []);
     }
 
     #[tokio::test]
