@@ -215,6 +215,7 @@ fn observed() -> Observed {
             revision: Some(REVISIONS),
             workload_generation: None,
             origin: Origin::default(),
+            lacks_replicas: false,
         },
         spec: Ok(spec()),
         analysis_problems: Vec::new(),

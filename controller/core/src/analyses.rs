@@ -127,6 +127,7 @@ pub(crate) fn heed(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>
     let held = draft.status.is_held_by_analysis();
     if !held && take_doubts(&mut draft.status.analyses) {
         draft.status.analyses.attempt += 1;
+        forget_mark(&mut draft.status, spec);
     } else {
         pause_in_doubt(draft);
     }
@@ -207,6 +208,15 @@ fn take_doubts(analyses: &mut Analyses) -> bool {
     doubt
 }
 
+/// The mark that the controller has paused goes with the pause in doubt, or the next pause would seem to be over. A pause step that
+/// was under way beside it is over: the user has taken both away.
+fn forget_mark(status: &mut Status, spec: &Spec) {
+    let step = status.current_step_index.and_then(|index| spec.step(index));
+    if status.pause_conditions.is_empty() && !matches!(step, Some(Step::Pause(_))) {
+        status.controller_pause = false;
+    }
+}
+
 fn pause_in_doubt(draft: &mut Draft<'_>) {
     let start_time = draft.now;
     let status = &mut draft.status;
@@ -226,6 +236,8 @@ fn pause_in_doubt(draft: &mut Draft<'_>) {
         status
             .pause_conditions
             .push(PauseCondition { reason, start_time });
+        // By it tools tell a step to be passed over from one to be resumed.
+        status.controller_pause = true;
     }
 }
 

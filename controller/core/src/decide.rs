@@ -237,10 +237,12 @@ fn create_or_number(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_
     } else {
         let revision = Some(current.revision).filter(|_| observed.rollout.revision != Some(current.revision));
         let workload_generation = workload::generation_to_annotate(observed);
-        if revision.is_some() || workload_generation.is_some() {
+        let replicas = observed.rollout.lacks_replicas.then_some(spec.replicas);
+        if revision.is_some() || workload_generation.is_some() || replicas.is_some() {
             draft.act(Action::AnnotateRollout {
                 revision,
                 workload_generation,
+                replicas,
             });
         }
     }

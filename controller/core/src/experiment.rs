@@ -394,7 +394,14 @@ impl Draft<'_> {
         if let (Some(available), Some(duration)) =
             (self.status.available_at, self.observed.experiment.duration)
         {
-            self.look_again(after(available, duration));
+            let end = after(available, duration);
+            // Past its end it waits for what is on its way: an analysis that is made anew once the one before it is gone.
+            let at_least = if end > self.now {
+                end
+            } else {
+                after(self.now, GONE_RETRY)
+            };
+            self.look_again(at_least);
         }
     }
 

@@ -6,17 +6,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
 
-use crate::analysis::run::AnalysisPhase;
-use crate::history::{Evidence, Origin};
+use crate::history::Origin;
 use crate::revision::TemplateDigest;
 use crate::spec::{InvalidSpec, PodKeys, PodMetadata, Problem, RouteReference, Spec};
 use crate::status::Status;
 
+mod judge;
 mod pods;
+mod routing;
 
+pub use judge::{AnalysisRunView, ExperimentRefs, Judge, Routed, Sharing, SharingService};
 pub use pods::{PodView, Pods};
+pub use routing::{
+    BackendView, ParentReport, PortTarget, RouteView, RuleView, ServicePort, ServiceView, Verdict,
+};
 
 /// Everything one decision looks at.
 #[derive(Debug, Clone)]
@@ -123,6 +127,9 @@ pub struct RolloutView {
     pub workload_generation: Option<i64>,
     /// Where its annotations say that the template comes from.
     pub origin: Origin,
+    /// Its `spec.replicas` is not written, and nothing but the controller writes the default: then the subresource scale can't be
+    /// read, which the horizontal autoscaler works by.
+    pub lacks_replicas: bool,
 }
 
 /// The workload that a pod template is taken from.
@@ -238,255 +245,6 @@ impl ReplicaSetView {
     pub fn saturated(&self) -> bool {
         self.spec_replicas > 0 && self.lasting_available() == self.spec_replicas
     }
-}
-
-/// What judges a version.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Judge {
-    /// An `AnalysisRun`.
-    #[default]
-    AnalysisRun,
-    /// An Experiment.
-    Experiment,
-}
-
-impl Judge {
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
-    pub(crate) const fn is_analysis_run(&self) -> bool {
-        matches!(self, Self::AnalysisRun)
-    }
-
-    /// The kind.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::AnalysisRun => "AnalysisRun",
-            Self::Experiment => "Experiment",
-        }
-    }
-}
-
-/// An `AnalysisRun`, without what it measures, or an Experiment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AnalysisRunView {
-    /// Which of the two.
-    pub judge: Judge,
-    /// Its name.
-    pub name: String,
-    /// Its UID: precondition of writes.
-    pub uid: String,
-    /// Its resourceVersion: precondition of writes.
-    pub resource_version: String,
-    /// Creation time.
-    pub created: Timestamp,
-    /// The hash label: the revision that it judges.
-    pub hash: Option<String>,
-    /// Annotation with what it was begun with, in a word; None when somebody else made it.
-    pub definition: Option<String>,
-    /// `spec.terminate`: it was told to end.
-    pub terminate: bool,
-    /// `status.phase`.
-    pub phase: AnalysisPhase,
-    /// `status.message`.
-    pub message: String,
-    /// What its metrics measured last.
-    pub evidence: Vec<Evidence>,
-    /// What routes have to do with it.
-    pub sharing: Sharing,
-}
-
-/// What routes have to do with an Experiment. An `AnalysisRun` is nothing to them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Sharing {
-    /// What is noted on the Experiment, if anything is.
-    pub routed: Option<Routed>,
-    /// The Services of its templates.
-    pub services: Vec<SharingService>,
-}
-
-impl Sharing {
-    /// The Services that routes may send to, as is noted: these, and the pods behind them, stay.
-    pub fn noted(&self) -> impl Iterator<Item = &str> {
-        let services = match &self.routed {
-            Some(Routed::Now(services)) => Some(services),
-            Some(Routed::Until(_)) | None => None,
-        };
-        services.into_iter().flatten().map(String::as_str)
-    }
-}
-
-/// What a Rollout notes on an Experiment about routes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Routed {
-    /// They may send to these Services.
-    Now(BTreeSet<String>),
-    /// None does since then.
-    Until(Timestamp),
-}
-
-/// Parts the names of Services, which have none of it.
-const PART: &str = ",";
-
-impl Routed {
-    /// What the note says.
-    #[must_use]
-    pub fn read(note: &str) -> Self {
-        note.parse().map_or_else(
-            |_| Self::Now(note.split(PART).map(str::to_owned).collect()),
-            Self::Until,
-        )
-    }
-}
-
-impl std::fmt::Display for Routed {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Now(services) => {
-                let services: Vec<_> = services.iter().map(String::as_str).collect();
-                formatter.write_str(&services.join(PART))
-            }
-            Self::Until(time) => time.fmt(formatter),
-        }
-    }
-}
-
-/// The Service of a template of an Experiment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SharingService {
-    /// The name of the template.
-    pub template: String,
-    /// The name of the Service.
-    pub name: String,
-    /// The hash of its pods.
-    pub hash: String,
-    /// Ready endpoints; none where it is not the Experiment's.
-    pub ready: u32,
-    /// The ports it serves; none where it is not the Experiment's.
-    pub ports: Vec<ServicePort>,
-    /// Some route names it, be it one of the Rollout's or not. Only looked for while that is noted.
-    pub named: bool,
-}
-
-/// Refs that could be taken for those of experiments, or not be known as such.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ExperimentRefs {
-    /// Services that are noted or remembered as an experiment's, and are somebody else's: anybody can write that down.
-    pub others: BTreeSet<String>,
-    /// Names in its routes of Services that are not there, and that are an experiment's: noted, remembered, or such as only those of a
-    /// Rollout of this name have, which was deleted, and its experiments with it.
-    pub lost: BTreeSet<String>,
-}
-
-/// A Service that a Rollout directs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServiceView {
-    /// Its name.
-    pub name: String,
-    /// Its resourceVersion: precondition of writes.
-    pub resource_version: String,
-    /// `spec.selector` without the hash.
-    pub selector: BTreeMap<String, String>,
-    /// `spec.selector["rollouts-pod-template-hash"]`: which revision it selects.
-    pub selects: Option<String>,
-    /// Annotation `argo-rollouts.argoproj.io/managed-by-rollouts`.
-    pub managed_by: Option<String>,
-    /// The ports it serves.
-    pub ports: Vec<ServicePort>,
-    /// Ready endpoints (from its `EndpointSlice`s) by the hash of the ReplicaSet whose pods they are.
-    pub ready_endpoints: BTreeMap<String, u32>,
-}
-
-/// A port of a Service.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServicePort {
-    /// `port`
-    pub number: u16,
-    /// Its name, if it has one.
-    pub name: Option<String>,
-    /// The port of its pods.
-    pub target: PortTarget,
-}
-
-/// A port of a pod, as a Service names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PortTarget {
-    /// By its number.
-    Number(u16),
-    /// By the name that its container gives it.
-    Name(String),
-}
-
-/// A route, as far as its split and the controller's own rules are concerned.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RouteView {
-    /// `metadata.generation`: precondition of writes, and what acceptance must refer to.
-    pub generation: i64,
-    /// `metadata.resourceVersion`: precondition of the first label.
-    pub resource_version: String,
-    /// `metadata.labels`
-    pub labels: BTreeMap<String, String>,
-    /// Every backendRef of every rule.
-    pub backends: Vec<BackendView>,
-    /// The rules, if the controller's own could be made from one of them, or be one: if any has several backendRefs or a name.
-    pub rules: Vec<RuleView>,
-    /// `spec.parentRefs`, as text `namespace/name[/section][:port]`, resolved.
-    pub parents: Vec<String>,
-    /// `status.parents`.
-    pub reports: Vec<ParentReport>,
-    /// Who last wrote `spec.rules`, from managedFields; None when unknown.
-    pub rules_manager: Option<String>,
-}
-
-/// A rule of a route.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RuleView {
-    /// Its index.
-    pub index: usize,
-    /// Its name, if it has one.
-    pub name: Option<String>,
-    /// All of it, as JSON: it is seldom looked at, and text takes the least memory.
-    pub body: Box<str>,
-}
-
-/// One backendRef of a route.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BackendView {
-    /// Index of its rule.
-    pub rule: usize,
-    /// Index within the rule's `backendRefs`.
-    pub index: usize,
-    /// Whether it refers to a core Service (group "" and kind Service), rather than anything else of that name.
-    pub is_service: bool,
-    /// Resolved namespace.
-    pub namespace: String,
-    /// Name.
-    pub name: String,
-    /// Port, if written.
-    pub port: Option<u16>,
-    /// The weight, None when it is not written (the Gateway API then means 1).
-    pub weight: Option<u32>,
-}
-
-/// What one controller says of a route for one of its parents.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ParentReport {
-    /// The parent, as in [`RouteView::parents`].
-    pub parent: String,
-    /// Condition `Accepted`, if reported.
-    pub accepted: Option<Verdict>,
-    /// Condition `ResolvedRefs`, if reported.
-    pub resolved_refs: Option<Verdict>,
-}
-
-/// A condition of a route's parent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verdict {
-    /// Status is True.
-    pub holds: bool,
-    /// The route's generation that it is about.
-    pub observed_generation: i64,
-    /// Reason and message as one text.
-    pub message: String,
 }
 
 /// A write that failed, and what it was for.

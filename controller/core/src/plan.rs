@@ -69,12 +69,14 @@ pub enum Action {
         /// The digest of the Rollout's template.
         digest: TemplateDigest,
     },
-    /// Write on the Rollout what its annotations tell.
+    /// Write on the Rollout what its annotations tell, and how many pods it has where that is left out.
     AnnotateRollout {
         /// The revision number; None: as it is.
         revision: Option<u64>,
         /// The generation of the workload that its template is taken from; None: as it is.
         workload_generation: Option<i64>,
+        /// What counts for `spec.replicas`, which is not written; None: it is.
+        replicas: Option<u32>,
     },
     /// Change the size of the Deployment that the template is taken from.
     ScaleDeployment {

@@ -61,7 +61,8 @@ fn is_of_another(service: &ServiceView, observed: &Observed) -> bool {
 
 /// Why a Service can't be this Rollout's, if its selector says so: it would have no endpoints once a hash is added.
 pub(crate) fn misfit<'a>(service: &'a ServiceView, spec: &Spec) -> Option<Misfit<'a>> {
-    if service.selector.is_empty() {
+    // One that selects a revision is directed, be it by nothing else.
+    if service.selector.is_empty() && service.selects.is_none() {
         return Some(Misfit::NoSelector);
     }
     let foreign = |(key, value): &(&String, &String)| spec.template_labels.get(*key) != Some(*value);

@@ -6,38 +6,27 @@
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
-use serde_json::json;
 
+pub use self::analysis::{
+    Analysis, Argument, ArgumentValue, BackgroundAnalysis, Gates, PromotionAnalysis, RunHistory,
+};
 pub use self::pods::{AntiAffinity, PodKeys, PodMetadata, PodRules, Restart};
+pub use self::problem::{InvalidSpec, Problem};
 pub use self::route::{
     HeaderMatch, HeaderRoute, MirrorRoute, RequestMatch, Route, RouteKind, RouteLabel, RouteReference,
     TextMatch,
 };
-
+pub use self::step::{CanaryScale, Step, StepExperiment};
 pub use self::weight::{Weight, WeightOutOfRange, Whole};
+pub use self::workload::{Workload, WorkloadKind, WorkloadScaleDown};
 
+mod analysis;
 mod pods;
+mod problem;
 mod route;
+mod step;
 mod weight;
-
-/// How many analyses of a Rollout that are complete are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RunHistory {
-    /// Of those that were successful.
-    pub successful: u32,
-    /// Of the others.
-    pub unsuccessful: u32,
-}
-
-/// As in Argo Rollouts.
-impl Default for RunHistory {
-    fn default() -> Self {
-        Self {
-            successful: 5,
-            unsuccessful: 5,
-        }
-    }
-}
+mod workload;
 
 /// A number of pods, absolute or relative to `spec.replicas`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,166 +57,6 @@ impl Amount {
             Self::Percent(percent) => {
                 u32::try_from(u64::from(percent) * u64::from(replicas) / 100).unwrap_or(u32::MAX)
             }
-        }
-    }
-}
-
-/// What a step of kind `setCanaryScale` asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CanaryScale {
-    /// Exactly so many canary pods; may exceed `spec.replicas`.
-    Replicas(u32),
-    /// So many percent of `spec.replicas`, rounded up.
-    Weight(Weight),
-    /// As many as the traffic weight asks for again: ends an earlier scale.
-    MatchTrafficWeight,
-}
-
-/// What an analysis is to measure. Decisions pass it on as it is; what it means is known where it is carried out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Analysis {
-    /// The spec of the `AnalysisRun` to create, without its arguments. Of an analysis that refers to other objects:
-    /// put together by whoever observes them.
-    pub run: serde_json::Value,
-    /// Its arguments.
-    pub args: Vec<Argument>,
-}
-
-impl Analysis {
-    /// The spec of its `AnalysisRun`, with its arguments; `stable` and `latest` are the hashes of the two versions, as far as
-    /// they are known.
-    #[must_use]
-    pub fn run_with(&self, stable: Option<&str>, latest: Option<&str>) -> serde_json::Value {
-        let mut run = self.run.clone();
-        let args = self.args.iter().map(|argument| argument.of_run(stable, latest));
-        if let Some(run) = run.as_object_mut().filter(|_| !self.args.is_empty()) {
-            run.insert("args".to_owned(), args.collect());
-        }
-        run
-    }
-}
-
-/// An argument of an analysis.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Argument {
-    /// Its name.
-    pub name: String,
-    /// What it stands for.
-    pub value: ArgumentValue,
-}
-
-impl Argument {
-    fn of_run(&self, stable: Option<&str>, latest: Option<&str>) -> serde_json::Value {
-        let Self { name, value } = self;
-        let value = match value {
-            ArgumentValue::Text(text) => Some(text.as_str()),
-            ArgumentValue::StableHash => stable,
-            ArgumentValue::LatestHash => latest,
-            ArgumentValue::Secret { name: secret, key } => {
-                let reference = json!({"secretKeyRef": {"name": secret, "key": key}});
-                return json!({"name": name, "valueFrom": reference});
-            }
-            ArgumentValue::Unknown => None,
-        };
-        value.map_or_else(
-            || json!({"name": name}),
-            |value| json!({"name": name, "value": value}),
-        )
-    }
-}
-
-/// What an argument stands for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ArgumentValue {
-    /// This text.
-    Text(String),
-    /// The hash of the stable version.
-    StableHash,
-    /// The hash of the new version.
-    LatestHash,
-    /// A key of a Secret: the `AnalysisRun` names it, too, and nobody else ever sees what is in it.
-    Secret {
-        /// The Secret, in the namespace of the Rollout.
-        name: String,
-        /// The key.
-        key: String,
-    },
-    /// A field that is not there yet. An `AnalysisRun` that is made now comes to an error that says so.
-    Unknown,
-}
-
-/// An analysis that goes on beside the steps, until the new version is promoted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BackgroundAnalysis {
-    /// What of it is written in the Rollout, in a word.
-    pub hash: String,
-    /// What it measures.
-    pub analysis: Analysis,
-    /// The step at which it begins.
-    pub starting_step: u32,
-}
-
-/// Gates that are asked together: each must let the rollout go on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Gates {
-    /// The gates, as the spec of an `AnalysisRun` has them.
-    pub gates: serde_json::Value,
-    /// Identity of the gates: other gates are asked anew.
-    pub hash: String,
-}
-
-/// The experiment of a step.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StepExperiment {
-    /// What is written of it, which decisions pass on.
-    pub definition: serde_json::Value,
-    /// The shares of the traffic that its templates get, by their names: parts of the whole that the stable version goes
-    /// without. Needs traffic routing.
-    pub shares: BTreeMap<String, Weight>,
-}
-
-/// One step of a canary.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
-    /// Send this share of traffic (or pods, without traffic routing) to the canary.
-    SetWeight(Weight),
-    /// Wait: for the duration, or (None) until somebody resumes.
-    Pause(Option<SignedDuration>),
-    /// Size the canary apart from its weight. Needs traffic routing.
-    SetCanaryScale(CanaryScale),
-    /// Go on when this analysis is successful.
-    Analysis(Analysis),
-    /// Go on when this experiment is successful.
-    Experiment(StepExperiment),
-    /// Go on when these gates let it.
-    Gate(Gates),
-    /// Send requests with some headers to the canary, whatever its weight is. Needs traffic routing.
-    SetHeaderRoute(HeaderRoute),
-    /// Send a copy of some requests to the canary, too. Needs traffic routing.
-    SetMirrorRoute(MirrorRoute),
-}
-
-impl std::fmt::Display for Step {
-    /// The text that Argo Rollouts writes in its events for this step.
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::SetWeight(weight) => write!(formatter, "setWeight: {weight}"),
-            Self::Pause(None) => formatter.write_str("pause"),
-            Self::Pause(Some(duration)) => write!(formatter, "pause: {}s", duration.as_secs()),
-            Self::SetCanaryScale(CanaryScale::Replicas(replicas)) => {
-                write!(formatter, "setCanaryScale{{replicas: {replicas}}}")
-            }
-            Self::SetCanaryScale(CanaryScale::Weight(weight)) => {
-                write!(formatter, "setCanaryScale{{weight: {weight}}}")
-            }
-            Self::SetCanaryScale(CanaryScale::MatchTrafficWeight) => {
-                formatter.write_str("setCanaryScale{matchTrafficWeight: true}")
-            }
-            Self::Analysis(_) => formatter.write_str("analysis"),
-            Self::Experiment(_) => formatter.write_str("experiment"),
-            Self::Gate(_) => formatter.write_str("gate"),
-            Self::SetHeaderRoute(route) => write!(formatter, "setHeaderRoute: {}", route.name),
-            Self::SetMirrorRoute(route) => write!(formatter, "setMirrorRoute: {}", route.name),
         }
     }
 }
@@ -276,15 +105,6 @@ impl TrafficRouting {
     }
 }
 
-/// An analysis that the new version of a blue-green Rollout has to pass.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PromotionAnalysis {
-    /// What of it is written in the Rollout, in a word.
-    pub hash: String,
-    /// What it measures.
-    pub analysis: Analysis,
-}
-
 /// Blue-green: the new version comes up whole beside the old one, and one Service sends all users to either.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlueGreen {
@@ -321,55 +141,6 @@ pub enum Promotion {
     ByHand,
 }
 
-/// A workload whose pod template a Rollout takes instead of one of its own.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Workload {
-    /// What it is.
-    pub kind: WorkloadKind,
-    /// Its name, in the namespace of the Rollout.
-    pub name: String,
-    /// What becomes of its own pods once the Rollout has some.
-    pub scale_down: WorkloadScaleDown,
-}
-
-impl std::fmt::Display for Workload {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{} {:?}", self.kind, self.name)
-    }
-}
-
-/// The kinds of workloads that have a pod template to take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum WorkloadKind {
-    /// Of `apps/v1`.
-    Deployment,
-    /// Of `apps/v1`.
-    ReplicaSet,
-    /// Of `v1`.
-    PodTemplate,
-}
-
-impl std::fmt::Display for WorkloadKind {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(match self {
-            Self::Deployment => "Deployment",
-            Self::ReplicaSet => "ReplicaSet",
-            Self::PodTemplate => "PodTemplate",
-        })
-    }
-}
-
-/// What becomes of the pods of a Deployment while the first revision takes their place. Later revisions leave it alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum WorkloadScaleDown {
-    /// They stay.
-    Never,
-    /// They go when the Rollout is healthy.
-    OnSuccess,
-    /// They go one by one as pods of the Rollout are ready, the last one when it is healthy.
-    Progressively,
-}
-
 /// How a new version takes the place of the old one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Method {
@@ -398,7 +169,7 @@ pub struct Spec {
     /// The label selector as text (`status.selector`, read by the horizontal autoscaler).
     pub selector: String,
     /// The labels of the pod template: what a Service's selector must match.
-    pub template_labels: std::collections::BTreeMap<String, String>,
+    pub template_labels: BTreeMap<String, String>,
     /// How long a pod must be ready before it counts as available.
     pub min_ready_seconds: u32,
     /// Number of old, empty ReplicaSets to keep.
@@ -511,50 +282,5 @@ impl Spec {
     #[must_use]
     pub fn step(&self, index: u32) -> Option<&Step> {
         self.steps.get(usize::try_from(index).ok()?)
-    }
-}
-
-/// A spec that can't be worked with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InvalidSpec {
-    /// What is wrong with it. Never empty.
-    pub problems: Vec<Problem>,
-    /// What is left of it without what is wrong, if it still says for sure where the traffic and the pods are: enough
-    /// to bring the traffic home, never to go on.
-    pub readable: Option<Box<Spec>>,
-}
-
-impl From<Vec<Problem>> for InvalidSpec {
-    /// Of which nothing can be read.
-    fn from(problems: Vec<Problem>) -> Self {
-        Self {
-            problems,
-            readable: None,
-        }
-    }
-}
-
-/// One thing wrong with an object: where, what, and how to mend it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// The field path, such as `spec.strategy.canary.steps[2].setWeight`.
-    pub path: String,
-    /// What is wrong and what to write instead.
-    pub message: String,
-}
-
-impl Problem {
-    /// A problem at `path`.
-    pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            path: path.into(),
-            message: message.into(),
-        }
-    }
-}
-
-impl std::fmt::Display for Problem {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{}: {}", self.path, self.message)
     }
 }

@@ -10,6 +10,12 @@ use crate::history::Fact;
 use crate::observed::Judge;
 use crate::spec::Weight;
 
+mod condition;
+mod traffic;
+
+pub use condition::{Condition, ConditionType, Reason, Truth};
+pub use traffic::{AdditionalWeight, Contest, Traffic};
+
 /// The status as decisions see it. Each API group has its own shape of it in `kulta-api`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -247,52 +253,6 @@ pub enum PauseReason {
     BlueGreenPause,
 }
 
-/// The split of traffic between the two Services.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Traffic {
-    /// The canary's weight that was last asked for.
-    pub requested: Weight,
-    /// When it was asked for.
-    pub requested_at: Timestamp,
-    /// The canary's weight that was last in force: written in every route and accepted for its current generation.
-    pub in_force: Option<Weight>,
-    /// `requested` is in force now.
-    pub verified: bool,
-    /// Somebody else who keeps writing the weights.
-    pub contest: Option<Contest>,
-    /// The names of the managed routes that were asked for, and of those that are not gone yet.
-    pub managed_routes: Vec<String>,
-    /// The shares of experiments that were asked for, and those that are not gone yet.
-    pub additional: Vec<AdditionalWeight>,
-}
-
-/// The share of a template of an experiment. The fields are those of Argo Rollouts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct AdditionalWeight {
-    /// Parts of all traffic.
-    pub weight: u32,
-    /// The Service.
-    pub service_name: String,
-    /// The hash of the pods behind it; empty where that is not known.
-    pub pod_template_hash: String,
-}
-
-/// A fight over the weights of a route.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Contest {
-    /// `namespace/name` of the route.
-    pub route: String,
-    /// The other field manager; "(labels)" where it is a label that somebody takes away.
-    pub manager: String,
-    /// How often its weights were corrected.
-    pub corrections: u32,
-    /// When they were last corrected.
-    pub corrected_at: Timestamp,
-}
-
 /// The phase of a Rollout.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Phase {
@@ -318,107 +278,6 @@ impl Phase {
             Self::Degraded => "Degraded",
         }
     }
-}
-
-/// A condition of a Rollout.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Condition {
-    /// Which condition.
-    #[serde(rename = "type")]
-    pub kind: ConditionType,
-    /// True, False or Unknown.
-    pub status: Truth,
-    /// The reason in one word.
-    pub reason: Reason,
-    /// The message.
-    pub message: String,
-    /// When `status` last changed.
-    pub last_transition_time: Timestamp,
-}
-
-/// The value of a condition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Truth {
-    /// It holds.
-    True,
-    /// It does not.
-    False,
-    /// It can't be said.
-    Unknown,
-}
-
-impl From<bool> for Truth {
-    fn from(holds: bool) -> Self {
-        if holds { Self::True } else { Self::False }
-    }
-}
-
-/// The types of conditions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum ConditionType {
-    /// The spec, or something it refers to, can't be worked with. Absent when all is well.
-    InvalidSpec,
-    /// At least `spec.replicas` pods are available.
-    Available,
-    /// The rollout moves, or has come to its end.
-    Progressing,
-    /// The rollout waits for time or for the user.
-    Paused,
-    /// The stable revision is the one the spec asks for.
-    Completed,
-    /// Completed, and all pods of the revision are available.
-    Healthy,
-    /// Pods can't be created. Absent when they can.
-    ReplicaFailure,
-    /// A gateway rejects a route or says nothing about it. Absent when all is well.
-    RouteNotAccepted,
-    /// Somebody else keeps writing a route's weights. Absent when nobody does.
-    RouteContested,
-    /// An analysis that is not needed any more can't be ended or deleted. Absent when all is well.
-    CleanupFailed,
-    /// Pods can't be restarted, or not be given their labels and annotations. Absent when all is well.
-    PodsFailed,
-    /// Events of this or the last attempt that a sink did not get and never will. Absent when there are none.
-    EventsLost,
-    /// kstatus: the object is as its spec says.
-    Ready,
-    /// kstatus: work is under way.
-    Reconciling,
-    /// kstatus: work can't go on without help.
-    Stalled,
-}
-
-/// The reasons of conditions; those that Argo Rollouts has are spelt as there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[expect(
-    missing_docs,
-    reason = "each is a word that explains itself, and the message says the rest"
-)]
-pub enum Reason {
-    InvalidSpec,
-    AvailableReason,
-    NewReplicaSetCreated,
-    FoundNewReplicaSet,
-    ReplicaSetUpdated,
-    NewReplicaSetAvailable,
-    RolloutPaused,
-    RolloutRetry,
-    RolloutAborted,
-    RolloutCompleted,
-    RolloutHealthy,
-    ProgressDeadlineExceeded,
-    ReplicaSetCreateError,
-    TrafficRoutingError,
-    WriteFailed,
-    FailedCreate,
-    RouteRejected,
-    RouteSilent,
-    ForeignManager,
-    EventRefused,
-    HistoryFull,
-    Progressing,
-    Degraded,
 }
 
 impl Status {

@@ -146,7 +146,7 @@ impl Reconciler {
             Err(error) => {
                 let failure = error.failure();
                 let is_done = failure.as_ref().is_some_and(|failure| !failure.kind.holds_up());
-                if let Some(failure) = failure {
+                if let Some(failure) = failure.filter(|_| !self.is_told(key, &sighting)) {
                     self.report_failure(sighting, failure, now).await?;
                 }
                 // What could not be tidied up, or restarted, holds nothing else up.
@@ -162,6 +162,14 @@ impl Reconciler {
         }
         let next = self.next(&uid, plan.wake_at);
         Ok(Some(again.map_or(next, |again| next.min(again))))
+    }
+
+    /// Whether the status tells already that this does not succeed. The words of one failure may be others each time (a port, the
+    /// number of a request), and what is written is seen, and would be tried again at once: no more is told before it is due.
+    fn is_told(&self, key: &ObjectKey, sighting: &Sighting) -> bool {
+        let observed = &sighting.observed;
+        observed.status.observed_generation == Some(observed.rollout.generation)
+            && self.backoffs.is_early(key)
     }
 
     /// Reports a plan that could not be carried out to its end: the status alone, as decided with the failure in view, at

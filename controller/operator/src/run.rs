@@ -1,49 +1,42 @@
 //! The controller process: its parts, how they start and how they stop.
 
+mod parts;
+
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{FutureExt as _, Stream};
 use kube::Client;
-use kube::runtime::scheduler::ScheduleRequest;
-use kulta_api::Group;
-use kulta_core::text::with_causes;
 use kulta_plugin_host::{EngineFault, Host};
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use self::parts::{PluginSetup, analyse, analysis_work, history_api, serve, serve_argo_metrics, watch_all};
+use crate::analysis::Instruments;
 use crate::analysis::configuration::{Configuration, ConfigurationError};
 use crate::analysis::plugin_checks::PluginChecks;
-use crate::analysis::{AnalysisWork, Instruments};
 use crate::argo::ArgoApi;
-use crate::argo_metrics::{self, ArgoMetrics};
 use crate::arguments::ControllerArguments;
 use crate::context::Context;
 use crate::controller::{Controller, STUCK_AFTER};
 use crate::delivery::Outbox;
-use crate::delivery::keeper::Keeper;
 use crate::events::publish::Publisher;
 use crate::experiment::ExperimentEngine;
-use crate::history_api::HistoryApi;
 use crate::instance::Instance;
-use crate::key::ObjectKey;
 use crate::leader::Leadership;
 use crate::lease::Lease;
 use crate::metrics::Metrics;
 use crate::permission::Permission;
 use crate::plugin_commands;
-use crate::queue::{Queues, Requests, queues};
+use crate::queue::{Requests, queues};
 use crate::reconcile::Reconciler;
-use crate::server::{self, Endpoints, Liveness, ServeError};
+use crate::server::{Endpoints, Liveness};
 use crate::watch::Caches;
-use crate::watch::feed::{Feeds, SILENT_FOR, Synced};
+use crate::watch::feed::{SILENT_FOR, Synced};
 
 /// How long events that are told already may take to be sent when the process stops: another replica waits for it.
 const SEND_EVENTS_WITHIN: Duration = Duration::from_secs(1);
@@ -251,53 +244,6 @@ impl Begin<'_> {
     }
 }
 
-/// Begins to watch, and what is done about what is seen besides decisions; answers what tells that all was seen.
-fn watch_all(
-    context: &Context,
-    arguments: &ControllerArguments,
-    leases: &Leases,
-    queues: &Queues,
-) -> (JoinSet<()>, Synced) {
-    let (synced, argo_synced) = (Synced::default(), Synced::of_argo());
-    let mut parts = feeds(context, arguments, queues, (&synced, &argo_synced)).start();
-    lead(&mut parts, leases.own.clone(), context, queues, &synced);
-    serve_argo(&mut parts, leases, context, queues, &argo_synced);
-    keep_inventory(&mut parts, context, arguments, leases, (&synced, &argo_synced));
-    (parts, synced)
-}
-
-/// Leads whenever the lease can be had, once all that there is was seen: everything is looked at then.
-fn lead(
-    parts: &mut JoinSet<()>,
-    leadership: Leadership,
-    context: &Context,
-    queues: &Queues,
-    synced: &Synced,
-) {
-    let mut synced = synced.subscribe();
-    let (caches, queues) = (Arc::clone(&context.caches), queues.clone());
-    let (metrics, outbox) = (Arc::clone(&context.metrics), context.outbox.clone());
-    let expectations = Arc::clone(&context.expectations);
-    parts.spawn(async move {
-        // Its sender lives as long as the watches do.
-        if synced.wait_for(|all| *all).await.is_err() {
-            return;
-        }
-        leadership
-            .run(|leads| {
-                metrics.leads(leads);
-                if leads {
-                    let to_do = caches.read(|tables| tables.to_do_in(Group::Kulta));
-                    expectations.doubt(to_do.rollouts.iter().cloned());
-                    queues.all_now(to_do);
-                } else {
-                    outbox.leave();
-                }
-            })
-            .await;
-    });
-}
-
 fn metrics(argo_api: bool, by_rollout: bool) -> Arc<Metrics> {
     let mut metrics = Metrics::new(VERSION);
     if argo_api {
@@ -381,190 +327,4 @@ async fn until_the_end(
     permission.end().await;
     parts.shutdown().await;
     if unasked { Err(RunError::PartEnded) } else { Ok(()) }
-}
-
-/// What plugins run in and with.
-struct PluginSetup {
-    configuration: Configuration,
-    configuration_file: Option<PathBuf>,
-    instruments: Instruments,
-    directory: Option<PathBuf>,
-    concurrency: NonZeroUsize,
-}
-
-impl PluginSetup {
-    fn of(arguments: ControllerArguments, configuration: Configuration, instruments: Instruments) -> Self {
-        Self {
-            configuration,
-            configuration_file: arguments.config,
-            instruments,
-            directory: arguments.plugin_dir,
-            concurrency: arguments.concurrency,
-        }
-    }
-}
-
-/// The part that works on AnalysisRuns.
-fn analysis_work(
-    context: &Context,
-    plugins: PluginSetup,
-    requests: Requests,
-    ready: watch::Receiver<bool>,
-    liveness: Liveness,
-) -> AnalysisWork {
-    AnalysisWork {
-        configuration: plugins.configuration,
-        configuration_file: plugins.configuration_file,
-        instruments: plugins.instruments,
-        plugin_checks: Arc::clone(&context.plugin_checks),
-        plugin_directory: plugins.directory,
-        client: context.client.clone(),
-        caches: Arc::clone(&context.caches),
-        events: context.events.clone(),
-        outbox: context.outbox.clone(),
-        metrics: Arc::clone(&context.metrics),
-        permission: context.permission.clone(),
-        requests,
-        ready,
-        concurrency: plugins.concurrency,
-        liveness,
-    }
-}
-
-/// Keeps the inventory for as long as this replica leads, once all Rollouts were seen: which of them went is not known before.
-fn keep_inventory(
-    parts: &mut JoinSet<()>,
-    context: &Context,
-    arguments: &ControllerArguments,
-    leases: &Leases,
-    (synced, argo_synced): (&Synced, &Synced),
-) {
-    let argo_ready = arguments.argo_api.then(|| argo_synced.subscribe());
-    let leading = leases.own.follow();
-    let keeper = Keeper {
-        caches: Arc::clone(&context.caches),
-        outbox: context.outbox.clone(),
-        namespace: arguments.namespace.clone(),
-        argo_api: arguments.argo_api,
-        instance: context.instance.clone(),
-        permission: context.permission.clone(),
-        ready: synced.subscribe(),
-        client: context.client.clone(),
-    };
-    parts.spawn(async move {
-        if let Some(mut ready) = argo_ready
-            && ready.wait_for(|all| *all).await.is_err()
-        {
-            return;
-        }
-        // What one before has written down is read each time.
-        let work = || keeper.clone().run().map(drop);
-        leading.work(work, || keeper.forget_departed()).await;
-    });
-}
-
-/// Works on AnalysisRuns until the process is asked to stop.
-fn analyse(
-    parts: &mut JoinSet<()>,
-    work: AnalysisWork,
-    asked: impl Stream<Item = ScheduleRequest<ObjectKey>> + Send + 'static,
-    stop: CancellationToken,
-) {
-    parts.spawn(work.run(asked, stop));
-}
-
-/// Serves `argoproj.io` for as long as this replica leads, once all that there is of it was seen: it is looked at when it may
-/// be written. That it can't be seen holds up nothing of the own group.
-fn serve_argo(parts: &mut JoinSet<()>, leases: &Leases, context: &Context, queues: &Queues, synced: &Synced) {
-    let Some(argo) = leases.argo.clone() else { return };
-    let leading = leases.own.follow();
-    let mut synced = synced.subscribe();
-    let (caches, queues) = (Arc::clone(&context.caches), queues.clone());
-    let (metrics, expectations) = (Arc::clone(&context.metrics), Arc::clone(&context.expectations));
-    let permission = context.permission.clone();
-    parts.spawn(async move {
-        // Its sender lives as long as the watches do.
-        if synced.wait_for(|all| *all).await.is_err() {
-            return;
-        }
-        let changed = |is_held| {
-            metrics.argo_lease(is_held);
-            if is_held {
-                let to_do = caches.read(|tables| tables.to_do_in(Group::Argo));
-                expectations.doubt(to_do.rollouts.iter().cloned());
-                queues.all_now(to_do);
-            }
-        };
-        let work = || argo.run(&permission, changed).map(|never| match never {});
-        // Of a replica that does not lead any more it is given back.
-        leading.work(work, || argo.rest(&permission, changed)).await;
-    });
-}
-
-fn feeds(
-    context: &Context,
-    arguments: &ControllerArguments,
-    queues: &Queues,
-    (synced, argo_synced): (&Synced, &Synced),
-) -> Feeds {
-    Feeds {
-        client: context.impatient_client.clone(),
-        patient_client: context.client.clone(),
-        namespace: arguments.namespace.clone(),
-        argo_api: arguments.argo_api,
-        instance: context.instance.clone(),
-        caches: Arc::clone(&context.caches),
-        queues: queues.clone(),
-        synced: synced.clone(),
-        argo_synced: argo_synced.clone(),
-        metrics: Arc::clone(&context.metrics),
-    }
-}
-
-/// The history over HTTP.
-fn history_api(context: &Context, synced: &Synced) -> HistoryApi {
-    HistoryApi::new(
-        context.client.clone(),
-        Arc::clone(&context.caches),
-        synced.subscribe(),
-    )
-}
-
-/// Serves the endpoints until the process is asked to stop.
-fn serve(
-    parts: &mut JoinSet<()>,
-    listener: TcpListener,
-    endpoints: Endpoints,
-    history: Option<HistoryApi>,
-    stop: CancellationToken,
-) {
-    let serving = server::serve(listener, endpoints, history, stop.cancelled_owned());
-    parts.spawn(until_gone(serving));
-}
-
-/// Serves the metrics of Argo Rollouts, where they are asked for, until the process is asked to stop.
-fn serve_argo_metrics(
-    parts: &mut JoinSet<()>,
-    listener: Option<TcpListener>,
-    context: &Context,
-    endpoints: &Endpoints,
-    stop: CancellationToken,
-) {
-    let Some(listener) = listener else { return };
-    let (caches, metrics) = (Arc::clone(&context.caches), Arc::clone(&context.metrics));
-    let served = argo_metrics::Endpoint {
-        metrics: ArgoMetrics::new(caches, metrics, VERSION),
-        ready: endpoints.ready.clone(),
-    };
-    parts.spawn(until_gone(argo_metrics::serve(
-        listener,
-        served,
-        stop.cancelled_owned(),
-    )));
-}
-
-async fn until_gone(serving: impl Future<Output = Result<(), ServeError>> + Send) {
-    if let Err(error) = serving.await {
-        tracing::error!(error = with_causes(&error), "the HTTP endpoints are gone");
-    }
 }

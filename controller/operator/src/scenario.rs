@@ -268,6 +268,7 @@ pub(crate) fn observed() -> Observed {
             revision: Some(1),
             workload_generation: None,
             origin: Origin::default(),
+            lacks_replicas: false,
         },
         spec: Ok(spec()),
         analysis_problems: Vec::new(),

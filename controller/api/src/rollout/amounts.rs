@@ -17,11 +17,15 @@ pub(super) fn max_unavailable(
     problems: &mut Vec<Problem>,
 ) -> Option<Amount> {
     let amount = amount(group, written, path, problems);
-    if matches!(amount, Some(Amount::Percent(percent)) if percent > 100) {
-        let message = "must not be greater than 100%; all pods are 100%";
-        problems.push(Problem::new(path, message));
+    match (amount, group) {
+        (Some(Amount::Percent(101..)), Group::Argo) => Some(Amount::Percent(100)),
+        (Some(Amount::Percent(101..)), Group::Kulta) => {
+            let message = "must not be greater than 100%; all pods are 100%";
+            problems.push(Problem::new(path, message));
+            amount
+        }
+        _ => amount,
     }
-    amount
 }
 
 /// The amount that is written at `path`; None where `problems` tells why.

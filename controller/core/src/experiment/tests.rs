@@ -230,6 +230,22 @@ fn the_duration_is_measured_from_when_all_pods_are_available() {
 }
 
 #[test]
+fn past_its_duration_what_is_slow_to_go_is_not_looked_at_without_a_pause() {
+    let mut world = measured(false);
+    world.experiment.duration = Some(SignedDuration::from_secs(60));
+    world.settle();
+    world.pods_come();
+    world.settle();
+    world.runs[0] = Seen::Leaving;
+    world.passes(61);
+
+    world.settle();
+
+    assert_eq!(world.status.phase, AnalysisPhase::Running);
+    assert_eq!(world.wake_at, Some(world.now + super::GONE_RETRY));
+}
+
+#[test]
 fn pods_stay_for_the_delay_after_its_end() {
     let mut world = world();
     world.settle();

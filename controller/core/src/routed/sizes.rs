@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use super::step_weight;
+use super::{is_held, step_weight};
 use crate::draft::Draft;
 use crate::observed::ReplicaSetView;
 use crate::revisions::Revisions;
@@ -10,6 +10,7 @@ use crate::scale::{forget_deadlines, scale, scale_down_after, set_deadline};
 use crate::service::Selection;
 use crate::spec::{CanaryScale, RoutedCanary, Spec, Step, Weight};
 use crate::traffic::Split;
+use crate::weight;
 
 /// Wanted numbers of pods.
 pub(super) struct Sizes {
@@ -40,16 +41,26 @@ impl Sizes {
         };
         // Until a lower weight is in force, pods are needed for the higher one.
         let (canary_share, stable_share) = carried(draft, revisions, split);
-        let canary = match canary_scale(draft, spec) {
+        let present = revisions.current.map_or(0, |current| current.spec_replicas);
+        let of = |scale: Option<CanaryScale>, weight: Weight| match scale {
+            Some(CanaryScale::Replicas(pods)) if routed.dynamic_stable_scale => floor(pods),
             Some(CanaryScale::Replicas(pods)) => pods,
             Some(CanaryScale::Weight(weight)) => floor(weight.of(spec.replicas)),
             Some(CanaryScale::MatchTrafficWeight) | None => {
                 // A share that somebody else has given is corrected sooner than pods could come for it.
-                let present = revisions.current.map_or(0, |current| current.spec_replicas);
                 let carrying = canary_share.of(spec.replicas).min(present);
-                floor(carrying.max(step_weight(draft, spec).of(spec.replicas)))
+                floor(carrying.max(weight.of(spec.replicas)))
             }
         };
+        let mut canary = of(canary_scale(draft, spec, spec.paused), step_weight(draft, spec));
+        if is_held(draft, spec) && !draft.status.abort {
+            // What is held takes no pod away that its step asks for: they may be why somebody holds it.
+            let asked = of(
+                canary_scale(draft, spec, false),
+                weight::asked(&draft.status, spec),
+            );
+            canary = canary.max(asked.min(present));
+        }
         let stable = if routed.dynamic_stable_scale && !draft.status.abort {
             floor(
                 stable_share
@@ -88,14 +99,14 @@ fn carried(draft: &Draft<'_>, revisions: &Revisions<'_>, split: Split) -> (Weigh
     (if is_current { canary } else { Weight::ZERO }, stable)
 }
 
-/// The scale step in force: the nearest at or before the current step; none past the end.
-fn canary_scale(draft: &Draft<'_>, spec: &Spec) -> Option<CanaryScale> {
+/// The scale step in force: the nearest at or before the current step (before it, where that `is_paused`); none past the end.
+fn canary_scale(draft: &Draft<'_>, spec: &Spec, is_paused: bool) -> Option<CanaryScale> {
     let index = draft.status.current_step_index?;
     if index >= spec.step_count() || draft.status.promote_full {
         return None;
     }
     // A user's pause holds steps that are not done yet.
-    let last = if spec.paused { index.checked_sub(1)? } else { index };
+    let last = if is_paused { index.checked_sub(1)? } else { index };
     (0..=last).rev().find_map(|index| match spec.step(index) {
         Some(Step::SetCanaryScale(scale)) => Some(*scale),
         _ => None,

@@ -377,6 +377,55 @@ fn resumed_after_doubt_another_analysis_is_begun() {
     assert!(names(&world)[1].ends_with("-2-1.1"), "{:?}", names(&world));
 }
 
+/// As `kubectl argo rollouts promote` does where it sees the doubt and the controller's pause.
+#[test]
+fn a_step_in_doubt_can_be_passed_over_by_hand() {
+    let mut world = judged(canary(), AnalysisPhase::Inconclusive);
+    world.applies(2);
+    world.rests();
+    assert!(world.status().controller_pause);
+
+    let status = &mut world.cluster.rollout.status;
+    status.pause_conditions.clear();
+    status.controller_pause = false;
+    status.current_step_index = Some(2);
+    world.cluster.rollout.resource_version = world.cluster.changed();
+    world.rests();
+
+    assert!(world.is_stable(2), "{}", world.describe());
+    assert_eq!(names(&world).len(), 1);
+}
+
+#[test]
+fn a_pause_that_comes_after_a_doubt_was_resumed_is_kept() {
+    let steps = [weight(20), analyse(), pause()];
+    let mut world = judged(routed().steps(steps), AnalysisPhase::Inconclusive);
+    world.applies(2);
+    world.rests();
+    thinks(&mut world, Opinion::After(5, AnalysisPhase::Successful));
+
+    world.user(&UserAction::Resume);
+    world.rests();
+
+    assert_eq!((world.phase(), world.step()), (Phase::Paused, Some(2)));
+    assert_eq!(world.status().message, "CanaryPauseStep");
+}
+
+#[test]
+fn a_pause_that_a_doubt_has_come_into_ends_with_it() {
+    let rollout = routed().steps([weight(20), pause()]).background(0);
+    let mut world = judged(rollout, AnalysisPhase::Inconclusive);
+    world.applies(2);
+    world.rests();
+    assert_eq!(world.status().pause_conditions.len(), 2);
+    thinks(&mut world, Opinion::Endless);
+
+    world.user(&UserAction::Resume);
+    world.rests();
+
+    assert!(world.is_stable(2), "{}", world.describe());
+}
+
 #[test]
 fn a_retry_begins_another_analysis() {
     let mut world = judged(canary(), AnalysisPhase::Failed);

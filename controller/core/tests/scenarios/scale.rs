@@ -2,7 +2,7 @@
 
 use kulta_core::status::Phase;
 
-use crate::simulation::builder::{pause, routed, weight};
+use crate::simulation::builder::{canary_pods, pause, routed, weight};
 use crate::simulation::user::UserAction;
 
 #[test]
@@ -53,6 +53,70 @@ fn scaling_during_a_users_pause_is_followed() {
 
     assert_eq!(world.pods(1), 20);
     assert_eq!(world.phase(), Phase::Paused);
+}
+
+#[test]
+fn a_users_pause_takes_no_pods_away_that_are_coming_up() {
+    for steps in [
+        vec![weight(50), pause()],
+        vec![canary_pods(5), weight(50), pause()],
+    ] {
+        let mut world = routed().steps(steps).deployed();
+        world.applies(2);
+        world.reaches("pods come up", |world| {
+            world.of_version(2).is_some_and(|new| new.spec_replicas == 5)
+        });
+
+        world.user(&UserAction::Pause(true));
+        world.rests();
+
+        assert_eq!(
+            (world.pods(1), world.pods(2), world.weight()),
+            (10, 5, 0),
+            "{}",
+            world.describe()
+        );
+    }
+}
+
+#[test]
+fn a_users_pause_does_not_keep_more_pods_than_its_step_asks_for() {
+    let mut world = routed().steps([weight(50), pause()]).paused_at_version_2();
+    world.user(&UserAction::Pause(true));
+    world.rests();
+
+    world.user(&UserAction::Scale(4));
+    world.rests();
+
+    assert_eq!((world.pods(1), world.pods(2)), (4, 2));
+}
+
+#[test]
+fn with_a_stable_version_that_shrinks_the_floor_is_for_a_number_of_pods_too() {
+    for (dynamic, pods) in [(true, 3), (false, 1)] {
+        let mut world = routed()
+            .canary(|canary| {
+                canary.dynamic_stable_scale = dynamic;
+                canary.min_pods_per_replica_set = 3;
+            })
+            .steps([canary_pods(1), pause()])
+            .paused_at_version_2();
+        world.rests();
+
+        assert_eq!(world.pods(2), pods);
+    }
+}
+
+#[test]
+fn a_number_of_pods_that_is_left_out_is_written() {
+    let mut world = routed().replicas(1).deployed();
+    world.cluster.rollout.lacks_replicas = true;
+    world.cluster.rollout.resource_version = world.cluster.changed();
+
+    world.rests();
+
+    assert!(!world.cluster.rollout.lacks_replicas);
+    assert_eq!((world.pods(1), world.phase()), (1, Phase::Healthy));
 }
 
 #[test]

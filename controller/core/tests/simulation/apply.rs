@@ -82,7 +82,13 @@ impl Cluster {
             Action::AnnotateRollout {
                 revision,
                 workload_generation,
+                replicas,
             } => {
+                if let Some(replicas) = replicas {
+                    self.rollout.spec.replicas = *replicas;
+                    self.rollout.lacks_replicas = false;
+                    self.rollout.generation += 1;
+                }
                 self.rollout.revision = revision.or(self.rollout.revision);
                 self.rollout.workload_generation = workload_generation.or(self.rollout.workload_generation);
                 self.rollout.resource_version = self.changed();

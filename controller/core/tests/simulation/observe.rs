@@ -102,6 +102,7 @@ impl Cluster {
             revision: self.rollout.revision,
             workload_generation: self.rollout.workload_generation,
             origin: self.rollout.origin.clone(),
+            lacks_replicas: self.rollout.lacks_replicas,
         }
     }
 

@@ -59,8 +59,8 @@ impl Reach {
     }
 }
 
-/// An IPv4 address in the clothes of IPv6 leads to the same machine, or may: as mapped or compatible (RFC 4291), by NAT64 (RFC 6052)
-/// and by 6to4 (RFC 3056).
+/// An IPv4 address in the clothes of IPv6 leads to the same machine, or may: as mapped or compatible (RFC 4291), by NAT64 (RFC 6052,
+/// and for one's own network RFC 8215) and by 6to4 (RFC 3056).
 fn plain(address: IpAddr) -> IpAddr {
     let address = address.to_canonical();
     let IpAddr::V6(v6) = address else {
@@ -68,7 +68,9 @@ fn plain(address: IpAddr) -> IpAddr {
     };
     let (high, low) = match v6.segments() {
         [0, 0, 0, 0, 0, 0, high, low] if high != 0 => (high, low),
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => (high, low),
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x64, 0xff9b, 1, _, _, _, high, low]
+        | [0x2002, high, low, ..] => (high, low),
         _ => return address,
     };
     IpAddr::V4(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)))
@@ -174,6 +176,7 @@ mod tests {
             "fd00:42::42",
             "::169.254.169.254",
             "64:ff9b::169.254.169.254",
+            "64:ff9b:1:2:3:4:169.254.169.254",
             "2002:a9fe:a9fe::1",
         ] {
             for reach in [Reach::Cluster, Reach::Named] {

@@ -17,6 +17,7 @@ use kulta_core::analysis::verdict::NextStep;
 use kulta_core::analysis::{Taken, gate};
 use kulta_core::spec::Problem;
 use kulta_core::text::with_causes;
+use kulta_plugin_host::limits::CONFIG_BYTES;
 use kulta_plugin_host::{Finished, Request};
 
 use super::engine::{AnalysisEngine, Run};
@@ -311,10 +312,12 @@ impl Asking<'_> {
         secrets: &SecretTexts,
         providers: &Arc<ForNamespace>,
     ) -> Request {
-        let config = if version.secret_args {
+        let written = measured.configuration.to_string();
+        // One that is too long already is refused as it is.
+        let config = if version.secret_args && written.len() <= CONFIG_BYTES {
             secrets.put_into(&measured.configuration).to_string()
         } else {
-            measured.configuration.to_string()
+            written
         };
         let name = &measured.metric.name;
         let result = self.result(measured);

@@ -49,6 +49,9 @@ const REFUSED: [u16; 2] = [400, 422];
 const STRICT: &str = "&fieldValidation=Strict";
 /// The cluster role that is installed without being bound to anybody: whoever binds it lets KULTA run Jobs there.
 const ROLE: &str = "kulta-jobs";
+/// So many pods of a Job are looked at: one that does not start is enough, and anybody in its namespace may have others that look
+/// like them.
+const MOST_PODS: u32 = 10;
 /// The detail of a measurement that names its Job, as in Argo Rollouts.
 const NAME_DETAIL: &str = "job-name";
 
@@ -257,7 +260,9 @@ impl<'run> Jobs<'run> {
 
     /// What the pods of a Job say. Where they can't be seen the Job is waited for all the same.
     async fn running(&self, name: &str) -> Result<Running, Failure> {
-        let parameters = ListParams::default().labels(&format!("job-name={name}"));
+        let parameters = ListParams::default()
+            .labels(&format!("job-name={name}"))
+            .limit(MOST_PODS);
         let built = Request::new(Pod::url_path(&(), Some(&self.owner.key.namespace))).list(&parameters);
         match self
             .exchange::<PodList>(built.map_err(|error| passing(Error::BuildRequest(error)))?)

@@ -165,5 +165,9 @@ fn unlisted(error: ReadError, namespace: &str) -> WriteError {
     match error {
         ReadError::Timeout => WriteError::Timeout { object },
         ReadError::Request(source) => WriteError::Refused { object, source },
+        error @ ReadError::TooLarge(_) => {
+            let source = kube::Error::Service(Box::new(error));
+            WriteError::Refused { object, source }
+        }
     }
 }

@@ -3,6 +3,8 @@
 //! Every request has its precondition in itself. Objects that KULTA alone shapes are changed by a merge patch under
 //! their resourceVersion; a route, which others edit at the same time, by a JSON patch that tests what it stands on.
 
+mod route;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -10,11 +12,11 @@ use json_patch::jsonptr::{PointerBuf, Token};
 use json_patch::{AddOperation, Patch, PatchOperation, RemoveOperation, ReplaceOperation, TestOperation};
 use kulta_api::{injected, names};
 use kulta_core::observed::{Judge, Routed};
-use kulta_core::plan::{BackendChange, LabelChange, RuleChange, WeightChange};
 use kulta_core::revision::TemplateDigest;
-use kulta_core::spec::{PodMetadata, RouteLabel, RouteReference, WorkloadKind};
+use kulta_core::spec::{PodMetadata, WorkloadKind};
 use serde_json::{Value, json};
 
+pub(crate) use self::route::{RouteChanges, change_route};
 use crate::expectations::Kind;
 use crate::key::ObjectKey;
 
@@ -89,6 +91,17 @@ pub(crate) struct Scale {
     pub(crate) min_ready_seconds: u32,
     /// `spec.replicas` of the Rollout.
     pub(crate) desired_replicas: u32,
+}
+
+/// What is written on a Rollout; None: as it is.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct RolloutNote {
+    /// Its revision.
+    pub(crate) revision: Option<u64>,
+    /// The generation of its workload.
+    pub(crate) workload_generation: Option<i64>,
+    /// Its `spec.replicas`, where that is left out.
+    pub(crate) replicas: Option<u32>,
 }
 
 /// The requests that one Rollout leads to. The objects are in its namespace, except for routes.
@@ -166,20 +179,24 @@ impl Requests<'_> {
         }
     }
 
-    /// Notes the revision on the Rollout, and the generation of its workload.
-    pub(crate) fn annotate_rollout(
-        self,
-        resource_version: &str,
-        revision: Option<u64>,
-        workload_generation: Option<i64>,
-    ) -> Request {
+    /// Writes a note on the Rollout.
+    pub(crate) fn annotate_rollout(self, resource_version: &str, note: RolloutNote) -> Request {
+        let RolloutNote {
+            revision,
+            workload_generation,
+            replicas,
+        } = note;
         let revision = revision.map(|revision| (names::REVISION_ANNOTATION, revision.to_string()));
         let generation =
             workload_generation.map(|number| (names::WORKLOAD_GENERATION_ANNOTATION, number.to_string()));
         let annotations: BTreeMap<_, _> = revision.into_iter().chain(generation).collect();
+        let mut patch = annotated(resource_version, &json!(annotations));
+        if let (Some(replicas), Some(fields)) = (replicas, patch.as_object_mut()) {
+            fields.insert("spec".to_owned(), json!({"replicas": replicas}));
+        }
         Request {
             target: self.rollout(),
-            operation: Operation::Merge(annotated(resource_version, &json!(annotations))),
+            operation: Operation::Merge(patch),
         }
     }
 
@@ -366,141 +383,6 @@ pub(crate) fn delete(target: Target, uid: &str, resource_version: &str) -> Reque
         resource_version: resource_version.to_owned(),
     };
     Request { target, operation }
-}
-
-/// What is to be changed in a route.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct RouteChanges<'a> {
-    pub(crate) weights: &'a [WeightChange],
-    pub(crate) backends: &'a [BackendChange],
-    pub(crate) rules: &'a [RuleChange],
-    pub(crate) label: Option<&'a LabelChange>,
-}
-
-/// Changes weights, shares of experiments, managed rules and the label of a route, and nothing else. Its namespace need not be the
-/// Rollout's.
-pub(crate) fn change_route(
-    route: &RouteReference,
-    version: String,
-    generation: i64,
-    changes: RouteChanges<'_>,
-) -> Request {
-    let RouteChanges {
-        weights,
-        backends,
-        rules,
-        label,
-    } = changes;
-    let target = Target {
-        kind: Kind::Route(route.kind),
-        key: route.into(),
-        version: Some(version),
-    };
-    let mut operations = vec![test(["metadata", "generation"], generation.into())];
-    operations.extend(weights.iter().flat_map(change_weight));
-    operations.extend(backends.iter().flat_map(change_backend));
-    operations.extend(rules.iter().flat_map(change_rule));
-    operations.extend(label.into_iter().flat_map(change_label));
-    let patch = Patch(operations);
-    let operation = if rules.is_empty() {
-        Operation::Test(patch)
-    } else {
-        Operation::TestStrictly(patch)
-    };
-    Request { target, operation }
-}
-
-fn change_weight(change: &WeightChange) -> Vec<PatchOperation> {
-    let WeightChange {
-        rule,
-        index,
-        name,
-        from,
-        to,
-    } = change;
-    let (rule, index) = (rule.to_string(), index.to_string());
-    let field = |field| {
-        [
-            "spec",
-            "rules",
-            rule.as_str(),
-            "backendRefs",
-            index.as_str(),
-            field,
-        ]
-    };
-    let mut operations = vec![test(field("name"), name.as_str().into())];
-    match from {
-        Some(from) => {
-            operations.push(test(field("weight"), (*from).into()));
-            operations.push(replace(field("weight"), (*to).into()));
-        }
-        None => operations.push(add(field("weight"), (*to).into())),
-    }
-    operations
-}
-
-/// Never the whole list of refs: only one of them, which is known by its name.
-fn change_backend(change: &BackendChange) -> Vec<PatchOperation> {
-    const LAST: &str = "-";
-    match change {
-        BackendChange::Remove { rule, index, name } => {
-            let (rule, index) = (rule.to_string(), index.to_string());
-            let place = ["spec", "rules", rule.as_str(), "backendRefs", index.as_str()];
-            let [spec, rules, rule, refs, index] = place;
-            vec![
-                test([spec, rules, rule, refs, index, "name"], name.as_str().into()),
-                remove(place),
-            ]
-        }
-        BackendChange::Add { rule, name, port } => {
-            let rule = rule.to_string();
-            let backend = json!({"group": "", "kind": "Service", "name": name, "port": port, "weight": 0});
-            vec![add(
-                ["spec", "rules", rule.as_str(), "backendRefs", LAST],
-                backend,
-            )]
-        }
-    }
-}
-
-/// Never the whole list of rules: only one of them, which is known by its name.
-fn change_rule(change: &RuleChange) -> Vec<PatchOperation> {
-    let is_called = |index: &str, name: &str| test(["spec", "rules", index, "name"], name.into());
-    match change {
-        RuleChange::Add { index, rule } => {
-            vec![add(["spec", "rules", index.to_string().as_str()], rule.clone())]
-        }
-        RuleChange::Replace { index, name, rule } => {
-            let index = index.to_string();
-            vec![
-                is_called(&index, name),
-                replace(["spec", "rules", &index], rule.clone()),
-            ]
-        }
-        RuleChange::Remove { index, name } => {
-            let index = index.to_string();
-            vec![is_called(&index, name), remove(["spec", "rules", &index])]
-        }
-    }
-}
-
-fn change_label(change: &LabelChange) -> Vec<PatchOperation> {
-    let field = |label: &RouteLabel| ["metadata".to_owned(), "labels".to_owned(), label.key.clone()];
-    match change {
-        LabelChange::Set { label, first: None } => vec![add(field(label), label.value.as_str().into())],
-        LabelChange::Set {
-            label,
-            first: Some(resource_version),
-        } => vec![
-            test(["metadata", "resourceVersion"], resource_version.as_str().into()),
-            add(["metadata", "labels"], json!({ &label.key: label.value })),
-        ],
-        LabelChange::Remove(label) => vec![
-            test(field(label), label.value.as_str().into()),
-            remove(field(label)),
-        ],
-    }
 }
 
 fn annotated(resource_version: &str, annotations: &Value) -> Value {

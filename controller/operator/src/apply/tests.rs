@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use kulta_core::observed::{ApplyFailure, FailureKind};
 use kulta_core::plan::{RuleChange, WeightChange};
 use kulta_core::spec::{PodMetadata, RouteKind, RouteReference};
 use serde_json::json;
@@ -594,6 +595,7 @@ async fn annotating_the_rollout_tells_the_report_its_new_version() {
         vec![Action::AnnotateRollout {
             revision: Some(2),
             workload_generation: None,
+            replicas: None,
         }],
         vec![expect(PATCH_ROLLOUT, Reply::written("51"))],
     )

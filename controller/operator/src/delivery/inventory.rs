@@ -4,7 +4,7 @@
 //! ConfigMap of the controller's own namespace ([`super::keeper`]) and compared with what is there. With the status of one
 //! that is deleted goes what sinks have not heard of it, so that is kept there, too, within bounds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -20,6 +20,11 @@ const GONE_AT: char = '@';
 
 /// What the key of what a Rollout had to tell ends in.
 const FACTS: &str = ".facts";
+
+/// All that is stored, in bytes: below the megabyte that a ConfigMap may have, with room for what is around it.
+const MOST_BYTES: usize = 1_000_000;
+/// What an entry takes besides its texts: quotes and what is between them.
+const ENTRY_BYTES: usize = 8;
 
 /// How much is kept of Rollouts that are gone.
 #[derive(Debug, Clone, Copy)]
@@ -282,17 +287,54 @@ impl Inventory {
         self.unheard.retain(|uid, _| known.contains_key(uid));
     }
 
+    /// Those that are there and for which there is no room, by UID: of the namespaces that take the most. No namespace keeps those of
+    /// others from being stored.
+    pub(super) fn left_out(&self) -> BTreeSet<&String> {
+        let sizes = self
+            .known
+            .iter()
+            .map(|(uid, entry)| (uid, entry, uid.len() + entry.to_string().len() + ENTRY_BYTES));
+        let sizes: Vec<_> = sizes.collect();
+        let unheard: usize = self.unheard.values().map(|kept| kept.text.len()).sum();
+        let all = sizes.iter().map(|(_, _, size)| size).sum::<usize>() + unheard;
+        let mut over = all.saturating_sub(MOST_BYTES);
+        let mut left_out = BTreeSet::new();
+        let mut by_namespace: BTreeMap<&str, Taken<'_>> = BTreeMap::new();
+        for (uid, entry, size) in sizes
+            .into_iter()
+            .filter(|(_, entry, _)| entry.gone.is_none() && over > 0)
+        {
+            let taken = by_namespace.entry(entry.key.namespace.as_str()).or_default();
+            taken.bytes += size;
+            taken.entries.push((uid, size));
+        }
+        while over > 0 {
+            let most = by_namespace.values_mut().max_by_key(|taken| taken.bytes);
+            let Some((taken, (uid, size))) =
+                most.and_then(|taken| taken.entries.pop().map(|last| (taken, last)))
+            else {
+                break;
+            };
+            taken.bytes = taken.bytes.saturating_sub(size);
+            over = over.saturating_sub(size);
+            left_out.insert(uid);
+        }
+        left_out
+    }
+
     /// What has to be changed in what is stored.
     pub(super) fn changes(&self) -> Changes {
+        let left_out = self.left_out();
+        let stays_out = |uid: &String| left_out.contains(uid);
         let is_stored = |uid: &String, kept: &Kept| {
             let stored = self.stored_unheard.get(uid);
             stored.is_some_and(|stored| Arc::ptr_eq(&stored.text, &kept.text))
         };
         Changes {
-            entries: changes(&self.known, &self.stored, |uid, entry| {
+            entries: changes(&self.known, &self.stored, stays_out, |uid, entry| {
                 self.stored.get(uid) == Some(entry)
             }),
-            unheard: changes(&self.unheard, &self.stored_unheard, is_stored),
+            unheard: changes(&self.unheard, &self.stored_unheard, |_| false, is_stored),
         }
     }
 
@@ -315,19 +357,27 @@ impl Inventory {
     }
 }
 
-/// From `stored` to `known`.
+/// What the present Rollouts of a namespace take.
+#[derive(Default)]
+struct Taken<'known> {
+    bytes: usize,
+    entries: Vec<(&'known String, usize)>,
+}
+
+/// From `stored` to `known`, without those that stay out.
 fn changes<T: Clone>(
     known: &BTreeMap<String, T>,
     stored: &BTreeMap<String, T>,
+    stays_out: impl Fn(&String) -> bool,
     is_stored: impl Fn(&String, &T) -> bool,
 ) -> BTreeMap<String, Option<T>> {
     let written = known
         .iter()
-        .filter(|(uid, one)| !is_stored(uid, one))
+        .filter(|(uid, one)| !is_stored(uid, one) && !stays_out(uid))
         .map(|(uid, one)| (uid.clone(), Some(one.clone())));
     let removed = stored
         .keys()
-        .filter(|uid| !known.contains_key(*uid))
+        .filter(|uid| !known.contains_key(*uid) || stays_out(uid))
         .map(|uid| (uid.clone(), None));
     written.chain(removed).collect()
 }

@@ -293,6 +293,14 @@ impl Keeper {
         if changes.is_empty() {
             return true;
         }
+        let left_out = inventory.left_out().len();
+        if left_out > 0 {
+            tracing::warn!(
+                left_out,
+                "there are more Rollouts than {} has room for: the end of some that are deleted while no controller runs would not be told",
+                self.config_map()
+            );
+        }
         let written = match stored {
             Stored::At(version) => self.patch(version, &changes).await,
             Stored::Missing | Stored::Unread => self.make(&changes).await,

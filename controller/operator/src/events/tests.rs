@@ -68,6 +68,7 @@ fn actions_are_told_in_argos_words() {
             Action::AnnotateRollout {
                 revision: Some(2),
                 workload_generation: None,
+                replicas: None,
             },
             "RolloutUpdated",
             "Rollout updated to revision 2",

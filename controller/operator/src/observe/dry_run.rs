@@ -17,6 +17,10 @@ use crate::watch::{Projection as _, ReplicaSet};
 
 /// Unknown and repeated fields are errors: a misspelt pod field must not pass silently.
 const STRICT: &str = "&fieldValidation=Strict";
+/// What a throw-away name ends in.
+const THROW_AWAY: &str = "-dry-run";
+/// Names of objects have at most so many bytes.
+const LONGEST_NAME: usize = 253;
 
 /// Why there is no defaulted template.
 #[derive(Debug, Error)]
@@ -47,7 +51,11 @@ pub(super) enum DryRunError {
 /// The name under which the ReplicaSet `name` is created in a dry run: the name itself may be taken by the very
 /// ReplicaSet that the answer is compared with.
 pub(super) fn throw_away_name(name: &str) -> String {
-    format!("{name}-dry-run")
+    let room = LONGEST_NAME.saturating_sub(THROW_AWAY.len());
+    let beginning = name.get(..name.floor_char_boundary(room)).unwrap_or_default();
+    // Before a hyphen stands a letter or a digit.
+    let beginning = beginning.trim_end_matches(['-', '.']);
+    format!("{beginning}{THROW_AWAY}")
 }
 
 /// A ReplicaSet as the API server would store it.

@@ -152,21 +152,20 @@ async fn template_check(
     rollout: &Rollout,
     seen: &Neighbourhood,
 ) -> Result<TemplateCheck, ObserveError> {
-    match (&rollout.spec, &seen.overlaps_with) {
-        (Ok(spec), None) => {
-            let question = template::Question {
-                key,
-                rollout,
-                spec,
-                replica_sets: &seen.replica_sets,
-            };
-            template::check(context, question).await
-        }
-        // Nothing is decided on the template of a Rollout that can't be worked with.
-        _ => Ok(TemplateCheck::Unknown {
-            message: "not asked".to_owned(),
-        }),
+    if let (Ok(spec), None) = (&rollout.spec, &seen.overlaps_with) {
+        let question = template::Question {
+            key,
+            rollout,
+            spec,
+            replica_sets: &seen.replica_sets,
+        };
+        return template::check(context, question).await;
     }
+    // Nothing is decided on the template of a Rollout that can't be worked with, nor is it looked at again for an answer of before.
+    context.template_checks.forget(&rollout.uid);
+    Ok(TemplateCheck::Unknown {
+        message: "not asked".to_owned(),
+    })
 }
 
 /// The generation of a Rollout, if something new may begin with what is observed now: it was not dealt with yet, or only

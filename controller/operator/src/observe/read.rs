@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use kube::api::{Api, ApiResource, DynamicObject};
-use kube::{Client, Error};
+use kube::api::{Api, ApiResource, DynamicObject, GetParams};
+use kube::core::Request;
+use kube::{Client, Error, Resource as _};
 use kulta_core::spec::WorkloadKind;
 use serde_json::Value;
 use thiserror::Error;
@@ -11,7 +12,9 @@ use thiserror::Error;
 use crate::expectations::{Kind, Version};
 use crate::instance::Instance;
 use crate::key::ObjectKey;
-use crate::watch::{AnalysisRun, Caches, Experiment, Projection, ReplicaSet, Rollout, Service, workload};
+use crate::watch::{
+    AnalysisRun, Bounded, Caches, Experiment, Projection, ReplicaSet, Rollout, Service, workload,
+};
 
 /// The API server answers in milliseconds. Longer than this it is overloaded or out of reach.
 pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(10);
@@ -25,6 +28,9 @@ pub enum ReadError {
     /// It refused, or could not be reached.
     #[error("the API server could not be asked")]
     Request(#[from] Error),
+    /// Somebody has made the object so large that others would suffer.
+    #[error("{0} has so many parts that it can't be read: make it smaller, or delete it")]
+    TooLarge(ObjectKey),
 }
 
 /// The answer to a request, within the time limit.
@@ -40,7 +46,19 @@ pub(crate) async fn object<P: Projection>(
     client: &Client,
     key: &ObjectKey,
 ) -> Result<Option<DynamicObject>, ReadError> {
-    within_limit(api(client, key, &P::api_resource(key.group)).get_opt(&key.name)).await
+    let namespace = (!key.namespace.is_empty()).then_some(key.namespace.as_str());
+    let path = DynamicObject::url_path(&P::api_resource(key.group), namespace);
+    let built = Request::new(path).get(&key.name, &GetParams::default());
+    let request = client.request::<Bounded>(built.map_err(Error::BuildRequest)?);
+    let Bounded { object, is_whole } = match within_limit(request).await {
+        Err(ReadError::Request(Error::Api(status))) if status.is_not_found() => return Ok(None),
+        answer => answer?,
+    };
+    if !is_whole {
+        return Err(ReadError::TooLarge(key.clone()));
+    }
+    let object = serde_json::from_value(object).map_err(Error::SerdeError)?;
+    Ok(Some(object))
 }
 
 /// A workload as it is now; None when there is none.

@@ -160,6 +160,7 @@ pub(super) async fn check(context: &Context, question: Question<'_>) -> Result<T
         return Ok(TemplateCheck::Known);
     }
     if let Some(replica_set) = question.taken_over() {
+        checks.forget(&rollout.uid);
         let replica_set = replica_set.name.clone();
         return Ok(TemplateCheck::Equal { replica_set });
     }

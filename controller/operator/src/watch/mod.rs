@@ -5,6 +5,7 @@
 
 mod analysis_run;
 pub(crate) mod analysis_template;
+mod bounded;
 mod caches;
 mod endpoint_slice;
 mod experiment;
@@ -24,6 +25,7 @@ mod workloads;
 
 pub use analysis_run::AnalysisRun;
 pub use analysis_template::{AnalysisTemplate, ClusterAnalysisTemplate, TemplateSeen};
+pub(crate) use bounded::Bounded;
 pub use caches::{Caches, Table, Tables, ToDo};
 pub use endpoint_slice::{EndpointSlice, pod_prefix};
 pub use experiment::Experiment;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use thiserror::Error;
 
+use super::bounded::{Bounded, MOST_BYTES};
 use crate::key::ObjectKey;
 
 /// What is kept of the objects of one kind.
@@ -37,6 +38,18 @@ pub trait Projection: Debug + PartialEq + Send + Sync + Sized + 'static {
 #[error("can't be read: {reason}")]
 pub struct Undecodable {
     reason: Arc<str>,
+}
+
+impl Undecodable {
+    fn too_large() -> Self {
+        Self {
+            reason: format!(
+                "it has so many parts that it would take more than {} MiB of memory",
+                MOST_BYTES >> 20
+            )
+            .into(),
+        }
+    }
 }
 
 impl From<serde_json::Error> for Undecodable {
@@ -76,7 +89,7 @@ impl<P> Clone for Watched<P> {
 
 impl<'de, P: Projection> Deserialize<'de> for Watched<P> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let object = Value::deserialize(deserializer)?;
+        let Bounded { object, is_whole } = Bounded::deserialize(deserializer)?;
         let text = |field| object.pointer(field).and_then(Value::as_str).map(str::to_owned);
         let metadata = ObjectMeta {
             name: text("/metadata/name"),
@@ -84,10 +97,12 @@ impl<'de, P: Projection> Deserialize<'de> for Watched<P> {
             resource_version: text("/metadata/resourceVersion"),
             ..ObjectMeta::default()
         };
-        Ok(Self {
-            metadata,
-            projection: P::project(&object).map(Arc::new),
-        })
+        let projection = if is_whole {
+            P::project(&object).map(Arc::new)
+        } else {
+            Err(Undecodable::too_large())
+        };
+        Ok(Self { metadata, projection })
     }
 }
 
@@ -154,6 +169,17 @@ mod tests {
         let (key, projection) = object.into_parts(Group::Kulta);
         assert_eq!(key, ObjectKey::new("shop", "web"));
         assert_eq!(*projection.unwrap(), Sized { size: 3 });
+    }
+
+    #[test]
+    fn an_object_of_too_many_parts_is_read_as_broken_and_keeps_its_name() {
+        let parts = vec![json!({"": 0}); 200_000];
+        let (key, projection) =
+            watched(&json!({"metadata": {"namespace": "shop", "name": "web"}, "size": 3, "spec": parts}))
+                .into_parts(Group::Kulta);
+
+        assert_eq!(key, ObjectKey::new("shop", "web"));
+        assert!(projection.unwrap_err().to_string().contains("so many parts"));
     }
 
     #[test]

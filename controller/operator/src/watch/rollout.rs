@@ -131,6 +131,8 @@ impl Projection for Rollout {
                 revision: metadata.annotation(REVISION_ANNOTATION),
                 workload_generation: metadata.annotation(WORKLOAD_GENERATION_ANNOTATION),
                 origin: origin(&metadata.annotations),
+                // KULTA's own definitions have the default.
+                lacks_replicas: group == Group::Argo && spec.get("replicas").is_none(),
                 namespace: metadata.namespace,
                 name: metadata.name,
             },

@@ -282,6 +282,18 @@ fn an_amount_that_is_a_text_is_a_percentage_there() {
 }
 
 #[test]
+fn more_missing_pods_than_there_are_are_all_pods_there() {
+    let spec = canary(basic(), "maxUnavailable", json!("150%"));
+
+    let parsed = parse(Group::Argo, "shop", &spec).unwrap();
+
+    let Method::Basic { max_unavailable, .. } = parsed.method else {
+        panic!("{parsed:?}");
+    };
+    assert_eq!(max_unavailable, Amount::Percent(100));
+}
+
+#[test]
 fn what_means_nothing_without_traffic_routing_is_borne_as_there() {
     let borne = ["abortScaleDownDelaySeconds", "minPodsPerReplicaSet"];
     for field in borne {

@@ -81,6 +81,18 @@ async fn one_that_is_gone_is_left() {
     assert!(reconciled(vec![expect(READ, gone)]).await.is_none());
 }
 
+/// It was small when it was seen, and everybody else's analyses are worked on by the same process.
+#[tokio::test(start_paused = true)]
+async fn one_that_has_grown_beyond_all_bounds_is_left_until_it_is_smaller() {
+    let mut grown = run();
+    grown["spec"]["metrics"][0]["provider"]["plugin"]["prometheus"]["parts"] =
+        json!(vec![json!({"": 0}); 100_000]);
+
+    let again = reconciled(vec![expect(READ, Reply::With(200, grown))]).await;
+
+    assert!(again.is_some());
+}
+
 #[tokio::test]
 async fn one_that_is_complete_is_left_as_it_is() {
     let mut complete = run();

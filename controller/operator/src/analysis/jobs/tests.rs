@@ -47,7 +47,7 @@ fn delete(number: u32) -> String {
 }
 
 fn pods(number: u32) -> String {
-    format!("{PODS}{}", name(number))
+    format!("{PODS}{}&limit=10", name(number))
 }
 
 fn job(conditions: &Value) -> Reply {

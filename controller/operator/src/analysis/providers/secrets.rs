@@ -1,6 +1,7 @@
 //! The texts of Secrets in one call of a plugin: put into its queries, and taken out of what comes back.
 
 use std::borrow::Cow;
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 
@@ -56,13 +57,7 @@ impl SecretTexts {
     #[must_use]
     pub fn put_into(&self, configuration: &Value) -> Value {
         match configuration {
-            Value::String(text) => {
-                let mut filled = text.clone();
-                for (stand_in, secret) in self.texts.iter() {
-                    filled = filled.replace(stand_in, secret);
-                }
-                Value::String(filled)
-            }
+            Value::String(text) => Value::String(put_in(text, &self.texts)),
             Value::Array(entries) => entries.iter().map(|entry| self.put_into(entry)).collect(),
             Value::Object(fields) => {
                 let filled = fields
@@ -98,32 +93,12 @@ impl SecretTexts {
         text: &str,
         written: impl Fn(&str) -> Cow<'_, str>,
     ) -> Result<String, RequestError> {
-        let mut filled = String::with_capacity(text.len());
-        let mut rest = text;
-        while let Some((before, begun)) = rest
-            .find(STAND_IN_BEGINS)
-            .and_then(|at| rest.split_at_checked(at))
-        {
-            filled.push_str(before);
-            let known = self
-                .texts
-                .iter()
-                .find(|(stand_in, _)| begun.starts_with(stand_in));
-            let taken = match known {
-                Some((stand_in, secret)) => {
-                    filled.push_str(&written(secret));
-                    stand_in.len()
-                }
-                None if is_stand_in(begun) => return Err(RequestError::Denied(OF_ANOTHER_CALL.to_owned())),
-                None => {
-                    filled.push_str(STAND_IN_BEGINS);
-                    STAND_IN_BEGINS.len()
-                }
-            };
-            rest = begun.get(taken..).unwrap_or_default();
-        }
-        filled.push_str(rest);
-        Ok(filled)
+        replaced(text, &self.texts, written, |begun| {
+            if is_stand_in(begun) {
+                return Err(RequestError::Denied(OF_ANOTHER_CALL.to_owned()));
+            }
+            Ok(())
+        })
     }
 
     /// An answer without the texts, should a provider have sent them back.
@@ -148,6 +123,45 @@ impl SecretTexts {
         }
         Ok(answer)
     }
+}
+
+/// `text` with these texts, each in the place of what stands for it.
+pub(super) fn put_in(text: &str, texts: &[(String, String)]) -> String {
+    let known_only = |_: &str| Ok::<_, Infallible>(());
+    match replaced(text, texts, |secret| Cow::Borrowed(secret), known_only) {
+        Ok(filled) => filled,
+        Err(never) => match never {},
+    }
+}
+
+/// `text` with these texts, each as `written` has it, in the place of what stands for it; `unknown` judges what only begins like
+/// that. In one pass: no text is read as what stands for another one, which could make gigabytes of a few.
+fn replaced<E>(
+    text: &str,
+    texts: &[(String, String)],
+    written: impl Fn(&str) -> Cow<'_, str>,
+    unknown: impl Fn(&str) -> Result<(), E>,
+) -> Result<String, E> {
+    let mut filled = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, begun)) = rest
+        .find(STAND_IN_BEGINS)
+        .and_then(|at| rest.split_at_checked(at))
+    {
+        filled.push_str(before);
+        let known = texts.iter().find(|(stand_in, _)| begun.starts_with(stand_in));
+        let taken = if let Some((stand_in, secret)) = known {
+            filled.push_str(&written(secret));
+            stand_in.len()
+        } else {
+            unknown(begun)?;
+            filled.push_str(STAND_IN_BEGINS);
+            STAND_IN_BEGINS.len()
+        };
+        rest = begun.get(taken..).unwrap_or_default();
+    }
+    filled.push_str(rest);
+    Ok(filled)
 }
 
 /// Whether a text begins with what could stand for a text of a Secret.

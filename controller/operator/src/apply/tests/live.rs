@@ -1,5 +1,6 @@
 //! Actions that read the live objects before they write: creation, adoption, a new number for an old ReplicaSet.
 
+use kulta_core::observed::FailureKind;
 use kulta_core::revision::TemplateDigest;
 use serde_json::{Value, json};
 

@@ -49,6 +49,30 @@ fn what_is_there_is_stored_once() {
 }
 
 #[test]
+fn a_namespace_that_fills_what_can_be_stored_keeps_nobody_else_out() {
+    let mut inventory = Inventory::default();
+    let loud = (0..4_000).map(|number| {
+        let name = format!("{number:04}{}", "w".repeat(249));
+        (format!("{UID}-{number}"), ObjectKey::new("loud", &name))
+    });
+    let mut all: BTreeMap<_, _> = loud.collect();
+    all.insert(UID.to_owned(), web());
+
+    inventory.compare(nobody(), &all, time(1));
+
+    let changes = inventory.changes();
+    let data = changes.data();
+    let bytes: usize = data
+        .iter()
+        .map(|(uid, text)| uid.len() + text.as_ref().unwrap().len())
+        .sum();
+    assert!((MOST_BYTES - 50_000..MOST_BYTES).contains(&bytes), "{bytes}");
+    assert_eq!(data[UID].as_deref(), Some("shop/web"));
+    inventory.stored(changes);
+    assert!(inventory.changes().is_empty());
+}
+
+#[test]
 fn one_that_went_while_nobody_watched_is_found_gone_once() {
     let mut inventory = Inventory::default();
     inventory.recall(stored(&[UID]).stored, BTreeMap::new());

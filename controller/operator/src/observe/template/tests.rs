@@ -391,6 +391,35 @@ async fn the_waits_after_refusals_grow() {
     assert_eq!(ended.outcome, [ASK_AGAIN_FIRST, ASK_AGAIN_FIRST * 2]);
 }
 
+/// Or it would be looked at again and again for the time at which it was to be.
+#[tokio::test]
+async fn an_answer_is_forgotten_when_the_template_is_not_asked_about_any_more() {
+    let refused = Reply::failure(403, "Forbidden", "exceeded quota", &[]);
+    let ended = scenario(vec![live(), expect(DRY_RUN, refused)], async |context| {
+        with_web(context);
+        checked(context).await.unwrap();
+        let mut spoilt = samples::rollout("web");
+        spoilt["spec"]["strategy"]["canary"]["steps"] = json!([{"setWeight": 200}]);
+        put::<Rollout>(&context.caches, &spoilt);
+        let before = context.template_checks.ask_again_at("uid-web").is_some();
+        checked(context).await.unwrap();
+        (before, context.template_checks.ask_again_at("uid-web"))
+    })
+    .await;
+
+    assert_eq!(ended.outcome, (true, None));
+}
+
+#[test]
+fn the_throw_away_name_of_the_longest_name_is_a_name() {
+    let longest = format!("{}-.{}", "w".repeat(243), "x".repeat(8));
+
+    let name = dry_run::throw_away_name(&longest);
+
+    assert_eq!(name, format!("{}-dry-run", "w".repeat(243)));
+    assert_eq!(dry_run::throw_away_name("web-abc"), "web-abc-dry-run");
+}
+
 #[tokio::test]
 async fn a_template_that_the_cache_does_not_show_yet_is_not_decided_on() {
     let mut changed = samples::rollout("web");

@@ -167,6 +167,27 @@ fn a_template_that_a_template_names_concerns_the_rollouts_that_name_that() {
     }
 }
 
+/// Each is visited once, and others wait meanwhile.
+#[test]
+fn a_template_that_thousands_name_concerns_their_rollouts() {
+    let caches = judged();
+    let naming = |name: &str, named: &[&str]| {
+        let mut template = samples::analysis_template(name);
+        let named = named.iter().map(|name| json!({"templateName": name}));
+        template["spec"]["templates"] = named.collect();
+        template
+    };
+    for number in 0..5_000 {
+        put::<AnalysisTemplate>(&caches, &naming(&format!("spoke-{number}"), &["hub"]));
+    }
+    put::<AnalysisTemplate>(&caches, &naming("errors", &["spoke-7", "spoke-8", "errors"]));
+
+    assert_eq!(
+        put::<AnalysisTemplate>(&caches, &naming("hub", &["errors"])),
+        ["web"]
+    );
+}
+
 #[test]
 fn endpoints_concern_the_rollouts_that_name_their_service() {
     let caches = caches();
