@@ -7,21 +7,23 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context, Result, bail, ensure};
-use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
-use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::api::PostParams;
 use kube::{Api, Client, Config};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
-use crate::install::{ARGO_LEASE_NAMESPACE, Installation, kulta};
+use crate::install::{ARGO_LEASE_NAMESPACE, Installation};
 use crate::settings::{StageSettings, limits};
 use crate::stage;
 use crate::wire::Wire;
+
+mod pod;
+
+use pod::{environment, own_kubeconfig, token};
 
 /// How long a parent of a route may stay silent: many times what the gateway takes even on a busy machine, and short
 /// enough for scenarios to wait for its end.
@@ -401,26 +403,6 @@ fn last_words(log: &Path) -> String {
     lines.get(from..).unwrap_or_default().join("\n")
 }
 
-/// The environment of the controller's pod, as far as it does not depend on the pod.
-async fn environment(client: &Client) -> Result<Vec<(String, String)>> {
-    let deployments: Api<Deployment> = Api::namespaced(client.clone(), kulta::NAMESPACE);
-    let template = deployments
-        .get(kulta::DEPLOYMENT)
-        .await?
-        .spec
-        .map(|spec| spec.template);
-    let pod = template
-        .and_then(|template| template.spec)
-        .context("a Deployment without pods")?;
-    let variables = pod
-        .containers
-        .into_iter()
-        .flat_map(|container| container.env.unwrap_or_default());
-    Ok(variables
-        .filter_map(|variable| Some((variable.name, variable.value?)))
-        .collect())
-}
-
 /// The namespace that Argo Rollouts would be in.
 pub(crate) async fn make_argo_namespace(client: &Client) -> Result<()> {
     let namespaces: Api<Namespace> = Api::all(client.clone());
@@ -429,21 +411,6 @@ pub(crate) async fn make_argo_namespace(client: &Client) -> Result<()> {
         namespaces.create(&PostParams::default(), &namespace).await?;
     }
     Ok(())
-}
-
-async fn token(client: &Client) -> Result<String> {
-    let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), kulta::NAMESPACE);
-    let request = TokenRequest {
-        spec: TokenRequestSpec {
-            expiration_seconds: Some(limits::TOKEN_SECONDS),
-            ..TokenRequestSpec::default()
-        },
-        ..TokenRequest::default()
-    };
-    let issued = accounts
-        .create_token_request(kulta::SERVICE_ACCOUNT, &PostParams::default(), &request)
-        .await?;
-    Ok(issued.status.context("no token was issued")?.token)
 }
 
 /// The kubeconfig of the controller's service account, where it runs as a process.
@@ -458,70 +425,5 @@ pub fn plugin_directory(settings: &StageSettings) -> PathBuf {
     settings.work.join("plugins")
 }
 
-/// The administrator's kubeconfig with a token in place of its user, and in the namespace of the controller's pod.
-fn own_kubeconfig(administrator: &str, token: &str) -> Result<Value> {
-    let kubeconfig = kube::config::Kubeconfig::from_yaml(administrator)?;
-    let context = kubeconfig
-        .current_context
-        .clone()
-        .context("the kubeconfig has no current context")?;
-    let mut own = serde_json::to_value(kubeconfig)?;
-    let contexts = own.get("contexts").and_then(Value::as_array);
-    let current = contexts
-        .into_iter()
-        .flatten()
-        .find(|entry| entry.get("name") == Some(&json!(context)));
-    let user = current.and_then(|entry| entry.pointer("/context/user")).cloned();
-    let user = user.context("the current context has no user")?;
-    let contexts = own.get_mut("contexts").and_then(Value::as_array_mut);
-    for entry in contexts.into_iter().flatten() {
-        let context = entry.get_mut("context").and_then(Value::as_object_mut);
-        context.map(|context| context.insert("namespace".to_owned(), json!(kulta::NAMESPACE)));
-    }
-    if let Some(fields) = own.as_object_mut() {
-        fields.insert(
-            "users".to_owned(),
-            json!([{ "name": user, "user": { "token": token } }]),
-        );
-    }
-    Ok(own)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ORDINARY: &str = r#"{"level":"INFO","message":"decided","name":"shop"}"#;
-
-    #[test]
-    fn a_panic_is_found_in_rusts_own_words() {
-        let log = format!("{ORDINARY}\nthread 'main' (7) panicked at src/main.rs:1:1:\n{ORDINARY}");
-        assert_eq!(
-            panic_in(&log),
-            Some("thread 'main' (7) panicked at src/main.rs:1:1:")
-        );
-    }
-
-    #[test]
-    fn a_reconcile_that_ended_early_is_found() {
-        let line = r#"{"level":"ERROR","message":"reconcile ended early","rollout":"e2e-1/shop"}"#;
-        assert_eq!(panic_in(&format!("{ORDINARY}\n{line}")), Some(line));
-    }
-
-    #[test]
-    fn what_a_plugin_says_of_its_own_panic_is_none_of_the_controller() {
-        let line = r#"{"message":"panicked at src/lib.rs:7:9","target":"kulta_plugin_host::logbook"}"#;
-        assert_eq!(panic_in(line), None);
-    }
-
-    #[test]
-    fn what_the_controller_tells_of_a_plugins_panic_is_none_of_its_own() {
-        let line = r#"{"level":"INFO","message":"measured, or asked","words":"panicked at src/lib.rs:7:9"}"#;
-        assert_eq!(panic_in(line), None);
-    }
-
-    #[test]
-    fn an_ordinary_log_has_no_panic() {
-        assert_eq!(panic_in(ORDINARY), None);
-    }
-}
+mod tests;

@@ -48,8 +48,10 @@ fn write(stage: &Stage) -> Result<PathBuf> {
     let container = "/spec/template/spec/containers/0";
     let from_map = json!([{ "configMapRef": { "name": "settings" } }]);
     let rollout = with(&app.rollout(), &format!("{container}/envFrom"), from_map);
+    let templates = json!({"templates": [{"templateName": "errors"}]});
+    let rollout = with(&rollout, "/spec/strategy/canary/analysis", templates);
     let mut manifests = app.services();
-    manifests.extend([app.route(stage), rollout]);
+    manifests.extend([app.route(stage), template(), rollout]);
     let mut resources = Vec::new();
     for (index, manifest) in manifests.iter().enumerate() {
         let file = format!("{index}.json");
@@ -61,6 +63,17 @@ fn write(stage: &Stage) -> Result<PathBuf> {
         &kustomization(stage, &app.rollout(), &resources)?,
     )?;
     Ok(folder)
+}
+
+/// Without it the Rollout is refused.
+fn template() -> Value {
+    let errors = json!({"errorRate": {"bad": "vector(0)", "total": "vector(1)", "limit": 0.01}});
+    json!({
+        "apiVersion": "kulta.io/v1alpha1",
+        "kind": "AnalysisTemplate",
+        "metadata": {"name": "errors"},
+        "spec": {"metrics": [{"name": "errors", "provider": {"plugin": {"prometheus": errors}}}]},
+    })
 }
 
 fn kustomization(stage: &Stage, rollout: &Value, resources: &[String]) -> Result<Value> {
