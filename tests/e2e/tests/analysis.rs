@@ -1,8 +1,9 @@
 //! Is a new version judged by what a real Prometheus has measured of it?
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::apps::v1::ReplicaSet;
-use kube::api::ListParams;
+use kube::api::{DynamicObject, ListParams};
+use kulta_api::Group;
 use kulta_core::history::{Cause, FactKind};
 use kulta_e2e::app::{ERROR_RATE_VARIABLE, LATENCY_VARIABLE, step};
 use kulta_e2e::{App, Stage, Version};
@@ -131,4 +132,34 @@ pub(crate) async fn analysis_by_an_unknown_plugin_waits_and_names_those_there_ar
         })
         .await?;
     live.is_served_by("v1").await
+}
+
+/// A few hundred kilobytes could take all of the controller's memory, on which all others' rollouts hang.
+pub(crate) async fn analysis_that_its_arguments_make_too_long_ends_with_a_reason(
+    stage: &Stage,
+) -> Result<()> {
+    let resource = kulta_api::analysis::api_resource(Group::Kulta);
+    let query = "{{args.part}}".repeat(20_000);
+    let manifest = json!({
+        "apiVersion": resource.api_version,
+        "kind": resource.kind,
+        "metadata": {"name": "long"},
+        "spec": {
+            "args": [{"name": "part", "value": "x".repeat(500_000)}],
+            "metrics": [{"name": "up", "provider": {"plugin": {"prometheus": {"query": query}}}}],
+        },
+    });
+    stage.create(&manifest).await?;
+
+    let runs = stage.dynamic_api(&resource);
+    let has_ended =
+        |run: Option<&DynamicObject>| run.is_some_and(|run| run.data["status"]["phase"] == "Error");
+    let run = stage
+        .wait_for(runs, "long", "to come to an error", has_ended)
+        .await?;
+
+    let run = run.context("the analysis is gone")?;
+    let told = run.data["status"]["message"].to_string();
+    ensure!(told.contains("is longer than 8 MiB"), "{told}");
+    Ok(())
 }

@@ -89,6 +89,7 @@ fn scenarios() -> Vec<Scenario> {
         scenario!(argo::field_that_kulta_does_not_have_is_refused_by_name),
         scenario!(alerts::each_alert_fires_when_it_should),
         scenario!(analysis::analysis_by_an_unknown_plugin_waits_and_names_those_there_are),
+        scenario!(analysis::analysis_that_its_arguments_make_too_long_ends_with_a_reason),
         scenario!(providers::answer_of_a_server_promotes_a_version_or_takes_it_back),
         scenario!(providers::server_that_is_not_allowed_is_refused_before_anything_begins),
         scenario!(providers::job_waits_for_its_right_and_then_promotes_a_version_or_takes_it_back),
