@@ -127,10 +127,10 @@ pub(crate) fn heed(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revisions<'_>
     let held = draft.status.is_held_by_analysis();
     if !held && take_doubts(&mut draft.status.analyses) {
         draft.status.analyses.attempt += 1;
-        forget_mark(&mut draft.status, spec);
     } else {
         pause_in_doubt(draft);
     }
+    forget_mark(draft);
 }
 
 /// Takes up what the analyses have found, as far as it speaks against the new version: then it is aborted.
@@ -208,12 +208,21 @@ fn take_doubts(analyses: &mut Analyses) -> bool {
     doubt
 }
 
-/// The mark that the controller has paused goes with the pause in doubt, or the next pause would seem to be over. A pause step that
-/// was under way beside it is over: the user has taken both away.
-fn forget_mark(status: &mut Status, spec: &Spec) {
-    let step = status.current_step_index.and_then(|index| spec.step(index));
-    if status.pause_conditions.is_empty() && !matches!(step, Some(Step::Pause(_))) {
-        status.controller_pause = false;
+/// Whether the analysis of the step under way is in doubt.
+fn marks_step(status: &Status) -> bool {
+    let step = status.analyses.step.as_ref();
+    step.is_some_and(|step| step.paused && step.judge == Judge::AnalysisRun)
+}
+
+/// The mark that the controller has paused goes with the doubt that it is for, whatever has become of that (somebody has resumed, or
+/// skipped the step, or changed it): or the next pause would seem to be over before it has begun.
+fn forget_mark(draft: &mut Draft<'_>) {
+    let pauses = [PauseReason::CanaryPauseStep, PauseReason::BlueGreenPause];
+    let is_paused = pauses
+        .into_iter()
+        .any(|reason| draft.status.pause_for(reason).is_some());
+    if marks_step(&draft.observed.status) && !marks_step(&draft.status) && !is_paused {
+        draft.status.controller_pause = false;
     }
 }
 
@@ -236,8 +245,9 @@ fn pause_in_doubt(draft: &mut Draft<'_>) {
         status
             .pause_conditions
             .push(PauseCondition { reason, start_time });
-        // By it tools tell a step to be passed over from one to be resumed.
-        status.controller_pause = true;
+        // By it tools tell a step to be passed over from one to be resumed. Of any other doubt it would only seem to end a pause that
+        // is still to come.
+        status.controller_pause |= marks_step(status);
     }
 }
 

@@ -38,7 +38,9 @@ pub(crate) fn reconcile(draft: &mut Draft<'_>, spec: &Spec, revisions: &Revision
     }
     drain_others(draft, spec, revisions, bounds);
     let reached = |replica_set: Option<&ReplicaSetView>, pods: u32| size(replica_set) == pods;
-    let counts = reached(revisions.current, target.canary)
+    // What waits for its analysis has not come to what its step asks for, however few pods it has.
+    let counts = !analyses::is_missing(draft, spec)
+        && reached(revisions.current, target.canary)
         && revisions.current_available() >= spec.enough(target.canary)
         && reached(revisions.stable, target.stable)
         && revisions

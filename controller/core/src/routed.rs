@@ -60,17 +60,18 @@ pub(crate) fn reconcile(
     drain_others(draft, spec, canary, revisions, view.split, verified);
     let empty = spec.replicas == 0;
     // A canary without pods is given no traffic whatever the step says, and its step is done without.
-    let asked = if sizes.canary == 0 {
+    let asked = if sizes.kept == 0 {
         Weight::ZERO
     } else {
         // What is held is not what the step wants.
         weight::asked(&draft.status, spec)
     };
     Reached {
-        counts: sizes.reached(spec, revisions, canary),
+        // What is held has not come to what its step asks for, however few pods it has.
+        counts: sizes.reached(spec, revisions, canary) && !is_held(draft, spec),
         weight: weight == Some(asked) && verified || empty,
         // A canary without pods is sent nothing: its rules come with its first pods.
-        rules: rules_complete && verified || sizes.canary == 0 || empty,
+        rules: rules_complete && verified || sizes.kept == 0 || empty,
         full: weight == Some(Weight::FULL) && verified || empty,
         available: revisions.current_available() >= spec.enough(spec.replicas),
     }
@@ -252,7 +253,7 @@ fn point_services(
     // revision that has pods: the stable one where the current one is to have none, or has none yet while the one
     // before it is about to go. With no pods wanted at all it is left where it is: nothing answers anywhere.
     let current_selected = canary.selects.as_deref() == Some(revisions.current_hash.as_str());
-    let none_for_current = sizes.canary == 0 || revisions.current_available() == 0 && !current_selected;
+    let none_for_current = sizes.kept == 0 || revisions.current_available() == 0 && !current_selected;
     let empty = none_for_current && spec.replicas > 0;
     let target = if draft.status.abort || revisions.stable_is_current() || empty {
         revisions.stable

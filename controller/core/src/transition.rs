@@ -195,6 +195,8 @@ fn skipped_steps(facts: &mut Facts<'_>, old: &Status, new: &Status) {
 
 fn analyses_of(facts: &mut Facts<'_>, old: &Status, new: &Status) {
     let observed = facts.observed;
+    // Told with the pause that it is.
+    let is_told = ends_pause(old, new);
     let (old, new) = (&old.analyses, &new.analyses);
     let pairs = [
         (&old.background, &new.background),
@@ -205,7 +207,9 @@ fn analyses_of(facts: &mut Facts<'_>, old: &Status, new: &Status) {
     ];
     for (before, after) in pairs {
         let doubted = before.as_ref().filter(|before| before.paused);
-        if doubted.is_some_and(|doubted| after.as_ref().is_some_and(|after| after.name != doubted.name)) {
+        let is_taken_up =
+            doubted.is_some_and(|doubted| after.as_ref().is_some_and(|after| after.name != doubted.name));
+        if is_taken_up && !is_told {
             facts.push(FactKind::Resumed, Cause::User);
         }
         let same = |one: &AnalysisReference, other: &AnalysisReference| one.name == other.name;
@@ -312,7 +316,7 @@ fn pauses(facts: &mut Facts<'_>, old: &Status, new: &Status) {
     {
         fact.message = format!("{:?}", pause.reason);
     }
-    if old.controller_pause && !new.controller_pause {
+    if ends_pause(old, new) {
         let cause = if old.pause_conditions.is_empty() {
             Cause::User
         } else {
@@ -320,6 +324,10 @@ fn pauses(facts: &mut Facts<'_>, old: &Status, new: &Status) {
         };
         facts.push(FactKind::Resumed, cause);
     }
+}
+
+fn ends_pause(old: &Status, new: &Status) -> bool {
+    old.controller_pause && !new.controller_pause
 }
 
 fn promotion(facts: &mut Facts<'_>, old: &Status, new: &Status) {

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use parking_lot::Mutex;
-use tokio::time::Instant;
 
 use crate::key::ObjectKey;
 
@@ -49,15 +48,7 @@ impl Retry {
 pub struct Backoffs {
     random: RandomState,
     /// Each reason has its own: a lagging cache between two errors must not begin the waits of errors anew.
-    running: Mutex<HashMap<ObjectKey, BTreeMap<Retry, Running>>>,
-}
-
-/// The waits of an object for one reason.
-#[derive(Debug)]
-struct Running {
-    delays: ExponentialBackoff,
-    /// When the one that began last is over.
-    due: Instant,
+    running: Mutex<HashMap<ObjectKey, BTreeMap<Retry, ExponentialBackoff>>>,
 }
 
 impl Backoffs {
@@ -65,32 +56,21 @@ impl Backoffs {
     pub fn next(&self, key: &ObjectKey, retry: Retry) -> Duration {
         let (first, longest) = retry.delays();
         let mut running = self.running.lock();
-        let now = Instant::now();
-        let running = running
+        let delays = running
             .entry(key.clone())
             .or_default()
             .entry(retry)
-            .or_insert_with(|| Running {
-                delays: ExponentialBuilder::new()
+            .or_insert_with(|| {
+                ExponentialBuilder::new()
                     .with_min_delay(first)
                     .with_max_delay(longest)
                     .with_jitter()
                     .with_jitter_seed(self.random.hash_one(key))
                     .without_max_times()
-                    .build(),
-                due: now,
+                    .build()
             });
         // The jitter is added on top of the longest delay.
-        let delay = running.delays.next().unwrap_or(longest).min(longest);
-        running.due = now + delay;
-        delay
-    }
-
-    /// Whether `key`, with which something has failed, is tried again sooner than it was to be: something about it was seen.
-    pub fn is_early(&self, key: &ObjectKey) -> bool {
-        let running = self.running.lock();
-        let failed = running.get(key).and_then(|reasons| reasons.get(&Retry::Error));
-        failed.is_some_and(|failed| Instant::now() < failed.due)
+        delays.next().unwrap_or(longest).min(longest)
     }
 
     /// `key` succeeded, or is gone.
@@ -142,18 +122,6 @@ mod tests {
         backoffs.reset(&key());
 
         assert!(within(backoffs.next(&key(), Retry::Error), FIRST_DELAY));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_has_failed_is_early_until_its_wait_is_over() {
-        let backoffs = Backoffs::default();
-        assert!(!backoffs.is_early(&key()));
-        let delay = backoffs.next(&key(), Retry::Error);
-        assert!(backoffs.is_early(&key()));
-
-        tokio::time::advance(delay).await;
-
-        assert!(!backoffs.is_early(&key()));
     }
 
     #[test]

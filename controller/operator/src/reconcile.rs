@@ -26,12 +26,37 @@ use crate::telemetry;
 /// Every Rollout is looked at this often, whatever the watches say: the safety net.
 const RESYNC_EVERY: Duration = Duration::from_mins(15);
 
+/// A failure that holds a rollout up is told no more often.
+const TELL_EVERY: Duration = Duration::from_secs(10);
+
 /// Reconciles Rollouts.
 pub struct Reconciler {
     context: Context,
     backoffs: Backoffs,
+    told: Told,
     /// UIDs of the Rollouts seen, to forget what is kept of them when they are gone.
     uids: Mutex<HashMap<ObjectKey, String>>,
+}
+
+/// When failures were told last.
+#[derive(Debug, Default)]
+struct Told(Mutex<HashMap<ObjectKey, Instant>>);
+
+impl Told {
+    /// Whether the failure of `key` may be told now: then it counts as told.
+    fn may_tell(&self, key: &ObjectKey) -> bool {
+        let now = Instant::now();
+        let mut told = self.0.lock();
+        if told.get(key).is_some_and(|last| now < *last + TELL_EVERY) {
+            return false;
+        }
+        told.insert(key.clone(), now);
+        true
+    }
+
+    fn forget(&self, key: &ObjectKey) {
+        self.0.lock().remove(key);
+    }
 }
 
 /// The step that failed.
@@ -100,6 +125,7 @@ impl Reconciler {
         Self {
             context,
             backoffs: Backoffs::default(),
+            told: Told::default(),
             uids: Mutex::default(),
         }
     }
@@ -146,7 +172,7 @@ impl Reconciler {
             Err(error) => {
                 let failure = error.failure();
                 let is_done = failure.as_ref().is_some_and(|failure| !failure.kind.holds_up());
-                if let Some(failure) = failure.filter(|_| !self.is_told(key, &sighting)) {
+                if let Some(failure) = failure.filter(|failure| self.tells(key, &sighting, failure)) {
                     self.report_failure(sighting, failure, now).await?;
                 }
                 // What could not be tidied up, or restarted, holds nothing else up.
@@ -159,17 +185,22 @@ impl Reconciler {
         release(context, key).await?;
         if again.is_none() {
             self.backoffs.reset(key);
+            self.told.forget(key);
         }
         let next = self.next(&uid, plan.wake_at);
         Ok(Some(again.map_or(next, |again| next.min(again))))
     }
 
-    /// Whether the status tells already that this does not succeed. The words of one failure may be others each time (a port, the
-    /// number of a request), and what is written is seen, and would be tried again at once: no more is told before it is due.
-    fn is_told(&self, key: &ObjectKey, sighting: &Sighting) -> bool {
+    /// Whether a failure is to be told now. One that holds the rollout up is told so often only: its words may be others each time (a
+    /// port, the number of a request), and what is written is seen, and would be tried again at once. With any other failure the rest of
+    /// the status goes on.
+    fn tells(&self, key: &ObjectKey, sighting: &Sighting, failure: &ApplyFailure) -> bool {
         let observed = &sighting.observed;
-        observed.status.observed_generation == Some(observed.rollout.generation)
-            && self.backoffs.is_early(key)
+        let is_new = observed.status.observed_generation != Some(observed.rollout.generation);
+        if is_new || !failure.kind.holds_up() {
+            return true;
+        }
+        self.told.may_tell(key)
     }
 
     /// Reports a plan that could not be carried out to its end: the status alone, as decided with the failure in view, at
@@ -222,6 +253,7 @@ impl Reconciler {
 
     fn forget(&self, key: &ObjectKey) {
         self.backoffs.reset(key);
+        self.told.forget(key);
         self.context.expectations.forget(key);
         self.context.plugin_checks.forget(key);
         self.context.outbox.missed();
@@ -243,4 +275,23 @@ impl Reconciler {
 /// How long it is until `time`; nothing when it has passed.
 pub(crate) fn until(time: Timestamp) -> Duration {
     Duration::try_from(time.duration_since(Timestamp::now())).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_is_told_at_once_and_then_so_often_only() {
+        let (told, key) = (Told::default(), ObjectKey::new("shop", "web"));
+        assert!(told.may_tell(&key));
+        assert!(!told.may_tell(&key));
+        assert!(told.may_tell(&ObjectKey::new("shop", "api")));
+
+        tokio::time::advance(TELL_EVERY).await;
+
+        assert!(told.may_tell(&key));
+        told.forget(&key);
+        assert!(told.may_tell(&key));
+    }
 }

@@ -56,8 +56,8 @@ impl Redaction {
             .unwrap_or_default()
     }
 
-    /// The beginning of `text` without them: somewhat more than `bytes` bytes of it or, where they are in it, what is left of these.
-    /// What it costs does not grow with the rest.
+    /// The beginning of `text` without them: somewhat more than `bytes` bytes of it or, where several long ones are in it, what is left
+    /// of these. What it costs does not grow with the rest.
     pub(crate) fn hide_beginning(&self, text: &str, bytes: usize) -> String {
         let mut hidden = self.hide(self.enough_of(text, bytes)).into_owned();
         let may_be_cut = text.len().saturating_add(LONGEST_CHARACTER) > self.enough(bytes);
@@ -65,14 +65,18 @@ impl Redaction {
             // The first part of one may stand at the end, and be twice as long by what was taken out of it.
             let sure = hidden.len().saturating_sub(self.longest().saturating_mul(2));
             hidden.truncate(hidden.floor_char_boundary(sure));
+            if hidden.is_empty() {
+                HIDDEN.clone_into(&mut hidden);
+            }
         }
         hidden
     }
 
+    /// Two of the longest may go out of the middle, and one from the end.
     fn enough(&self, bytes: usize) -> usize {
         let more = self
             .longest()
-            .saturating_mul(2)
+            .saturating_mul(4)
             .saturating_add(2 * LONGEST_CHARACTER);
         bytes.saturating_add(more)
     }
@@ -204,15 +208,23 @@ mod tests {
         let long = "0123456789".repeat(30);
         let redaction = Redaction::of([long.clone(), "0123".to_owned()]);
 
-        for before in 0..700 {
-            let text = format!("{}{long}{}", "x".repeat(before), "y".repeat(2000));
+        for before in 0..1_400 {
+            let text = format!("{}{long}{}", "x".repeat(before), "y".repeat(3000));
             let kept = redaction.enough_of(&text, 64);
             let hidden = redaction.hide_beginning(kept, 64);
             let head: String = hidden.chars().take(64).collect();
             assert!(!head.contains("45"), "{before}: {head}");
             assert_eq!(hidden, redaction.hide_beginning(&text, 64));
         }
-        let plain = "z".repeat(1000);
+        let talks = format!("{}{long}{}", "x".repeat(100), "y".repeat(3000));
+        let told = redaction.hide_beginning(redaction.enough_of(&talks, 512), 512);
+        assert!(
+            told.starts_with(&format!("{}(hidden)yyy", "x".repeat(100))) && told.len() >= 512,
+            "{told}"
+        );
+        let nothing_else = redaction.hide_beginning(&long.repeat(100), 64);
+        assert!(nothing_else.starts_with("(hidden)"), "{nothing_else}");
+        let plain = "z".repeat(2000);
         assert!(redaction.hide_beginning(&plain, 64).len() > 64);
         assert_eq!(redaction.hide_beginning("short 0123", 64), "short (hidden)");
     }

@@ -178,7 +178,11 @@ fn metrics(
             retention: raw.measurement_retention.as_deref().unwrap_or_default(),
             all_named: true,
         };
-        rules.apply("spec", &mut meanings.iter_mut().collect::<Vec<_>>(), problems);
+        let names = meanings.iter().map(|measured| measured.metric.name.as_str());
+        match rules::too_many(rules.patterns(), names) {
+            Some(message) => problems.push(Problem::new("spec.metrics", message)),
+            None => rules.apply("spec", &mut meanings.iter_mut().collect::<Vec<_>>(), problems),
+        }
     }
     meanings
 }

@@ -24,7 +24,7 @@ pub struct Prometheus {
     pub address: Option<String>,
     /// `PromQL` for one instant.
     pub query: String,
-    /// Seconds, at most 5.
+    /// Seconds; 5 if more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<i64>,
     /// Known so that it can be refused with a reason; no part of the schema.

@@ -145,6 +145,12 @@ pub(super) fn resolve(
     check_count("args", args.len(), path, &mut problems);
     check_count("dryRun", dry_run.len(), path, &mut problems);
     check_count("measurementRetention", retention.len(), path, &mut problems);
+    let names = planned
+        .iter()
+        .map(|planned| planned.measured.metric.name.as_str());
+    if let Some(message) = rules::too_many(rules::patterns(&dry_run, &retention), names) {
+        problems.push(Problem::new(format!("{path}.metrics"), message));
+    }
     // Their patterns are compiled: no more of them than an analysis may have.
     if problems.is_empty() {
         let all_named = metrics.iter().all(|metric| !values.is_open(&metric.name));

@@ -13,9 +13,11 @@ const MAX_PATTERN_BYTES: usize = 128 * 1024;
 
 /// A pattern that is written longer than this, in bytes, is none either: so long are the names that it is about.
 const LONGEST_PATTERN: usize = NAME_BYTES;
-/// All rules together look at no more bytes of names than this. A pattern may take microseconds for each, and everybody else waits:
-/// a hundred metrics whose names are as long as a word leave room for fifty rules.
+/// All patterns of an analysis together look at no more bytes of names than this. A pattern may take microseconds for each, and
+/// everybody else waits: a hundred metrics whose names are as long as a word leave room for fifty.
 const MOST_MATCHED_BYTES: usize = 50_000;
+/// What makes a pattern of a name: without any of these it is found as it is.
+const OF_PATTERNS: [char; 10] = ['*', '+', '?', '(', ')', '|', '[', ']', '{', '\\'];
 
 /// Metrics on trial: shown, without effect.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -50,17 +52,13 @@ pub(super) struct Rules<'a> {
 }
 
 impl Rules<'_> {
+    /// The patterns of all rules.
+    pub(super) fn patterns(&self) -> impl Iterator<Item = &str> {
+        patterns(self.dry_run, self.retention)
+    }
+
     /// Puts the rules at `path` in force. Where several match a metric, the last one counts.
     pub(super) fn apply(&self, path: &str, measured: &mut [&mut Measured], problems: &mut Vec<Problem>) {
-        let names: usize = measured.iter().map(|measured| measured.metric.name.len()).sum();
-        let rules = self.dry_run.len().saturating_add(self.retention.len());
-        if names.saturating_mul(rules) > MOST_MATCHED_BYTES {
-            let message = format!(
-                "there are {rules} rules for {} metrics, too many to look for one by one: let a pattern stand for several metrics",
-                measured.len()
-            );
-            return problems.push(Problem::new(format!("{path}.dryRun"), message));
-        }
         for (index, rule) in self.dry_run.iter().enumerate() {
             let path = format!("{path}.dryRun[{index}]");
             self.each(&rule.metric_name, &path, measured, problems, |measured| {
@@ -107,6 +105,30 @@ impl Rules<'_> {
             problems.push(Problem::new(path, message));
         }
     }
+}
+
+/// The patterns of rules of both kinds.
+pub(super) fn patterns<'a>(
+    dry_run: &'a [DryRun],
+    retention: &'a [MeasurementRetention],
+) -> impl Iterator<Item = &'a str> {
+    let dry_run = dry_run.iter().map(|rule| rule.metric_name.as_str());
+    dry_run.chain(retention.iter().map(|rule| rule.metric_name.as_str()))
+}
+
+/// What is wrong with so many patterns for metrics of these names, if that is too much.
+pub(super) fn too_many<'a>(
+    patterns: impl Iterator<Item = &'a str>,
+    names: impl Iterator<Item = &'a str>,
+) -> Option<String> {
+    let patterns = patterns.filter(|pattern| pattern.contains(OF_PATTERNS)).count();
+    let names: usize = names.map(str::len).sum();
+    (names.saturating_mul(patterns) > MOST_MATCHED_BYTES).then(|| {
+        format!(
+            "there are {patterns} patterns of names, too many for metrics with {names} bytes of names: write names as they are, or \
+             fewer patterns"
+        )
+    })
 }
 
 fn compile(pattern: &str) -> Result<Regex, String> {

@@ -123,7 +123,8 @@ impl Filling<'_> {
     /// Replaces the arguments in all texts of `value`, however deep, but not in the names of fields. What can't be
     /// replaced stays, and `problems` tells why, with a path that begins with `path`.
     pub(super) fn fill(&mut self, value: &mut Value, path: &str, problems: &mut Vec<Problem>) {
-        let made = &self.values.made;
+        let values = self.values;
+        let made = &values.made;
         if made.is_over() {
             return;
         }
@@ -140,12 +141,14 @@ impl Filling<'_> {
                 Err(_) => problems.push(self.too_much()),
             },
             Value::Array(entries) => {
-                for (index, entry) in entries.iter_mut().enumerate() {
+                // What follows is not looked at any more: to say where it is can be more work than to read it.
+                let entries = entries.iter_mut().enumerate();
+                for (index, entry) in entries.take_while(|_| !made.is_over()) {
                     self.fill(entry, &format!("{path}[{index}]"), problems);
                 }
             }
             Value::Object(fields) => {
-                for (name, field) in fields {
+                for (name, field) in fields.iter_mut().take_while(|_| !made.is_over()) {
                     self.fill(field, &format!("{path}.{name}"), problems);
                 }
             }

@@ -429,6 +429,38 @@ fn rules_are_about_the_metrics_that_their_patterns_match() {
 }
 
 #[test]
+fn names_and_patterns_have_an_end() {
+    let mut spec = with("name", json!("x".repeat(253)));
+    accepted(&spec);
+    spec["dryRun"] = json!([{"metricName": "x".repeat(254)}]);
+    assert_refused(&spec, "spec.dryRun[0].metricName", "at most 253 bytes");
+
+    let spec = with("name", json!("x".repeat(254)));
+    assert_refused(&spec, "spec.metrics[0].name", "at most 253 bytes");
+}
+
+#[test]
+fn patterns_have_an_end_together_and_names_that_are_written_out_have_none() {
+    let name = |number: usize| format!("{number:02}{}", "x".repeat(98));
+    let metrics: Vec<_> = (0..60)
+        .map(|number| with("name", json!(name(number)))["metrics"][0].clone())
+        .collect();
+    let spec = |end: &str| {
+        let rules: Vec<_> = (0..60)
+            .map(|number| json!({"metricName": format!("{}{end}", name(number))}))
+            .collect();
+        json!({"metrics": metrics, "dryRun": rules})
+    };
+
+    accepted(&spec(""));
+    assert_refused(
+        &spec("y*"),
+        "spec.metrics",
+        "there are 60 patterns of names, too many",
+    );
+}
+
+#[test]
 fn a_rule_that_is_wrong_is_told_with_its_path() {
     let cases = [
         (

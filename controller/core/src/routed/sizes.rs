@@ -14,7 +14,10 @@ use crate::weight;
 
 /// Wanted numbers of pods.
 pub(super) struct Sizes {
+    /// What the canary's weight stands on.
     pub(super) canary: u32,
+    /// At least as many: what it keeps while it is held.
+    pub(super) kept: u32,
     pub(super) stable: u32,
 }
 
@@ -29,6 +32,7 @@ impl Sizes {
         if revisions.stable_is_current() {
             return Self {
                 canary: spec.replicas,
+                kept: spec.replicas,
                 stable: spec.replicas,
             };
         }
@@ -52,14 +56,15 @@ impl Sizes {
                 floor(carrying.max(weight.of(spec.replicas)))
             }
         };
-        let mut canary = of(canary_scale(draft, spec, spec.paused), step_weight(draft, spec));
+        let canary = of(canary_scale(draft, spec, spec.paused), step_weight(draft, spec));
+        let mut kept = canary;
         if is_held(draft, spec) && !draft.status.abort {
             // What is held takes no pod away that its step asks for: they may be why somebody holds it.
             let asked = of(
                 canary_scale(draft, spec, false),
                 weight::asked(&draft.status, spec),
             );
-            canary = canary.max(asked.min(present));
+            kept = canary.max(asked.min(present));
         }
         let stable = if routed.dynamic_stable_scale && !draft.status.abort {
             floor(
@@ -70,13 +75,13 @@ impl Sizes {
         } else {
             spec.replicas
         };
-        Self { canary, stable }
+        Self { canary, kept, stable }
     }
 
     /// Both versions have the size they should have.
     pub(super) fn reached(&self, spec: &Spec, revisions: &Revisions<'_>, routed: &RoutedCanary) -> bool {
         let canary = revisions.current.is_some_and(|current| {
-            current.spec_replicas == self.canary && current.lasting_available() >= spec.enough(self.canary)
+            current.spec_replicas == self.kept && current.lasting_available() >= spec.enough(self.kept)
         });
         let stable = routed.dynamic_stable_scale
             || revisions
@@ -137,7 +142,7 @@ pub(super) fn resize(
     };
     if !draft.status.abort {
         let selected = Selection::of(draft.observed).points_to(&current.hash);
-        let last = sizes.canary == 0 && selected && spec.replicas > 0 && current.lasting_available() > 0;
+        let last = sizes.kept == 0 && selected && spec.replicas > 0 && current.lasting_available() > 0;
         scale(
             draft,
             spec,
@@ -145,7 +150,7 @@ pub(super) fn resize(
             if last {
                 current.spec_replicas
             } else {
-                kept(sizes.canary, current)
+                kept(sizes.kept, current)
             },
         );
         set_deadline(draft, current, None);

@@ -375,6 +375,12 @@ fn resumed_after_doubt_another_analysis_is_begun() {
     assert!(world.is_stable(2), "{}", world.describe());
     assert_eq!(names(&world).len(), 2);
     assert!(names(&world)[1].ends_with("-2-1.1"), "{:?}", names(&world));
+    let resumed = world
+        .status()
+        .history
+        .iter()
+        .filter(|fact| fact.kind == FactKind::Resumed);
+    assert_eq!(resumed.count(), 1);
 }
 
 /// As `kubectl argo rollouts promote` does where it sees the doubt and the controller's pause.
@@ -412,12 +418,63 @@ fn a_pause_that_comes_after_a_doubt_was_resumed_is_kept() {
 }
 
 #[test]
-fn a_pause_that_a_doubt_has_come_into_ends_with_it() {
+fn a_pause_behind_a_step_that_was_skipped_in_doubt_is_kept() {
+    let steps = [weight(20), analyse(), pause(), weight(50)];
+    let mut world = judged(routed().steps(steps), AnalysisPhase::Inconclusive);
+    world.applies(2);
+    world.rests();
+
+    world.user(&UserAction::SkipStep);
+    world.rests();
+
+    assert_eq!((world.phase(), world.step()), (Phase::Paused, Some(2)));
+    assert_eq!(world.status().message, "CanaryPauseStep");
+}
+
+#[test]
+fn no_step_passes_before_the_analysis_beside_it_has_begun() {
+    let rollout = routed().steps([weight(20), pause()]).background(0);
+    let mut world = rollout.deployed();
+    thinks(&mut world, Opinion::Endless);
+    world.applies(2);
+
+    world.reaches("the pause", |world| world.step() == Some(1));
+
+    assert_eq!((world.pods(2), world.weight()), (2, 20), "{}", world.describe());
+}
+
+#[test]
+fn a_pause_that_has_not_begun_is_kept_by_a_doubt_beside_it() {
     let rollout = routed().steps([weight(20), pause()]).background(0);
     let mut world = judged(rollout, AnalysisPhase::Inconclusive);
     world.applies(2);
+    world.reaches("the analysis is begun", |world| names(world).len() == 1);
+    world.user(&UserAction::Pause(true));
     world.rests();
-    assert_eq!(world.status().pause_conditions.len(), 2);
+    assert!(world.status().is_held_by_analysis(), "{}", world.describe());
+    thinks(&mut world, Opinion::Endless);
+    world.user(&UserAction::Pause(false));
+    world.rests();
+
+    world.user(&UserAction::Resume);
+    world.rests();
+
+    assert_eq!(
+        (world.phase(), world.step()),
+        (Phase::Paused, Some(1)),
+        "{}",
+        world.describe()
+    );
+}
+
+#[test]
+fn a_pause_that_a_doubt_has_come_into_ends_with_it() {
+    let mut world = routed().steps([weight(20), pause()]).background(0).deployed();
+    thinks(&mut world, Opinion::After(15, AnalysisPhase::Inconclusive));
+    world.applies(2);
+    world.reaches("the doubt in the pause", |world| {
+        world.status().pause_conditions.len() == 2
+    });
     thinks(&mut world, Opinion::Endless);
 
     world.user(&UserAction::Resume);

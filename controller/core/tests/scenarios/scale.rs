@@ -80,6 +80,30 @@ fn a_users_pause_takes_no_pods_away_that_are_coming_up() {
 }
 
 #[test]
+fn a_users_pause_while_pods_come_up_moves_no_weight() {
+    let steps = [weight(20), weight(50), pause()];
+    let mut world = routed().steps(steps).deployed();
+    world.applies(2);
+    world.reaches("more pods come up", |world| {
+        world.weight() == 20 && world.of_version(2).is_some_and(|new| new.spec_replicas == 5)
+    });
+
+    world.user(&UserAction::Pause(true));
+    let lowest = std::cell::Cell::new(world.weight());
+    for _ in 0..60 {
+        world.passes(1);
+        lowest.set(lowest.get().min(world.weight()));
+    }
+
+    assert_eq!(
+        (world.pods(2), world.weight(), lowest.get()),
+        (5, 20, 20),
+        "{}",
+        world.describe()
+    );
+}
+
+#[test]
 fn a_users_pause_does_not_keep_more_pods_than_its_step_asks_for() {
     let mut world = routed().steps([weight(50), pause()]).paused_at_version_2();
     world.user(&UserAction::Pause(true));

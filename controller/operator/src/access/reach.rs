@@ -49,6 +49,9 @@ impl Reach {
     fn check(self, name: &str, address: IpAddr) -> Result<(), OutOfReach> {
         let name = name.to_owned();
         let plain = plain(address);
+        if translated(address).is_some_and(tells_secrets) {
+            return Err(OutOfReach::Secrets { name, address });
+        }
         match self {
             Self::Cluster if !may_be_of_a_service(plain) => Err(OutOfReach::NoService { name, address }),
             Self::Named if tells_secrets(plain) && !is_of_lattice(plain) => {
@@ -74,6 +77,19 @@ fn plain(address: IpAddr) -> IpAddr {
         _ => return address,
     };
     IpAddr::V4(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)))
+}
+
+/// What a translator with all of the prefix for one's own network makes of an address (RFC 8215): there the IPv4 address stands in the
+/// middle, around an octet that is none of it (RFC 6052).
+fn translated(address: IpAddr) -> Option<IpAddr> {
+    let IpAddr::V6(v6) = address else { return None };
+    let [0x64, 0xff9b, 1, high, middle, low, ..] = v6.segments() else {
+        return None;
+    };
+    let low = (middle & 0xff) << 8 | low >> 8;
+    Some(IpAddr::V4(Ipv4Addr::from_bits(
+        u32::from(high) << 16 | u32::from(low),
+    )))
 }
 
 /// Link-local addresses are those of the machine's neighbours on the wire, and of what clouds tell their machines.
@@ -177,6 +193,7 @@ mod tests {
             "::169.254.169.254",
             "64:ff9b::169.254.169.254",
             "64:ff9b:1:2:3:4:169.254.169.254",
+            "64:ff9b:1:a9fe:a9:fe00:808:808",
             "2002:a9fe:a9fe::1",
         ] {
             for reach in [Reach::Cluster, Reach::Named] {

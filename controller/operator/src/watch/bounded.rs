@@ -25,7 +25,8 @@ pub(crate) struct Bounded {
 impl<'de> Deserialize<'de> for Bounded {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let room = Room(Cell::new(MOST_BYTES));
-        let object = Part(&room).deserialize(deserializer)?;
+        let (room, place) = (&room, Place::Object);
+        let object = Part { room, place }.deserialize(deserializer)?;
         Ok(Self {
             object,
             is_whole: !room.is_taken(),
@@ -46,8 +47,43 @@ impl Room {
     }
 }
 
+/// The fields of an object by which it is known: they are kept whatever has taken the room before them.
+const IDENTITY: [&str; 4] = ["name", "namespace", "resourceVersion", "uid"];
+
+/// Where a part is.
+#[derive(Clone, Copy, PartialEq)]
+enum Place {
+    /// It is the whole.
+    Object,
+    /// It is its `metadata`.
+    Metadata,
+    /// Anywhere else.
+    Below,
+}
+
+impl Place {
+    fn of(self, field: &str) -> Self {
+        match (self, field) {
+            (Self::Object, "metadata") => Self::Metadata,
+            _ => Self::Below,
+        }
+    }
+
+    /// Whether this field is read even if there is no room.
+    fn needs(self, field: &str) -> bool {
+        match self {
+            Self::Object => field == "metadata",
+            Self::Metadata => IDENTITY.contains(&field),
+            Self::Below => false,
+        }
+    }
+}
+
 /// A part of an object. What has no room any more is read, and left out.
-struct Part<'room>(&'room Room);
+struct Part<'room> {
+    room: &'room Room,
+    place: Place,
+}
 
 impl<'de> DeserializeSeed<'de> for Part<'_> {
     type Value = Value;
@@ -85,24 +121,25 @@ impl<'de> Visitor<'de> for Part<'_> {
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        self.0.take(value.len());
+        self.room.take(value.len());
         Ok(value.into())
     }
 
     fn visit_string<E>(self, value: String) -> Result<Value, E> {
-        self.0.take(value.len());
+        self.room.take(value.len());
         Ok(value.into())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
         loop {
-            self.0.take(PART_BYTES);
-            if self.0.is_taken() {
+            self.room.take(PART_BYTES);
+            if self.room.is_taken() {
                 while entries.next_element::<IgnoredAny>()?.is_some() {}
                 return Ok(Value::Null);
             }
-            let Some(entry) = entries.next_element_seed(Part(self.0))? else {
+            let (room, place) = (self.room, Place::Below);
+            let Some(entry) = entries.next_element_seed(Part { room, place })? else {
                 return Ok(Value::Array(list));
             };
             list.push(entry);
@@ -113,14 +150,15 @@ impl<'de> Visitor<'de> for Part<'_> {
         let mut map = Map::new();
         while let Some(name) = fields.next_key::<String>()? {
             let more = if map.is_empty() { MAP_BYTES } else { PART_BYTES };
-            self.0.take(more.saturating_add(name.len()));
-            if self.0.is_taken() {
+            self.room.take(more.saturating_add(name.len()));
+            if self.room.is_taken() && !self.place.needs(&name) {
                 fields.next_value::<IgnoredAny>()?;
                 continue;
             }
-            map.insert(name, fields.next_value_seed(Part(self.0))?);
+            let (room, place) = (self.room, self.place.of(&name));
+            let value = fields.next_value_seed(Part { room, place })?;
+            map.insert(name, value);
         }
-        // The fields that came first say what it is.
         Ok(Value::Object(map))
     }
 }
@@ -157,6 +195,27 @@ mod tests {
 
         assert!(!seen.is_whole);
         assert_eq!(seen.object, json!({"name": "web", "list": null}));
+    }
+
+    /// Without them the watch would begin anew, and the object count as gone. They stand behind the owners of its fields.
+    #[test]
+    fn what_an_object_is_known_by_is_read_whatever_comes_before_it() {
+        let fields = format!("[{}{{}}]", "{\"\":0},".repeat(200_000));
+        let text = format!(
+            "{{\"first\":{fields},\"metadata\":{{\"managedFields\":{fields},\"name\":\"web\",\"namespace\":\"shop\",\
+             \"resourceVersion\":\"7\",\"uid\":\"u\"}},\"spec\":{{\"name\":\"x\"}}}}"
+        );
+
+        let seen = read(&text);
+
+        assert!(!seen.is_whole);
+        let metadata = json!({
+            "managedFields": null, "name": "web", "namespace": "shop", "resourceVersion": "7", "uid": "u",
+        });
+        assert_eq!(seen.object["metadata"]["name"], metadata["name"]);
+        for field in IDENTITY {
+            assert_eq!(seen.object["metadata"][field], metadata[field], "{field}");
+        }
     }
 
     #[test]

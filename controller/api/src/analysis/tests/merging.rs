@@ -369,6 +369,29 @@ fn a_rule_of_a_template_that_matches_nothing_is_told() {
     );
 }
 
+/// Or it would begin, and be aborted for a mistake of whoever wrote the templates.
+#[test]
+fn patterns_of_several_templates_are_too_many_together() {
+    let template = |letter: &str| {
+        let names = (0..40).map(|number| format!("{letter}{number:02}-of-a-name-of-some-length"));
+        let metrics: Vec<_> = names.clone().map(|name| named(&name)).collect();
+        let rules: Vec<_> = names
+            .map(|name| json!({"metricName": format!("{name}$|x*y")}))
+            .collect();
+        json!({"metrics": metrics, "dryRun": rules})
+    };
+
+    assert!(resolved(&uses(&["a"]), &[("a", template("a"))]).is_ok());
+
+    refused_with(
+        &uses(&["a", "b"]),
+        &[("a", template("a")), ("b", template("b"))],
+        ".metrics",
+        "there are 80 patterns of names, too many for metrics with 2240 bytes of names: write names as they are, or fewer \
+         patterns",
+    );
+}
+
 proptest! {
     /// What is put together is what an AnalysisRun takes.
     #[test]
