@@ -179,7 +179,7 @@ fn metrics(
             all_named: true,
         };
         let names = meanings.iter().map(|measured| measured.metric.name.as_str());
-        match rules::too_many(rules.patterns(), names) {
+        match rules::too_many(rules::patterns(rules.dry_run, rules.retention), names) {
             Some(message) => problems.push(Problem::new("spec.metrics", message)),
             None => rules.apply("spec", &mut meanings.iter_mut().collect::<Vec<_>>(), problems),
         }

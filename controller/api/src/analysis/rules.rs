@@ -52,11 +52,6 @@ pub(super) struct Rules<'a> {
 }
 
 impl Rules<'_> {
-    /// The patterns of all rules.
-    pub(super) fn patterns(&self) -> impl Iterator<Item = &str> {
-        patterns(self.dry_run, self.retention)
-    }
-
     /// Puts the rules at `path` in force. Where several match a metric, the last one counts.
     pub(super) fn apply(&self, path: &str, measured: &mut [&mut Measured], problems: &mut Vec<Problem>) {
         for (index, rule) in self.dry_run.iter().enumerate() {

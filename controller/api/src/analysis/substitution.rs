@@ -134,8 +134,7 @@ impl Filling<'_> {
         match value {
             Value::String(text) => match self.replaced(text, path) {
                 Ok(filled) => *text = filled,
-                Err(_) if self.values.made.is_over() => problems.push(self.too_much()),
-                Err(message) if self.values.made.admits(message.len()) => {
+                Err(message) if !made.is_over() && made.admits(message.len()) => {
                     problems.push(Problem::new(path, message));
                 }
                 Err(_) => problems.push(self.too_much()),

@@ -76,6 +76,11 @@ fn plain(address: IpAddr) -> IpAddr {
         | [0x2002, high, low, ..] => (high, low),
         _ => return address,
     };
+    of_halves(high, low)
+}
+
+/// The IPv4 address of these two halves.
+fn of_halves(high: u16, low: u16) -> IpAddr {
     IpAddr::V4(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)))
 }
 
@@ -86,10 +91,7 @@ fn translated(address: IpAddr) -> Option<IpAddr> {
     let [0x64, 0xff9b, 1, high, middle, low, ..] = v6.segments() else {
         return None;
     };
-    let low = (middle & 0xff) << 8 | low >> 8;
-    Some(IpAddr::V4(Ipv4Addr::from_bits(
-        u32::from(high) << 16 | u32::from(low),
-    )))
+    Some(of_halves(high, (middle & 0xff) << 8 | low >> 8))
 }
 
 /// Link-local addresses are those of the machine's neighbours on the wire, and of what clouds tell their machines.

@@ -108,6 +108,8 @@ pub(super) struct Forgone {
 /// What is to be changed in what is stored: entries to write, and (None) those to take away, by UID.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
+    /// So many Rollouts there is no room for.
+    pub(super) left_out: usize,
     entries: BTreeMap<String, Option<Entry>>,
     unheard: BTreeMap<String, Option<Kept>>,
 }
@@ -289,21 +291,18 @@ impl Inventory {
 
     /// Those that are there and for which there is no room, by UID: of the namespaces that take the most. No namespace keeps those of
     /// others from being stored.
-    pub(super) fn left_out(&self) -> BTreeSet<&String> {
-        let sizes = self
-            .known
-            .iter()
-            .map(|(uid, entry)| (uid, entry, uid.len() + entry.to_string().len() + ENTRY_BYTES));
-        let sizes: Vec<_> = sizes.collect();
+    fn left_out(&self) -> BTreeSet<&String> {
+        let size = |(uid, entry): (&String, &Entry)| uid.len() + entry.to_string().len() + ENTRY_BYTES;
         let unheard: usize = self.unheard.values().map(|kept| kept.text.len()).sum();
-        let all = sizes.iter().map(|(_, _, size)| size).sum::<usize>() + unheard;
+        let all = self.known.iter().map(size).sum::<usize>() + unheard;
         let mut over = all.saturating_sub(MOST_BYTES);
         let mut left_out = BTreeSet::new();
+        if over == 0 {
+            return left_out;
+        }
         let mut by_namespace: BTreeMap<&str, Taken<'_>> = BTreeMap::new();
-        for (uid, entry, size) in sizes
-            .into_iter()
-            .filter(|(_, entry, _)| entry.gone.is_none() && over > 0)
-        {
+        for (uid, entry) in self.known.iter().filter(|(_, entry)| entry.gone.is_none()) {
+            let size = size((uid, entry));
             let taken = by_namespace.entry(entry.key.namespace.as_str()).or_default();
             taken.bytes += size;
             taken.entries.push((uid, size));
@@ -331,6 +330,7 @@ impl Inventory {
             stored.is_some_and(|stored| Arc::ptr_eq(&stored.text, &kept.text))
         };
         Changes {
+            left_out: left_out.len(),
             entries: changes(&self.known, &self.stored, stays_out, |uid, entry| {
                 self.stored.get(uid) == Some(entry)
             }),
@@ -341,6 +341,7 @@ impl Inventory {
     /// The change that leaves nothing stored.
     pub(super) fn all_removed(&self) -> Changes {
         Changes {
+            left_out: 0,
             entries: self.stored.keys().map(|uid| (uid.clone(), None)).collect(),
             unheard: self
                 .stored_unheard

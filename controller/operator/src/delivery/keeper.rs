@@ -293,10 +293,9 @@ impl Keeper {
         if changes.is_empty() {
             return true;
         }
-        let left_out = inventory.left_out().len();
-        if left_out > 0 {
+        if changes.left_out > 0 {
             tracing::warn!(
-                left_out,
+                left_out = changes.left_out,
                 "there are more Rollouts than {} has room for: the end of some that are deleted while no controller runs would not be told",
                 self.config_map()
             );
